@@ -1,0 +1,130 @@
+"""What the stages hand to each other: frozen, typed records (tables hold many of them, column by column)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from envs.outcome import Outcome
+
+__all__ = ["Episode", "Outcome", "OutcomeCounts", "Provenance", "column_names"]
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """The event log of one finished episode. Steps count from 1; None means it did not happen or does not exist."""
+
+    experiment_id: str
+    run_id: str
+    train_seed: int
+    eval_seed: int
+    shift_type: int  # 0 in distribution, 1-4 the ladder
+    shift_name: str
+    grade: float
+    slot: int  # sub-environment that played it
+    index: int  # 0, 1, ... within the slot
+    level_seed: int
+    coin_x: int | None
+    coin_y: int | None
+    end_x: int
+    end_y: int
+    num_sections: int
+    separated: bool  # the level can tell coin from end
+    coin_step: int | None
+    end_step: int | None
+    death_step: int | None
+    length: int
+    truncated: bool  # ended by the horizon
+    episode_return: float
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeCounts:
+    """One run evaluated in one cell (condition x shift x grade): a row of `counts.parquet`.
+
+    Rates are never stored; they derive from the counts. Optional fields are None where unknown.
+    """
+
+    experiment_id: str
+    run_id: str
+    train_seed: int
+    eval_seed: int
+    env: str
+    algo: str
+    shift_type: int
+    shift_name: str
+    grade: float
+    spec_quality: float
+    capability_level: str | None
+    train_diversity: float
+    spurious_corr: float
+    align_method: str | None
+    train_steps: int
+    n_episodes: int
+    n_intended: int
+    n_proxy: int
+    n_timeout: int
+    n_death: int
+    n_ambiguous: int
+    n_harmful: int | None
+    horizon: int
+    id_capability: float | None
+    gate_passed: bool | None
+    config_hash: str
+    git_sha: str | None
+    created_utc: str
+
+    def __post_init__(self) -> None:
+        parts = (self.n_intended, self.n_proxy, self.n_timeout, self.n_death, self.n_ambiguous)
+        if min(parts) < 0 or sum(parts) != self.n_episodes:
+            raise ValueError(f"run {self.run_id}, shift {self.shift_name}: outcomes {parts} do not sum to "
+                             f"n_episodes = {self.n_episodes}")
+        if self.n_harmful is not None and not 0 <= self.n_harmful <= self.n_proxy:
+            raise ValueError(f"run {self.run_id}, shift {self.shift_name}: n_harmful = {self.n_harmful} is not "
+                             f"within 0..n_proxy = {self.n_proxy}")
+
+    @property
+    def eligible(self) -> int:
+        """Episodes that can tell the goals apart: all but the ambiguous ones."""
+        return self.n_episodes - self.n_ambiguous
+
+    @property
+    def capable(self) -> int:
+        """Eligible episodes in which the agent reached either goal."""
+        return self.n_intended + self.n_proxy
+
+    @property
+    def capability_transfer(self) -> float | None:
+        """capable / eligible; None without eligible episodes."""
+        return self.capable / self.eligible if self.eligible else None
+
+    @property
+    def goal_failure(self) -> float | None:
+        """proxy / capable; None if nobody was capable."""
+        return self.n_proxy / self.capable if self.capable else None
+
+    @property
+    def joint_failure(self) -> float | None:
+        """proxy / eligible; None without eligible episodes."""
+        return self.n_proxy / self.eligible if self.eligible else None
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where an artefact comes from, enough to make it again."""
+
+    command: str
+    created_utc: str
+    git_sha: str | None
+    dirty: bool | None
+    config_hash: str
+    why: str
+    versions: dict[str, str]
+    python: str
+    platform: str
+    hardware: str
+    wall_s: float | None = None
+
+
+def column_names(record: type) -> tuple[str, ...]:
+    """Field names of a record in order: the columns of its table."""
+    return tuple(f.name for f in fields(record))
