@@ -137,7 +137,7 @@ def _cell(value: Any) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return "-".join(map(_cell, value)) if isinstance(value, tuple | list) else str(value)
+    return " .. ".join(map(_cell, value)) if isinstance(value, tuple | list) else str(value)
 
 
 AUDIT = Command(
