@@ -71,6 +71,7 @@ class Model:
         self.pseudo = literature_pseudocounts(design.shifts, config.a0 * config.priors.literature_n0).reshape(-1, 2)
         # fixed arrays of the likelihood
         self.linear = self._linear_map(cell, run_slot)
+        self.linear_t = _compact(sparse.csr_array(self.linear.T))
         self.phi_index = design.stage * self.S + design.shift if config.phi_per_shift else design.stage
         self.row_to_phi = _indicator(self.phi_index, self.phi_width)
         self.u_to_stage, self.v_to_stage = _indicator(self.cells[:, 0], 2), _indicator(self.run_slots[:, 0], 2)
@@ -138,8 +139,8 @@ class Model:
         small, mu, nu = self._beta_counts(q, z_v)
         d_a, d_b, d_n = digamma(small + self.added) - digamma(small)
         phi = small[2]
-        grad[:, s["log_phi"]] += (self.row_to_phi.T @ (phi * (mu * d_a + nu * d_b - d_n)).T).T
-        d_linear = (self.linear.T @ (mu * nu * phi * (d_a - d_b)).T).T
+        grad[:, s["log_phi"]] += (phi * (mu * d_a + nu * d_b - d_n)) @ self.row_to_phi
+        d_linear = (mu * nu * phi * (d_a - d_b)) @ self.linear
         self._chain_rule(q, z_v, d_linear, grad)
         return grad
 
@@ -162,7 +163,7 @@ class Model:
             parts.append(q[:, s["tau"]][:, self.cells[:, 0]] * q[:, s["u"]])
         if len(self.run_slots):
             parts.append(q[:, s["sigma"]][:, self.run_slots[:, 0]] * z_v)
-        eta = (self.linear @ np.concatenate(parts, axis=1).T).T
+        eta = np.concatenate(parts, axis=1) @ self.linear_t
         eta = np.minimum(np.maximum(eta, -ETA_LIMIT), ETA_LIMIT)
         mu, nu = expit(eta), expit(-eta)
         log_phi = np.minimum(np.maximum(q[:, s["log_phi"]], -LOG_PHI_LIMIT), LOG_PHI_LIMIT)
@@ -178,12 +179,12 @@ class Model:
         grad[:, :s["beta"].stop] += d_linear[:, :s["beta"].stop]
         if len(self.cells):
             d_u = d_linear[:, s["u"]]
-            grad[:, s["tau"]] += (self.u_to_stage.T @ (q[:, s["u"]] * d_u).T).T
+            grad[:, s["tau"]] += (q[:, s["u"]] * d_u) @ self.u_to_stage
             grad[:, s["u"]] += q[:, s["tau"]][:, self.cells[:, 0]] * d_u
         if len(self.run_slots):
             d_v, z = d_linear[:, s["v"]], q[:, s["v"]]
             d_z = q[:, s["sigma"]][:, self.run_slots[:, 0]] * d_v  # for the correlated standard normals
-            grad[:, s["sigma"]] += (self.v_to_stage.T @ (z_v * d_v).T).T
+            grad[:, s["sigma"]] += (z_v * d_v) @ self.v_to_stage
             if len(self.pairs):
                 # z_goal = rho z_cap + sqrt(1 - rho^2) e, and d rho / d artanh(rho) = 1 - rho^2
                 first, second = self.pairs.T
@@ -244,4 +245,4 @@ def _indicator(index: np.ndarray, width: int) -> np.ndarray | sparse.csr_array:
 
 
 def _compact(matrix: sparse.csr_array) -> np.ndarray | sparse.csr_array:
-    return matrix.toarray() if np.prod(matrix.shape) <= DENSE_LIMIT else matrix
+    return np.ascontiguousarray(matrix.toarray()) if np.prod(matrix.shape) <= DENSE_LIMIT else matrix

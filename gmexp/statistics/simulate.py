@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy import stats
 from scipy.special import expit
 
 from gmexp.errors import UserError
+from gmexp.records import OutcomeCounts
 from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.design import CAPABILITY, GOAL, Condition, Covariates, Design, ShiftLevel, diversity_position
 from gmexp.statistics.model import Model, Parameters
 from gmexp.statistics.posterior import NODES, WEIGHTS, draw_beta
 
-__all__ = ["TRUTHS", "Truth", "grid_design", "prior_draw", "simulate"]
+__all__ = ["TRUTHS", "Truth", "grid_design", "prior_draw", "simulate", "synthetic_counts"]
 
+SHIFT_NAMES = ("in_distribution", "superficial", "moderate", "significant", "extreme")
 TRUTHS = ("prior", "beta", "logistic_normal")
 COPULA = 0.6  # correlation of a run's normal scores between shifts in the truth 'beta'
 
@@ -32,8 +36,7 @@ class Truth:
 def grid_design(shifts: int = 4, diversities: tuple[float, ...] = (0.0, 0.1, 0.3), runs: int = 8, episodes: int = 50,
                 stages: tuple[int, ...] = (GOAL,)) -> Design:
     """A complete crossed design with y = 0: every run of every condition under every shift type 1, 2, ..."""
-    names = ("superficial", "moderate", "significant", "extreme")[:shifts]
-    levels = tuple(ShiftLevel(t, name, 1.0) for t, name in enumerate(names, start=1))
+    levels = tuple(ShiftLevel(t, SHIFT_NAMES[t], 1.0) for t in range(1, shifts + 1))
     conditions = tuple(Condition("grid", "ppo", 1.0, "", d, "standard", 0) for d in diversities)
     raw = np.array([[diversity_position(d)] for d in diversities])
     run_condition = np.repeat(np.arange(len(conditions)), runs)
@@ -122,3 +125,38 @@ def _logistic_normal(design: Design, eta: dict, rng: np.random.Generator) -> tup
 def _per_row(design: Design, eta: dict) -> np.ndarray:
     cells = zip(design.stage.tolist(), design.shift.tolist(), design.condition.tolist(), strict=True)
     return np.array([eta[c] for c in cells])
+
+
+def synthetic_counts(diversities: Sequence[float] = (0.0, 0.3), runs: int = 4, shifts: Sequence[int] = range(5),
+                     episodes: int = 200, seed: int = 0, **fields: Any) -> tuple[OutcomeCounts, ...]:
+    """Counts in the shape of a real study, probes included; `fields` override any column.
+
+    logit capability falls by 0.5 per shift type from 2.5; logit goal failure is 1 + 0.3 per type without diversity
+    and 2 less at diversity 0.3; runs differ by sd 0.5 and 1, and by a Beta of concentration 15 and 4 per shift.
+    """
+    rng = np.random.default_rng(seed)
+    rows = []
+    for d in diversities:
+        for r in range(runs):
+            run_effect = rng.normal(0, (0.5, 1.0))
+            for s in shifts:
+                separated = (d, d, 0.5, 1.0, 1.0)[s]
+                mu = expit(np.array([2.5 - 0.5 * s, 1 + 0.3 * s - 2 * min(d, 0.3) / 0.3]) + run_effect)
+                capable, proxy = draw_beta(rng, mu * (15, 4), (1 - mu) * (15, 4))
+                for probe in (False, True):
+                    reached = rng.binomial(episodes, capable)
+                    told_apart = rng.binomial(reached, 1.0 if probe else separated)
+                    n_proxy, n_timeout = rng.binomial(told_apart, proxy), rng.binomial(episodes - reached, 0.5)
+                    row = {
+                        "experiment_id": "synthetic", "run_id": f"d{d:g}-r{r}", "train_seed": r, "eval_seed": 0,
+                        "env": "coinrun", "algo": "ppo", "shift_type": s, "shift_name": SHIFT_NAMES[s],
+                        "grade": float(s > 0), "probe": probe, "spec_quality": 1.0, "capability_level": None,
+                        "train_diversity": d, "spurious_corr": 1 - d, "align_method": "ppo", "train_steps": 1_000_000,
+                        "n_episodes": episodes, "n_intended": told_apart - n_proxy, "n_proxy": n_proxy,
+                        "n_timeout": n_timeout, "n_death": episodes - reached - n_timeout,
+                        "n_ambiguous": reached - told_apart, "n_separated": None, "n_harmful": None, "horizon": 1000,
+                        "id_capability": 0.9, "gate_passed": True, "config_hash": "", "git_sha": None,
+                        "created_utc": ""}
+                    rows.append(OutcomeCounts(**{k: v.item() if isinstance(v, np.generic) else v
+                                                 for k, v in (row | fields).items()}))
+    return tuple(rows)
