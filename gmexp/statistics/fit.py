@@ -38,7 +38,8 @@ from gmexp.statistics.priors import elicited_harm
 __all__ = ["SamplerError", "calibrate", "fit"]
 
 FEW_RUNS = 5
-FORMULA = "logit mu = alpha[stage, shift] + x . beta[stage] + u[stage, shift, condition] + v[stage, run]"
+FORMULA = ("logit mu = m (alpha[stage, shift] + x . beta[stage] + u[stage, shift, condition]) + v[stage, run], "
+           "m = sqrt(1 + 0.346 sigma^2)")
 
 
 class SamplerError(RuntimeError):

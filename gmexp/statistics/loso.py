@@ -91,7 +91,7 @@ def one_run(post: Posterior, index: np.ndarray, weights: np.ndarray, x: np.ndarr
     """Log probability [len(index)] of one run's rows (stage, shift, y, n), trained under x and condition."""
     log_lik = np.zeros((2, len(index), len(GRID)))
     for k, s, y, n in rows:
-        eta = post.eta(k, s, x, condition)[index, None] + post.sigma[index, k, None] * GRID
+        eta = post.conditional(post.eta(k, s, x, condition), k)[index, None] + post.sigma[index, k, None] * GRID
         log_lik[k] += _log_beta_binomial(y, n, eta, post.phi[index, k, s, None])
     peak = log_lik.max(axis=2)
     c, g = np.exp(log_lik - peak[:, :, None])

@@ -84,7 +84,7 @@ def _new_run(post: Posterior, draw: int, x: np.ndarray, condition: int | None, s
     z[GOAL] = post.rho[draw] * z[CAPABILITY] + np.sqrt(1 - post.rho[draw] ** 2) * z[GOAL]
     rows, n = [], episodes
     for k in (CAPABILITY, GOAL):
-        eta = post.eta(k, shift, x, condition)[draw] + post.sigma[draw, k] * z[k]
+        eta = post.conditional(post.eta(k, shift, x, condition), k)[draw] + post.sigma[draw, k] * z[k]
         phi = post.phi[draw, k, shift]
         theta = draw_beta(rng, np.array([expit(eta) * phi]), np.array([expit(-eta) * phi]))[0]
         y = int(rng.binomial(n, theta))

@@ -14,7 +14,7 @@ from gmexp.errors import UserError
 from gmexp.records import OutcomeCounts
 from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.design import CAPABILITY, GOAL, Condition, Covariates, Design, ShiftLevel, diversity_position
-from gmexp.statistics.model import Model, Parameters
+from gmexp.statistics.model import Model, Parameters, marginal_factor
 from gmexp.statistics.posterior import NODES, WEIGHTS, draw_beta
 
 __all__ = ["TRUTHS", "Truth", "grid_design", "prior_draw", "simulate", "synthetic_counts"]
@@ -73,7 +73,8 @@ def simulate(design: Design, truth: str, rng: np.random.Generator,
     cells = sorted({tuple(map(int, c)) for c in np.stack([design.stage, design.shift, design.condition], axis=1)})
     if parameters is not None:
         eta, phi, theta, new = _from_model(model, parameters, cells, rng)
-        mean = {c: float(expit(eta[c] + parameters.sigma[c[0]] * NODES) @ WEIGHTS) for c in cells}
+        mean = {c: float(expit(marginal_factor(parameters.sigma[c[0]]) * eta[c]
+                              + parameters.sigma[c[0]] * NODES) @ WEIGHTS) for c in cells}
     else:
         alpha = rng.normal(1.0 if truth == "beta" else 0.0, 1.0, size=(2, len(design.shifts)))
         beta = rng.normal(0.0, 1.0, size=(2, design.x.shape[1]))
@@ -92,15 +93,17 @@ def simulate(design: Design, truth: str, rng: np.random.Generator,
 
 def _from_model(model: Model, p: Parameters, cells: list, rng: np.random.Generator) -> tuple:
     d = model.design
-    linear = np.concatenate([p.alpha.ravel(), p.beta.ravel(), p.u, p.v])
-    logit_mu, phi = model.linear @ linear, p.phi[d.stage, d.shift]
+    fixed = np.concatenate([p.alpha.ravel(), p.beta.ravel(), p.u])
+    logit_mu, phi = fixed @ model.fixed * marginal_factor(p.sigma)[d.stage], p.phi[d.stage, d.shift]
+    if len(model.run_slots):
+        logit_mu = logit_mu + p.v @ model.slot_to_row
     theta = draw_beta(rng, expit(logit_mu) * phi, expit(-logit_mu) * phi)
     place = {tuple(map(int, c)): i for i, c in enumerate(model.cells)}
     eta = {c: float(p.alpha[c[0], c[1]] + d.x[c[2]] @ p.beta[c[0]] + (p.u[place[c]] if c in place else 0.0))
            for c in cells}
     new = {}
     for c in cells:
-        x = eta[c] + p.sigma[c[0]] * rng.standard_normal()
+        x = marginal_factor(p.sigma[c[0]]) * eta[c] + p.sigma[c[0]] * rng.standard_normal()
         new[c] = float(draw_beta(rng, *(np.array([expit(s * x) * p.phi[c[0], c[1]]]) for s in (1, -1)))[0])
     return eta, phi, theta, new
 

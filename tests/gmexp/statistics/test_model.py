@@ -7,7 +7,7 @@ from scipy.special import expit
 
 from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.design import GOAL, build_design
-from gmexp.statistics.model import Model
+from gmexp.statistics.model import Model, marginal_factor
 from gmexp.statistics.priors import elicited_harm, literature_log_ratio
 from gmexp.statistics.simulate import grid_design, prior_draw, synthetic_counts
 
@@ -56,8 +56,9 @@ def test_density_equals_scipy_up_to_a_constant():
         eta = p.alpha[d.stage, d.shift] + np.einsum("nk,nk->n", d.x[d.condition], p.beta[d.stage])
         cell = {tuple(c): i for i, c in enumerate(model.cells.tolist())}
         slot = {tuple(c): i for i, c in enumerate(model.run_slots.tolist())}
-        eta += [p.u[cell[k, s, c]] for k, s, c in zip(d.stage.tolist(), d.shift.tolist(), d.condition.tolist(),
+        eta = eta + [p.u[cell[k, s, c]] for k, s, c in zip(d.stage.tolist(), d.shift.tolist(), d.condition.tolist(),
                                                      strict=True)]
+        eta = np.sqrt(1 + 256 / (75 * np.pi**2) * p.sigma[d.stage] ** 2) * eta
         eta += [p.v[slot[k, r]] for k, r in zip(d.stage.tolist(), d.run.tolist(), strict=True)]
         phi = p.phi[d.stage, d.shift]
         logp += stats.betabinom.logpmf(d.y, d.n, expit(eta) * phi, expit(-eta) * phi).sum()
@@ -115,3 +116,11 @@ def test_literature_mixture_is_half_uniform_half_beta():
 def test_elicited_harm_hits_its_anchors():
     a, b = elicited_harm()
     assert stats.beta.cdf([0.35, 0.82], a, b) == pytest.approx([0.05, 0.95], abs=1e-6)
+
+
+@pytest.mark.parametrize("sigma", [0.5, 1.5, 3.0])
+def test_the_marginal_logit_is_the_logit_of_the_mean_over_runs(sigma):
+    alpha = np.linspace(-4, 4, 9)
+    v = stats.norm.ppf((np.arange(20_000) + 0.5) / 20_000) * sigma
+    mean = expit(marginal_factor(np.array(sigma)) * alpha[:, None] + v).mean(axis=1)
+    assert np.max(np.abs(mean - expit(alpha))) < 0.012

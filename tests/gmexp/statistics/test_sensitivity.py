@@ -50,7 +50,7 @@ def test_shares_add_up(calibration):
 
 
 def test_more_runs_in_the_asked_cell_help_most(calibration):
-    candidates = plan(calibration, Scenario(4, diversity=0.0), runs=8, episodes=200, simulations=10, draws=250)
+    candidates = plan(calibration, Scenario(4, diversity=0.0), runs=8, episodes=200, simulations=8, draws=150)
     best, worst = candidates[0], candidates[-1]
     asked = calibration.posterior.conditions[best.condition]
     assert (asked.train_diversity, calibration.posterior.shifts[best.shift].type) == (0.0, 4)
@@ -59,7 +59,7 @@ def test_more_runs_in_the_asked_cell_help_most(calibration):
 
 
 def test_more_runs_beat_fewer_and_new_settings_are_offered(calibration):
-    few, many = (plan(calibration, Scenario(1, diversity=0.1), runs=runs, simulations=8, draws=200)
+    few, many = (plan(calibration, Scenario(1, diversity=0.1), runs=runs, simulations=6, draws=100)
                  for runs in (2, 12))
     assert any(c.condition is None for c in few)  # diversity 0.1 was not measured
     assert many[0].expected_width < few[0].expected_width
