@@ -102,8 +102,12 @@ def _linear(inputs: int, outputs: int, gain: float, generator: torch.Generator) 
 
 def sample_actions(logits: Float[Tensor, "batch actions"], generator: torch.Generator) -> Int[Tensor, " batch"]:
     """Draw from softmax(logits) by the Gumbel-max trick (one uniform per action)."""
-    noise = torch.rand(logits.shape, generator=generator, device=logits.device)
-    return (logits - torch.log(-torch.log(noise.clamp(1e-10, 1 - 1e-7)))).argmax(1)
+    return (logits + gumbel(torch.rand(logits.shape, generator=generator, device=logits.device))).argmax(1)
+
+
+def gumbel(uniform: Tensor) -> Tensor:
+    """Standard Gumbel noise from uniforms in [0, 1)."""
+    return -torch.log(-torch.log(uniform.clamp(1e-10, 1 - 1e-7)))
 
 
 def advantages(reward: Float[Tensor, "steps envs"], value: Float[Tensor, "steps_and_one envs"],
@@ -265,7 +269,11 @@ def network_weights(arrays: Mapping[str, np.ndarray], network: nn.Module) -> dic
 
 
 class Policy:
-    """A trained network that acts: samples from the policy, or takes its mode."""
+    """A trained network that acts: samples from its policy, or takes the most probable action.
+
+    The noise of a slot's k-th action depends on the seed, the slot and k alone, so two evaluations that share seed and
+    levels share their luck, whoever else is still playing.
+    """
 
     def __init__(self, network: Network, actions: str, seed: int, greedy: bool = False) -> None:
         self.network = network.eval()
@@ -275,8 +283,12 @@ class Policy:
         self._actions = torch.tensor(ACTION_SETS[actions], dtype=torch.int32, device=self._device)
 
     @torch.no_grad()
-    def __call__(self, observation: SemanticObservation) -> np.ndarray:
-        """int32 [N] procgen actions for N observations."""
-        logits, _ = self.network(Observation.of(observation, self._device))
-        choice = logits.argmax(1) if self.greedy else sample_actions(logits, self._generator)
-        return self._actions[choice].numpy(force=True)
+    def act(self, observation: SemanticObservation, rows: np.ndarray) -> np.ndarray:
+        """int32 [len(rows)] procgen actions for these rows of the observation."""
+        chosen = SemanticObservation(*(part[rows] for part in observation))
+        logits, _ = self.network(Observation.of(chosen, self._device))
+        if not self.greedy:
+            slots = len(observation.window)
+            noise = torch.rand(slots, logits.shape[1], generator=self._generator, device=self._device)
+            logits = logits + gumbel(noise[torch.from_numpy(rows).to(self._device)])
+        return self._actions[logits.argmax(1)].numpy(force=True)
