@@ -211,13 +211,22 @@ def as_table(rows: Sequence[Any] | Columns | pa.Table, record: type) -> pa.Table
     return _checked(pa.Table.from_arrays(arrays, schema=expected), expected, record.__name__)
 
 
-def _array(column: Any, field: pa.Field) -> pa.Array:
-    if isinstance(column, np.ma.MaskedArray):
-        return pa.array(column.data, type=field.type, mask=np.ma.getmaskarray(column))
+def _array(column: Any, field: pa.Field) -> pa.Array | pa.ChunkedArray:
+    """`column` in the field's type if that loses nothing: Arrow itself would turn 1.5 into 1 and "1" into 1."""
     try:
-        return pa.array(column, type=field.type, from_pandas=field.nullable)
+        if isinstance(column, np.ma.MaskedArray):
+            found = pa.array(column.data, mask=np.ma.getmaskarray(column))
+        else:
+            found = pa.array(column, from_pandas=field.nullable)
+        if _kind(found.type) not in ("null", _kind(field.type)):
+            raise TypeError(f"{found.type} values where {field.type} are expected")
+        return found.cast(field.type)
     except (pa.ArrowException, TypeError, OverflowError) as error:
         raise pa.ArrowInvalid(f"column {field.name}: {_first_line(error)}") from error
+
+
+def _kind(dtype: pa.DataType) -> str:
+    return "number" if pa.types.is_integer(dtype) or pa.types.is_floating(dtype) else str(dtype)
 
 
 def _is_scalar(column: Any) -> bool:

@@ -17,26 +17,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from envs.outcome import NEVER, OUTCOMES, Outcome, first_event_outcomes
+from envs.outcome import OUTCOMES, Outcome
 from gmexp import artefacts, intervals
+from gmexp.definitions import CELL, DefinedRates, compare, log, tally
 from gmexp.errors import UserError
 from gmexp.records import Episode, OutcomeCounts, RunMeta
 from gmexp.study import Study, condition_labels
 
-CELL = ("shift_type", "shift_name", "grade", "probe")
 METRICS = ("capability", "goal_failure", "joint_failure")
 
 
 # --- episodes -> counts -----------------------------------------------------------------------------------------------
-
-def outcomes(episodes: pa.Table) -> np.ndarray:
-    """Index into `OUTCOMES` of each episode in the log."""
-    def step(name: str) -> np.ndarray:
-        return pc.fill_null(episodes[name], NEVER).to_numpy()
-
-    return first_event_outcomes(step("coin_step"), step("end_step"), step("death_step") != NEVER,
-                                episodes["separated"].to_numpy())
-
 
 def count_outcomes(episodes: pa.Table, meta: RunMeta, gate: float = 0.8) -> list[OutcomeCounts]:
     """Counts of one run, a row per cell and evaluation seed.
@@ -44,7 +35,7 @@ def count_outcomes(episodes: pa.Table, meta: RunMeta, gate: float = 0.8) -> list
     `gate` is the share of in-distribution levels a run must solve to pass the capability gate.
     """
     _check_log(episodes, meta)
-    outcome = outcomes(episodes)
+    outcome = log(episodes).outcome
     flags = {f"n_{_COUNT[o]}": pa.array((outcome == index).astype(np.int64)) for index, o in enumerate(OUTCOMES)}
     flags["n_separated"] = episodes["separated"].cast(pa.int64())
     flags["n_episodes"] = pa.array(np.ones(len(outcome), np.int64))
@@ -168,15 +159,51 @@ def _rate(run_ids: Sequence[str], k: np.ndarray, n: np.ndarray, rng: np.random.G
                 *intervals.t_on_runs(k, n), *intervals.bootstrap(k, n, rng), len(known), runs)
 
 
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """How much a condition's rate exceeds the baseline's in the same cell (a difference of means over runs)."""
+
+    metric: str
+    condition: str
+    baseline: str
+    shift_type: int
+    shift_name: str
+    grade: float
+    probe: bool
+    difference: float
+    low: float
+    high: float
+
+
+def contrasts(cells: Sequence[CellRates]) -> list[Contrast]:
+    """Every condition against the first one, wherever both rates are known."""
+    if not cells:
+        return []
+    baseline = {_cell_order(cell): cell for cell in cells if cell.condition == cells[0].condition}
+    found = []
+    for cell in cells:
+        base = baseline.get(_cell_order(cell))
+        if base is None or base is cell:
+            continue
+        for metric in METRICS:
+            mine, theirs = getattr(cell, metric), getattr(base, metric)
+            if mine.mean is not None and theirs.mean is not None:
+                found.append(Contrast(metric, cell.condition, base.condition, *_cell_order(cell), *intervals.difference(
+                    (mine.mean, mine.low, mine.high), (theirs.mean, theirs.low, theirs.high))))
+    return found
+
+
 # --- the stage --------------------------------------------------------------------------------------------------------
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """The content of rates.json. `gated` holds the cells of the runs that passed the capability gate, alone."""
+    """The content of rates.json: all runs; those alone that passed the capability gate; comparisons."""
 
     gate: float
     cells: tuple[CellRates, ...]
     gated: tuple[CellRates, ...]
+    contrasts: tuple[Contrast, ...]
+    definitions: tuple[DefinedRates, ...]
 
 
 def build(study: Path, gate: float = 0.8, seed: int = 0) -> list[Path]:
@@ -184,14 +211,19 @@ def build(study: Path, gate: float = 0.8, seed: int = 0) -> list[Path]:
     if not 0 <= gate <= 1:
         raise UserError(f"gate should be a share within [0, 1], not {gate}")
     paths = Study(Path(study))
-    counts = [row for meta in paths.runs()
-              for row in count_outcomes(artefacts.read_table(paths.episodes(meta.run_id), Episode), meta, gate)]
+    runs = paths.runs()
+    labels = condition_labels(runs)
+    counts, tallies = [], []
+    for meta in runs:
+        episodes = artefacts.read_table(paths.episodes(meta.run_id), Episode)
+        counts += count_outcomes(episodes, meta, gate)
+        tallies.append((labels[meta.run_id], tally(episodes)))
     if not counts:
         raise UserError(f"{paths.root}: its runs have no episodes")
     all_runs, passed_runs = np.random.SeedSequence(seed).spawn(2)
-    passed = [row for row in counts if row.gate_passed]
-    rates = Rates(gate, tuple(summarise(counts, np.random.default_rng(all_runs))),
-                  tuple(summarise(passed, np.random.default_rng(passed_runs))))
+    cells = summarise(counts, np.random.default_rng(all_runs))
+    gated = summarise([row for row in counts if row.gate_passed], np.random.default_rng(passed_runs))
+    rates = Rates(gate, tuple(cells), tuple(gated), tuple(contrasts(cells)), tuple(compare(tallies)))
     origin = artefacts.provenance(None, {"gate": gate, "seed": seed}, "outcome counts and rates with intervals")
     return [artefacts.write_table(paths.counts, counts, OutcomeCounts, origin),
             artefacts.write_json(paths.rates, artefacts.plain(rates), origin)]
@@ -208,7 +240,11 @@ def read_rates(path: Path) -> Rates:
         return tuple(CellRates(**row | {metric: rate(row[metric]) for metric in METRICS}) for row in rows)
 
     try:
-        return Rates(content["gate"], cells(content["cells"]), cells(content["gated"]))
+        return Rates(content["gate"], cells(content["cells"]), cells(content["gated"]),
+                     tuple(Contrast(**row) for row in content["contrasts"]),
+                     tuple(DefinedRates(**row | {"capability": tuple(row["capability"]),
+                                                 "goal_failure": tuple(row["goal_failure"])})
+                           for row in content["definitions"]))
     except (TypeError, KeyError) as error:
         raise UserError(f"{path} is not a rates file of this version: {error}") from error
 

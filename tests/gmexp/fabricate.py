@@ -118,3 +118,18 @@ def fabricate(root: Path, truth: Truth | None = None, seed: int = 0, slots: int 
                 clip(study.clips(run.run_id), "coin", "intended_goal", 18)
     study.write_index("synthetic", CONFIG, metas, artefacts.provenance("fabricate", CONFIG, "a study of known truth"))
     return study
+
+
+PUBLISHED = {1: (0.85, 0.12, 0.036), 2: (0.65, 0.28, 0.100), 3: (0.55, 0.55, 0.218), 4: (0.45, 0.75, 0.277)}
+
+
+def fabricate_model(study: Study) -> None:
+    """Write estimate.json as the stage `estimate` would."""
+    def posterior(mean: float) -> dict[str, float]:
+        return {"mean": mean, "q025": max(mean - 0.1, 0), "q975": min(mean + 0.1, 1)}
+
+    keys = ("capability", "goal_failure", "p_misgen")
+    shifts = [{"shift": shift, "published": dict(zip(keys, values, strict=True)),
+               "calibrated": {key: posterior(value) for key, value in zip(keys, values, strict=True)}}
+              for shift, values in PUBLISHED.items()]
+    artefacts.write_json(study.estimate, {"shifts": shifts})
