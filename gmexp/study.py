@@ -67,6 +67,19 @@ class Study:
         """The folder of animated episodes."""
         return self.run(run_id) / "episodes"
 
+    def finished(self, run_id: str) -> RunMeta:
+        """What a finished run says of itself in runs/<run id>/run.json."""
+        path = self.run(run_id) / "run.json"
+        entry = artefacts.read_json(path, required=("meta",))["meta"]
+        names = column_names(RunMeta)
+        if missing := [name for name in names if name not in entry]:
+            raise UserError(f"{path} lacks {', '.join(missing)}")
+        return RunMeta(**{name: entry[name] for name in names})
+
+    def gather(self) -> list[RunMeta]:
+        """All finished runs below the folder, in order of their ids."""
+        return [self.finished(path.parent.name) for path in sorted(self.root.glob("runs/*/run.json"))]
+
     def write_index(self, experiment: str, config: Mapping[str, Any], runs: Sequence[RunMeta],
                     provenance: Provenance) -> Path:
         """Write study.json: the resolved config and, for each run, what is known of it and its condition's label."""
