@@ -10,9 +10,9 @@ import numpy as np
 
 f32 = np.float32
 
-# grid cells (procgen's numbers; HIDDEN and END are free cells that only we know)
+# grid cells (procgen's numbers; HIDDEN is a free cell that only we know: an invisible coin)
 GOAL, SAW, ENEMY, WALL_MID, WALL_TOP, LAVA_MID, LAVA_TOP, BARRIER, CRATE = 1, 2, 5, 15, 16, 17, 18, 19, 20
-HIDDEN, END, SPACE = 21, 22, 100
+HIDDEN, SPACE = 21, 100
 SIZE = 64  # cells per side
 MAX_ENEMIES, MAX_STATICS = 40, 48  # 25 and 29 were the most in 40,000 levels; `OVERFLOW` is set beyond
 TRAIL_LENGTH = 9
@@ -31,14 +31,19 @@ LOOK_WALL, LOOK_AGENT, LOOK_BACKGROUND, LOOK_ENEMY, LOOK_CRATE = 0, 6, 11, 73, 8
 NUM_LOOK = 86  # multi-hot appearance features of a level
 
 # columns of World.body (float32)
-(X, Y, VX, VY, LAST_Y, GRAVITY, MAX_JUMP, MAX_SPEED, MIXRATE, AIR_CONTROL, BEST_X, BACKGROUND_SHIFT) = range(12)
+(X, Y, VX, VY, LAST_Y, GRAVITY, MAX_JUMP, MAX_SPEED, MIXRATE, AIR_CONTROL, BEST_X, BACKGROUND_SHIFT,
+ RETURN, BODY_COLUMNS) = range(14)
 # columns of World.clock (int32): what changes every step
 (TIME, FLAGS, ACTION_X, COIN_STEP, END_STEP, TWISTER, EVENTS) = range(7)
 # columns of World.facts (int32): what holds for the whole episode
 (SEED, COIN_X, COIN_Y, END_X, END_Y, NUM_ENEMIES, NUM_STATICS, BACKGROUND, WALL_THEME, AGENT_THEME, DIFFICULTY,
  NUM_SECTIONS, DANGER, OVERFLOW, DECOY, OPEN_ENDED, HORIZON, CORRELATED, SEPARATED, CONDITION) = range(20)
 # columns of World.slots (int32): what survives episodes
-(LEVEL_STREAM, EPISODES) = range(2)
+(LEVEL_STREAM, EPISODES, OFFSET, STRIDE) = range(4)
+# columns of the episode log (int32), written when an episode ends
+(LOG_SEED, LOG_COIN_X, LOG_COIN_Y, LOG_END_X, LOG_END_Y, LOG_SECTIONS, LOG_SEPARATED, LOG_COIN_STEP, LOG_END_STEP,
+ LOG_DIED, LOG_LENGTH, LOG_CONDITION, LOG_CORRELATED, LOG_EPISODE) = range(14)
+NUM_LOG = 14
 
 # bits of clock[FLAGS]
 SUPPORTED, ON_CRATE, FACING_LEFT = 1, 2, 4
@@ -67,7 +72,7 @@ class World(NamedTuple):
     body: np.ndarray  # float32 [N, 16]
     clock: np.ndarray  # int32 [N, 8]
     facts: np.ndarray  # int32 [N, 24]
-    slots: np.ndarray  # int32 [N, 2]
+    slots: np.ndarray  # int32 [N, 4]
     grid: np.ndarray  # uint8 [N, 64, 64], [y, x], y upwards
     classes: np.ndarray  # uint8 [N, 64, 64], semantic classes of everything that does not move
     surface: np.ndarray  # uint8 [N, 64]: height of safe ground per column, 0 over pits and walls
@@ -94,7 +99,7 @@ def allocate(num_envs: int, trails: bool) -> World:
     n, zeros = num_envs, np.zeros
     return World(
         body=zeros((n, 16), f32), clock=zeros((n, 8), np.int32), facts=zeros((n, 24), np.int32),
-        slots=zeros((n, 2), np.int32), grid=zeros((n, SIZE, SIZE), np.uint8),
+        slots=zeros((n, 4), np.int32), grid=zeros((n, SIZE, SIZE), np.uint8),
         classes=zeros((n, SIZE, SIZE), np.uint8), surface=zeros((n, SIZE), np.uint8),
         look=zeros((n, NUM_LOOK), np.uint8), enemies=zeros((n, MAX_ENEMIES, 3), f32),
         enemy_themes=zeros((n, MAX_ENEMIES), np.uint8), statics=zeros((n, MAX_STATICS, 3), np.uint8),
