@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from envs.distribution import LevelDistribution, Physics, SeedRange, as_levels, split_levels
+from envs.vec import VecEnv
 
-__all__ = ["LevelDistribution", "Physics", "SeedRange", "make_vec", "split_levels"]
+__all__ = ["LevelDistribution", "Physics", "SeedRange", "VecEnv", "make_vec", "split_levels"]
 
 BACKENDS = ("native", "procgen")
 

@@ -100,6 +100,8 @@ class LevelDistribution:
         if self.cell is not None and not all(0 <= v < SIZE for v in self.cell):
             raise ValueError(f"coin cell {self.cell} is outside the level of {SIZE} x {SIZE} cells")
         _within("rho", self.rho, -1, 1)
+        if self.placement == "langosco" and self.rho < 0:
+            raise ValueError(f"rho = {self.rho} is negative: placement 'langosco' never puts the coin opposite the end")
         for name in ("context", "supervision", "spec_quality"):
             _within(name, getattr(self, name), 0, 1)
         if self.appearance is not None:

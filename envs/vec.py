@@ -87,8 +87,11 @@ class VecEnv(ABC):
         """Start new episodes everywhere; with a seed, begin the level streams anew from it."""
 
     @abstractmethod
-    def step(self, actions: np.ndarray) -> Step:
-        """Apply one action per world (int [N], 0..14: 3 x direction_x + direction_y, both counted from -1)."""
+    def step(self, actions: np.ndarray, rows: np.ndarray | None = None) -> Step:
+        """Apply one action per world (int [N], 0..14: 3 x direction_x + direction_y, both counted from -1).
+
+        With `rows`, only these worlds move; what is returned for the others is what it was.
+        """
 
     @property
     @abstractmethod

@@ -93,8 +93,9 @@ def _reset_range(world, conditions, buffers, first, last, semantic):
 
 
 @jit
-def _step_range(world, conditions, buffers, actions, first, last, semantic):
-    for e in range(first, last):
+def _step_range(world, conditions, buffers, actions, rows, first, last, semantic):
+    for k in range(first, last):
+        e = rows[k]
         reward, ending = step_world(world, e, conditions, actions[e])
         buffers.reward[e] = reward
         buffers.terminated[e] = ending == TERMINATED
@@ -135,10 +136,11 @@ class CoinRun(VecEnv):
     def __init__(self, num_envs: int, distributions: Sequence[LevelDistribution], seed: int | None = None,
                  observation: str = "semantic", threads: int = 1) -> None:
         super().__init__(num_envs, distributions, seed, observation)
+        self._all_rows = np.arange(num_envs)
         self.world = allocate(num_envs, trails=observation == "pixels")
         self.conditions = encode_conditions(self.distributions)
         share = num_envs // len(self.distributions)
-        worlds = np.arange(num_envs)
+        worlds = self._all_rows
         self.world.facts[:, CONDITION] = worlds // share
         self.world.slots[:, OFFSET] = worlds % share
         self.world.slots[:, STRIDE] = share
@@ -148,8 +150,7 @@ class CoinRun(VecEnv):
             look=np.zeros((n, NUM_LOOK), np.uint8), reward=np.zeros(n, np.float32), terminated=np.zeros(n, np.bool_),
             truncated=np.zeros(n, np.bool_), log=np.zeros((n, NUM_LOG), np.int32), log_return=np.zeros(n, np.float32))
         threads = max(1, min(threads, num_envs // WORLDS_PER_THREAD))
-        bounds = np.linspace(0, num_envs, threads + 1).astype(int)
-        self._ranges = list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))
+        self._threads = threads
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         self._seed_streams(self.seed)
 
@@ -164,13 +165,15 @@ class CoinRun(VecEnv):
         self.world.slots[:, LEVEL_STREAM] = 0
         self.world.slots[:, EPISODES] = 0
 
-    def _run(self, kernel, *arguments) -> None:
+    def _run(self, kernel, count: int, *arguments) -> None:
+        """Run a kernel over 0..count-1, shared out over the threads."""
         semantic = self.observation == "semantic"
         if self._pool is None:
-            kernel(self.world, self.conditions, self._buffers, *arguments, 0, self.num_envs, semantic)
+            kernel(self.world, self.conditions, self._buffers, *arguments, 0, count, semantic)
             return
+        bounds = np.linspace(0, count, self._threads + 1).astype(int).tolist()
         futures = [self._pool.submit(kernel, self.world, self.conditions, self._buffers, *arguments, a, b, semantic)
-                   for a, b in self._ranges]
+                   for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
         for future in futures:
             future.result()
 
@@ -183,11 +186,12 @@ class CoinRun(VecEnv):
         if seed is not None:
             self.seed = seed
             self._seed_streams(seed)
-        self._run(_reset_range)
+        self._run(_reset_range, self.num_envs)
         return self._observation()
 
-    def step(self, actions: np.ndarray) -> Step:
-        self._run(_step_range, self._checked(actions))
+    def step(self, actions: np.ndarray, rows: np.ndarray | None = None) -> Step:
+        rows = self._all_rows if rows is None else np.ascontiguousarray(rows, np.int64)
+        self._run(_step_range, len(rows), self._checked(actions), rows)
         b = self._buffers
         return Step(self._observation(), b.reward, b.terminated, b.truncated)
 
