@@ -10,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from envs.distribution import LevelDistribution, Physics, SeedRange, as_levels, split_levels
-from envs.vec import VecEnv
+from envs.vec import FrameStyle, VecEnv
 
-__all__ = ["LevelDistribution", "Physics", "SeedRange", "VecEnv", "make_vec", "split_levels"]
+__all__ = ["FrameStyle", "LevelDistribution", "Physics", "SeedRange", "VecEnv", "make_vec", "split_levels"]
 
 BACKENDS = ("native", "procgen")
 
 
 def make_vec(name: str, num_envs: int, *, observation: str = "semantic", levels=None, mode: str | None = None,
              seed: int | None = None, device: str = "cpu", backend: str = "native", threads: int = 1,
+             style: FrameStyle | None = None,
              distribution: LevelDistribution | Sequence[LevelDistribution] | None = None, **knobs):
     """A vector environment of `num_envs` worlds.
 
@@ -31,6 +32,7 @@ def make_vec(name: str, num_envs: int, *, observation: str = "semantic", levels=
         device: "cpu".
         backend: "native", or "procgen" for the real binary.
         threads: threads that share the worlds.
+        style: how frames look; None is procgen's look, or flat colours on black where procgen is not installed.
         distribution: a `LevelDistribution` in place of levels, mode and knobs; or several, over which the worlds are
             shared out evenly.
         knobs: further fields of `LevelDistribution` (rho, placement, appearance, context, supervision, ...).
@@ -50,4 +52,4 @@ def make_vec(name: str, num_envs: int, *, observation: str = "semantic", levels=
     distributions = (distribution,) if isinstance(distribution, LevelDistribution) else tuple(distribution)
     from envs.coinrun.engine import CoinRun
 
-    return CoinRun(num_envs, distributions, seed, observation, threads)
+    return CoinRun(num_envs, distributions, seed, observation, threads, style)

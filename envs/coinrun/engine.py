@@ -13,19 +13,21 @@ from typing import NamedTuple
 import numpy as np
 
 from envs.coinrun.layout import (
-    C_COUNT, C_FIRST, C_LISTED, C_LOW, C_SEQUENTIAL, COIN_STEP, COIN_X, COIN_Y, CONDITION, CORRELATED, DIED, END_STEP,
+    BACKGROUND, C_COUNT, C_FIRST, C_LISTED, C_LOW, C_SEQUENTIAL, COIN_STEP, COIN_X, COIN_Y, CONDITION, CORRELATED, DIED, END_STEP,
     END_X, END_Y, EPISODES, EVENTS, LEVEL_STREAM, LOG_COIN_STEP, LOG_COIN_X, LOG_COIN_Y, LOG_CONDITION,
     LOG_CORRELATED, LOG_DIED, LOG_END_STEP, LOG_END_X, LOG_END_Y, LOG_EPISODE, LOG_LENGTH, LOG_SECTIONS, LOG_SEED,
     LOG_SEPARATED, NUM_LOG, NUM_LOOK, NUM_SECTIONS, NUM_STATE, OFFSET, PLACEMENTS, RETURN, SEED, SEPARATED, STRIDE,
     TIME, WINDOW, Conditions, allocate,
 )
 from envs.coinrun.levels import generate_level
+from envs.coinrun.pixels import render
 from envs.coinrun.rules import ONGOING, TERMINATED, TRUNCATED, step_world
 from envs.coinrun.semantic import observe_semantic
+from envs.coinrun.sprites import default_sprites, load_sprites
 from envs.coinrun.twister import draw
 from envs.distribution import LevelDistribution, SeedRange
 from envs.jit import jit
-from envs.vec import EpisodeLog, SemanticObservation, Step, VecEnv
+from envs.vec import EpisodeLog, FrameStyle, SemanticObservation, Step, VecEnv
 
 WORLDS_PER_THREAD = 128  # fewer are not worth handing over
 
@@ -85,7 +87,7 @@ def _write_log(world, e, log):
 
 
 @jit
-def _reset_range(world, conditions, buffers, first, last, semantic):
+def _reset_range(world, conditions, buffers, semantic, first, last):
     for e in range(first, last):
         _begin_episode(world, e, conditions, buffers)
         if semantic:
@@ -93,7 +95,7 @@ def _reset_range(world, conditions, buffers, first, last, semantic):
 
 
 @jit
-def _step_range(world, conditions, buffers, actions, rows, first, last, semantic):
+def _step_range(world, conditions, buffers, semantic, actions, rows, first, last):
     for k in range(first, last):
         e = rows[k]
         reward, ending = step_world(world, e, conditions, actions[e])
@@ -130,11 +132,12 @@ class CoinRun(VecEnv):
     """N worlds of CoinRun on the CPU (see `envs.make_vec` for what the arguments mean).
 
     With several distributions the worlds are shared out evenly, the first N / D to the first distribution and so on.
-    Memory is about 15 kB per world. All returned arrays are overwritten by the next call.
+    Memory is about 15 kB per world, 30 kB with frames, for which up to 240 MB of images are shared by the process.
+    All returned arrays are overwritten by the next call.
     """
 
     def __init__(self, num_envs: int, distributions: Sequence[LevelDistribution], seed: int | None = None,
-                 observation: str = "semantic", threads: int = 1) -> None:
+                 observation: str = "semantic", threads: int = 1, style: FrameStyle | None = None) -> None:
         super().__init__(num_envs, distributions, seed, observation)
         self._all_rows = np.arange(num_envs)
         self.world = allocate(num_envs, trails=observation == "pixels")
@@ -149,6 +152,10 @@ class CoinRun(VecEnv):
             window=np.zeros((n, WINDOW, WINDOW), np.uint8), state=np.zeros((n, NUM_STATE), np.float32),
             look=np.zeros((n, NUM_LOOK), np.uint8), reward=np.zeros(n, np.float32), terminated=np.zeros(n, np.bool_),
             truncated=np.zeros(n, np.bool_), log=np.zeros((n, NUM_LOG), np.int32), log_return=np.zeros(n, np.float32))
+        self._style = style or FrameStyle()
+        if observation == "pixels":
+            self._sprites = load_sprites(*style.options) if style else default_sprites()
+            self._frames = np.zeros(self._style.shape(n), np.uint8)
         threads = max(1, min(threads, num_envs // WORLDS_PER_THREAD))
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
@@ -167,17 +174,21 @@ class CoinRun(VecEnv):
 
     def _run(self, kernel, count: int, *arguments) -> None:
         """Run a kernel over 0..count-1, shared out over the threads."""
-        semantic = self.observation == "semantic"
         if self._pool is None:
-            kernel(self.world, self.conditions, self._buffers, *arguments, 0, count, semantic)
+            kernel(*arguments, 0, count)
             return
         bounds = np.linspace(0, count, self._threads + 1).astype(int).tolist()
-        futures = [self._pool.submit(kernel, self.world, self.conditions, self._buffers, *arguments, a, b, semantic)
-                   for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+        futures = [self._pool.submit(kernel, *arguments, a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
         for future in futures:
             future.result()
 
-    def _observation(self):
+    def _observation(self, changed: np.ndarray):
+        """What the agents see, after the worlds `changed` have moved."""
+        if self.observation == "pixels":
+            self._sprites.require(self.world.facts[changed, BACKGROUND])
+            self._run(render, len(changed), self.world, changed, self._sprites.images, self._frames,
+                      self._style.channels_first)
+            return self._frames
         b = self._buffers
         return SemanticObservation(b.window, b.state, b.look)
 
@@ -186,14 +197,16 @@ class CoinRun(VecEnv):
         if seed is not None:
             self.seed = seed
             self._seed_streams(seed)
-        self._run(_reset_range, self.num_envs)
-        return self._observation()
+        self._run(_reset_range, self.num_envs, self.world, self.conditions, self._buffers,
+                  self.observation == "semantic")
+        return self._observation(self._all_rows)
 
     def step(self, actions: np.ndarray, rows: np.ndarray | None = None) -> Step:
         rows = self._all_rows if rows is None else np.ascontiguousarray(rows, np.int64)
-        self._run(_step_range, len(rows), self._checked(actions), rows)
+        self._run(_step_range, len(rows), self.world, self.conditions, self._buffers, self.observation == "semantic",
+                  self._checked(actions), rows)
         b = self._buffers
-        return Step(self._observation(), b.reward, b.terminated, b.truncated)
+        return Step(self._observation(rows), b.reward, b.terminated, b.truncated)
 
     @property
     def log(self) -> EpisodeLog:
@@ -221,6 +234,7 @@ class CoinRun(VecEnv):
                     raise ValueError(f"the saved environment has {prefix}.{name} {saved.dtype}{list(saved.shape)}, this "
                                      f"one {array.dtype}{list(array.shape)}: build it with the same arguments")
                 array[...] = saved
+        self._observation(self._all_rows)  # frames are drawn anew rather than saved
 
     def close(self) -> None:
         if self._pool is not None:

@@ -400,17 +400,18 @@ def _write_frame(canvas, frame, channels_first):
 
 
 @jit
-def render(world, first, last, images, frames, channels_first):
-    """Draw worlds `first`..`last` - 1 into `frames`, uint8 [N, 64, 64, 3] or [N, 3, 64, 64].
+def render(world, rows, images, frames, channels_first, first, last):
+    """Draw the worlds `rows[first:last]` into their `frames`: uint8 [N, 64, 64, 3], or [N, 3, 64, 64] channels first.
 
-    The backgrounds must be in memory (`Sprites.require`), and the worlds need enemy trails (`allocate`).
+    Their backgrounds must be in memory (`Sprites.require`), and the worlds need enemy trails (`allocate`).
     """
     canvas = np.empty((RESOLUTION, RESOLUTION), np.uint32)
     tiles = np.empty((MAX_CELLS, MAX_CELLS), np.int32)
-    columns = np.zeros((MAX_CELLS, SAMPLES + MAX_SPAN), np.int32)
-    rows = np.zeros((MAX_CELLS, SAMPLES + MAX_SPAN), np.int32)
+    across = np.zeros((MAX_CELLS, SAMPLES + MAX_SPAN), np.int32)
+    down = np.zeros((MAX_CELLS, SAMPLES + MAX_SPAN), np.int32)
     sky_columns = np.empty(RESOLUTION, np.int64)
     sky_rows = np.empty(RESOLUTION, np.int64)
-    for e in range(first, last):
-        _draw_world(world, e, images, tiles, columns, rows, sky_columns, sky_rows, canvas)
+    for k in range(first, last):
+        e = rows[k]
+        _draw_world(world, e, images, tiles, across, down, sky_columns, sky_rows, canvas)
         _write_frame(canvas, frames[e], channels_first)
