@@ -50,6 +50,8 @@ def make_vec(name: str, num_envs: int, *, observation: str = "semantic", levels=
     elif levels is not None or mode is not None or knobs:
         raise ValueError("give either a distribution or levels, mode and knobs, not both")
     distributions = (distribution,) if isinstance(distribution, LevelDistribution) else tuple(distribution)
-    from envs.coinrun.engine import CoinRun
-
-    return CoinRun(num_envs, distributions, seed, observation, threads, style)
+    if backend == "procgen":
+        from envs.procgen.backend import ProcgenCoinRun as Engine
+    else:
+        from envs.coinrun.engine import CoinRun as Engine
+    return Engine(num_envs, distributions, seed, observation, threads, style)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ from envs.coinrun.levels import generate_level
 from envs.coinrun.pixels import render
 from envs.coinrun.rules import ONGOING, TERMINATED, TRUNCATED, step_world
 from envs.coinrun.semantic import observe_semantic
-from envs.coinrun.sprites import default_sprites, load_sprites
+from envs.coinrun.sprites import Sprites, default_style, load_sprites
 from envs.coinrun.twister import draw
 from envs.distribution import LevelDistribution, SeedRange
 from envs.jit import jit
@@ -62,13 +63,13 @@ def _next_seed(world, e, conditions):
 
 
 @jit
-def _begin_episode(world, e, conditions, buffers):
+def begin_episode(world, e, conditions, buffers):
     generate_level(world, e, conditions, _next_seed(world, e, conditions))
     buffers.look[e] = world.look[e]
 
 
 @jit
-def _write_log(world, e, log):
+def write_log(world, e, log):
     facts, clock = world.facts[e], world.clock[e]
     log[LOG_SEED] = facts[SEED]
     log[LOG_COIN_X] = facts[COIN_X]
@@ -89,7 +90,7 @@ def _write_log(world, e, log):
 @jit
 def _reset_range(world, conditions, buffers, semantic, first, last):
     for e in range(first, last):
-        _begin_episode(world, e, conditions, buffers)
+        begin_episode(world, e, conditions, buffers)
         if semantic:
             observe_semantic(world, e, buffers.window[e], buffers.state[e])
 
@@ -103,10 +104,10 @@ def _step_range(world, conditions, buffers, semantic, actions, rows, first, last
         buffers.terminated[e] = ending == TERMINATED
         buffers.truncated[e] = ending == TRUNCATED
         if ending != ONGOING:
-            _write_log(world, e, buffers.log[e])
+            write_log(world, e, buffers.log[e])
             buffers.log_return[e] = world.body[e, RETURN]
             world.slots[e, EPISODES] += 1
-            _begin_episode(world, e, conditions, buffers)
+            begin_episode(world, e, conditions, buffers)
         if semantic:
             observe_semantic(world, e, buffers.window[e], buffers.state[e])
 
@@ -152,9 +153,8 @@ class CoinRun(VecEnv):
             window=np.zeros((n, WINDOW, WINDOW), np.uint8), state=np.zeros((n, NUM_STATE), np.float32),
             look=np.zeros((n, NUM_LOOK), np.uint8), reward=np.zeros(n, np.float32), terminated=np.zeros(n, np.bool_),
             truncated=np.zeros(n, np.bool_), log=np.zeros((n, NUM_LOG), np.int32), log_return=np.zeros(n, np.float32))
-        self._style = style or FrameStyle()
+        self._style = style or default_style()
         if observation == "pixels":
-            self._sprites = load_sprites(*style.options) if style else default_sprites()
             self._frames = np.zeros(self._style.shape(n), np.uint8)
         threads = max(1, min(threads, num_envs // WORLDS_PER_THREAD))
         self._threads = threads
@@ -171,6 +171,10 @@ class CoinRun(VecEnv):
             words[:] = generator.state["state"]["key"]
         self.world.slots[:, LEVEL_STREAM] = 0
         self.world.slots[:, EPISODES] = 0
+
+    @cached_property
+    def _sprites(self) -> Sprites:
+        return load_sprites(*self._style.options)
 
     def _run(self, kernel, count: int, *arguments) -> None:
         """Run a kernel over 0..count-1, shared out over the threads."""

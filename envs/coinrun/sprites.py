@@ -19,7 +19,8 @@ import numpy as np
 from PIL import Image
 
 from envs.coinrun import layout as L
-from envs.procgen.binary import ProcgenUnavailable, package_folder
+from envs.procgen.binary import installed, package_folder
+from envs.vec import FrameStyle
 
 TILE = 128  # pixels across and down an image of the grid
 BLACK = 0xFF000000
@@ -131,12 +132,9 @@ def load_sprites(use_backgrounds: bool = True, restrict_themes: bool = False,
                           np.array([use_monochrome_assets])), files)
 
 
-def default_sprites() -> Sprites:
+def default_style() -> FrameStyle:
     """procgen's own look where its wheel is installed, else flat colours on black."""
-    try:
-        return load_sprites()
-    except ProcgenUnavailable:
-        return load_sprites(use_backgrounds=False, use_monochrome_assets=True)
+    return FrameStyle() if installed() else FrameStyle(use_backgrounds=False, use_monochrome_assets=True)
 
 
 def _drawings(restrict_themes: bool) -> Iterator[np.ndarray]:

@@ -140,3 +140,13 @@ def twister_words(text: bytes) -> tuple[np.ndarray, int]:
 def twister_text(words: np.ndarray, position: int) -> bytes:
     """The inverse of `twister_words`."""
     return b" ".join(b"%d" % w for w in words.tolist()) + b" %d" % position
+
+
+def new_entities(count: int, kind: int) -> np.ndarray:
+    """Records of `count` entities as procgen's constructor makes them; positions and themes are still to be set."""
+    entities = np.zeros(count, ENTITY)
+    for name, value in (("rx", 0.5), ("ry", 0.5), ("type", kind), ("image_type", kind), ("fire_time", -1),
+                        ("spawn_time", -1), ("expire_time", -1), ("friction", 1), ("auto_erase", 1), ("alpha", 1),
+                        ("health", 1), ("theta", -100), ("grow_rate", 1), ("alpha_decay", 1)):
+        entities[name] = value
+    return entities
