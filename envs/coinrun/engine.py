@@ -17,7 +17,7 @@ from envs.coinrun.layout import (
     BACKGROUND, C_COUNT, C_FIRST, C_LISTED, C_LOW, C_SEQUENTIAL, COIN_STEP, COIN_X, COIN_Y, CONDITION, CORRELATED, DIED, END_STEP,
     END_X, END_Y, EPISODES, EVENTS, LEVEL_STREAM, LOG_COIN_STEP, LOG_COIN_X, LOG_COIN_Y, LOG_CONDITION,
     LOG_CORRELATED, LOG_DIED, LOG_END_STEP, LOG_END_X, LOG_END_Y, LOG_EPISODE, LOG_LENGTH, LOG_SECTIONS, LOG_SEED,
-    LOG_SEPARATED, NUM_LOG, NUM_LOOK, NUM_SECTIONS, NUM_STATE, OFFSET, PLACEMENTS, RETURN, SEED, SEPARATED, STRIDE,
+    LOG_SEPARATED, NUM_LOG, NUM_SECTIONS, NUM_STATE, OFFSET, PLACEMENTS, RETURN, SEED, SEPARATED, STRIDE,
     TIME, WINDOW, Conditions, allocate,
 )
 from envs.coinrun.levels import generate_level
@@ -38,7 +38,6 @@ class _Buffers(NamedTuple):
 
     window: np.ndarray  # uint8 [N, 13, 13]
     state: np.ndarray  # float32 [N, 7]
-    look: np.ndarray  # uint8 [N, 86]
     reward: np.ndarray  # float32 [N]
     terminated: np.ndarray  # bool [N]
     truncated: np.ndarray  # bool [N]
@@ -63,12 +62,6 @@ def _next_seed(world, e, conditions):
 
 
 @jit
-def begin_episode(world, e, conditions, buffers):
-    generate_level(world, e, conditions, _next_seed(world, e, conditions))
-    buffers.look[e] = world.look[e]
-
-
-@jit
 def write_log(world, e, log):
     facts, clock = world.facts[e], world.clock[e]
     log[LOG_SEED] = facts[SEED]
@@ -88,11 +81,11 @@ def write_log(world, e, log):
 
 
 @jit
-def _begin_episodes(world, conditions, buffers, semantic, rows, first, last):
+def begin_episodes(world, conditions, buffers, semantic, rows, first, last):
     """Start the next episode of the worlds rows[first:last]."""
     for k in range(first, last):
         e = rows[k]
-        begin_episode(world, e, conditions, buffers)
+        generate_level(world, e, conditions, _next_seed(world, e, conditions))
         if semantic:
             observe_semantic(world, e, buffers.window[e], buffers.state[e])
 
@@ -158,7 +151,7 @@ class CoinRun(VecEnv):
         n = num_envs
         self._buffers = _Buffers(
             window=np.zeros((n, WINDOW, WINDOW), np.uint8), state=np.zeros((n, NUM_STATE), np.float32),
-            look=np.zeros((n, NUM_LOOK), np.uint8), reward=np.zeros(n, np.float32), terminated=np.zeros(n, np.bool_),
+            reward=np.zeros(n, np.float32), terminated=np.zeros(n, np.bool_),
             truncated=np.zeros(n, np.bool_), log=np.zeros((n, NUM_LOG), np.int32), log_return=np.zeros(n, np.float32))
         self._style = style or default_style()
         if observation == "pixels":
@@ -201,7 +194,7 @@ class CoinRun(VecEnv):
                       self._style.channels_first)
             return self._frames
         b = self._buffers
-        return SemanticObservation(b.window, b.state, b.look)
+        return SemanticObservation(b.window, b.state, self.world.look)
 
     def reset(self, seed: int | None = None):
         """Start new episodes everywhere; with a seed, begin the level streams anew from it."""
@@ -222,7 +215,7 @@ class CoinRun(VecEnv):
         return Step(self._observation(rows), b.reward, b.terminated, b.truncated)
 
     def _begin(self, rows: np.ndarray) -> None:
-        self._run(_begin_episodes, len(rows), self.world, self.conditions, self._buffers,
+        self._run(begin_episodes, len(rows), self.world, self.conditions, self._buffers,
                   self.observation == "semantic", rows)
 
     @property

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from envs.coinrun.engine import CoinRun, begin_episode, write_log
+from envs.coinrun.engine import CoinRun, write_log
 from envs.coinrun.layout import (
     AIR_CONTROL, COIN_STEP, COIN_X, CONDITION, DIED, END_STEP, END_X, ENEMY, EPISODES, EVENTS, GOAL, HORIZON, LAVA_MID,
     LAVA_TOP, MAX_SPEED, MIXRATE, RETURN, SAW, SEED, SPACE, TIME, TIMED_OUT, TOUCHED_COIN, TOUCHED_END, X, Y, allocate,
@@ -76,8 +76,8 @@ class ProcgenCoinRun(CoinRun):
         if seed is not None or not self._untouched:
             self._binary.step(np.full(self.num_envs, RESET))
         self._untouched = False
+        self._begin(self._all_rows)
         for e in range(self.num_envs):
-            begin_episode(self.world, e, self.conditions, self._buffers)
             self._write_level(e)
         return self._observation(self._all_rows)
 
@@ -164,7 +164,7 @@ class ProcgenCoinRun(CoinRun):
         write_log(world, e, b.log[e])
         b.log_return[e] = world.body[e, RETURN]
         world.slots[e, EPISODES] += 1
-        begin_episode(world, e, self.conditions, b)
+        self._begin(np.array([e]))
         self._write_level(e)
 
     def _record(self, e: int, events: int) -> None:
@@ -250,7 +250,7 @@ class ProcgenCoinRun(CoinRun):
             self._binary.fetch_state(e)
             read_world(self._binary.state, self._seen, e)
             observe_semantic(self._view, e, b.window[e], b.state[e])
-        return SemanticObservation(b.window, b.state, b.look)
+        return SemanticObservation(b.window, b.state, self.world.look)
 
 
 def _is_as_generated(distribution: LevelDistribution, first: LevelDistribution) -> bool:
