@@ -213,6 +213,7 @@ def build(study: Path, gate: float = 0.8, seed: int = 0) -> list[Path]:
     paths = Study(Path(study))
     runs = paths.runs()
     labels = condition_labels(runs)
+    _check_replicates(runs, labels)
     counts, tallies = [], []
     for meta in runs:
         episodes = artefacts.read_table(paths.episodes(meta.run_id), Episode)
@@ -227,6 +228,17 @@ def build(study: Path, gate: float = 0.8, seed: int = 0) -> list[Path]:
     origin = artefacts.provenance(None, {"gate": gate, "seed": seed}, "outcome counts and rates with intervals")
     return [artefacts.write_table(paths.counts, counts, OutcomeCounts, origin),
             artefacts.write_json(paths.rates, artefacts.plain(rates), origin)]
+
+
+def _check_replicates(runs: Sequence[RunMeta], labels: dict[str, str]) -> None:
+    """Refuse to average runs of one seed: they differ in something that no condition label shows."""
+    seen: dict[tuple[str, int], str] = {}
+    for run in runs:
+        key = labels[run.run_id], run.train_seed
+        if key in seen:
+            raise UserError(f"runs {seen[key]} and {run.run_id} have the same condition ({key[0]}) and train seed "
+                            f"{run.train_seed}: they cannot both be replicates of it; put them into separate studies")
+        seen[key] = run.run_id
 
 
 def read_rates(path: Path) -> Rates:

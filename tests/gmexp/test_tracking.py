@@ -198,6 +198,13 @@ def test_losing_the_service_process_loses_nothing_else(tmp_path):
     assert done.stderr.count("warning: W&B failed") == 1 and "Traceback" not in done.stderr
 
 
+def test_only_artefacts_are_uploaded(tmp_path):
+    for name in ("checkpoint.npz", "episodes/coin.gif", ".curve.parquet.123.tmp", "wandb/run-1/run.wandb"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    assert [file.name for file in tracking._artefacts_in(tmp_path)] == ["checkpoint.npz", "coin.gif"]
+
+
 def test_without_wandb_installed(tmp_path, monkeypatch):
     monkeypatch.setattr(tracking.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="pip install") as error:
