@@ -19,6 +19,7 @@ BACKENDS = ("native", "procgen")
 
 def make_vec(name: str, num_envs: int, *, observation: str = "semantic", levels=None, mode: str | None = None,
              seed: int | None = None, device: str = "cpu", backend: str = "native", threads: int = 1,
+             action_repeat: int = 1,
              distribution: LevelDistribution | Sequence[LevelDistribution] | None = None, **knobs):
     """A vector environment of `num_envs` worlds.
 
@@ -31,6 +32,7 @@ def make_vec(name: str, num_envs: int, *, observation: str = "semantic", levels=
         device: "cpu".
         backend: "native", or "procgen" for the real binary.
         threads: threads that share the worlds.
+        action_repeat: game steps that an action lasts; rewards add up, logs and horizons count game steps.
         distribution: a `LevelDistribution` in place of levels, mode and knobs; or several, over which the worlds are
             shared out evenly.
         knobs: further fields of `LevelDistribution` (rho, placement, appearance, context, supervision, ...).
@@ -50,4 +52,4 @@ def make_vec(name: str, num_envs: int, *, observation: str = "semantic", levels=
     distributions = (distribution,) if isinstance(distribution, LevelDistribution) else tuple(distribution)
     from envs.coinrun.engine import CoinRun
 
-    return CoinRun(num_envs, distributions, seed, observation, threads)
+    return CoinRun(num_envs, distributions, seed, observation, threads, action_repeat)

@@ -60,12 +60,6 @@ def _next_seed(world, e, conditions):
 
 
 @jit
-def _begin_episode(world, e, conditions, buffers):
-    generate_level(world, e, conditions, _next_seed(world, e, conditions))
-    buffers.look[e] = world.look[e]
-
-
-@jit
 def _write_log(world, e, log):
     facts, clock = world.facts[e], world.clock[e]
     log[LOG_SEED] = facts[SEED]
@@ -85,18 +79,26 @@ def _write_log(world, e, log):
 
 
 @jit
-def _reset_range(world, conditions, buffers, first, last, semantic):
-    for e in range(first, last):
-        _begin_episode(world, e, conditions, buffers)
+def _begin_episodes(world, conditions, buffers, rows, first, last, semantic):
+    """Start the next episode of the worlds rows[first:last]."""
+    for k in range(first, last):
+        e = rows[k]
+        generate_level(world, e, conditions, _next_seed(world, e, conditions))
+        buffers.look[e] = world.look[e]
         if semantic:
             observe_semantic(world, e, buffers.window[e], buffers.state[e])
 
 
 @jit
-def _step_range(world, conditions, buffers, actions, rows, first, last, semantic):
+def _step_worlds(world, conditions, buffers, actions, repeat, rows, first, last, semantic):
+    """Step the worlds rows[first:last], `repeat` times each or to the end of the episode, and log what ended."""
     for k in range(first, last):
         e = rows[k]
         reward, ending = step_world(world, e, conditions, actions[e])
+        for _ in range(1, repeat):
+            if ending == ONGOING:
+                more, ending = step_world(world, e, conditions, actions[e])
+                reward += more
         buffers.reward[e] = reward
         buffers.terminated[e] = ending == TERMINATED
         buffers.truncated[e] = ending == TRUNCATED
@@ -104,8 +106,7 @@ def _step_range(world, conditions, buffers, actions, rows, first, last, semantic
             _write_log(world, e, buffers.log[e])
             buffers.log_return[e] = world.body[e, RETURN]
             world.slots[e, EPISODES] += 1
-            _begin_episode(world, e, conditions, buffers)
-        if semantic:
+        elif semantic:
             observe_semantic(world, e, buffers.window[e], buffers.state[e])
 
 
@@ -134,8 +135,8 @@ class CoinRun(VecEnv):
     """
 
     def __init__(self, num_envs: int, distributions: Sequence[LevelDistribution], seed: int | None = None,
-                 observation: str = "semantic", threads: int = 1) -> None:
-        super().__init__(num_envs, distributions, seed, observation)
+                 observation: str = "semantic", threads: int = 1, action_repeat: int = 1) -> None:
+        super().__init__(num_envs, distributions, seed, observation, action_repeat)
         self._all_rows = np.arange(num_envs)
         self.world = allocate(num_envs, trails=observation == "pixels")
         self.conditions = encode_conditions(self.distributions)
@@ -165,14 +166,15 @@ class CoinRun(VecEnv):
         self.world.slots[:, LEVEL_STREAM] = 0
         self.world.slots[:, EPISODES] = 0
 
-    def _run(self, kernel, count: int, *arguments) -> None:
-        """Run a kernel over 0..count-1, shared out over the threads."""
+    def _run(self, kernel, rows: np.ndarray, *arguments) -> None:
+        """Run a kernel over the given worlds, shared out over the threads."""
         semantic = self.observation == "semantic"
-        if self._pool is None:
-            kernel(self.world, self.conditions, self._buffers, *arguments, 0, count, semantic)
+        shared = (self.world, self.conditions, self._buffers, *arguments, rows)
+        if self._pool is None or len(rows) < 2 * WORLDS_PER_THREAD:
+            kernel(*shared, 0, len(rows), semantic)
             return
-        bounds = np.linspace(0, count, self._threads + 1).astype(int).tolist()
-        futures = [self._pool.submit(kernel, self.world, self.conditions, self._buffers, *arguments, a, b, semantic)
+        bounds = np.linspace(0, len(rows), self._threads + 1).astype(int).tolist()
+        futures = [self._pool.submit(kernel, *shared, a, b, semantic)
                    for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
         for future in futures:
             future.result()
@@ -186,13 +188,16 @@ class CoinRun(VecEnv):
         if seed is not None:
             self.seed = seed
             self._seed_streams(seed)
-        self._run(_reset_range, self.num_envs)
+        self._run(_begin_episodes, self._all_rows)
         return self._observation()
 
     def step(self, actions: np.ndarray, rows: np.ndarray | None = None) -> Step:
-        rows = self._all_rows if rows is None else np.ascontiguousarray(rows, np.int64)
-        self._run(_step_range, len(rows), self._checked(actions), rows)
+        rows = self._all_rows if rows is None else self._checked_rows(rows)
+        self._run(_step_worlds, rows, self._checked(actions), self.action_repeat)
         b = self._buffers
+        ended = rows[(b.terminated | b.truncated)[rows]]
+        if len(ended):
+            self._run(_begin_episodes, ended)
         return Step(self._observation(), b.reward, b.terminated, b.truncated)
 
     @property
