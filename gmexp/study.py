@@ -119,6 +119,11 @@ def labels(conditions: Sequence[Mapping[str, Any]]) -> list[str]:
     return [", ".join(f"{CONDITION[name]}={_short(condition[name])}" for name in shown) for condition in conditions]
 
 
+def pretty(label: str) -> str:
+    """A condition's label for readers rather than terminals."""
+    return label.replace("delta=", "δ = ")
+
+
 def _short(value: Any) -> str:
     if value is None or value == "":
         return "unknown"
