@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,28 @@ from envs.coinrun.layout import NUM_ACTIONS
 from envs.distribution import LevelDistribution
 
 OBSERVATIONS = ("semantic", "pixels")
+
+
+@dataclass(frozen=True)
+class FrameStyle:
+    """How frames look: procgen's options of the same names, and the order of their axes.
+
+    Flat colours on black (`use_backgrounds=False, use_monochrome_assets=True`) need no installed procgen.
+    """
+
+    use_backgrounds: bool = True
+    restrict_themes: bool = False
+    use_monochrome_assets: bool = False
+    channels_first: bool = False
+
+    @property
+    def options(self) -> tuple[bool, bool, bool]:
+        """procgen's options, in the order of `envs.coinrun.sprites.load_sprites`."""
+        return self.use_backgrounds, self.restrict_themes, self.use_monochrome_assets
+
+    def shape(self, num_envs: int) -> tuple[int, int, int, int]:
+        """Shape of the frames of `num_envs` worlds."""
+        return (num_envs, 3, 64, 64) if self.channels_first else (num_envs, 64, 64, 3)
 
 
 class SemanticObservation(NamedTuple):

@@ -242,7 +242,7 @@ def _hurt(world, e, x, y):
 
 
 @jit
-def _touches(world, e, x, y):
+def touches(world, e, x, y):
     """Events of the cells that the agent at (x, y) overlaps."""
     grid, facts = world.grid[e], world.facts[e]
     events = 0
@@ -348,7 +348,7 @@ def step_world(world, e, conditions, action):
 def _settle(world, e, conditions, x, y):
     """Record what the step touched -> (reward, how the episode stands)."""
     body, clock, facts = world.body[e], world.clock[e], world.facts[e]
-    events = _touches(world, e, x, y)
+    events = touches(world, e, x, y)
     if _hurt(world, e, x, y):
         events |= DIED
     quality = conditions.floats[facts[CONDITION], C_SPEC_QUALITY]
