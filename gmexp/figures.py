@@ -185,22 +185,25 @@ def forest(study: Study) -> Figure | None:
 
 
 def base_rates(study: Study) -> Figure | None:
-    """The model's base rates per shift, as published and as calibrated on this study."""
+    """The model's base rates per shift, as published and as calibrated on each training diversity of this study."""
     if not (estimates := _estimates(study)):
         return None
     panels = {"capability": "P(capability)", "goal_failure": "P(goal fails | capability)",
               "p_misgen": "P(misgeneralization)"}
+    names = [f"delta={condition['train_diversity']:g}" for condition in estimates[0]["conditions"]]
+    colours = plotting.colours(names)
     figure, (axes,) = canvas(PAGE, 2.5, len(panels))
-    colour = plotting.OKABE_ITO[0]
     for axis, (key, title) in zip(axes, panels.items(), strict=True):
         for x, row in enumerate(estimates):
-            plotting.published(axis, x - 0.12, row["published"][key])
-            if posterior := (row.get("calibrated") or {}).get(key):
-                plotting.interval(axis, x + 0.12, posterior["mean"], posterior["q025"], posterior["q975"], colour)
+            plotting.published(axis, x, row["published"][key])
+            for order, (name, condition) in enumerate(zip(names, row["conditions"], strict=True)):
+                beside = 0.2 if len(names) == 1 else plotting.dodge(order, len(names))
+                rate = condition[key]
+                plotting.interval(axis, x + beside, rate["mean"], rate["q025"], rate["q975"], colours[name])
         shares(axis, title)
         axis.set_xticks(range(len(estimates)), [f"type {row['shift']}" for row in estimates])
         axis.set_xlim(-0.6, len(estimates) - 0.4)
-    legend(figure, [plotting.PUBLISHED, entry(colour, "calibrated, 95% credible interval")])
+    legend(figure, [plotting.PUBLISHED, *(entry(colour, f"calibrated, {name}") for name, colour in colours.items())])
     return figure
 
 

@@ -37,8 +37,8 @@ CAPTIONS = {
              "that of a shift's probe where it has one.",
     "forest": "The hierarchical model: thick lines are 95% credible intervals of the mean over runs, thin ones of the "
               "next run; a hollow mean has no run behind it. Goal failure counts a shift's probe with the shift.",
-    "base_rates": "The model's base rates. Published P(misgeneralization) already contains a factor for harm, so it "
-                  "is not the product of the first two panels.",
+    "base_rates": "The model's base rates; P(misgeneralization) is capability times goal failure, without harm. Lines "
+                  "are 95% credible intervals of the mean over runs.",
     "grades": "Means over runs and their 95% intervals against the grade of each shift; grade 0 is the training "
               "distribution. Goal failure is that of a shift's probe where it has one.",
     "diversity": "Goal failure against training diversity: dots are runs, lines join the means of one shift.",
@@ -228,11 +228,16 @@ def _calibration(study: Study) -> Html | None:
     if study.estimate.exists():
         names = {"capability": "P(capability)", "goal_failure": "P(goal fails | capability)",
                  "p_misgen": "P(misgeneralization)"}
-        rows = [[f"type {row['shift']}", *(join([f"{row['published'][key]:.1%} → ", _posterior(
-            (row.get("calibrated") or {}).get(key))]) for key in names)]
-            for row in artefacts.read_json(study.estimate, required=["shifts"])["shifts"]]
-        parts += [element("p", "Published base rate → posterior mean and 95% credible interval after this study.",
-                          class_="note"), table(["Shift", *names.values()], rows), _chart(study, "base_rates")]
+        rows = []
+        for shift in artefacts.read_json(study.estimate, required=["shifts"])["shifts"]:
+            label = f"type {shift['shift']}"
+            rows.append([label, "published", *(f"{shift['published'][key]:.2f}" for key in names)])
+            rows += [[label, f"calibrated, {_delta(rates)}",
+                      *(_triple([rates[key][end] for end in ("mean", "q025", "q975")]) for key in names)]
+                     for rates in shift["conditions"]]
+        parts += [element("p", "The model's base rates: published, and calibrated on this study (posterior mean over "
+                               "runs and 95% credible interval).", class_="note"),
+                  table(["Shift", "Source", *names.values()], rows), _chart(study, "base_rates")]
     if study.calibration.exists():
         calibration = artefacts.read_json(study.calibration)
         parts += [element("p", str(warning), class_="warning") for warning in calibration.get("warnings", ())]
@@ -315,10 +320,8 @@ def _triple(values: Sequence[float | None]) -> Html | str:
     return "–" if mean is None else join([f"{mean:.2f}", element("small", f"[{low:.2f}, {high:.2f}]")])
 
 
-def _posterior(values: Mapping[str, float] | None) -> Html | str:
-    if not values:
-        return "–"
-    return join([f"{values['mean']:.1%}", element("small", f"[{values['q025']:.1%}, {values['q975']:.1%}]")])
+def _delta(condition: Mapping[str, Any]) -> str:
+    return pretty(f"delta={condition['train_diversity']:g}")
 
 
 def _value(value: Any) -> str:

@@ -175,7 +175,8 @@ def log_study(tracker: Tracker, study: Path) -> None:
             tracker.table("calibration/summaries", pa.Table.from_pylist(summaries))
     if paths.estimate.exists():
         for row in artefacts.read_json(paths.estimate, required=["shifts"])["shifts"]:
-            tracker.summary(_numbers(f"estimate/shift{row['shift']}", row))
+            found = {f"delta={rates['train_diversity']:g}": rates for rates in row["conditions"]}
+            tracker.summary(_numbers(f"estimate/shift{row['shift']}", found | {"published": row["published"]}))
     for figure in sorted(paths.figures.glob("*.png")):
         tracker.figure(figure)
     experiment = paths.read_index()["experiment"]

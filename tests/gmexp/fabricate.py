@@ -129,15 +129,15 @@ def fabricate_model(study: Study) -> None:
     def posterior(mean: float) -> dict[str, float]:
         return {"mean": mean, "q025": max(mean - 0.1, 0), "q975": min(mean + 0.1, 1)}
 
+    deltas = list(dict.fromkeys(run.train_diversity for run in study.runs()))
     keys = ("capability", "goal_failure", "p_misgen")
     shifts = [{"shift": shift, "published": dict(zip(keys, values, strict=True)),
-               "calibrated": {key: posterior(value) for key, value in zip(keys, values, strict=True)}}
+               "conditions": [{"train_diversity": delta} | {
+                   key: posterior(value) for key, value in zip(keys, values, strict=True)} for delta in deltas]}
               for shift, values in PUBLISHED.items()]
     artefacts.write_json(study.estimate, {"shifts": shifts})
-    runs = study.runs()
     conditions = [{"env": "coinrun", "algo": "ppo", "spec_quality": 1.0, "capability_level": "", "align_method": "ppo",
-                   "train_diversity": delta, "train_steps": 2_000_000}
-                  for delta in dict.fromkeys(run.train_diversity for run in runs)]
+                   "train_diversity": delta, "train_steps": 2_000_000} for delta in deltas]
     structure = {"shifts": [{"type": t, "name": name, "grade": float(t > 0)} for t, name in SHIFTS.items()],
                  "conditions": conditions}
     summaries = [{"quantity": key, "shift": shift, "condition": c, "kind": kind,

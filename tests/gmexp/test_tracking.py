@@ -104,7 +104,8 @@ def test_a_study_is_mirrored_offline(small, tmp_path, capfd):
     assert summary["delta=0.3/shift3/goal_failure"] == cell.goal_failure.mean
     assert summary["delta=0.3/shift3/goal_failure_low"] == cell.goal_failure.low
     assert summary["delta=0.3/shift3/capability_transfer_high"] == cell.capability.high
-    assert {"delta=0/shift1_probe/joint_failure", "estimate/shift3/published/goal_failure"} <= set(summary)
+    assert {"delta=0/shift1_probe/joint_failure", "estimate/shift3/published/goal_failure",
+            "estimate/shift3/delta=0.3/capability/q025"} <= set(summary)
     assert "delta=0/shift0/goal_failure" not in summary
     assert {"success", "rates", "counts", "episodes/d0-s0", "figures/rates"} <= keys and "mean_return" not in keys
     assert {"run", "history", "summary", "exit"} <= kinds
