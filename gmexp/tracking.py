@@ -126,10 +126,8 @@ class WandbTracker(Tracker):
     def artefact(self, path: Path, kind: str, name: str) -> None:
         def upload(run: Any, wandb: Any) -> None:
             bundle = wandb.Artifact(re.sub(r"[^\w.-]+", "-", name), type=kind)
-            files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-            for file in files:
-                if file.suffix != ".tmp":  # what a killed process left behind
-                    bundle.add_file(str(file), name=file.name if file == path else str(file.relative_to(path)))
+            for file in [path] if path.is_file() else _artefacts_in(path):
+                bundle.add_file(str(file), name=file.name if file == path else str(file.relative_to(path)))
             run.log_artifact(bundle)
 
         self._attempt(upload)
@@ -137,6 +135,12 @@ class WandbTracker(Tracker):
     def close(self) -> None:
         self._attempt(lambda run, _: run.finish())
         self._run = None
+
+
+def _artefacts_in(folder: Path) -> list[Path]:
+    """The files below a folder, except wandb's own and what a killed process left half-written."""
+    return sorted(file for file in folder.rglob("*")
+                  if file.is_file() and file.suffix != ".tmp" and "wandb" not in file.relative_to(folder).parts)
 
 
 def _warn(message: str) -> None:
@@ -171,7 +175,8 @@ def log_study(tracker: Tracker, study: Path) -> None:
             tracker.table("calibration/summaries", pa.Table.from_pylist(summaries))
     if paths.estimate.exists():
         for row in artefacts.read_json(paths.estimate, required=["shifts"])["shifts"]:
-            tracker.summary(_numbers(f"estimate/shift{row['shift']}", row))
+            found = {f"delta={rates['train_diversity']:g}": rates for rates in row["conditions"]}
+            tracker.summary(_numbers(f"estimate/shift{row['shift']}", found | {"published": row["published"]}))
     for figure in sorted(paths.figures.glob("*.png")):
         tracker.figure(figure)
     experiment = paths.read_index()["experiment"]
