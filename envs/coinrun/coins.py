@@ -16,8 +16,7 @@ from envs.jit import jit
 
 START_COLUMNS = 5  # where the first section begins
 SALT_CORRELATION, SALT_SECTION, SALT_CELL = 1, 2, 3
-JUMP_BERTH = 2  # columns beside an obstacle that a careful jump over it sweeps
-FALL_REACH = 3  # columns beside a ledge over which an agent running off it falls
+TAKE_OFF, LANDING, FALL = 2, 4, 3  # columns swept before and after what is jumped over, and after a ledge
 JUMP_ROWS = 7  # a jump touches this many rows above the ground, one less where a shift makes gravity stronger
 OFF_PATH_RISE = (3, 6)  # rows above the ground in which a floating coin hangs
 
@@ -34,9 +33,10 @@ def _nth_bit(mask, n):
 
 
 @jit
-def _near_saw(world, e, x, berth):
+def _saw_within(world, e, first, last):
+    """Whether a saw stands in columns first..last."""
     for i in range(world.facts[e, NUM_STATICS]):
-        if world.statics[e, i, 2] == 0 and abs(np.int32(world.statics[e, i, 0]) - x) <= berth:
+        if world.statics[e, i, 2] == 0 and first <= np.int32(world.statics[e, i, 0]) <= last:
             return True
     return False
 
@@ -79,15 +79,16 @@ def path_top(world, e, x):
     ground = np.int32(surface[x])
     if ground == 0:
         return np.int32(SIZE - 1)
+    first, last = max(x - LANDING, 1), min(x + TAKE_OFF, end_x)
     top = np.int32(ground + 1)
-    for i in range(max(x - FALL_REACH, 1), x):
+    for i in range(max(x - FALL, 1), x):
         top = max(top, np.int32(surface[i] + 1))
-    for i in range(max(x - JUMP_BERTH, 1), min(x + JUMP_BERTH, end_x) + 1):
+    for i in range(first, last + 1):
         if surface[i] == 0:
             top = max(top, np.int32(ground + JUMP_ROWS))
-        elif i > x - JUMP_BERTH and i > 1 and surface[i] > surface[i - 1]:
+        elif i > first and surface[i] > surface[i - 1]:
             top = max(top, np.int32(surface[i - 1] + JUMP_ROWS))
-    if _near_saw(world, e, x, JUMP_BERTH) or _on_a_beat(world, e, x):
+    if _saw_within(world, e, first, last) or _on_a_beat(world, e, x):
         top = max(top, np.int32(ground + JUMP_ROWS))
     return top
 
@@ -102,7 +103,7 @@ def on_path(world, e, x, y):
 def _candidate_rows(world, e, x, rule):
     """First row and number of rows of column x in which `rule` may put the coin."""
     ground = np.int32(world.surface[e, x])
-    if ground == 0 or _near_saw(world, e, x, 0):
+    if ground == 0 or _saw_within(world, e, x, x):
         return np.int32(0), np.int32(0)
     pile = _crates_in(world, e, x)
     if rule != OFF_PATH:

@@ -35,7 +35,7 @@ PLAN_STEPS = 128  # a longer plan is cut off and made anew from there
 PATIENCE = 32  # steps to stand still where the goal cannot be reached
 GROUND_STEPS, AIR_STEPS = 2, 4  # how long a stretch lasts; in the air it ends with the landing
 GREED = np.array([3, 5], f32)  # weight of the estimated rest of the way, per seeker: more is faster and less careful
-OFF_PATH_COST = f32(50)  # what a step off the path costs the proxy-seeker, in steps
+OFF_PATH_COST = f32(200)  # what a step off the path costs the proxy-seeker, in steps
 
 # (direction_x, direction_y) of the stretches tried from a state; the last two only where they mean anything
 DIRECTIONS = np.array([(1, 0), (1, 1), (0, 0), (0, 1), (-1, 0), (-1, 1), (0, DOWN)], np.int32)
