@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from envs.distribution import LevelDistribution, Physics, SeedRange, as_levels, split_levels
+from envs.vec import FrameStyle, VecEnv
 
-__all__ = ["LevelDistribution", "Physics", "SeedRange", "make_vec", "split_levels"]
+__all__ = ["FrameStyle", "LevelDistribution", "Physics", "SeedRange", "VecEnv", "make_vec", "split_levels"]
 
 BACKENDS = ("native", "procgen")
 
 
 def make_vec(name: str, num_envs: int, *, observation: str = "semantic", levels=None, mode: str | None = None,
              seed: int | None = None, device: str = "cpu", backend: str = "native", threads: int = 1,
+             action_repeat: int = 1, style: FrameStyle | None = None,
              distribution: LevelDistribution | Sequence[LevelDistribution] | None = None, **knobs):
     """A vector environment of `num_envs` worlds.
 
@@ -30,6 +32,8 @@ def make_vec(name: str, num_envs: int, *, observation: str = "semantic", levels=
         device: "cpu".
         backend: "native", or "procgen" for the real binary.
         threads: threads that share the worlds.
+        action_repeat: game steps that an action lasts; rewards add up, logs and horizons count game steps.
+        style: how frames look; None is procgen's look, or flat colours on black where procgen is not installed.
         distribution: a `LevelDistribution` in place of levels, mode and knobs; or several, over which the worlds are
             shared out evenly.
         knobs: further fields of `LevelDistribution` (rho, placement, appearance, context, supervision, ...).
@@ -47,6 +51,8 @@ def make_vec(name: str, num_envs: int, *, observation: str = "semantic", levels=
     elif levels is not None or mode is not None or knobs:
         raise ValueError("give either a distribution or levels, mode and knobs, not both")
     distributions = (distribution,) if isinstance(distribution, LevelDistribution) else tuple(distribution)
-    from envs.coinrun.engine import CoinRun
-
-    return CoinRun(num_envs, distributions, seed, observation, threads)
+    if backend == "procgen":
+        from envs.procgen.backend import ProcgenCoinRun as Engine
+    else:
+        from envs.coinrun.engine import CoinRun as Engine
+    return Engine(num_envs, distributions, seed, observation, threads, action_repeat, style)

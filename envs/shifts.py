@@ -46,11 +46,12 @@ SHIFTS = (
     Shift(2, "moderate", "context changes",
           "new appearance, hardest layouts, more walking enemies and stronger gravity; the coin leaves the end in half "
           "of the levels", appearance=1.0, context=1.0, correlation=0.5),
-    Shift(3, "significant", "reward structure", "new appearance; where the coin is no longer depends on the end",
-          appearance=1.0, correlation=0.0),
+    Shift(3, "significant", "reward structure",
+          "new appearance and context; where the coin is no longer depends on the end",
+          appearance=1.0, context=1.0, correlation=0.0),
     Shift(4, "extreme", "fundamental context",
-          "new appearance; the coin is opposite the end, where a decoy stands; the episode goes on after the coin, for "
-          "twice the time", appearance=1.0, correlation=-1.0, supervision=1.0),
+          "new appearance and context; the coin is opposite the end, where a decoy stands; the episode goes on after the "
+          "coin, for twice the time", appearance=1.0, context=1.0, correlation=-1.0, supervision=1.0),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,28 @@ from envs.coinrun.layout import NUM_ACTIONS
 from envs.distribution import LevelDistribution
 
 OBSERVATIONS = ("semantic", "pixels")
+
+
+@dataclass(frozen=True)
+class FrameStyle:
+    """How frames look: procgen's options of the same names, and the order of their axes.
+
+    Flat colours on black (`use_backgrounds=False, use_monochrome_assets=True`) need no installed procgen.
+    """
+
+    use_backgrounds: bool = True
+    restrict_themes: bool = False
+    use_monochrome_assets: bool = False
+    channels_first: bool = False
+
+    @property
+    def options(self) -> tuple[bool, bool, bool]:
+        """procgen's options, in the order of `envs.coinrun.sprites.load_sprites`."""
+        return self.use_backgrounds, self.restrict_themes, self.use_monochrome_assets
+
+    def shape(self, num_envs: int) -> tuple[int, int, int, int]:
+        """Shape of the frames of `num_envs` worlds."""
+        return (num_envs, 3, 64, 64) if self.channels_first else (num_envs, 64, 64, 3)
 
 
 class SemanticObservation(NamedTuple):
@@ -63,13 +86,13 @@ class VecEnv(ABC):
     """N sub-environments stepped together, each starting its next episode in the step that ends one (autoreset).
 
     Attributes: num_envs, num_actions, distributions, observation ("semantic" or "pixels"), seed (what it was seeded
-    with, drawn from the system where None was given).
+    with, drawn from the system where None was given), action_repeat (game steps per action; logs count game steps).
     """
 
     num_actions = NUM_ACTIONS
 
     def __init__(self, num_envs: int, distributions: Sequence[LevelDistribution], seed: int | None,
-                 observation: str) -> None:
+                 observation: str, action_repeat: int) -> None:
         if num_envs < 1:
             raise ValueError(f"num_envs = {num_envs} must be at least 1")
         if not distributions or num_envs % len(distributions):
@@ -77,7 +100,10 @@ class VecEnv(ABC):
                              "distributions")
         if observation not in OBSERVATIONS:
             raise ValueError(f"there is no observation {observation!r}: choose one of {', '.join(OBSERVATIONS)}")
+        if action_repeat < 1:
+            raise ValueError(f"action_repeat = {action_repeat} must be at least 1")
         self.num_envs = num_envs
+        self.action_repeat = action_repeat
         self.distributions = tuple(distributions)
         self.observation = observation
         self.seed = int(np.random.SeedSequence(seed).generate_state(1)[0]) if seed is None else seed
@@ -87,8 +113,11 @@ class VecEnv(ABC):
         """Start new episodes everywhere; with a seed, begin the level streams anew from it."""
 
     @abstractmethod
-    def step(self, actions: np.ndarray) -> Step:
-        """Apply one action per world (int [N], 0..14: 3 x direction_x + direction_y, both counted from -1)."""
+    def step(self, actions: np.ndarray, rows: np.ndarray | None = None) -> Step:
+        """Apply one action per world (int [N], 0..14: 3 x direction_x + direction_y, both counted from -1).
+
+        With `rows`, only these worlds move; what is returned for the others is what it was.
+        """
 
     @property
     @abstractmethod
@@ -115,3 +144,10 @@ class VecEnv(ABC):
             raise ValueError(f"actions must be within 0..{self.num_actions - 1}, got "
                              f"{int(actions.min())}..{int(actions.max())}")
         return actions
+
+    def _checked_rows(self, rows: np.ndarray) -> np.ndarray:
+        """Row numbers as contiguous int64, or an IndexError."""
+        rows = np.ascontiguousarray(rows, np.int64)
+        if len(rows) and (rows.min() < 0 or rows.max() >= self.num_envs):
+            raise IndexError(f"rows must be within 0..{self.num_envs - 1}, got {rows.min()}..{rows.max()}")
+        return rows

@@ -8,24 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 from envs.coinrun.layout import (
-    C_COUNT, C_FIRST, C_LISTED, C_LOW, C_SEQUENTIAL, COIN_STEP, COIN_X, COIN_Y, CONDITION, CORRELATED, DIED, END_STEP,
+    BACKGROUND, C_COUNT, C_FIRST, C_LISTED, C_LOW, C_SEQUENTIAL, COIN_STEP, COIN_X, COIN_Y, CONDITION, CORRELATED, DIED, END_STEP,
     END_X, END_Y, EPISODES, EVENTS, LEVEL_STREAM, LOG_COIN_STEP, LOG_COIN_X, LOG_COIN_Y, LOG_CONDITION,
     LOG_CORRELATED, LOG_DIED, LOG_END_STEP, LOG_END_X, LOG_END_Y, LOG_EPISODE, LOG_LENGTH, LOG_SECTIONS, LOG_SEED,
-    LOG_SEPARATED, NUM_LOG, NUM_LOOK, NUM_SECTIONS, NUM_STATE, OFFSET, PLACEMENTS, RETURN, SEED, SEPARATED, STRIDE,
+    LOG_SEPARATED, NUM_LOG, NUM_SECTIONS, NUM_STATE, OFFSET, PLACEMENTS, RETURN, SEED, SEPARATED, STRIDE,
     TIME, WINDOW, Conditions, allocate,
 )
 from envs.coinrun.levels import generate_level
+from envs.coinrun.pixels import render
 from envs.coinrun.rules import ONGOING, TERMINATED, TRUNCATED, step_world
 from envs.coinrun.semantic import observe_semantic
+from envs.coinrun.sprites import Sprites, default_style, load_sprites
 from envs.coinrun.twister import draw
 from envs.distribution import LevelDistribution, SeedRange
 from envs.jit import jit
-from envs.vec import EpisodeLog, SemanticObservation, Step, VecEnv
+from envs.vec import EpisodeLog, FrameStyle, SemanticObservation, Step, VecEnv
 
 WORLDS_PER_THREAD = 128  # fewer are not worth handing over
 
@@ -35,7 +38,6 @@ class _Buffers(NamedTuple):
 
     window: np.ndarray  # uint8 [N, 13, 13]
     state: np.ndarray  # float32 [N, 7]
-    look: np.ndarray  # uint8 [N, 86]
     reward: np.ndarray  # float32 [N]
     terminated: np.ndarray  # bool [N]
     truncated: np.ndarray  # bool [N]
@@ -60,13 +62,7 @@ def _next_seed(world, e, conditions):
 
 
 @jit
-def _begin_episode(world, e, conditions, buffers):
-    generate_level(world, e, conditions, _next_seed(world, e, conditions))
-    buffers.look[e] = world.look[e]
-
-
-@jit
-def _write_log(world, e, log):
+def write_log(world, e, log):
     facts, clock = world.facts[e], world.clock[e]
     log[LOG_SEED] = facts[SEED]
     log[LOG_COIN_X] = facts[COIN_X]
@@ -85,26 +81,33 @@ def _write_log(world, e, log):
 
 
 @jit
-def _reset_range(world, conditions, buffers, first, last, semantic):
-    for e in range(first, last):
-        _begin_episode(world, e, conditions, buffers)
+def begin_episodes(world, conditions, buffers, semantic, rows, first, last):
+    """Start the next episode of the worlds rows[first:last]."""
+    for k in range(first, last):
+        e = rows[k]
+        generate_level(world, e, conditions, _next_seed(world, e, conditions))
         if semantic:
             observe_semantic(world, e, buffers.window[e], buffers.state[e])
 
 
 @jit
-def _step_range(world, conditions, buffers, actions, first, last, semantic):
-    for e in range(first, last):
+def _step_worlds(world, conditions, buffers, semantic, actions, repeat, rows, first, last):
+    """Step the worlds rows[first:last], `repeat` times each or to the end of the episode, and log what ended."""
+    for k in range(first, last):
+        e = rows[k]
         reward, ending = step_world(world, e, conditions, actions[e])
+        for _ in range(1, repeat):
+            if ending == ONGOING:
+                more, ending = step_world(world, e, conditions, actions[e])
+                reward += more
         buffers.reward[e] = reward
         buffers.terminated[e] = ending == TERMINATED
         buffers.truncated[e] = ending == TRUNCATED
         if ending != ONGOING:
-            _write_log(world, e, buffers.log[e])
+            write_log(world, e, buffers.log[e])
             buffers.log_return[e] = world.body[e, RETURN]
             world.slots[e, EPISODES] += 1
-            _begin_episode(world, e, conditions, buffers)
-        if semantic:
+        elif semantic:
             observe_semantic(world, e, buffers.window[e], buffers.state[e])
 
 
@@ -129,27 +132,32 @@ class CoinRun(VecEnv):
     """N worlds of CoinRun on the CPU (see `envs.make_vec` for what the arguments mean).
 
     With several distributions the worlds are shared out evenly, the first N / D to the first distribution and so on.
-    Memory is about 15 kB per world. All returned arrays are overwritten by the next call.
+    Memory is about 15 kB per world, 30 kB with frames, for which up to 240 MB of images are shared by the process.
+    All returned arrays are overwritten by the next call.
     """
 
     def __init__(self, num_envs: int, distributions: Sequence[LevelDistribution], seed: int | None = None,
-                 observation: str = "semantic", threads: int = 1) -> None:
-        super().__init__(num_envs, distributions, seed, observation)
+                 observation: str = "semantic", threads: int = 1, action_repeat: int = 1,
+                 style: FrameStyle | None = None) -> None:
+        super().__init__(num_envs, distributions, seed, observation, action_repeat)
+        self._all_rows = np.arange(num_envs)
         self.world = allocate(num_envs, trails=observation == "pixels")
         self.conditions = encode_conditions(self.distributions)
         share = num_envs // len(self.distributions)
-        worlds = np.arange(num_envs)
+        worlds = self._all_rows
         self.world.facts[:, CONDITION] = worlds // share
         self.world.slots[:, OFFSET] = worlds % share
         self.world.slots[:, STRIDE] = share
         n = num_envs
         self._buffers = _Buffers(
             window=np.zeros((n, WINDOW, WINDOW), np.uint8), state=np.zeros((n, NUM_STATE), np.float32),
-            look=np.zeros((n, NUM_LOOK), np.uint8), reward=np.zeros(n, np.float32), terminated=np.zeros(n, np.bool_),
+            reward=np.zeros(n, np.float32), terminated=np.zeros(n, np.bool_),
             truncated=np.zeros(n, np.bool_), log=np.zeros((n, NUM_LOG), np.int32), log_return=np.zeros(n, np.float32))
+        self._style = style or default_style()
+        if observation == "pixels":
+            self._frames = np.zeros(self._style.shape(n), np.uint8)
         threads = max(1, min(threads, num_envs // WORLDS_PER_THREAD))
-        bounds = np.linspace(0, num_envs, threads + 1).astype(int)
-        self._ranges = list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))
+        self._threads = threads
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         self._seed_streams(self.seed)
 
@@ -164,32 +172,51 @@ class CoinRun(VecEnv):
         self.world.slots[:, LEVEL_STREAM] = 0
         self.world.slots[:, EPISODES] = 0
 
-    def _run(self, kernel, *arguments) -> None:
-        semantic = self.observation == "semantic"
-        if self._pool is None:
-            kernel(self.world, self.conditions, self._buffers, *arguments, 0, self.num_envs, semantic)
+    @cached_property
+    def _sprites(self) -> Sprites:
+        return load_sprites(*self._style.options)
+
+    def _run(self, kernel, count: int, *arguments) -> None:
+        """Run a kernel over 0..count-1, shared out over the threads."""
+        if self._pool is None or count < 2 * WORLDS_PER_THREAD:
+            kernel(*arguments, 0, count)
             return
-        futures = [self._pool.submit(kernel, self.world, self.conditions, self._buffers, *arguments, a, b, semantic)
-                   for a, b in self._ranges]
+        bounds = np.linspace(0, count, self._threads + 1).astype(int).tolist()
+        futures = [self._pool.submit(kernel, *arguments, a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
         for future in futures:
             future.result()
 
-    def _observation(self):
+    def _observation(self, changed: np.ndarray):
+        """What the agents see, after the worlds `changed` have moved."""
+        if self.observation == "pixels":
+            self._sprites.require(self.world.facts[changed, BACKGROUND])
+            self._run(render, len(changed), self.world, changed, self._sprites.images, self._frames,
+                      self._style.channels_first)
+            return self._frames
         b = self._buffers
-        return SemanticObservation(b.window, b.state, b.look)
+        return SemanticObservation(b.window, b.state, self.world.look)
 
     def reset(self, seed: int | None = None):
         """Start new episodes everywhere; with a seed, begin the level streams anew from it."""
         if seed is not None:
             self.seed = seed
             self._seed_streams(seed)
-        self._run(_reset_range)
-        return self._observation()
+        self._begin(self._all_rows)
+        return self._observation(self._all_rows)
 
-    def step(self, actions: np.ndarray) -> Step:
-        self._run(_step_range, self._checked(actions))
+    def step(self, actions: np.ndarray, rows: np.ndarray | None = None) -> Step:
+        rows = self._all_rows if rows is None else self._checked_rows(rows)
         b = self._buffers
-        return Step(self._observation(), b.reward, b.terminated, b.truncated)
+        self._run(_step_worlds, len(rows), self.world, self.conditions, b, self.observation == "semantic",
+                  self._checked(actions), self.action_repeat, rows)
+        ended = rows[(b.terminated | b.truncated)[rows]]
+        if len(ended):
+            self._begin(ended)
+        return Step(self._observation(rows), b.reward, b.terminated, b.truncated)
+
+    def _begin(self, rows: np.ndarray) -> None:
+        self._run(begin_episodes, len(rows), self.world, self.conditions, self._buffers,
+                  self.observation == "semantic", rows)
 
     @property
     def log(self) -> EpisodeLog:
@@ -217,6 +244,7 @@ class CoinRun(VecEnv):
                     raise ValueError(f"the saved environment has {prefix}.{name} {saved.dtype}{list(saved.shape)}, this "
                                      f"one {array.dtype}{list(array.shape)}: build it with the same arguments")
                 array[...] = saved
+        self._observation(self._all_rows)  # frames are drawn anew rather than saved
 
     def close(self) -> None:
         if self._pool is not None:

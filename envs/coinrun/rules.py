@@ -15,7 +15,7 @@ from envs.coinrun.layout import (
     SIZE, SPACE, START_X, SUPPORTED, TIME, TIMED_OUT, TOUCHED_COIN, TOUCHED_END, TRAIL_LENGTH, TWISTER, TWO, VX, VY,
     WALL_MID, WALL_TOP, X, Y, ZERO, f32,
 )
-from envs.coinrun.twister import draw
+from envs.coinrun.twister import output
 from envs.jit import jit
 
 u64 = np.uint64
@@ -242,7 +242,7 @@ def _hurt(world, e, x, y):
 
 
 @jit
-def _touches(world, e, x, y):
+def touches(world, e, x, y):
     """Events of the cells that the agent at (x, y) overlaps."""
     grid, facts = world.grid[e], world.facts[e]
     events = 0
@@ -264,8 +264,8 @@ def step_world(world, e, conditions, action):
     """One step of world e -> (reward float32, ONGOING | TERMINATED | TRUNCATED); `clock[EVENTS]` says what happened."""
     body, clock, facts, grid = world.body[e], world.clock[e], world.facts[e], world.grid[e]
     columns = world.crate_columns[e]
-    tie_bits, following = draw(world.twister[e], clock[TWISTER])
-    clock[TWISTER] = following
+    tie_bits = output(world.twister[e], world.draws[e], clock[TWISTER])
+    clock[TWISTER] += 1
     flags = clock[FLAGS]
 
     # action -> directions (set_action_xy)
@@ -348,7 +348,7 @@ def step_world(world, e, conditions, action):
 def _settle(world, e, conditions, x, y):
     """Record what the step touched -> (reward, how the episode stands)."""
     body, clock, facts = world.body[e], world.clock[e], world.facts[e]
-    events = _touches(world, e, x, y)
+    events = touches(world, e, x, y)
     if _hurt(world, e, x, y):
         events |= DIED
     quality = conditions.floats[facts[CONDITION], C_SPEC_QUALITY]
