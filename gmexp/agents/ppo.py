@@ -26,6 +26,8 @@ ACTION_SETS = {
     "moves": tuple(range(9)),  # one of each
     "jumps": (1, 2, 4, 5, 7, 8),  # left, stay, right, each level or jumping
 }
+ADVANTAGE_FLOOR = 0.02  # added to the spread that advantages are divided by: without rewards they are noise, and stay small
+STATE_SCALE = 3.0  # the few motion features beside some eighty summed tile rows
 
 
 @dataclass
@@ -85,7 +87,7 @@ class Network(nn.Module):
         self.value = _linear(width, 1, 1.0, generator)
 
     def features(self, observation: Observation) -> Float[Tensor, "batch width"]:
-        first = torch.relu(self.cells(observation.window, observation.look) + self.body(observation.state))
+        first = torch.relu(self.cells(observation.window, observation.look) + self.body(STATE_SCALE * observation.state))
         return torch.relu(self.hidden(first))
 
     def forward(self, observation: Observation) -> tuple[Float[Tensor, "batch actions"], Float[Tensor, " batch"]]:
@@ -222,7 +224,7 @@ class PPO:
                 entropy = -(log_policy.exp() * log_policy).sum(1).mean()
                 ratio = (log_policy.gather(1, action[rows, None]).squeeze(1) - logp[rows]).exp()
                 a = advantage[rows]
-                a = (a - a.mean()) / (a.std() + 1e-8)
+                a = (a - a.mean()) / (a.std() + ADVANTAGE_FLOOR)
                 policy_loss = -torch.min(ratio * a, ratio.clamp(1 - c.clip, 1 + c.clip) * a).mean()
                 value_loss = (value - target[rows]).square().mean()
                 loss = policy_loss + c.value_coefficient * value_loss - c.entropy * entropy
