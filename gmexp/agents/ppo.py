@@ -39,7 +39,8 @@ class PPOConfig:
     rollout: int  # steps per environment and iteration
     epochs: int
     minibatches: int
-    width: int  # units of the first layer, and of the second
+    width: int  # units of the first layer
+    hidden: int  # units of the second
     actions: str  # a key of ACTION_SETS
     action_repeat: int  # game steps that an action lasts
     learning_rate: float
@@ -78,15 +79,15 @@ class Observation(NamedTuple):
 class Network(nn.Module):
     """Two hidden layers shared by policy and value."""
 
-    def __init__(self, width: int, num_actions: int, generator: torch.Generator) -> None:
+    def __init__(self, width: int, hidden: int, num_actions: int, generator: torch.Generator) -> None:
         super().__init__()
         self.cells = CellLayer(width, generator)
         self.body = _linear(NUM_STATE, width, 1.0, generator)
-        self.hidden = _linear(width, width, 2**0.5, generator)
-        self.policy = _linear(width, num_actions, 0.01, generator)
-        self.value = _linear(width, 1, 1.0, generator)
+        self.hidden = _linear(width, hidden, 2**0.5, generator)
+        self.policy = _linear(hidden, num_actions, 0.01, generator)
+        self.value = _linear(hidden, 1, 1.0, generator)
 
-    def features(self, observation: Observation) -> Float[Tensor, "batch width"]:
+    def features(self, observation: Observation) -> Float[Tensor, "batch hidden"]:
         first = torch.relu(self.cells(observation.window, observation.look) + self.body(STATE_SCALE * observation.state))
         return torch.relu(self.hidden(first))
 
@@ -149,7 +150,7 @@ class PPO:
         self.config, self.env, self.total_steps = config, env, total_steps
         self.device = torch.device(device)
         self.steps = 0
-        self.network = Network(config.width, len(ACTION_SETS[config.actions]),
+        self.network = Network(config.width, config.hidden, len(ACTION_SETS[config.actions]),
                                torch.Generator().manual_seed(seed)).to(self.device)
         self.optimizer = torch.optim.Adam(self.network.parameters(), config.learning_rate, eps=1e-5,
                                           foreach=self.device.type == "cpu", fused=self.device.type != "cpu" or None)
