@@ -138,10 +138,11 @@ class CoinRun(VecEnv):
 
     def __init__(self, num_envs: int, distributions: Sequence[LevelDistribution], seed: int | None = None,
                  observation: str = "semantic", threads: int = 1, action_repeat: int = 1,
-                 style: FrameStyle | None = None) -> None:
+                 style: FrameStyle | None = None, drawable: bool = False) -> None:
         super().__init__(num_envs, distributions, seed, observation, action_repeat)
         self._all_rows = np.arange(num_envs)
-        self.world = allocate(num_envs, trails=observation == "pixels")
+        self._drawable = drawable or observation == "pixels"
+        self.world = allocate(num_envs, trails=self._drawable)
         self.conditions = encode_conditions(self.distributions)
         share = num_envs // len(self.distributions)
         worlds = self._all_rows
@@ -154,7 +155,7 @@ class CoinRun(VecEnv):
             reward=np.zeros(n, np.float32), terminated=np.zeros(n, np.bool_),
             truncated=np.zeros(n, np.bool_), log=np.zeros((n, NUM_LOG), np.int32), log_return=np.zeros(n, np.float32))
         self._style = style or default_style()
-        if observation == "pixels":
+        if self._drawable:
             self._frames = np.zeros(self._style.shape(n), np.uint8)
         threads = max(1, min(threads, num_envs // WORLDS_PER_THREAD))
         self._threads = threads
@@ -189,12 +190,21 @@ class CoinRun(VecEnv):
     def _observation(self, changed: np.ndarray):
         """What the agents see, after the worlds `changed` have moved."""
         if self.observation == "pixels":
-            self._sprites.require(self.world.facts[changed, BACKGROUND])
-            self._run(render, len(changed), self.world, changed, self._sprites.images, self._frames,
-                      self._style.channels_first)
-            return self._frames
+            return self._draw(changed)
         b = self._buffers
         return SemanticObservation(b.window, b.state, self.world.look)
+
+    def _draw(self, rows: np.ndarray) -> np.ndarray:
+        self._sprites.require(self.world.facts[rows, BACKGROUND])
+        self._run(render, len(rows), self.world, rows, self._sprites.images, self._frames, self._style.channels_first)
+        return self._frames
+
+    def frames(self, rows: np.ndarray) -> np.ndarray:
+        """What the worlds `rows` look like now (copies), whatever the agents observe; needs `drawable`."""
+        if not self._drawable:
+            raise ValueError("this environment draws no frames: build it with drawable=True")
+        rows = self._checked_rows(rows)
+        return self._draw(rows)[rows]
 
     def reset(self, seed: int | None = None):
         """Start new episodes everywhere; with a seed, begin the level streams anew from it."""

@@ -43,7 +43,9 @@ class ProcgenCoinRun(CoinRun):
 
     def __init__(self, num_envs: int, distributions: Sequence[LevelDistribution], seed: int | None = None,
                  observation: str = "semantic", threads: int = 1, action_repeat: int = 1,
-                 style: FrameStyle | None = None) -> None:
+                 style: FrameStyle | None = None, drawable: bool = False) -> None:
+        if drawable and observation != "pixels":
+            raise ValueError("drawable: the procgen backend draws frames only as observations; use the native backend")
         for distribution in distributions:
             _refuse_what_procgen_lacks(distribution)
         super().__init__(num_envs, distributions, seed, observation, threads=1, action_repeat=action_repeat, style=style)
