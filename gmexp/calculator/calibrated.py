@@ -48,8 +48,8 @@ def estimate_calibrated(scenario: Scenario, calibration: Calibration, harm: str 
     harmful = misgen * harms
     value = float(harmful.mean())
     low, high = (float(q) for q in np.quantile(harmful, (0.025, 0.975)))
-    contributions = [Contribution("base", f"type {scenario.shift}, grade {scenario.grade:g}, settings at the mean of "
-                                  "the experiments", *2 * (_mean_without(scenario, calibration, harms, kind, FACTORS),),
+    contributions = [Contribution("base", f"type {scenario.shift}, grade {scenario.grade if scenario.shift else 0:g}, "
+                                  "settings at the mean of the experiments", *2 * (_mean_without(scenario, calibration, harms, kind, FACTORS),),
                                   "measured")]
     contributions += [_contribution(scenario, calibration, harms, kind, setting, value) for setting in FACTORS
                       if getattr(scenario, setting) is not None]

@@ -45,6 +45,13 @@ class Prediction:
     misgen: Summary
     draws: Mapping[str, np.ndarray]
     warnings: tuple[str, ...]
+    chains: int
+    seed: int
+
+    def counts(self, episodes: int) -> Summary:
+        """How many of so many episodes misgeneralize: with kind 'next_run', those of one new run."""
+        y = np.random.default_rng([self.seed, 9]).binomial(episodes, np.clip(self.draws["misgen"], 0, 1))
+        return summarise(y.astype(float), self.chains)
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,8 @@ class Calibration:
         x, notes = self.covariates(scenario)
         draws, more = self.posterior.predict(scenario.shift, scenario.grade, x, kind)
         return Prediction(kind, **{key: summarise(value, self.posterior.chains) for key, value in draws.items()},
-                          draws=draws, warnings=(*notes, *more))
+                          draws=draws, warnings=(*notes, *more), chains=self.posterior.chains,
+                          seed=self.posterior.seed)
 
     def covariates(self, scenario: Scenario) -> tuple[np.ndarray, tuple[str, ...]]:
         """Centred covariates [K] of a scenario, and warnings where it leaves the measured range."""

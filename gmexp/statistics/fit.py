@@ -30,6 +30,7 @@ from gmexp.statistics.effects import (
     respects_order,
 )
 from gmexp.statistics.hmc import sample
+from gmexp.statistics.loso import leave_one_run_out
 from gmexp.statistics.model import Model
 from gmexp.statistics.posterior import KINDS, Posterior, summarise
 from gmexp.statistics.priors import elicited_harm
@@ -89,6 +90,7 @@ def calibrate(counts: Sequence[OutcomeCounts], config: CalibrationConfig | None 
     if config.ordered:
         posterior = _ordered(posterior, violation, config)
     grid, conflicts = literature_grid(posterior, config)
+    left_out = leave_one_run_out(design, posterior, config.seed)
     a, b = elicited_harm()
     return Calibration(
         provenance=_provenance(kept, config, time.perf_counter() - began),
@@ -102,7 +104,9 @@ def calibrate(counts: Sequence[OutcomeCounts], config: CalibrationConfig | None 
             "p_order_violated": violation, "config": asdict(config), "multiplicativity": multiplicativity(posterior,
             config.priors), "stage_correlation": asdict(summarise(posterior.rho, posterior.chains)),
             "structure": structure_as_json(posterior)},
-        diagnostics=asdict(judged), summaries=cell_summaries(posterior), modifiers=modifier_effects(posterior),
+        diagnostics={**asdict(judged), "loso_elpd": left_out.elpd, "loso_elpd_se": left_out.elpd_se,
+                     "loso_runs_above_k": left_out.runs_above_limit, "pit_p": left_out.pit_p, "pit": left_out.pit},
+        summaries=cell_summaries(posterior), modifiers=modifier_effects(posterior),
         literature=grid, harm={"distribution": "beta", "a": a, "b": b, "source": "elicited, never updated by data",
                                "environment": measured_harm(kept)},
         warnings=[*_few_runs(design), *conflicts], posterior=posterior)

@@ -71,6 +71,7 @@ class Model:
         self.pseudo = literature_pseudocounts(design.shifts, config.a0 * config.priors.literature_n0).reshape(-1, 2)
         # fixed arrays of the likelihood
         self.linear = self._linear_map(cell, run_slot)
+        self.linear_t = _compact(sparse.csr_array(self.linear.T))
         self.phi_index = design.stage * self.S + design.shift if config.phi_per_shift else design.stage
         self.row_to_phi = _indicator(self.phi_index, self.phi_width)
         self.u_to_stage, self.v_to_stage = _indicator(self.cells[:, 0], 2), _indicator(self.run_slots[:, 0], 2)
@@ -114,20 +115,20 @@ class Model:
 
     def log_density(self, q: np.ndarray) -> np.ndarray:
         """Log density [chains] at q [chains, size], up to a constant."""
-        alpha, parameters = q[:, self.slices["alpha"]], self.unpack(q)
+        alpha = q[:, self.slices["alpha"]]
         logp = -2 * np.sum(np.logaddexp(0.5 * alpha, -0.5 * alpha), axis=1)
         if self.pseudo.any():
             logp += literature_log_ratio(alpha, self.pseudo)[0].sum(axis=1)
         logp -= 0.5 * np.sum(((q[:, self.slices["normal"]] - self.normal_mean) / self.normal_sd) ** 2, axis=1)
         if len(self.pairs):  # 1 - rho^2 from the prior, and the same again as Jacobian
-            logp += 2 * np.log(np.maximum(1 - parameters.rho**2, TINY))
-        small = self._beta_counts(q, parameters)[0]
+            logp += 2 * np.log(np.maximum(1 - np.tanh(q[:, self.slices["rho"].start]) ** 2, TINY))
+        small = self._beta_counts(q, self._correlated(q))[0]
         terms = gammaln(small + self.added) - gammaln(small)
         return logp + np.sum(terms[0] + terms[1] - terms[2], axis=1)
 
     def gradient(self, q: np.ndarray) -> np.ndarray:
         """Gradient [chains, size] of `log_density`."""
-        s, grad, parameters = self.slices, np.empty_like(q), self.unpack(q)
+        s, grad, z_v = self.slices, np.empty_like(q), self._correlated(q)
         alpha = q[:, s["alpha"]]
         grad[:, s["alpha"]] = -np.tanh(0.5 * alpha)
         if self.pseudo.any():
@@ -135,12 +136,12 @@ class Model:
         grad[:, s["normal"]] = (self.normal_mean - q[:, s["normal"]]) / self.normal_sd**2
         if len(self.pairs):
             grad[:, s["rho"]] = -4 * np.tanh(q[:, s["rho"]])
-        small, mu, nu = self._beta_counts(q, parameters)
+        small, mu, nu = self._beta_counts(q, z_v)
         d_a, d_b, d_n = digamma(small + self.added) - digamma(small)
         phi = small[2]
-        grad[:, s["log_phi"]] += (self.row_to_phi.T @ (phi * (mu * d_a + nu * d_b - d_n)).T).T
-        d_linear = (self.linear.T @ (mu * nu * phi * (d_a - d_b)).T).T
-        self._chain_rule(q, parameters, d_linear, grad)
+        grad[:, s["log_phi"]] += (phi * (mu * d_a + nu * d_b - d_n)) @ self.row_to_phi
+        d_linear = (mu * nu * phi * (d_a - d_b)) @ self.linear
+        self._chain_rule(q, z_v, d_linear, grad)
         return grad
 
     def fold(self, q: np.ndarray) -> np.ndarray:
@@ -154,27 +155,36 @@ class Model:
             signs[:, s["rho"]] = signs[:, s["sigma"]].prod(axis=1, keepdims=True)
         return signs
 
-    def _beta_counts(self, q: np.ndarray, parameters: Parameters) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _beta_counts(self, q: np.ndarray, z_v: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(mu phi, (1 - mu) phi, phi) stacked [3, chains, N], then mu and 1 - mu [chains, N]."""
         s = self.slices
-        linear = np.concatenate([q[:, s["alpha"]], q[:, s["beta"]], parameters.u, parameters.v], axis=1)
-        eta = np.clip((self.linear @ linear.T).T, -ETA_LIMIT, ETA_LIMIT)
-        phi = np.exp(np.clip(q[:, s["log_phi"]], -LOG_PHI_LIMIT, LOG_PHI_LIMIT))[:, self.phi_index]
+        parts = [q[:, :s["beta"].stop]]
+        if len(self.cells):
+            parts.append(q[:, s["tau"]][:, self.cells[:, 0]] * q[:, s["u"]])
+        if len(self.run_slots):
+            parts.append(q[:, s["sigma"]][:, self.run_slots[:, 0]] * z_v)
+        eta = np.concatenate(parts, axis=1) @ self.linear_t
+        eta = np.minimum(np.maximum(eta, -ETA_LIMIT), ETA_LIMIT)
         mu, nu = expit(eta), expit(-eta)
-        return np.stack([mu * phi, nu * phi, phi]), mu, nu
+        log_phi = np.minimum(np.maximum(q[:, s["log_phi"]], -LOG_PHI_LIMIT), LOG_PHI_LIMIT)
+        small = np.empty((3, *eta.shape))
+        small[2] = np.exp(log_phi)[:, self.phi_index]
+        np.multiply(mu, small[2], out=small[0])
+        np.multiply(nu, small[2], out=small[1])
+        return small, mu, nu
 
-    def _chain_rule(self, q: np.ndarray, parameters: Parameters, d_linear: np.ndarray, grad: np.ndarray) -> None:
+    def _chain_rule(self, q: np.ndarray, z_v: np.ndarray, d_linear: np.ndarray, grad: np.ndarray) -> None:
         """Carry d/d(alpha, beta, u, v) over to the sampled coordinates, adding to grad in place."""
         s = self.slices
         grad[:, :s["beta"].stop] += d_linear[:, :s["beta"].stop]
         if len(self.cells):
             d_u = d_linear[:, s["u"]]
-            grad[:, s["tau"]] += (self.u_to_stage.T @ (q[:, s["u"]] * d_u).T).T
+            grad[:, s["tau"]] += (q[:, s["u"]] * d_u) @ self.u_to_stage
             grad[:, s["u"]] += q[:, s["tau"]][:, self.cells[:, 0]] * d_u
         if len(self.run_slots):
             d_v, z = d_linear[:, s["v"]], q[:, s["v"]]
             d_z = q[:, s["sigma"]][:, self.run_slots[:, 0]] * d_v  # for the correlated standard normals
-            grad[:, s["sigma"]] += (self.v_to_stage.T @ (self._correlated(z, q) * d_v).T).T
+            grad[:, s["sigma"]] += (z_v * d_v) @ self.v_to_stage
             if len(self.pairs):
                 # z_goal = rho z_cap + sqrt(1 - rho^2) e, and d rho / d artanh(rho) = 1 - rho^2
                 first, second = self.pairs.T
@@ -187,8 +197,9 @@ class Model:
                 d_z[:, second] = rest * d_goal
             grad[:, s["v"]] += d_z
 
-    def _correlated(self, z: np.ndarray, q: np.ndarray) -> np.ndarray:
+    def _correlated(self, q: np.ndarray) -> np.ndarray:
         """Standard normal run effects [..., V], correlated between the stages of a run."""
+        z = q[..., self.slices["v"]]
         if not len(self.pairs):
             return z
         first, second = self.pairs.T
@@ -210,7 +221,7 @@ class Model:
         return Parameters(
             alpha=q[..., s["alpha"]].reshape(*lead, 2, self.S), beta=q[..., s["beta"]].reshape(*lead, 2, self.K),
             u=t_tau[..., self.cells[:, 0]] * q[..., s["u"]],
-            v=t_sigma[..., self.run_slots[:, 0]] * self._correlated(q[..., s["v"]], q),
+            v=t_sigma[..., self.run_slots[:, 0]] * self._correlated(q),
             phi=np.broadcast_to(phi, (*lead, 2, self.S)), tau=np.abs(t_tau), sigma=np.abs(t_sigma), rho=rho)
 
 
@@ -234,4 +245,4 @@ def _indicator(index: np.ndarray, width: int) -> np.ndarray | sparse.csr_array:
 
 
 def _compact(matrix: sparse.csr_array) -> np.ndarray | sparse.csr_array:
-    return matrix.toarray() if np.prod(matrix.shape) <= DENSE_LIMIT else matrix
+    return np.ascontiguousarray(matrix.toarray()) if np.prod(matrix.shape) <= DENSE_LIMIT else matrix
