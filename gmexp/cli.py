@@ -29,6 +29,12 @@ VERBS = {
     "report": Verb("gmexp.stages", "report", "a study -> figures and one HTML page", True),
     "estimate": Verb("gmexp.calculator.commands", "estimate", "P(misgeneralization) of a scenario", False),
     "tables": Verb("gmexp.calculator.commands", "tables", "every table of the published model", False),
+    "audit": Verb("gmexp.calculator.commands", "audit", "the published model's flaws, with computed numbers", False),
+    "scenarios": Verb("gmexp.calculator.commands", "scenarios", "the published domain scenarios, recomputed", False),
+    "predict": Verb("gmexp.statistics.commands", "predict", "what a calibration expects of a scenario", False),
+    "meta": Verb("gmexp.statistics.commands", "meta", "random-effects meta-analysis", False),
+    "check": Verb("gmexp.statistics.commands", "check", "checks of the statistics: sbc, coverage, loso, ppc", False),
+    "plan": Verb("gmexp.statistics.commands", "plan", "which further runs would help most", False),
 }
 
 
@@ -42,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(name, rest)
     except UserError as error:
-        print(f"gmexp {name}: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"gmexp {name}: {' '.join(str(error).split()).removeprefix(f'{name}: ')}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"\ngmexp {name}: stopped; the same command goes on where it was", file=sys.stderr)
