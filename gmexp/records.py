@@ -6,7 +6,44 @@ from dataclasses import dataclass, fields
 
 from envs.outcome import Outcome
 
-__all__ = ["Episode", "Outcome", "OutcomeCounts", "Provenance", "column_names"]
+__all__ = ["CurvePoint", "Episode", "Outcome", "OutcomeCounts", "Provenance", "RunMeta", "column_names"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunMeta:
+    """What is known of a training run before anyone evaluates it: its condition, its seed, its origin."""
+
+    run_id: str
+    experiment_id: str
+    train_seed: int
+    env: str
+    algo: str
+    train_diversity: float  # delta: share of training levels whose correlation is broken
+    spurious_corr: float  # rho in training, 1 - delta
+    spec_quality: float
+    capability_level: str | None
+    align_method: str | None
+    train_steps: int
+    horizon: int
+    config_hash: str
+    git_sha: str | None
+    created_utc: str
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """One update of a training run. Shares and means are over the episodes that finished in it, None without any."""
+
+    steps: int
+    seconds: float
+    episodes: int
+    success: float | None  # share of training episodes that touched the coin
+    mean_return: float | None
+    mean_length: float | None
+    policy_entropy: float | None
+    value_loss: float | None
+    explained_variance: float | None
+    steps_per_second: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +136,11 @@ class OutcomeCounts:
         return self.n_intended + self.n_proxy
 
     @property
+    def separated(self) -> int | None:
+        """Episodes on separated levels: n_separated, or all if nobody counted but none was ambiguous."""
+        return self.n_episodes if self.n_separated is None and not self.n_ambiguous else self.n_separated
+
+    @property
     def capability_transfer(self) -> float | None:
         """reached / n_episodes; None without episodes.
 
@@ -115,8 +157,7 @@ class OutcomeCounts:
     @property
     def joint_failure(self) -> float | None:
         """proxy / episodes on separated levels; None without such episodes or where their number is unknown."""
-        separated = self.n_episodes if self.n_separated is None and not self.n_ambiguous else self.n_separated
-        return self.n_proxy / separated if separated else None
+        return self.n_proxy / self.separated if self.separated else None
 
 
 @dataclass(frozen=True, slots=True)

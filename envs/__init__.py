@@ -1,0 +1,59 @@
+"""Environments with a controllable spurious correlation, usable without the rest of gmexp.
+
+    env = envs.make_vec("coinrun", 256, mode="easy", rho=1.0, levels=envs.split_levels("train"), seed=0)
+    observation = env.reset()
+    observation, reward, terminated, truncated = env.step(actions)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from envs.distribution import LevelDistribution, Physics, SeedRange, as_levels, split_levels
+from envs.vec import FrameStyle, VecEnv
+
+__all__ = ["FrameStyle", "LevelDistribution", "Physics", "SeedRange", "VecEnv", "make_vec", "split_levels"]
+
+BACKENDS = ("native", "procgen")
+
+
+def make_vec(name: str, num_envs: int, *, observation: str = "semantic", levels=None, mode: str | None = None,
+             seed: int | None = None, device: str = "cpu", backend: str = "native", threads: int = 1,
+             action_repeat: int = 1, style: FrameStyle | None = None, drawable: bool = False,
+             distribution: LevelDistribution | Sequence[LevelDistribution] | None = None, **knobs):
+    """A vector environment of `num_envs` worlds.
+
+    Arguments:
+        name: "coinrun".
+        observation: "semantic" (13 x 13 tile classes, state, appearance) or "pixels" (uint8 [N, 64, 64, 3]).
+        levels: level seeds: None for all, n for 0..n-1, a `SeedRange`, a range or a list.
+        mode: "easy" or "hard" (the default), as procgen's distribution_mode.
+        seed: seeds the level streams as procgen's rand_seed does; None draws one (see `env.seed`).
+        device: "cpu".
+        backend: "native", or "procgen" for the real binary.
+        threads: threads that share the worlds.
+        action_repeat: game steps that an action lasts; rewards add up, logs and horizons count game steps.
+        style: how frames look; None is procgen's look, or flat colours on black where procgen is not installed.
+        drawable: a semantic environment can draw frames too (`frames`); pixel environments always can.
+        distribution: a `LevelDistribution` in place of levels, mode and knobs; or several, over which the worlds are
+            shared out evenly.
+        knobs: further fields of `LevelDistribution` (rho, placement, appearance, context, supervision, ...).
+
+    Raises ValueError naming the argument that does not fit.
+    """
+    if name != "coinrun":
+        raise ValueError(f"there is no environment {name!r}: choose 'coinrun'")
+    if backend not in BACKENDS:
+        raise ValueError(f"there is no backend {backend!r}: choose one of {', '.join(BACKENDS)}")
+    if device != "cpu":
+        raise ValueError(f"device {device!r}: the native engine runs on the CPU")
+    if distribution is None:
+        distribution = LevelDistribution(levels=as_levels(levels), mode=mode or "hard", **knobs)
+    elif levels is not None or mode is not None or knobs:
+        raise ValueError("give either a distribution or levels, mode and knobs, not both")
+    distributions = (distribution,) if isinstance(distribution, LevelDistribution) else tuple(distribution)
+    if backend == "procgen":
+        from envs.procgen.backend import ProcgenCoinRun as Engine
+    else:
+        from envs.coinrun.engine import CoinRun as Engine
+    return Engine(num_envs, distributions, seed, observation, threads, action_repeat, style, drawable)

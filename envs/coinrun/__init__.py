@@ -1,0 +1,12 @@
+"""CoinRun, exactly: level generation, dynamics and frames of procgen 0.10.7 as Numba scalar functions.
+
+    layout.py    what one world holds, and the constants of the game
+    twister.py   std::mt19937 as procgen draws from it; hashes for everything procgen does not draw
+    levels.py    one level from its seed
+    coins.py     where the coin goes when it is not at the end
+    rules.py     one step of the game
+    semantic.py  the observation as tile classes
+    engine.py    many worlds stepped together
+    seekers.py   agents whose goal is known, which plan with the exact game
+    certify.py   levels that separate the goals in play too
+"""

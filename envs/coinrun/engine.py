@@ -1,0 +1,262 @@
+"""Many CoinRun worlds stepped together on the CPU.
+
+The kernels take a range of worlds and release the GIL; with more than one thread the ranges run in a small pool of the
+environment's own, so nothing spins, other threads may use numba as they like, and one thread means no pool at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from envs.coinrun.layout import (
+    BACKGROUND, C_COUNT, C_FIRST, C_LISTED, C_LOW, C_SEQUENTIAL, COIN_STEP, COIN_X, COIN_Y, CONDITION, CORRELATED, DIED, END_STEP,
+    END_X, END_Y, EPISODES, EVENTS, LEVEL_STREAM, LOG_COIN_STEP, LOG_COIN_X, LOG_COIN_Y, LOG_CONDITION,
+    LOG_CORRELATED, LOG_DIED, LOG_END_STEP, LOG_END_X, LOG_END_Y, LOG_EPISODE, LOG_LENGTH, LOG_SECTIONS, LOG_SEED,
+    LOG_SEPARATED, NUM_LOG, NUM_SECTIONS, NUM_STATE, OFFSET, PLACEMENTS, RETURN, SEED, SEPARATED, STRIDE,
+    TIME, WINDOW, Conditions, allocate,
+)
+from envs.coinrun.levels import generate_level
+from envs.coinrun.pixels import render
+from envs.coinrun.rules import ONGOING, TERMINATED, TRUNCATED, step_world
+from envs.coinrun.semantic import observe_semantic
+from envs.coinrun.sprites import Sprites, default_style, load_sprites
+from envs.coinrun.twister import draw
+from envs.distribution import LevelDistribution, SeedRange
+from envs.jit import jit
+from envs.vec import EpisodeLog, FrameStyle, SemanticObservation, Step, VecEnv
+
+WORLDS_PER_THREAD = 128  # fewer are not worth handing over
+
+
+class _Buffers(NamedTuple):
+    """What a step writes for its reader: one row per world."""
+
+    window: np.ndarray  # uint8 [N, 13, 13]
+    state: np.ndarray  # float32 [N, 7]
+    reward: np.ndarray  # float32 [N]
+    terminated: np.ndarray  # bool [N]
+    truncated: np.ndarray  # bool [N]
+    log: np.ndarray  # int32 [N, NUM_LOG]
+    log_return: np.ndarray  # float32 [N]
+
+
+@jit
+def _next_seed(world, e, conditions):
+    """Level seed of world e's next episode: the next of its sequence, or a draw from its own stream as in vecgame.cpp."""
+    c, slot = world.facts[e, CONDITION], world.slots[e]
+    count = conditions.ints[c, C_COUNT]
+    if conditions.ints[c, C_SEQUENTIAL]:
+        index = (np.int64(slot[OFFSET]) + np.int64(slot[EPISODES]) * np.int64(slot[STRIDE])) % count
+    else:
+        v, following = draw(world.level_stream[e], slot[LEVEL_STREAM])
+        slot[LEVEL_STREAM] = following
+        index = np.int64(v % np.uint32(count))
+    if conditions.ints[c, C_LISTED]:
+        return conditions.seeds[conditions.ints[c, C_FIRST] + index]
+    return conditions.ints[c, C_LOW] + index
+
+
+@jit
+def write_log(world, e, log):
+    facts, clock = world.facts[e], world.clock[e]
+    log[LOG_SEED] = facts[SEED]
+    log[LOG_COIN_X] = facts[COIN_X]
+    log[LOG_COIN_Y] = facts[COIN_Y]
+    log[LOG_END_X] = facts[END_X]
+    log[LOG_END_Y] = facts[END_Y]
+    log[LOG_SECTIONS] = facts[NUM_SECTIONS]
+    log[LOG_SEPARATED] = facts[SEPARATED]
+    log[LOG_COIN_STEP] = clock[COIN_STEP]
+    log[LOG_END_STEP] = clock[END_STEP]
+    log[LOG_DIED] = (clock[EVENTS] & DIED) != 0
+    log[LOG_LENGTH] = clock[TIME]
+    log[LOG_CONDITION] = facts[CONDITION]
+    log[LOG_CORRELATED] = facts[CORRELATED]
+    log[LOG_EPISODE] = world.slots[e, EPISODES]
+
+
+@jit
+def begin_episodes(world, conditions, buffers, semantic, rows, first, last):
+    """Start the next episode of the worlds rows[first:last]."""
+    for k in range(first, last):
+        e = rows[k]
+        generate_level(world, e, conditions, _next_seed(world, e, conditions))
+        if semantic:
+            observe_semantic(world, e, buffers.window[e], buffers.state[e])
+
+
+@jit
+def _step_worlds(world, conditions, buffers, semantic, actions, repeat, rows, first, last):
+    """Step the worlds rows[first:last], `repeat` times each or to the end of the episode, and log what ended."""
+    for k in range(first, last):
+        e = rows[k]
+        reward, ending = step_world(world, e, conditions, actions[e])
+        for _ in range(1, repeat):
+            if ending == ONGOING:
+                more, ending = step_world(world, e, conditions, actions[e])
+                reward += more
+        buffers.reward[e] = reward
+        buffers.terminated[e] = ending == TERMINATED
+        buffers.truncated[e] = ending == TRUNCATED
+        if ending != ONGOING:
+            write_log(world, e, buffers.log[e])
+            buffers.log_return[e] = world.body[e, RETURN]
+            world.slots[e, EPISODES] += 1
+        elif semantic:
+            observe_semantic(world, e, buffers.window[e], buffers.state[e])
+
+
+def encode_conditions(distributions: Sequence[LevelDistribution]) -> Conditions:
+    """Level distributions as the rows of numbers that the kernels read."""
+    floats, ints, seeds = [], [], []
+    for d in distributions:
+        p = d.physics
+        floats.append([d.rho, d.appearance or 0.0, d.context, d.supervision, d.spec_quality, p.gravity, p.max_jump,
+                       p.max_speed, p.mixrate, p.air_control])
+        listed = not isinstance(d.levels, SeedRange)
+        cell_x, cell_y = d.cell or (-1, -1)
+        ints.append([d.mode == "easy", PLACEMENTS.index(d.placement), cell_x, cell_y, d.appearance is not None,
+                     d.hide_coin, d.horizon, 0 if listed else d.levels.first, d.num_levels, listed, len(seeds),
+                     d.sequential])
+        if listed:
+            seeds.extend(d.levels)
+    return Conditions(np.array(floats, np.float32), np.array(ints, np.int64), np.array(seeds or [0], np.int64))
+
+
+class CoinRun(VecEnv):
+    """N worlds of CoinRun on the CPU (see `envs.make_vec` for what the arguments mean).
+
+    With several distributions the worlds are shared out evenly, the first N / D to the first distribution and so on.
+    Memory is about 15 kB per world, 30 kB with frames, for which up to 240 MB of images are shared by the process.
+    All returned arrays are overwritten by the next call.
+    """
+
+    def __init__(self, num_envs: int, distributions: Sequence[LevelDistribution], seed: int | None = None,
+                 observation: str = "semantic", threads: int = 1, action_repeat: int = 1,
+                 style: FrameStyle | None = None, drawable: bool = False) -> None:
+        super().__init__(num_envs, distributions, seed, observation, action_repeat)
+        self._all_rows = np.arange(num_envs)
+        self._drawable = drawable or observation == "pixels"
+        self.world = allocate(num_envs, trails=self._drawable)
+        self.conditions = encode_conditions(self.distributions)
+        share = num_envs // len(self.distributions)
+        worlds = self._all_rows
+        self.world.facts[:, CONDITION] = worlds // share
+        self.world.slots[:, OFFSET] = worlds % share
+        self.world.slots[:, STRIDE] = share
+        n = num_envs
+        self._buffers = _Buffers(
+            window=np.zeros((n, WINDOW, WINDOW), np.uint8), state=np.zeros((n, NUM_STATE), np.float32),
+            reward=np.zeros(n, np.float32), terminated=np.zeros(n, np.bool_),
+            truncated=np.zeros(n, np.bool_), log=np.zeros((n, NUM_LOG), np.int32), log_return=np.zeros(n, np.float32))
+        self._style = style or default_style()
+        if self._drawable:
+            self._frames = np.zeros(self._style.shape(n), np.uint8)
+        threads = max(1, min(threads, num_envs // WORLDS_PER_THREAD))
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._seed_streams(self.seed)
+
+    def _seed_streams(self, seed: int) -> None:
+        """Level streams as vecgame.cpp seeds them from rand_seed; sequences start over."""
+        generator = np.random.MT19937()
+        generator._legacy_seeding(seed & 0xFFFFFFFF)
+        raw = generator.random_raw(self.num_envs).astype(np.uint32)
+        for words, value in zip(self.world.level_stream, raw, strict=True):
+            generator._legacy_seeding(int(value))
+            words[:] = generator.state["state"]["key"]
+        self.world.slots[:, LEVEL_STREAM] = 0
+        self.world.slots[:, EPISODES] = 0
+
+    @cached_property
+    def _sprites(self) -> Sprites:
+        return load_sprites(*self._style.options)
+
+    def _run(self, kernel, count: int, *arguments) -> None:
+        """Run a kernel over 0..count-1, shared out over the threads."""
+        if self._pool is None or count < 2 * WORLDS_PER_THREAD:
+            kernel(*arguments, 0, count)
+            return
+        bounds = np.linspace(0, count, self._threads + 1).astype(int).tolist()
+        futures = [self._pool.submit(kernel, *arguments, a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+        for future in futures:
+            future.result()
+
+    def _observation(self, changed: np.ndarray):
+        """What the agents see, after the worlds `changed` have moved."""
+        if self.observation == "pixels":
+            return self._draw(changed)
+        b = self._buffers
+        return SemanticObservation(b.window, b.state, self.world.look)
+
+    def _draw(self, rows: np.ndarray) -> np.ndarray:
+        self._sprites.require(self.world.facts[rows, BACKGROUND])
+        self._run(render, len(rows), self.world, rows, self._sprites.images, self._frames, self._style.channels_first)
+        return self._frames
+
+    def frames(self, rows: np.ndarray) -> np.ndarray:
+        """What the worlds `rows` look like now (copies), whatever the agents observe; needs `drawable`."""
+        if not self._drawable:
+            raise ValueError("this environment draws no frames: build it with drawable=True")
+        rows = self._checked_rows(rows)
+        return self._draw(rows)[rows]
+
+    def reset(self, seed: int | None = None):
+        """Start new episodes everywhere; with a seed, begin the level streams anew from it."""
+        if seed is not None:
+            self.seed = seed
+            self._seed_streams(seed)
+        self._begin(self._all_rows)
+        return self._observation(self._all_rows)
+
+    def step(self, actions: np.ndarray, rows: np.ndarray | None = None) -> Step:
+        rows = self._all_rows if rows is None else self._checked_rows(rows)
+        b = self._buffers
+        self._run(_step_worlds, len(rows), self.world, self.conditions, b, self.observation == "semantic",
+                  self._checked(actions), self.action_repeat, rows)
+        ended = rows[(b.terminated | b.truncated)[rows]]
+        if len(ended):
+            self._begin(ended)
+        return Step(self._observation(rows), b.reward, b.terminated, b.truncated)
+
+    def _begin(self, rows: np.ndarray) -> None:
+        self._run(begin_episodes, len(rows), self.world, self.conditions, self._buffers,
+                  self.observation == "semantic", rows)
+
+    @property
+    def log(self) -> EpisodeLog:
+        b = self._buffers
+        return EpisodeLog(
+            level_seed=b.log[:, LOG_SEED], coin_x=b.log[:, LOG_COIN_X], coin_y=b.log[:, LOG_COIN_Y],
+            end_x=b.log[:, LOG_END_X], end_y=b.log[:, LOG_END_Y], num_sections=b.log[:, LOG_SECTIONS],
+            separated=b.log[:, LOG_SEPARATED], correlated=b.log[:, LOG_CORRELATED],
+            coin_step=b.log[:, LOG_COIN_STEP], end_step=b.log[:, LOG_END_STEP], died=b.log[:, LOG_DIED],
+            length=b.log[:, LOG_LENGTH], condition=b.log[:, LOG_CONDITION], index=b.log[:, LOG_EPISODE],
+            truncated=b.truncated, episode_return=b.log_return)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Everything needed to go on exactly from here, as copies."""
+        parts = {f"world.{k}": v for k, v in self.world._asdict().items()}
+        parts |= {f"buffers.{k}": v for k, v in self._buffers._asdict().items()}
+        return {k: v.copy() for k, v in parts.items()}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over what `state` returned, in an environment built with the same arguments."""
+        for prefix, arrays in (("world", self.world), ("buffers", self._buffers)):
+            for name, array in arrays._asdict().items():
+                saved = state[f"{prefix}.{name}"]
+                if saved.shape != array.shape or saved.dtype != array.dtype:
+                    raise ValueError(f"the saved environment has {prefix}.{name} {saved.dtype}{list(saved.shape)}, this "
+                                     f"one {array.dtype}{list(array.shape)}: build it with the same arguments")
+                array[...] = saved
+        self._observation(self._all_rows)  # frames are drawn anew rather than saved
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None

@@ -1,0 +1,191 @@
+"""The images CoinRun is drawn with, from the data folder of an installed procgen wheel, or flat colours without it.
+
+    sprites = load_sprites()                          # procgen's own look; shared by all environments of the process
+    sprites.require(world.facts[:, BACKGROUND])       # backgrounds are decoded when they are first needed
+    render(world, 0, num_envs, sprites.images, frames, False)
+
+All images lie one after the other in one pool of 0xAARRGGBB pixels, premultiplied as Qt stores them. The pool reserves
+address space for every background (235 MB), but only those in use take memory. Flat colours
+(procgen's `use_monochrome_assets`) need no files.
+"""
+
+import threading
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from envs.coinrun import layout as L
+from envs.procgen.binary import installed, package_folder
+from envs.vec import FrameStyle
+
+TILE = 128  # pixels across and down an image of the grid
+BLACK = 0xFF000000
+
+# procgen's image types that are no grid cells, for their flat colours (coinrun.cpp, object-ids.h)
+PLAYER, SAW_TURNED, ENEMY_1, ENEMY_2, PLAYER_RIGHT_1, PLAYER_RIGHT_2, TRAIL = 0, 3, 6, 7, 12, 13, 59
+DECOY_TYPE = 14  # unused by procgen: a colour of its own
+
+# numbers of the images; themed ones are followed by their further themes, mirrored ones by `MIRRORED_*` later
+STAND, WALK_1, WALK_2 = (k * L.AGENT_THEMES for k in range(3))
+MIRRORED_PLAYER = 3 * L.AGENT_THEMES
+ENEMY_STEP_1 = 2 * MIRRORED_PLAYER
+ENEMY_STEP_2 = ENEMY_STEP_1 + L.ENEMY_THEMES
+MIRRORED_ENEMY = 2 * L.ENEMY_THEMES
+GROUND_TOP = ENEMY_STEP_1 + 2 * MIRRORED_ENEMY
+GROUND = GROUND_TOP + L.WALL_THEMES
+COIN_IMAGE, DECOY_IMAGE, LAVA_TOP_IMAGE, LAVA_IMAGE, SAW_IMAGE, SAW_TURNED_IMAGE = (
+    GROUND + L.WALL_THEMES + k for k in range(6))
+CRATE_IMAGE = SAW_TURNED_IMAGE + 1
+TRAIL_IMAGE = CRATE_IMAGE + L.CRATE_THEMES
+FIRST_BACKGROUND = TRAIL_IMAGE + 1
+NUM_IMAGES = FIRST_BACKGROUND + L.BACKGROUNDS
+
+PLAYER_COLOURS = ("Beige", "Blue", "Green", "Pink", "Yellow")
+WALKERS = ("slimeBlock", "slimePurple", "slimeBlue", "slimeGreen", "mouse", "snail", "ladybug", "wormGreen", "wormPink")
+GROUNDS = ("Dirt", "Grass", "Planet", "Sand", "Snow", "Stone")
+CRATES = ("boxCrate", "boxCrate_double", "boxCrate_single", "boxCrate_warning")
+BACKGROUND_FILES = tuple(
+    [f"platform_backgrounds/{name}" for name in """
+        alien_bg another_world_bg back_cave caverns cyberpunk_bg parallax_forest scifi_bg scifi2_bg living_tissue_bg
+        airadventurelevel1 airadventurelevel2 airadventurelevel3 airadventurelevel4 cave_background blue_desert
+        blue_grass blue_land blue_shroom colored_desert colored_grass colored_land colored_shroom landscape1 landscape2
+        landscape3 landscape4 battleback1 battleback2 battleback3 battleback4 battleback5 battleback6 battleback7
+        battleback8 battleback9 battleback10 sunrise""".split()]
+    + [f"platform_backgrounds_2/{name}{k}" for name in ("beach", "fantasy", "candy") for k in range(1, 5)]
+    + [f"space_backgrounds/{name}" for name in """
+        deep_space_01 spacegen_01 milky_way_01 ez_space_lite_01 meyespace_v1_01 eye_nebula_01 deep_sky_01
+        space_nebula_01 Background-1 Background-2 Background-3 Background-4 parallax-space-backgound""".split()])
+
+
+class Images(NamedTuple):
+    """What the renderer reads. Image `k` is `pixels[offset[k] : offset[k] + width[k] * height[k]]`, row by row."""
+
+    pixels: np.ndarray  # uint32, premultiplied 0xAARRGGBB
+    offset: np.ndarray  # int64 [NUM_IMAGES]
+    width: np.ndarray  # int32 [NUM_IMAGES]
+    height: np.ndarray  # int32 [NUM_IMAGES]
+    opaque: np.ndarray  # bool [NUM_IMAGES]
+    flat: np.ndarray  # bool [1]: one colour each, drawn by procgen's rules for rectangles
+
+
+class Sprites:
+    """Images of one look; see `load_sprites`."""
+
+    def __init__(self, images: Images, files: list[Path]):
+        self.images = images
+        self._files = files  # of the backgrounds, where there are any
+        self._missing = np.zeros(L.BACKGROUNDS, np.bool_)
+        self._missing[:len(files)] = True
+        self._lock = threading.Lock()
+
+    def require(self, backgrounds: np.ndarray) -> None:
+        """Decode those of the numbered backgrounds that are not in memory yet."""
+        if not self._missing[backgrounds].any():
+            return
+        with self._lock:
+            for number in np.unique(backgrounds):
+                if self._missing[number]:
+                    pixels = _read(self._files[number], premultiplied=False) | np.uint32(BLACK)
+                    start = self.images.offset[FIRST_BACKGROUND + number]
+                    self.images.pixels[start:start + pixels.size] = pixels.ravel()
+                    self._missing[number] = False
+
+    def image(self, number: int) -> np.ndarray:
+        """One image as uint8 [height, width, 4], red first, premultiplied."""
+        images = self.images
+        start, shape = images.offset[number], (images.height[number], images.width[number])
+        words = images.pixels[start:start + shape[0] * shape[1]].reshape(shape)
+        return np.stack([(words >> np.uint32(s)).astype(np.uint8) for s in (16, 8, 0, 24)], axis=-1)
+
+
+@lru_cache(maxsize=8)
+def load_sprites(use_backgrounds: bool = True, restrict_themes: bool = False,
+                 use_monochrome_assets: bool = False) -> Sprites:
+    """The images for procgen's options of the same names.
+
+    Without an installed procgen only `use_backgrounds=False, use_monochrome_assets=True` is possible.
+    """
+    images = list(_flat_colours(restrict_themes)) if use_monochrome_assets else list(_drawings(restrict_themes))
+    files = ([package_folder() / "data" / "assets" / f"{name}.png" for name in BACKGROUND_FILES]
+             if use_backgrounds else [])
+    shapes = [image.shape for image in images]
+    if files:
+        for file in files:
+            with Image.open(file) as header:
+                shapes.append((header.height, header.width))
+    else:
+        images.append(np.full((1, 1), BLACK, np.uint32))
+        shapes.append((1, 1))
+    sizes = np.array([h * w for h, w in shapes])
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    pixels = np.empty(offsets[-1], np.uint32)
+    for image, start in zip(images, offsets, strict=False):
+        pixels[start:start + image.size] = image.ravel()
+    which = np.minimum(np.arange(NUM_IMAGES), len(shapes) - 1)  # all backgrounds are the black pixel if there are none
+    heights, widths = np.array(shapes, np.int32)[which].T
+    opaque = np.array([k >= len(images) or bool((images[k] >= BLACK).all()) for k in which])
+    return Sprites(Images(pixels, offsets[which], widths.copy(), heights.copy(), opaque,
+                          np.array([use_monochrome_assets])), files)
+
+
+def default_style() -> FrameStyle:
+    """procgen's own look where its wheel is installed, else flat colours on black."""
+    return FrameStyle() if installed() else FrameStyle(use_backgrounds=False, use_monochrome_assets=True)
+
+
+def _drawings(restrict_themes: bool) -> Iterator[np.ndarray]:
+    """procgen's sprites in the order of their numbers."""
+    kenney = package_folder() / "data" / "assets" / "kenney"
+
+    def themed(names: tuple[str, ...], pattern: str) -> list[np.ndarray]:
+        chosen = (names[0],) * len(names) if restrict_themes else names
+        return [_read(kenney / pattern.format(name, name.lower())) for name in chosen]
+
+    players = [image for pose in ("stand", "walk1", "walk2")
+               for image in themed(PLAYER_COLOURS, "Players/128x256/{0}/alien{0}_" + pose + ".png")]
+    walkers = themed(WALKERS, "Enemies/{0}.png") + themed(WALKERS, "Enemies/{0}_move.png")
+    for images in (players, walkers):
+        yield from images
+        yield from (image[:, ::-1] for image in images)
+    yield from themed(GROUNDS, "Ground/{0}/{1}Mid.png")
+    yield from themed(GROUNDS, "Ground/{0}/{1}Center.png")
+    for name in ("Items/coinGold", "Items/gemBlue", "Tiles/lavaTop_low", "Tiles/lava", "Enemies/sawHalf",
+                 "Enemies/sawHalf_move"):
+        yield _read(kenney / f"{name}.png")
+    yield from themed(CRATES, "Tiles/{0}.png")
+    yield _read(kenney.parent / "misc_assets" / "iconCircle_white.png")
+
+
+def _flat_colours(restrict_themes: bool) -> Iterator[np.ndarray]:
+    """One colour per image type and theme (`color_for_type`), in the order of the images' numbers."""
+    def themed(kind: int, themes: int) -> list[np.ndarray]:
+        return [_colour(kind, 0 if restrict_themes else theme) for theme in range(themes)]
+
+    players = [image for kind in (PLAYER, PLAYER_RIGHT_1, PLAYER_RIGHT_2) for image in themed(kind, L.AGENT_THEMES)]
+    walkers = themed(ENEMY_1, L.ENEMY_THEMES) + themed(ENEMY_2, L.ENEMY_THEMES)
+    yield from players * 2 + walkers * 2
+    yield from themed(L.WALL_TOP, L.WALL_THEMES) + themed(L.WALL_MID, L.WALL_THEMES)
+    for kind in (L.GOAL, DECOY_TYPE, L.LAVA_TOP, L.LAVA_MID, L.SAW, SAW_TURNED):
+        yield _colour(kind, 0)
+    yield from themed(L.CRATE, L.CRATE_THEMES)
+    yield _colour(TRAIL, 0)
+
+
+def _colour(kind: int, theme: int) -> np.ndarray:
+    levels, cubed = 4, 64
+    code = (29 * (kind + 1) % cubed + 19 * theme) % cubed
+    red, green, blue = (64 * (part % levels + 1) - 1 for part in (code // levels**2, code // levels, code))
+    return np.full((TILE, TILE), BLACK | red << 16 | green << 8 | blue, np.uint32)
+
+
+def _read(path: Path, premultiplied: bool = True) -> np.ndarray:
+    """A PNG as 0xAARRGGBB words, colours multiplied by alpha with Qt's rounding unless told otherwise."""
+    with Image.open(path) as file:
+        red, green, blue, alpha = np.moveaxis(np.asarray(file.convert("RGBA")).astype(np.uint32), -1, 0)
+    if premultiplied:
+        red, green, blue = ((c * alpha + (c * alpha >> 8) + 128) >> 8 for c in (red, green, blue))
+    return alpha << 24 | red << 16 | green << 8 | blue

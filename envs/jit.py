@@ -1,0 +1,57 @@
+"""`jit`: numba.njit with a disk cache that cannot be stale.
+
+Numba's own cache notices an edit in a function's file but not in the functions it calls, and not an upgrade of this
+package. The cache folder is therefore named by a hash over every source file of `envs` and the numba version; an edit
+or an upgrade compiles anew. `GMEXP_CACHE_DIR` moves the cache; without a writable place nothing is cached.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numba
+from numba.core import config
+
+KEEP = 4  # source versions whose compiled code stays on disk
+
+
+def source_hash(root: Path = Path(__file__).parent) -> str:
+    """First 16 hex digits over the names and bytes of all Python files below `root`."""
+    digest = hashlib.sha256(f"{numba.__version__}".encode())
+    for path in sorted(root.rglob("*.py")):
+        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _cache_folder() -> str | None:
+    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gmexp"
+    root = Path(os.environ.get("GMEXP_CACHE_DIR") or default) / "numba"
+    folder = root / source_hash()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        os.utime(folder)
+        versions = sorted(root.iterdir(), key=lambda p: p.stat().st_mtime, reverse=True)
+        for old in versions[KEEP:]:
+            shutil.rmtree(old, ignore_errors=True)
+    except OSError:
+        return None
+    return str(folder)
+
+
+CACHE_FOLDER = _cache_folder()
+
+
+def jit(function=None, **options):
+    """`numba.njit(nogil=True)` cached in `CACHE_FOLDER`; usable as `@jit` or `@jit(inline="always")`."""
+    if function is None:
+        return lambda f: jit(f, **options)
+    before = config.CACHE_DIR
+    config.CACHE_DIR = CACHE_FOLDER or ""
+    try:
+        return numba.njit(nogil=True, cache=CACHE_FOLDER is not None, **options)(function)
+    finally:
+        config.CACHE_DIR = before

@@ -1,0 +1,280 @@
+"""Files that are whole or absent, checked when they are read, and that say where they come from.
+
+Every write goes to a temporary file beside its target, is flushed to disk and renamed over it, so a kill, a full disk
+or a missing permission leaves the old file as it was. Every read checks the schema. Failures are one-line UserErrors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import json
+import os
+import types
+import typing
+import uuid
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from gmexp.errors import UserError
+from gmexp.provenance import config_hash, plain, provenance
+from gmexp.records import Provenance
+
+__all__ = ["as_table", "atomic", "config_hash", "plain", "provenance", "read_bytes", "read_json", "read_npz",
+           "read_provenance", "read_records", "read_table", "schema", "write_bytes", "write_json", "write_npz",
+           "write_table", "write_text"]
+
+PROVENANCE_KEY = b"gmexp.provenance"
+ARROW = {int: pa.int64(), float: pa.float64(), str: pa.string(), bool: pa.bool_()}
+
+Columns = Mapping[str, Any]
+
+
+# --- atomic writing ---------------------------------------------------------------------------------------------------
+
+@contextlib.contextmanager
+def atomic(path: Path | str) -> Iterator[BinaryIO]:
+    """A binary file that replaces `path` in one step when the block ends well, and vanishes when it does not."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself durable, where the system can (Windows cannot open folders)."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        pass  # some network file systems refuse; the data is safe, only the rename's durability is not promised
+    finally:
+        os.close(descriptor)
+
+
+def write_bytes(path: Path | str, data: bytes) -> Path:
+    with atomic(path) as file:
+        file.write(data)
+    return Path(path)
+
+
+def write_text(path: Path | str, text: str) -> Path:
+    return write_bytes(path, text.encode("utf-8"))
+
+
+def read_bytes(path: Path | str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path | str, error: Exception) -> UserError:
+    cause = getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
+    return UserError(f"cannot read {path}: {cause}")
+
+
+# --- JSON -------------------------------------------------------------------------------------------------------------
+
+def write_json(path: Path | str, payload: Mapping[str, Any], provenance: Provenance | None = None) -> Path:
+    """Write an object; `provenance`, if given, becomes its last key. NaN and infinity are refused: unknown is None."""
+    content = plain(payload) | ({"provenance": plain(provenance)} if provenance else {})
+    try:
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}; write None for what is unknown") from error
+    return write_text(path, text + "\n")
+
+
+def read_json(path: Path | str, required: Iterable[str] = ()) -> dict[str, Any]:
+    """The object in `path`; UserError if the file is missing, is not JSON or lacks a key of `required`."""
+    try:
+        content = json.loads(read_bytes(path))
+    except ValueError as error:  # JSONDecodeError, UnicodeDecodeError
+        raise UserError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} should hold a JSON object, not a {type(content).__name__}")
+    if missing := [key for key in required if key not in content]:
+        raise UserError(f"{path} lacks {', '.join(missing)}")
+    return content
+
+
+# --- arrays -----------------------------------------------------------------------------------------------------------
+
+def write_npz(path: Path | str, arrays: Mapping[str, np.ndarray]) -> Path:
+    """Write arrays as an uncompressed .npz. Equal arrays give equal bytes: unlike numpy's, the zip carries no time."""
+    with atomic(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        for name, array in arrays.items():
+            member = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            with archive.open(member, "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, np.asanyarray(array), allow_pickle=False)
+    return Path(path)
+
+
+def read_npz(path: Path | str, required: Iterable[str] = ()) -> dict[str, np.ndarray]:
+    """All arrays of an .npz; nothing in it is ever unpickled."""
+    try:
+        with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except UserError:
+        raise
+    except Exception as error:  # zipfile, zlib and numpy each have their own ways to call a file damaged
+        raise UserError(f"{path} is damaged or not an .npz of plain arrays: {_first_line(error)}") from error
+    if missing := [name for name in required if name not in arrays]:
+        raise UserError(f"{path} lacks the arrays {', '.join(missing)}")
+    return arrays
+
+
+# --- tables of records ------------------------------------------------------------------------------------------------
+
+def schema(record: type) -> pa.Schema:
+    """The table schema of a record type: a column per field, nullable where the field may be None."""
+    hints = typing.get_type_hints(record)
+    return pa.schema([_field(f.name, hints[f.name]) for f in dataclasses.fields(record)])
+
+
+def _field(name: str, hint: Any) -> pa.Field:
+    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    (kind,) = (option for option in options if option is not type(None))
+    return pa.field(name, ARROW[kind], nullable=type(None) in options)
+
+
+def as_table(rows: Sequence[Any] | Columns | pa.Table, record: type) -> pa.Table:
+    """Records, or columns by name, as a checked table.
+
+    A column is an array, a sequence or a single value for all rows. Unknown is None, a masked entry of a numpy masked
+    array, or, in an optional float column, NaN.
+    """
+    expected = schema(record)
+    if isinstance(rows, pa.Table):
+        return _checked(rows, expected, record.__name__)
+    if isinstance(rows, Mapping):
+        _check_names(rows.keys(), expected, record.__name__)
+        lengths = {name: len(column) for name, column in rows.items() if not _is_scalar(column)}
+        if len(set(lengths.values())) > 1:
+            raise UserError(f"{record.__name__} columns differ in length: {lengths}")
+        size = next(iter(lengths.values()), 1)
+        columns = {name: [column] * size if _is_scalar(column) else column for name, column in rows.items()}
+    else:
+        columns = {name: [getattr(row, name) for row in rows] for name in expected.names}
+    try:
+        arrays = [_array(columns[field.name], field) for field in expected]
+    except (pa.ArrowException, TypeError, OverflowError) as error:
+        raise UserError(f"cannot make a table of {record.__name__}: {_first_line(error)}") from error
+    return _checked(pa.Table.from_arrays(arrays, schema=expected), expected, record.__name__)
+
+
+def _array(column: Any, field: pa.Field) -> pa.Array | pa.ChunkedArray:
+    """`column` in the field's type if that loses nothing: Arrow itself would turn 1.5 into 1 and "1" into 1."""
+    try:
+        if isinstance(column, np.ma.MaskedArray):
+            found = pa.array(column.data, mask=np.ma.getmaskarray(column))
+        else:
+            found = pa.array(column, from_pandas=field.nullable)
+        if _kind(found.type) not in ("null", _kind(field.type)):
+            raise TypeError(f"{found.type} values where {field.type} are expected")
+        return found.cast(field.type)
+    except (pa.ArrowException, TypeError, OverflowError) as error:
+        raise pa.ArrowInvalid(f"column {field.name}: {_first_line(error)}") from error
+
+
+def _kind(dtype: pa.DataType) -> str:
+    return "number" if pa.types.is_integer(dtype) or pa.types.is_floating(dtype) else str(dtype)
+
+
+def _is_scalar(column: Any) -> bool:
+    return column is None or isinstance(column, str | bool | int | float | np.generic)
+
+
+def _check_names(names: Iterable[str], expected: pa.Schema, what: str) -> None:
+    missing = [name for name in expected.names if name not in set(names)]
+    extra = [name for name in names if name not in expected.names]
+    if missing or extra:
+        parts = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"has unknown {', '.join(extra)}"] * bool(extra)
+        raise UserError(f"{what}: the table {' and '.join(parts)}")
+
+
+def _checked(table: pa.Table, expected: pa.Schema, what: str) -> pa.Table:
+    """`table` in the expected column order, or a UserError that names the first thing wrong with it."""
+    if len(set(table.column_names)) != table.num_columns:
+        raise UserError(f"{what}: the table names a column twice")
+    _check_names(table.column_names, expected, what)
+    table = table.select(expected.names)
+    for field, found in zip(expected, table.schema, strict=True):
+        column = table[field.name]
+        if found.type != field.type:
+            raise UserError(f"{what}: column {field.name} is {found.type}, not {field.type}")
+        if column.null_count and not field.nullable:
+            raise UserError(f"{what}: column {field.name} has {column.null_count} missing values")
+        if pa.types.is_floating(field.type) and pc.any(pc.invert(pc.is_finite(column))).as_py():
+            raise UserError(f"{what}: column {field.name} holds NaN or infinity; unknown is None")
+    return table.cast(expected.with_metadata(table.schema.metadata))
+
+
+def write_table(path: Path | str, rows: Sequence[Any] | Columns | pa.Table, record: type,
+                provenance: Provenance | None = None) -> Path:
+    """Write records (or columns, see `as_table`) as parquet, with their provenance in the schema's metadata."""
+    table = as_table(rows, record)
+    if provenance:
+        table = table.replace_schema_metadata({PROVENANCE_KEY: json.dumps(plain(provenance))})
+    with atomic(path) as file:
+        pq.write_table(table, file, compression="zstd")
+    return Path(path)
+
+
+def read_table(path: Path | str, record: type) -> pa.Table:
+    """The table in `path`, its columns exactly those of `record`; anything else is a UserError."""
+    try:
+        table = pq.read_table(io.BytesIO(read_bytes(path)))
+    except pa.ArrowException as error:
+        raise UserError(f"{path} is damaged or not parquet: {_first_line(error)}") from error
+    try:
+        return _checked(table, schema(record), record.__name__)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def read_records(path: Path | str, record: type) -> list[Any]:
+    """The rows of `path` as records, validated by the record itself."""
+    try:
+        return [record(**row) for row in read_table(path, record).to_pylist()]
+    except UserError:
+        raise
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def read_provenance(path: Path | str) -> dict[str, Any] | None:
+    """The provenance inside a parquet or JSON artefact, None if it has none."""
+    if Path(path).suffix == ".parquet":
+        try:
+            metadata = pq.read_schema(io.BytesIO(read_bytes(path))).metadata or {}
+        except pa.ArrowException as error:
+            raise UserError(f"{path} is damaged or not parquet: {_first_line(error)}") from error
+        return json.loads(metadata[PROVENANCE_KEY]) if PROVENANCE_KEY in metadata else None
+    return read_json(path).get("provenance")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,100 @@
+"""`gmexp VERB key=value ...`: one verb per stage; a user's mistake is one line and exit code 2."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gmexp.errors import UserError
+
+
+class Verb(NamedTuple):
+    """Where a verb lives; `configured` verbs take conf/<verb>.yaml, the others parse their own arguments."""
+
+    module: str
+    function: str
+    summary: str
+    configured: bool
+
+
+VERBS = {
+    "run": Verb("gmexp.run", "run", "a whole study: train, evaluate, rates, calibrate, estimate, report", True),
+    "train": Verb("gmexp.train", "run", "one training run -> checkpoint", True),
+    "evaluate": Verb("gmexp.evaluate", "run", "a checkpoint under the graded shifts -> episodes", True),
+    "rates": Verb("gmexp.stages", "rates", "episodes of all runs -> counts and rates", True),
+    "calibrate": Verb("gmexp.stages", "calibrate", "counts -> posterior", True),
+    "report": Verb("gmexp.stages", "report", "a study -> figures and one HTML page", True),
+    "estimate": Verb("gmexp.calculator.commands", "estimate", "P(misgeneralization) of a scenario", False),
+    "tables": Verb("gmexp.calculator.commands", "tables", "every table of the published model", False),
+    "audit": Verb("gmexp.calculator.commands", "audit", "the published model's flaws, with computed numbers", False),
+    "scenarios": Verb("gmexp.calculator.commands", "scenarios", "the published domain scenarios, recomputed", False),
+    "predict": Verb("gmexp.statistics.commands", "predict", "what a calibration expects of a scenario", False),
+    "meta": Verb("gmexp.statistics.commands", "meta", "random-effects meta-analysis", False),
+    "check": Verb("gmexp.statistics.commands", "check", "checks of the statistics: sbc, coverage, loso, ppc", False),
+    "plan": Verb("gmexp.statistics.commands", "plan", "which further runs would help most", False),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of the `gmexp` command; returns the exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0
+    name, rest = arguments[0], arguments[1:]
+    try:
+        return _dispatch(name, rest)
+    except UserError as error:
+        print(f"gmexp {name}: {' '.join(str(error).split()).removeprefix(f'{name}: ')}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\ngmexp {name}: stopped; the same command goes on where it was", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _dispatch(name: str, arguments: list[str]) -> int:
+    verb = VERBS.get(name)
+    if verb is None:
+        raise UserError(f"there is no such verb: choose one of {', '.join(VERBS)}")
+    if not verb.configured:
+        return getattr(importlib.import_module(verb.module), verb.function)(arguments)
+    from gmexp import config
+
+    if any(a in ("-h", "--help") for a in arguments):
+        print(_help(name, verb))
+        return 0
+    loaded = config.load(name, arguments)
+    return getattr(importlib.import_module(verb.module), verb.function)(loaded) or 0
+
+
+def _overview() -> str:
+    width = max(map(len, VERBS))
+    lines = [f"  {name:<{width}}  {verb.summary}" for name, verb in VERBS.items()]
+    return "\n".join(["usage: gmexp VERB key=value ...        gmexp VERB --help", "", *lines, "",
+                      "Start with: gmexp run experiment=quickstart"])
+
+
+def _help(name: str, verb: Verb) -> str:
+    """The verb's commented configuration, with the groups it composes."""
+    from gmexp import config
+
+    folder = config.config_folder()
+    text = (folder / f"{name}.yaml").read_text()
+    parts = [f"gmexp {name}: {verb.summary}", "", "Every key below can be given as key=value.", "", text.rstrip()]
+    for group in sorted(p.name for p in folder.iterdir() if p.is_dir()):
+        if f"- {group}:" not in text:
+            continue
+        for path in sorted((folder / group).glob("*.yaml")):
+            parts += ["", f"# --- {group}={path.stem} (keys as {group}.key=value)" if group != "experiment" else
+                      f"# --- experiment={path.stem}", path.read_text().rstrip()]
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+"""Stage `evaluate`: a checkpoint under shifts -> its episodes.
+
+All cells (shift x grade, and the goal probes) are played as one batch, on held-out levels that every run and every cell
+shares: episode k of slot s plays the same level seed everywhere, with the same luck in sampling (common random
+numbers).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import envs
+from envs.coinrun.certify import certify
+from envs.distribution import LevelDistribution, split_levels
+from envs.jit import source_hash
+from envs.outcome import NEVER
+from envs.shifts import find_shift, probe, shift
+from envs.vec import EpisodeLog
+from gmexp import artefacts
+from gmexp.config import EvaluateConfig, EvaluationPlan
+from gmexp.errors import UserError
+from gmexp.progress import Bar
+from gmexp.records import Episode, RunMeta
+from gmexp.rollout import Actor, play
+from gmexp.seeding import stream
+from gmexp.train import load_checkpoint
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One distribution an agent is evaluated on."""
+
+    shift_type: int
+    shift_name: str
+    grade: float
+    probe: bool
+    distribution: LevelDistribution
+
+
+def cells(training: LevelDistribution, plan: EvaluationPlan) -> list[Cell]:
+    """The cells of a plan, for an agent trained on `training`, on the levels of the evaluation split."""
+    found = []
+    for kind in sorted(set(plan.shifts)):
+        name = find_shift(kind).name
+        for grade in sorted(set(plan.grades)) if kind else [0.0]:
+            shifted = shift(training, kind, grade)
+            shifted = dataclasses.replace(shifted, levels=split_levels("evaluation", plan.episodes), sequential=True)
+            found.append(Cell(kind, name, grade, False, shifted))
+            if kind in plan.probes:
+                found.append(Cell(kind, name, grade, True, probe(shifted)))
+    return found
+
+
+def run(config: EvaluateConfig) -> int:
+    """`gmexp evaluate`."""
+    checkpoint = load_checkpoint(config.run, config.device)
+    folder = checkpoint.path.parent
+    torch.set_num_threads(1)
+    try:
+        planned = cells(checkpoint.env.distribution(), config.evaluation)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    with Bar(len(planned) * config.evaluation.episodes, f"evaluate {checkpoint.meta.run_id}", "episode") as bar:
+        print(evaluate(folder, config.evaluation, config.device, bar.advance))
+    return 0
+
+
+def evaluate(folder: Path, plan: EvaluationPlan, device: str = "cpu",
+             on_progress: Callable[[int], None] = lambda episodes: None) -> Path:
+    """Evaluate the finished run in `folder` -> its episodes.parquet. Episodes of the same plan are left as they are."""
+    checkpoint = load_checkpoint(folder, device)
+    path = folder / "episodes.parquet"
+    identity = {"run": checkpoint.meta.config_hash, "plan": dataclasses.asdict(plan)}
+    planned = cells(checkpoint.env.distribution(), plan)
+    if path.is_file() and (artefacts.read_provenance(path) or {}).get("config_hash") == artefacts.config_hash(identity):
+        on_progress(len(planned) * plan.episodes)
+        return path
+    actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
+    columns = play_cells(actor, planned, plan, checkpoint.meta, checkpoint.agent.action_repeat,
+                         folder.parent.parent / "levels", on_progress)
+    origin = artefacts.provenance(None, identity, "episodes of a trained agent under the graded shifts")
+    return artefacts.write_table(path, columns, Episode, origin)
+
+
+def play_cells(actor: Actor, planned: list[Cell], plan: EvaluationPlan, meta: RunMeta, action_repeat: int = 1,
+               cache: Path | None = None,
+               on_progress: Callable[[int], None] = lambda episodes: None) -> dict[str, np.ndarray]:
+    """Play every cell as one batch -> columns of `records.Episode`.
+
+    An episode counts as separated only if its level is certified (see `certified_levels`, which uses `cache`).
+    """
+    env = make_env(planned, plan, action_repeat)
+    log, slot = play(actor, env, plan.episodes // plan.slots, lambda steps, episodes: on_progress(episodes))
+    env.close()
+    certified = np.stack([certified_levels(cell.distribution, cache) for cell in planned])
+    first = np.array([cell.distribution.levels.first for cell in planned])
+    log = log._replace(separated=certified[log.condition, log.level_seed - first[log.condition]])
+    return episode_columns(log, slot % plan.slots, planned, plan, meta)
+
+
+def certified_levels(distribution: LevelDistribution, cache: Path | None = None) -> np.ndarray:
+    """Which levels of a distribution tell the goals apart, by construction and in play (`envs.coinrun.certify`).
+
+    It depends on nothing but the levels, so runs share it in the folder `cache`.
+    """
+    path = cache and cache / f"{artefacts.config_hash({'levels': distribution, 'engine': source_hash()})}.npz"
+    if path and path.is_file():
+        return artefacts.read_npz(path, required=("separated",))["separated"]
+    separated = certify(distribution)
+    if path:
+        artefacts.write_npz(path, {"separated": separated})
+    return separated
+
+
+def make_env(planned: list[Cell], plan: EvaluationPlan, action_repeat: int = 1, drawable: bool = False) -> envs.VecEnv:
+    """One environment for all cells: `plan.slots` worlds each."""
+    return envs.make_vec("coinrun", len(planned) * plan.slots, distribution=[c.distribution for c in planned],
+                         seed=stream(plan.seed, "levels"), action_repeat=action_repeat, drawable=drawable)
+
+
+def episode_columns(log: EpisodeLog, slot: np.ndarray, planned: list[Cell], plan: EvaluationPlan,
+                    meta: RunMeta) -> dict[str, np.ndarray]:
+    """Event logs as columns of `records.Episode`; what did not happen or does not exist is masked."""
+
+    def of_cell(name: str) -> np.ndarray:
+        return np.array([getattr(cell, name) for cell in planned])[log.condition]
+
+    def step(values: np.ndarray) -> np.ma.MaskedArray:
+        return np.ma.masked_array(values, values == NEVER)
+
+    return {
+        "experiment_id": meta.experiment_id, "run_id": meta.run_id, "train_seed": meta.train_seed,
+        "eval_seed": plan.seed, "shift_type": of_cell("shift_type"), "shift_name": of_cell("shift_name"),
+        "grade": of_cell("grade"), "probe": of_cell("probe"), "slot": slot, "index": log.index,
+        "level_seed": log.level_seed, "coin_x": np.ma.masked_array(log.coin_x, log.coin_x < 0),
+        "coin_y": np.ma.masked_array(log.coin_y, log.coin_y < 0), "end_x": log.end_x, "end_y": log.end_y,
+        "num_sections": log.num_sections, "separated": log.separated, "coin_step": step(log.coin_step),
+        "end_step": step(log.end_step),
+        "death_step": np.ma.masked_array(log.length, log.died == 0), "length": log.length,
+        "truncated": log.truncated, "episode_return": log.episode_return.astype(np.float64)}

@@ -1,0 +1,130 @@
+"""Where everything of a study lies, in one place, and what it says about its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gmexp import artefacts
+from gmexp.errors import UserError
+from gmexp.records import OutcomeCounts, Provenance, RunMeta, column_names
+
+CONDITION = {  # what makes two runs different conditions, and how a label abbreviates it
+    "env": "env", "algo": "algo", "train_diversity": "delta", "spec_quality": "quality",
+    "capability_level": "capability", "align_method": "alignment", "train_steps": "steps", "horizon": "horizon",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A study folder. Its properties are paths; nothing is read or written by naming one."""
+
+    root: Path
+
+    @property
+    def index(self) -> Path:
+        return self.root / "study.json"
+
+    @property
+    def counts(self) -> Path:
+        return self.root / "counts.parquet"
+
+    @property
+    def rates(self) -> Path:
+        return self.root / "rates.json"
+
+    @property
+    def calibration(self) -> Path:
+        return self.root / "calibration.json"
+
+    @property
+    def estimate(self) -> Path:
+        return self.root / "estimate.json"
+
+    @property
+    def figures(self) -> Path:
+        return self.root / "figures"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "report.html"
+
+    def run(self, run_id: str) -> Path:
+        return self.root / "runs" / run_id
+
+    def checkpoint(self, run_id: str) -> Path:
+        return self.run(run_id) / "checkpoint.npz"
+
+    def curve(self, run_id: str) -> Path:
+        return self.run(run_id) / "curve.parquet"
+
+    def episodes(self, run_id: str) -> Path:
+        return self.run(run_id) / "episodes.parquet"
+
+    def clips(self, run_id: str) -> Path:
+        """The folder of animated episodes."""
+        return self.run(run_id) / "episodes"
+
+    def finished(self, run_id: str) -> RunMeta:
+        """What a finished run says of itself in runs/<run id>/run.json."""
+        path = self.run(run_id) / "run.json"
+        entry = artefacts.read_json(path, required=("meta",))["meta"]
+        names = column_names(RunMeta)
+        if missing := [name for name in names if name not in entry]:
+            raise UserError(f"{path} lacks {', '.join(missing)}")
+        return RunMeta(**{name: entry[name] for name in names})
+
+    def gather(self) -> list[RunMeta]:
+        """All finished runs below the folder, in order of their ids."""
+        return [self.finished(path.parent.name) for path in sorted(self.root.glob("runs/*/run.json"))]
+
+    def write_index(self, experiment: str, config: Mapping[str, Any], runs: Sequence[RunMeta],
+                    provenance: Provenance) -> Path:
+        """Write study.json: the resolved config and, for each run, what is known of it and its condition's label."""
+        labels = condition_labels(runs)
+        entries = [{"condition": labels[run.run_id]} | artefacts.plain(run) for run in runs]
+        return artefacts.write_json(self.index, {"experiment": experiment, "config": config, "runs": entries},
+                                    provenance)
+
+    def read_index(self) -> dict[str, Any]:
+        return artefacts.read_json(self.index, required=("experiment", "config", "runs"))
+
+    def runs(self) -> list[RunMeta]:
+        """The runs listed in study.json."""
+        names = column_names(RunMeta)
+        metas = []
+        for position, entry in enumerate(self.read_index()["runs"]):
+            if missing := [name for name in names if name not in entry]:
+                raise UserError(f"{self.index}: run {entry.get('run_id', position)} lacks {', '.join(missing)}")
+            metas.append(RunMeta(**{name: entry[name] for name in names}))
+        if not metas:
+            raise UserError(f"{self.index} lists no runs")
+        if len({meta.run_id for meta in metas}) < len(metas):
+            raise UserError(f"{self.index} lists a run twice")
+        return metas
+
+
+def condition_labels(runs: Sequence[RunMeta | OutcomeCounts]) -> dict[str, str]:
+    """A label for the condition of each run id: its delta, and whatever else differs between these runs."""
+    conditions = [{name: getattr(run, name) for name in CONDITION} for run in runs]
+    return dict(zip([run.run_id for run in runs], labels(conditions), strict=True))
+
+
+def labels(conditions: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A label for each of these conditions, given as any part of the fields in `CONDITION`."""
+    varying = [name for name in CONDITION if len({condition.get(name) for condition in conditions}) > 1]
+    shown = [name for name in CONDITION if name in varying or name == "train_diversity"]
+    return [", ".join(f"{CONDITION[name]}={_short(condition[name])}" for name in shown) for condition in conditions]
+
+
+def pretty(label: str) -> str:
+    """A condition's label for readers rather than terminals."""
+    return label.replace("delta=", "δ = ")
+
+
+def _short(value: Any) -> str:
+    if value is None or value == "":
+        return "unknown"
+    return f"{value:g}" if isinstance(value, float) else str(value)

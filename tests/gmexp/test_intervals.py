@@ -1,0 +1,104 @@
+"""Intervals: textbook values, degenerate data, and coverage where runs differ."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from gmexp.intervals import UNKNOWN, bootstrap, clustered_wilson, difference, t_on_runs, wilson
+
+
+def test_wilson_matches_scipy():
+    for k, n in ((0, 10), (3, 10), (10, 10), (431, 1000)):
+        expected = stats.binomtest(k, n).proportion_ci(0.95, "wilson")
+        assert wilson(k, n) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_t_matches_scipy():
+    k, n = np.array([10, 30, 20, 44]), np.array([50, 50, 40, 55])
+    expected = stats.ttest_1samp(k / n, 0).confidence_interval(0.95)
+    assert t_on_runs(k, n) == pytest.approx((expected.low, expected.high))
+
+
+def test_nothing_known_gives_no_interval():
+    none = np.array([0, 0]), np.array([0, 0])
+    rng = np.random.default_rng(0)
+    assert wilson(0, 0) == clustered_wilson(*none) == t_on_runs(*none) == bootstrap(*none, rng) == UNKNOWN
+
+
+def test_runs_without_episodes_say_nothing():
+    k, n = np.array([10, 30, 20]), np.array([50, 50, 40])
+    assert clustered_wilson(np.append(k, 0), np.append(n, 0)) == clustered_wilson(k, n)
+
+
+@pytest.mark.parametrize("runs", [1, 2, 4, 10])
+@pytest.mark.parametrize("share", [0, 1])
+def test_runs_that_agree_completely_still_leave_doubt(runs, share):
+    """200 episodes without a failure in each of four runs do not show that every run is like that."""
+    low, high = clustered_wilson(np.full(runs, 200 * share), np.full(runs, 200))
+    assert (low, high) == pytest.approx(wilson(runs * share, runs))
+    assert 0 <= low <= high <= 1 and high - low > 0.25
+    assert bootstrap(np.full(runs, 200 * share), np.full(runs, 200), np.random.default_rng(0)) == (share, share)
+
+
+def test_one_run_is_worth_one_episode():
+    low, high = clustered_wilson(np.array([120]), np.array([200]))
+    assert low < 0.2 and high > 0.9
+
+
+def test_order_of_runs_changes_nothing():
+    k, n = np.array([10, 30, 20, 44]), np.array([50, 50, 40, 55])
+    turned = clustered_wilson(k[::-1], n[::-1])
+    assert clustered_wilson(k, n) == pytest.approx(turned, abs=1e-12)
+
+
+def test_equal_runs_are_no_better_than_independent_episodes():
+    low, high = clustered_wilson(np.full(4, 100), np.full(4, 200))
+    assert high - low >= np.subtract(*wilson(400, 800)[::-1])
+
+
+def test_difference_of_two_means():
+    """Newcombe's method 10 on his published example: 56/70 against 48/80 gives 0.2 (0.0524, 0.3339)."""
+    found = difference((56 / 70, *wilson(56, 70)), (48 / 80, *wilson(48, 80)))
+    assert found == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
+
+
+def coverage(draw, mean: float, runs: int, studies: int = 400, seed: int = 0) -> dict[str, float]:
+    rng = np.random.default_rng(seed)
+    n = np.full(runs, 200)
+    hits = dict.fromkeys(("clustered", "t", "bootstrap", "pooled"), 0)
+    for _ in range(studies):
+        k = rng.binomial(n, draw(rng, runs))
+        for name, (low, high) in {"clustered": clustered_wilson(k, n), "t": t_on_runs(k, n),
+                                  "bootstrap": bootstrap(k, n, rng, draws=500),
+                                  "pooled": wilson(k.sum(), n.sum())}.items():
+            hits[name] += low - 1e-9 <= mean <= high + 1e-9
+    return {name: hit / studies for name, hit in hits.items()}
+
+
+def test_coverage_where_runs_differ():
+    """Pooling episodes as independent is the negative control; the bootstrap is short with few runs."""
+    found = coverage(lambda rng, runs: rng.beta(0.5, 0.5, runs), 0.5, runs=5)
+    assert found["clustered"] > 0.92
+    assert found["bootstrap"] < 0.9
+    assert found["pooled"] < 0.3
+
+
+def test_coverage_where_runs_are_all_or_nothing():
+    found = coverage(lambda rng, runs: (rng.random(runs) < 0.3).astype(float), 0.3, runs=8)
+    assert found["clustered"] > 0.9
+    assert found["pooled"] < 0.5
+
+
+def test_coverage_where_runs_are_alike():
+    found = coverage(lambda rng, runs: np.full(runs, 0.9), 0.9, runs=8)
+    assert found["clustered"] > 0.94
+    assert 0.9 < found["pooled"] <= 1
+
+
+def test_the_bootstrap_draws_runs_and_episodes():
+    """Its variance is that of the runs plus that of the episodes within them."""
+    k, n = np.array([20, 100, 180]), np.array([200, 200, 200])
+    low, high = bootstrap(k, n, np.random.default_rng(0))
+    assert low == pytest.approx(0.1, abs=0.03) and high == pytest.approx(0.9, abs=0.03)
+    low, high = bootstrap(np.full(3, 100), n, np.random.default_rng(0))
+    assert high - low == pytest.approx(2 * 1.96 * np.sqrt(0.25 / 600), rel=0.1)
