@@ -19,7 +19,7 @@ BACKENDS = ("native", "procgen")
 
 def make_vec(name: str, num_envs: int, *, observation: str = "semantic", levels=None, mode: str | None = None,
              seed: int | None = None, device: str = "cpu", backend: str = "native", threads: int = 1,
-             style: FrameStyle | None = None,
+             action_repeat: int = 1, style: FrameStyle | None = None,
              distribution: LevelDistribution | Sequence[LevelDistribution] | None = None, **knobs):
     """A vector environment of `num_envs` worlds.
 
@@ -32,6 +32,7 @@ def make_vec(name: str, num_envs: int, *, observation: str = "semantic", levels=
         device: "cpu".
         backend: "native", or "procgen" for the real binary.
         threads: threads that share the worlds.
+        action_repeat: game steps that an action lasts; rewards add up, logs and horizons count game steps.
         style: how frames look; None is procgen's look, or flat colours on black where procgen is not installed.
         distribution: a `LevelDistribution` in place of levels, mode and knobs; or several, over which the worlds are
             shared out evenly.
@@ -54,4 +55,4 @@ def make_vec(name: str, num_envs: int, *, observation: str = "semantic", levels=
         from envs.procgen.backend import ProcgenCoinRun as Engine
     else:
         from envs.coinrun.engine import CoinRun as Engine
-    return Engine(num_envs, distributions, seed, observation, threads, style)
+    return Engine(num_envs, distributions, seed, observation, threads, action_repeat, style)

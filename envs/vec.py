@@ -86,13 +86,13 @@ class VecEnv(ABC):
     """N sub-environments stepped together, each starting its next episode in the step that ends one (autoreset).
 
     Attributes: num_envs, num_actions, distributions, observation ("semantic" or "pixels"), seed (what it was seeded
-    with, drawn from the system where None was given).
+    with, drawn from the system where None was given), action_repeat (game steps per action; logs count game steps).
     """
 
     num_actions = NUM_ACTIONS
 
     def __init__(self, num_envs: int, distributions: Sequence[LevelDistribution], seed: int | None,
-                 observation: str) -> None:
+                 observation: str, action_repeat: int) -> None:
         if num_envs < 1:
             raise ValueError(f"num_envs = {num_envs} must be at least 1")
         if not distributions or num_envs % len(distributions):
@@ -100,7 +100,10 @@ class VecEnv(ABC):
                              "distributions")
         if observation not in OBSERVATIONS:
             raise ValueError(f"there is no observation {observation!r}: choose one of {', '.join(OBSERVATIONS)}")
+        if action_repeat < 1:
+            raise ValueError(f"action_repeat = {action_repeat} must be at least 1")
         self.num_envs = num_envs
+        self.action_repeat = action_repeat
         self.distributions = tuple(distributions)
         self.observation = observation
         self.seed = int(np.random.SeedSequence(seed).generate_state(1)[0]) if seed is None else seed
@@ -141,3 +144,10 @@ class VecEnv(ABC):
             raise ValueError(f"actions must be within 0..{self.num_actions - 1}, got "
                              f"{int(actions.min())}..{int(actions.max())}")
         return actions
+
+    def _checked_rows(self, rows: np.ndarray) -> np.ndarray:
+        """Row numbers as contiguous int64, or an IndexError."""
+        rows = np.ascontiguousarray(rows, np.int64)
+        if len(rows) and (rows.min() < 0 or rows.max() >= self.num_envs):
+            raise IndexError(f"rows must be within 0..{self.num_envs - 1}, got {rows.min()}..{rows.max()}")
+        return rows

@@ -80,24 +80,24 @@ def evaluate(folder: Path, plan: EvaluationPlan, device: str = "cpu",
         on_progress(len(planned) * plan.episodes)
         return path
     actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
-    columns = play_cells(actor, planned, plan, checkpoint.meta, on_progress)
+    columns = play_cells(actor, planned, plan, checkpoint.meta, checkpoint.agent.action_repeat, on_progress)
     origin = artefacts.provenance(None, identity, "episodes of a trained agent under the graded shifts")
     return artefacts.write_table(path, columns, Episode, origin)
 
 
-def play_cells(actor: Actor, planned: list[Cell], plan: EvaluationPlan, meta: RunMeta,
+def play_cells(actor: Actor, planned: list[Cell], plan: EvaluationPlan, meta: RunMeta, action_repeat: int = 1,
                on_progress: Callable[[int], None] = lambda episodes: None) -> dict[str, np.ndarray]:
     """Play every cell as one batch -> columns of `records.Episode`."""
-    env = make_env(planned, plan)
+    env = make_env(planned, plan, action_repeat)
     log, slot = play(actor, env, plan.episodes // plan.slots, lambda steps, episodes: on_progress(episodes))
     env.close()
     return episode_columns(log, slot % plan.slots, planned, plan, meta)
 
 
-def make_env(planned: list[Cell], plan: EvaluationPlan) -> envs.VecEnv:
+def make_env(planned: list[Cell], plan: EvaluationPlan, action_repeat: int = 1) -> envs.VecEnv:
     """One environment for all cells: `plan.slots` worlds each."""
     return envs.make_vec("coinrun", len(planned) * plan.slots, distribution=[c.distribution for c in planned],
-                         seed=stream(plan.seed, "levels"))
+                         seed=stream(plan.seed, "levels"), action_repeat=action_repeat)
 
 
 def episode_columns(log: EpisodeLog, slot: np.ndarray, planned: list[Cell], plan: EvaluationPlan,

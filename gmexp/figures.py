@@ -7,7 +7,7 @@ table `FIGURES` at the end names them all. Files are PNG and SVG, and equal arte
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +205,10 @@ def _pretty(label: str) -> str:
 
 
 def _wrapped(label: str) -> str:
-    return label.replace(" ", "\n", 1).replace(" (", "\n(").replace(" at ", "\nat ").replace("in distrib", "in\ndistrib")
+    """A shift's label as a narrow column."""
+    for short, wrapped in ((" ", "\n"), (" (", "\n("), (" at ", "\nat "), ("in distribution", "in\ndistribution")):
+        label = label.replace(short, wrapped, 1)
+    return label
 
 
 def _count(value: float, _: Any) -> str:

@@ -38,12 +38,16 @@ def table(head: Sequence[Any], rows: Iterable[Sequence[Any]], numeric: Sequence[
     def cells(tag: str, row: Sequence[Any]) -> list[Html]:
         return [element(tag, cell, class_="n" if i in numeric else None) for i, cell in enumerate(row)]
 
-    body = [element("tr", cells("td", row)) for row in rows]
+    body, group = [], None
+    for row in rows:  # a value that continues in the first column is not repeated
+        shown = ["" if row[0] == group else row[0], *row[1:]]
+        body.append(element("tr", cells("td", shown), class_="first" if row[0] != group else None))
+        group = row[0]
     return element("div", element("table", element("thead", element("tr", cells("th", head))),
                                   element("tbody", body)), class_="scroll")
 
 
-def definitions(pairs: Iterable[tuple[Any, Any]]) -> Html:
+def glossary(pairs: Iterable[tuple[Any, Any]]) -> Html:
     return element("dl", [[element("dt", term), element("dd", meaning)] for term, meaning in pairs])
 
 

@@ -270,7 +270,7 @@ def table(cells: Sequence[CellRates]) -> str:
     return "\n".join([line(head), "  ".join("-" * w for w in widths), *map(line, rows[1:])])
 
 
-def shift_label(cell: CellRates | OutcomeCounts) -> str:
+def shift_label(cell: CellRates | OutcomeCounts | Contrast) -> str:
     """A cell's shift in words: its number and name, its grade where that is not 1, and whether it is the probe."""
     grade = f" at {cell.grade:g}" if cell.shift_type and cell.grade != 1 else ""
     return f"{cell.shift_type} {cell.shift_name.replace('_', ' ')}{grade}{' (probe)' if cell.probe else ''}"

@@ -14,9 +14,10 @@ from typing import Any
 
 from gmexp import artefacts, figures
 from gmexp.errors import UserError
-from gmexp.html import Html, data_uri, definitions, element, join, table
-from gmexp.rates import METRICS, CellRates, Rate, Rates, read_rates, shift_label
-from gmexp.study import Study
+from gmexp.definitions import DEFINITIONS
+from gmexp.html import Html, data_uri, element, glossary, join, table
+from gmexp.rates import METRICS, CellRates, Contrast, Rate, Rates, read_rates, shift_label
+from gmexp.study import Study, condition_labels
 
 MAX_CLIPS = 12
 CAPTIONS = {
@@ -28,7 +29,7 @@ CAPTIONS = {
                   "is not the product of the first two panels.",
     "training": "Share of training episodes that touched the coin: thin lines are runs, thick lines their mean.",
 }
-DEFINITIONS = (
+GLOSSARY = (
     ("Intended goal", "What the reward specifies: the coin."),
     ("Proxy goal", "The alternative that training correlates with it: the end of the level."),
     ("Separated level", "A level that can tell the two apart: where the coin is not on the way to the end."),
@@ -66,7 +67,7 @@ def page(study: Study) -> str:
         "episodes": ("Episodes to look at", _clips(study)),
         "calibration": ("Calibration", _calibration(study)),
         "training": ("Training", _chart(study, "training", narrow=True)),
-        "definitions": ("Definitions", definitions(DEFINITIONS)),
+        "definitions": ("Definitions", _definitions(rates)),
         "provenance": ("Provenance", _provenance(index)),
     }
     sections = {key: (title, body) for key, (title, body) in sections.items() if body}
@@ -107,49 +108,76 @@ def _summary(rates: Rates) -> str:
 def _result(study: Study, rates: Rates) -> Html:
     cells = [cell for cell in rates.cells if cell.shift_type == 3 and not cell.probe] or list(rates.cells)[-1:]
     tiles = []
-    for cell in cells:
-        for metric, name in (("capability", "capable"), ("goal_failure", "of the capable go for the proxy")):
-            rate: Rate = getattr(cell, metric)
-            if rate.mean is not None:
-                tiles.append(element("div", element("b", f"{rate.mean:.0%}"),
-                                     element("span", f"{name} [{rate.low:.0%}, {rate.high:.0%}]"),
-                                     element("span", f"{_pretty(cell.condition)}, shift {shift_label(cell)}"),
-                                     class_="tile"))
-    return join([element("div", tiles, class_="tiles"), _headline(rates), _chart(study, "rates")])
+    for cell in cells[:4]:
+        goal = cell.goal_failure
+        tiles.append(element(
+            "div", element("span", f"{_pretty(cell.condition)}, shift {shift_label(cell)}"),
+            element("b", "–" if goal.mean is None else f"{goal.mean:.0%}"),
+            element("span", "goal failure" + _range(goal), class_="name"),
+            element("span", f"capable in {cell.capability.mean:.0%} of episodes{_range(cell.capability)}"),
+            class_="tile"))
+    return join([element("div", tiles, class_="tiles"), *(element("p", line) for line in _findings(rates)),
+                 _headline(rates), _chart(study, "rates")])
 
 
-def _headline(rates: Rates) -> Html:
+def _range(rate: Rate) -> str:
+    return "" if rate.mean is None else f" [{rate.low:.0%}, {rate.high:.0%}]"
+
+
+def _findings(rates: Rates) -> list[Html]:
+    """In words, what each condition does to goal failure under shift 3, and whether its interval excludes nothing."""
+    lines = []
+    for change in rates.contrasts:
+        if (change.metric, change.shift_type, change.probe) != ("goal_failure", 3, False):
+            continue
+        points, side = f"{100 * abs(change.difference):.0f} points", "higher" if change.difference > 0 else "lower"
+        clear = change.low > 0 or change.high < 0
+        lines.append(join([
+            f"Under shift {shift_label(change)}, goal failure at {_pretty(change.condition)} is ",
+            element("strong", f"{points} {side} than" if clear else "not clearly different from"),
+            f" that at {_pretty(change.baseline)} (difference {_signed(change)})."]))
+    return lines
+
+
+def _signed(change: Contrast) -> str:
+    return f"{change.difference:+.2f} [{change.low:+.2f}, {change.high:+.2f}]".replace("-", "−")
+
+
+def _headline(rates: Rates) -> Html | None:
     """Goal failure by condition and shift: the table to look at first."""
     known = [cell for cell in rates.cells if cell.goal_failure.mean is not None]
     if not known:
-        return Html("")
+        return None
     shifts = list(dict.fromkeys(shift_label(cell) for cell in known))
-    found = {(cell.condition, shift_label(cell)): cell.goal_failure for cell in known}
-    conditions = list(dict.fromkeys(cell.condition for cell in known))
-    rows = [[_pretty(c), *(_rate(found[c, s]) if (c, s) in found else "–" for s in shifts)] for c in conditions]
+    found = {(_pretty(cell.condition), shift_label(cell)): _rate(cell.goal_failure) for cell in known}
+    found |= {(f"{_pretty(change.condition)} minus {_pretty(change.baseline)}", shift_label(change)): _signed(change)
+              for change in rates.contrasts if change.metric == "goal_failure"}
+    rows = [[name, *(found.get((name, shift), "–") for shift in shifts)]
+            for name in dict.fromkeys(name for name, _ in found)]
     return join([element("p", "Goal failure by training condition and shift: of the episodes in which the agent was "
                               "capable, the share that went for the proxy. Mean over runs and its 95% interval.",
                          class_="note"), table(["Goal failure", *shifts], rows)])
 
 
 def _rates(rates: Rates) -> Html:
-    head = ["Condition", "Shift", "Runs", "Episodes", "Capability", "Goal failure", "Joint failure"]
+    head = ["Condition", "Shift", "Capability", "Goal failure", "Joint failure", "Runs", "Episodes"]
 
     def rows(cells: Sequence[CellRates]) -> list[list[Any]]:
-        return [[_pretty(cell.condition), shift_label(cell), cell.n_runs, f"{cell.n_episodes:,}",
-                 *(_rate(getattr(cell, metric), bar=True) for metric in METRICS)] for cell in cells]
+        return [[_pretty(cell.condition), shift_label(cell),
+                 *(_rate(getattr(cell, metric), bar=metric != "joint_failure") for metric in METRICS),
+                 cell.n_runs, f"{cell.n_episodes:,}"] for cell in cells]
 
     runs = [[_pretty(cell.condition), shift_label(cell), run.run_id, f"{run.k} / {run.n}",
              "–" if goal.rate is None else f"{goal.k} / {goal.n}"]
             for cell in rates.cells
             for run, goal in zip(cell.capability.runs, cell.goal_failure.runs, strict=True)]
     per_run = table(["Condition", "Shift", "Run", "Capable", "Proxy, of capable on separated levels"], runs, (3, 4))
-    parts = [table(head, rows(rates.cells), (2, 3)),
+    parts = [table(head, rows(rates.cells), (5, 6)),
              element("details", element("summary", "Every run"), per_run)]
     if rates.gated and len(_run_ids(rates.gated)) < len(_run_ids(rates.cells)):
         parts.insert(1, element("details", element(
             "summary", f"Only the {len(_run_ids(rates.gated))} of {len(_run_ids(rates.cells))} runs that passed the "
-            f"capability gate ({rates.gate:.0%} in distribution)"), table(head, rows(rates.gated), (2, 3))))
+            f"capability gate ({rates.gate:.0%} in distribution)"), table(head, rows(rates.gated), (5, 6))))
     return join(parts)
 
 
@@ -158,22 +186,23 @@ def _run_ids(cells: Sequence[CellRates]) -> set[str]:
 
 
 def _clips(study: Study) -> Html | None:
-    found = []
-    for run in study.runs():
-        for picture in sorted(study.clips(run.run_id).glob("*.gif")):
-            sidecar = picture.with_suffix(".json")
-            found.append((picture, artefacts.read_json(sidecar) if sidecar.exists() else {}))
-    if not found:
+    runs = study.runs()
+    labels = condition_labels(runs)
+    clips = [(labels[run.run_id], clip) for run in runs for clip in sorted(study.clips(run.run_id).glob("*.gif"))]
+    if not clips:
         return None
     cards = []
-    for picture, about in found[:MAX_CLIPS]:
-        outcome = about.get("outcome", "unknown")
-        where = f"shift: {about.get('shift_name', 'unknown')}, level {about.get('level_seed', 'unknown')}"
+    for condition, clip in clips[:MAX_CLIPS]:
+        sidecar = clip.with_suffix(".json")
+        about = artefacts.read_json(sidecar) if sidecar.exists() else {}
+        outcome, caption = about.get("outcome", "unknown"), about.get("caption", "")
+        where = [_pretty(condition), *(f"{word} {about[key]}" for key, word in (("shift_name", "shift"),
+                                                                              ("level_seed", "level")) if key in about)]
         cards.append(element(
             "figure",
-            element("img", src=data_uri(artefacts.read_bytes(picture), "image/gif"), alt=about.get("caption", outcome)),
+            element("img", src=data_uri(artefacts.read_bytes(clip), "image/gif"), alt=caption or outcome),
             element("figcaption", element("span", outcome.replace("_", " "), class_=f"badge {outcome}"),
-                    element("br"), about.get("caption", ""), element("br"), where)))
+                    element("br"), caption, element("br"), ", ".join(where))))
     return element("div", cards, class_="clips")
 
 
@@ -182,19 +211,37 @@ def _calibration(study: Study) -> Html | None:
     if study.estimate.exists():
         names = {"capability": "P(capability)", "goal_failure": "P(goal fails | capability)",
                  "p_misgen": "P(misgeneralization)"}
-        rows = [[f"type {row['shift']}", *(cell for key in names for cell in (
-            f"{row['published'][key]:.1%}", _posterior((row.get("calibrated") or {}).get(key))))]
+        rows = [[f"type {row['shift']}", *(join([f"{row['published'][key]:.1%} → ", _posterior(
+            (row.get("calibrated") or {}).get(key))]) for key in names)]
             for row in artefacts.read_json(study.estimate, required=["shifts"])["shifts"]]
-        head = ["Shift", *(title for name in names.values() for title in (f"{name} published", "calibrated"))]
-        parts += [table(head, rows), _chart(study, "base_rates")]
+        parts += [element("p", "Published base rate → posterior mean and 95% credible interval after this study.",
+                          class_="note"), table(["Shift", *names.values()], rows), _chart(study, "base_rates")]
     if study.calibration.exists():
         calibration = artefacts.read_json(study.calibration)
         parts += [element("p", str(warning), class_="warning") for warning in calibration.get("warnings", ())]
         parts.append(_chart(study, "forest"))
         if diagnostics := calibration.get("diagnostics"):
             parts.append(element("details", element("summary", "Diagnostics of the sampler"),
-                                 definitions((key, _value(value)) for key, value in diagnostics.items())))
+                                 glossary((key, _value(value)) for key, value in diagnostics.items())))
     return join(parts) if parts else None
+
+
+def _definitions(rates: Rates) -> Html:
+    """What the words mean, and what the numbers would be if they meant something else."""
+    found = [row for row in rates.definitions if row.shift_type == 3 and not row.probe]
+    parts = [glossary(GLOSSARY)]
+    if found:
+        conditions = list(dict.fromkeys(row.condition for row in found))
+        by = {(row.definition, row.condition, row.grade): row for row in found}
+        grade = max(row.grade for row in found)
+        rows = [[element("span", about, class_="rule"),
+                 *(_triple(getattr(by[name, condition, grade], metric)) for condition in conditions
+                   for metric in ("capability", "goal_failure"))]
+                for name, (_, about) in DEFINITIONS.items() if (name, conditions[0], grade) in by]
+        head = [f"{_pretty(condition)}: {metric}" for condition in conditions for metric in ("capability", "failure")]
+        parts += [element("p", "How much the definition matters: the same logs under shift 3, judged by other rules.",
+                          class_="note"), table(["Rule", *head], rows)]
+    return join(parts)
 
 
 def _provenance(index: Mapping[str, Any]) -> Html:
@@ -202,7 +249,7 @@ def _provenance(index: Mapping[str, Any]) -> Html:
     versions = origin.pop("versions", {})
     pairs = [(key.replace("_", " "), _value(value)) for key, value in origin.items()]
     pairs.append(("packages", ", ".join(f"{name} {version}" for name, version in versions.items())))
-    return join([definitions(pairs), element("details", element("summary", "Resolved configuration"), element(
+    return join([glossary(pairs), element("details", element("summary", "Resolved configuration"), element(
         "pre", json.dumps(index["config"], indent=2, ensure_ascii=False)))])
 
 
@@ -218,17 +265,20 @@ def _chart(study: Study, name: str, narrow: bool = False) -> Html | None:
 
 
 def _rate(rate: Rate, bar: bool = False) -> Html | str:
-    if rate.mean is None:
-        return "–"
-    text = [f"{rate.mean:.2f}", element("small", f"[{rate.low:.2f}, {rate.high:.2f}]")]
-    if not bar:
-        return join(text)
+    text = _triple((rate.mean, rate.low, rate.high))
+    if not bar or rate.mean is None:
+        return text
     picture = element("svg", element("rect", class_="track", y=4, width=100, height=1.5),
                       element("rect", class_="range", x=100 * rate.low, y=1.5, width=100 * (rate.high - rate.low),
                               height=6.5),
                       element("rect", class_="mean", x=99 * rate.mean - 1, width=2.5, height=9.5),
                       class_="bar", viewBox="0 0 100 10", preserveAspectRatio="none", aria_hidden="true")
-    return join([picture, *text])
+    return join([picture, text])
+
+
+def _triple(values: Sequence[float | None]) -> Html | str:
+    mean, low, high = values
+    return "–" if mean is None else join([f"{mean:.2f}", element("small", f"[{low:.2f}, {high:.2f}]")])
 
 
 def _posterior(values: Mapping[str, float] | None) -> Html | str:

@@ -73,7 +73,7 @@ def train(config: TrainConfig, on_progress: Callable[[int], None] = lambda steps
     torch.set_num_threads(1)  # one thread per run: the same bits on any number of cores
     seeds = {name: stream(config.seed, name) for name in ("levels", "agent")}
     env = envs.make_vec(config.env.name, config.agent.num_envs, distribution=config.env.distribution(),
-                        seed=seeds["levels"])
+                        seed=seeds["levels"], action_repeat=config.agent.action_repeat)
     agent = PPO(config.agent, env, config.steps, seeds["agent"], config.device)
     curve, seconds = _resume(folder / "resume.npz", agent, meta)
     on_progress(min(agent.steps, config.steps))

@@ -58,14 +58,20 @@ def _ground_around(world, e, x):
 
 
 @jit
-def on_path(world, e, x, y):
-    """Whether an agent heading for the end passes cell (x, y) walking or in a jump that it cannot do without."""
-    if x < 1 or x > world.facts[e, END_X] or y < 0 or y >= SIZE:
-        return False
+def path_top(world, e, x):
+    """Highest row of column x that an agent heading for the end passes walking or in a jump it cannot do without."""
+    if x < 1 or x > world.facts[e, END_X]:
+        return np.int32(-1)
     top = _ground_around(world, e, x) if x + 1 < SIZE else np.int32(0)
     if top == 0 or _near_saw(world, e, x, SAW_BERTH):
-        return True
-    return y <= top + 1
+        return np.int32(SIZE - 1)
+    return np.int32(top + 1)
+
+
+@jit
+def on_path(world, e, x, y):
+    """Whether cell (x, y) is on the path to the end."""
+    return 0 <= y <= path_top(world, e, x)
 
 
 @jit

@@ -63,12 +63,6 @@ def _next_seed(world, e, conditions):
 
 
 @jit
-def begin_episode(world, e, conditions, buffers):
-    generate_level(world, e, conditions, _next_seed(world, e, conditions))
-    buffers.look[e] = world.look[e]
-
-
-@jit
 def write_log(world, e, log):
     facts, clock = world.facts[e], world.clock[e]
     log[LOG_SEED] = facts[SEED]
@@ -88,18 +82,26 @@ def write_log(world, e, log):
 
 
 @jit
-def _reset_range(world, conditions, buffers, semantic, first, last):
-    for e in range(first, last):
-        begin_episode(world, e, conditions, buffers)
+def begin_episodes(world, conditions, buffers, semantic, rows, first, last):
+    """Start the next episode of the worlds rows[first:last]."""
+    for k in range(first, last):
+        e = rows[k]
+        generate_level(world, e, conditions, _next_seed(world, e, conditions))
+        buffers.look[e] = world.look[e]
         if semantic:
             observe_semantic(world, e, buffers.window[e], buffers.state[e])
 
 
 @jit
-def _step_range(world, conditions, buffers, semantic, actions, rows, first, last):
+def _step_worlds(world, conditions, buffers, semantic, actions, repeat, rows, first, last):
+    """Step the worlds rows[first:last], `repeat` times each or to the end of the episode, and log what ended."""
     for k in range(first, last):
         e = rows[k]
         reward, ending = step_world(world, e, conditions, actions[e])
+        for _ in range(1, repeat):
+            if ending == ONGOING:
+                more, ending = step_world(world, e, conditions, actions[e])
+                reward += more
         buffers.reward[e] = reward
         buffers.terminated[e] = ending == TERMINATED
         buffers.truncated[e] = ending == TRUNCATED
@@ -107,8 +109,7 @@ def _step_range(world, conditions, buffers, semantic, actions, rows, first, last
             write_log(world, e, buffers.log[e])
             buffers.log_return[e] = world.body[e, RETURN]
             world.slots[e, EPISODES] += 1
-            begin_episode(world, e, conditions, buffers)
-        if semantic:
+        elif semantic:
             observe_semantic(world, e, buffers.window[e], buffers.state[e])
 
 
@@ -138,8 +139,9 @@ class CoinRun(VecEnv):
     """
 
     def __init__(self, num_envs: int, distributions: Sequence[LevelDistribution], seed: int | None = None,
-                 observation: str = "semantic", threads: int = 1, style: FrameStyle | None = None) -> None:
-        super().__init__(num_envs, distributions, seed, observation)
+                 observation: str = "semantic", threads: int = 1, action_repeat: int = 1,
+                 style: FrameStyle | None = None) -> None:
+        super().__init__(num_envs, distributions, seed, observation, action_repeat)
         self._all_rows = np.arange(num_envs)
         self.world = allocate(num_envs, trails=observation == "pixels")
         self.conditions = encode_conditions(self.distributions)
@@ -156,6 +158,7 @@ class CoinRun(VecEnv):
         self._style = style or default_style()
         if observation == "pixels":
             self._frames = np.zeros(self._style.shape(n), np.uint8)
+        self._shared = (self.world, self.conditions, self._buffers, observation == "semantic")
         threads = max(1, min(threads, num_envs // WORLDS_PER_THREAD))
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
@@ -176,22 +179,22 @@ class CoinRun(VecEnv):
     def _sprites(self) -> Sprites:
         return load_sprites(*self._style.options)
 
-    def _run(self, kernel, count: int, *arguments) -> None:
-        """Run a kernel over 0..count-1, shared out over the threads."""
-        if self._pool is None:
-            kernel(*arguments, 0, count)
+    def _run(self, kernel, rows: np.ndarray, *arguments) -> None:
+        """Run a kernel over the given worlds, shared out over the threads."""
+        if self._pool is None or len(rows) < 2 * WORLDS_PER_THREAD:
+            kernel(*arguments, rows, 0, len(rows))
             return
-        bounds = np.linspace(0, count, self._threads + 1).astype(int).tolist()
-        futures = [self._pool.submit(kernel, *arguments, a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+        bounds = np.linspace(0, len(rows), self._threads + 1).astype(int).tolist()
+        futures = [self._pool.submit(kernel, *arguments, rows, a, b)
+                   for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
         for future in futures:
             future.result()
 
     def _observation(self, changed: np.ndarray):
-        """What the agents see, after the worlds `changed` have moved."""
+        """What the agents see after the worlds `changed` have moved."""
         if self.observation == "pixels":
             self._sprites.require(self.world.facts[changed, BACKGROUND])
-            self._run(render, len(changed), self.world, changed, self._sprites.images, self._frames,
-                      self._style.channels_first)
+            self._run(render, changed, self.world, self._sprites.images, self._frames, self._style.channels_first)
             return self._frames
         b = self._buffers
         return SemanticObservation(b.window, b.state, b.look)
@@ -201,15 +204,16 @@ class CoinRun(VecEnv):
         if seed is not None:
             self.seed = seed
             self._seed_streams(seed)
-        self._run(_reset_range, self.num_envs, self.world, self.conditions, self._buffers,
-                  self.observation == "semantic")
+        self._run(begin_episodes, self._all_rows, *self._shared)
         return self._observation(self._all_rows)
 
     def step(self, actions: np.ndarray, rows: np.ndarray | None = None) -> Step:
-        rows = self._all_rows if rows is None else np.ascontiguousarray(rows, np.int64)
-        self._run(_step_range, len(rows), self.world, self.conditions, self._buffers, self.observation == "semantic",
-                  self._checked(actions), rows)
+        rows = self._all_rows if rows is None else self._checked_rows(rows)
+        self._run(_step_worlds, rows, *self._shared, self._checked(actions), self.action_repeat)
         b = self._buffers
+        ended = rows[(b.terminated | b.truncated)[rows]]
+        if len(ended):
+            self._run(begin_episodes, ended, *self._shared)
         return Step(self._observation(rows), b.reward, b.terminated, b.truncated)
 
     @property

@@ -400,7 +400,7 @@ def _write_frame(canvas, frame, channels_first):
 
 
 @jit
-def render(world, rows, images, frames, channels_first, first, last):
+def render(world, images, frames, channels_first, rows, first, last):
     """Draw the worlds `rows[first:last]` into their `frames`: uint8 [N, 64, 64, 3], or [N, 3, 64, 64] channels first.
 
     Their backgrounds must be in memory (`Sprites.require`), and the worlds need enemy trails (`allocate`).

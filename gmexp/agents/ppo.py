@@ -39,6 +39,7 @@ class PPOConfig:
     minibatches: int
     width: int  # units of the first layer, and of the second
     actions: str  # a key of ACTION_SETS
+    action_repeat: int  # game steps that an action lasts
     learning_rate: float
     anneal: bool  # learning rate falls linearly to zero
     gamma: float
@@ -136,7 +137,7 @@ class Progress(NamedTuple):
 
 
 class PPO:
-    """A training run: `iterate` until `steps` reaches the budget.
+    """A training run: `iterate` until `steps`, counted in game steps, reaches the budget.
 
     env: a vector environment with semantic observations, not yet reset. seed: the train seed; it fixes initial
     weights, sampled actions and minibatches (the environment has its own seed).
@@ -172,7 +173,7 @@ class PPO:
         """One rollout and its updates."""
         logs = self._collect()
         entropy, value_loss, explained = self._update()
-        self.steps += self._reward.numel()
+        self.steps += self._reward.numel() * self.env.action_repeat
         count = sum(len(r) for _, r, _ in logs)
         if not count:
             return Progress(0, None, None, None, entropy, value_loss, explained)

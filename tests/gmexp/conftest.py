@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gmexp import artefacts, figures, rates, report
+from gmexp import figures, rates, report
 from gmexp.study import Study
 
 from .fabricate import fabricate, fabricate_model

@@ -1,0 +1,23 @@
+# make quickstart | make test | make install, each complete on a fresh machine
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: install quickstart test lint
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -c constraints.txt -e '.[wandb,procgen,dev]'
+	touch $@
+
+quickstart: install
+	$(BIN)/gmexp run experiment=quickstart
+
+test: install
+	$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff check gmexp envs tests scripts

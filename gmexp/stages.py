@@ -1,0 +1,137 @@
+"""The stages after the episodes: thin verbs over `rates`, `statistics`, `calculator`, `figures` and `report`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from gmexp import artefacts
+from gmexp import rates as rates_stage
+from gmexp.calculator import Scenario, table
+from gmexp.config import CalibrateConfig, RatesConfig, ReportConfig, RunConfig
+from gmexp.errors import UserError
+from gmexp.figures import draw_all
+from gmexp.progress import Bar
+from gmexp.records import OutcomeCounts
+from gmexp.report import build_report
+from gmexp.statistics.calibration import Calibration
+from gmexp.statistics.config import CalibrationConfig
+from gmexp.statistics.counts import read_counts
+from gmexp.statistics.fit import SamplerError
+from gmexp.statistics.fit import calibrate as fit
+from gmexp.study import Study
+from gmexp.tracking import log_study, open_tracker
+
+
+def rates(config: RatesConfig) -> int:
+    """`gmexp rates`: count the episodes of every run and print the table."""
+    study = Study(_existing(config.study))
+    if not study.index.is_file():
+        runs = study.gather()
+        if not runs:
+            raise UserError(f"{study.root} has no finished runs: train some with `gmexp train out={study.root}`")
+        origin = artefacts.provenance(None, {}, "index of runs trained one by one")
+        study.write_index(runs[0].experiment_id, {}, runs, origin)
+    rates_stage.build(study.root, config.gate, config.seed)
+    print(rates_stage.table(rates_stage.read_rates(study.rates).cells))
+    return 0
+
+
+def calibrate(config: CalibrateConfig) -> int:
+    """`gmexp calibrate`: fit the hierarchical model to counts and print what it says of each shift."""
+    counts = Path(config.counts)
+    counts = Study(counts).counts if counts.is_dir() else counts
+    rows = read_counts(counts)
+    calibration = _fit(rows, Path(config.out), config.chains, config.draws, config.seed)
+    print(base_rate_table(base_rates(calibration, rows)))
+    return 0
+
+
+def report(config: ReportConfig) -> int:
+    """`gmexp report`: draw the figures of a study and build its page."""
+    root = _existing(config.study)
+    draw_all(root)
+    print(build_report(root))
+    return 0
+
+
+def analyse(study: Study, config: RunConfig) -> None:
+    """Everything after the episodes, in seconds: rates, calibration, estimates, figures, page, W&B."""
+    rates_stage.build(study.root, config.gate, config.statistics_seed)
+    print(rates_stage.table(rates_stage.read_rates(study.rates).cells))
+    rows = read_counts(study.counts)
+    calibration = _fit(rows, study.calibration, config.chains, config.draws, config.statistics_seed)
+    shifts = base_rates(calibration, rows)
+    origin = artefacts.provenance(None, dataclasses.asdict(config), "published beside calibrated rates")
+    artefacts.write_json(study.estimate, {"shifts": shifts}, origin)
+    print()
+    print(base_rate_table(shifts))
+    draw_all(study.root)
+    build_report(study.root)
+    with open_tracker(config.logger.name, mode=config.logger.mode, project=config.logger.project,
+                      group=config.experiment, name=f"{config.experiment}-study", config={}, dir=study.root) as tracker:
+        log_study(tracker, study.root)
+
+
+def _fit(rows: list[OutcomeCounts], out: Path, chains: int, draws: int, seed: int) -> Calibration:
+    """Calibrate and save; UserError where the sampler's own diagnostics refuse the result."""
+    config = CalibrationConfig(seed=seed, chains=chains, draws=draws)
+    try:
+        with Bar(config.warmup + config.draws, "calibrate", "draw") as bar:
+            calibration = fit(rows, config, bar.advance)
+    except SamplerError as error:
+        raise UserError(f"the calibration was refused by its own diagnostics: {error}") from error
+    origin = artefacts.provenance(None, dataclasses.asdict(config), "posterior of the rates over runs")
+    calibration = calibration.with_provenance(origin)
+    calibration.save(out)
+    return calibration
+
+
+# --- published beside calibrated --------------------------------------------------------------------------------------
+
+def base_rates(calibration: Calibration, rows: list[OutcomeCounts]) -> list[dict[str, Any]]:
+    """For each measured shift of the ladder: the published rates, and the calibrated ones per training diversity.
+
+    `p_misgen` is capability x goal failure on both sides, without harm: that is what experiments can measure.
+    """
+    printed = {row["type"]: row for row in table("shift_types").rows}
+    diversities = sorted({row.train_diversity for row in rows})
+    found = []
+    for kind in sorted({row.shift_type for row in rows} - {0}):
+        base = {key: printed[kind][key] for key in ("capability", "goal_failure")}
+        base["p_misgen"] = base["capability"] * base["goal_failure"]
+        conditions = []
+        for diversity in diversities:
+            predicted = calibration.predict(Scenario(kind, diversity=diversity))
+            conditions.append({"train_diversity": diversity, "capability": _summary(predicted.capability),
+                               "goal_failure": _summary(predicted.goal_failure),
+                               "p_misgen": _summary(predicted.misgen)})
+        found.append({"shift": kind, "published": base, "calibrated": conditions[0], "conditions": conditions})
+    return found
+
+
+def _summary(summary: Any) -> dict[str, float]:
+    return {"mean": summary.mean, "q025": summary.q025, "q975": summary.q975}
+
+
+def base_rate_table(shifts: list[dict[str, Any]]) -> str:
+    """Published and calibrated rates as text, a row per shift and training diversity."""
+    lines = [f"{'shift':<6}{'source':<22}{'P(capability)':>20}{'P(goal fails | cap.)':>24}{'P(misgen)':>20}"]
+    for row in shifts:
+        p = row["published"]
+        lines.append(f"{row['shift']:<6}{'published':<22}{p['capability']:>20.2f}{p['goal_failure']:>24.2f}"
+                     f"{p['p_misgen']:>20.2f}")
+        for c in row["conditions"]:
+            label = f"calibrated, delta={c['train_diversity']:g}"
+            cells = [f"{c[k]['mean']:.2f} [{c[k]['q025']:.2f}, {c[k]['q975']:.2f}]"
+                     for k in ("capability", "goal_failure", "p_misgen")]
+            lines.append(f"{'':<6}{label:<22}{cells[0]:>20}{cells[1]:>24}{cells[2]:>20}")
+    return "\n".join(lines)
+
+
+def _existing(folder: str) -> Path:
+    path = Path(folder)
+    if not path.is_dir():
+        raise UserError(f"there is no study folder {path}: `gmexp run` and `gmexp train` make one")
+    return path

@@ -1,0 +1,182 @@
+"""The calibration as an artefact: a JSON file that explains itself, and its draws in an npz beside it.
+
+    calibration = Calibration.load("calibration.json")
+    calibration.predict(Scenario(shift=3, diversity=0.1), kind="next_run")
+
+The JSON holds the sha256 of the npz; a draw file that does not match is refused. No pickles.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gmexp.calculator.scenario import Scenario
+from gmexp.errors import UserError
+from gmexp.records import Provenance
+from gmexp.statistics.design import Condition, Covariates, ShiftLevel, canonical_method
+from gmexp.statistics.posterior import Posterior, Summary, summarise
+
+__all__ = ["SCHEMA_VERSION", "Calibration", "Prediction"]
+
+SCHEMA_VERSION = 1
+DRAWS = ("alpha", "beta", "u", "phi", "tau", "sigma", "rho")
+SECTIONS = ("provenance", "estimand", "model", "diagnostics", "summaries", "modifiers", "literature", "harm",
+            "warnings")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Rates of one scenario: summaries, the draws [D] behind them, and warnings."""
+
+    kind: str
+    capability: Summary
+    goal_failure: Summary
+    misgen: Summary
+    draws: Mapping[str, np.ndarray]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A fitted posterior with everything needed to judge it. Sections are plain JSON data."""
+
+    provenance: dict[str, Any]
+    estimand: dict[str, Any]
+    model: dict[str, Any]
+    diagnostics: dict[str, Any]
+    summaries: list[dict[str, Any]]
+    modifiers: list[dict[str, Any]]
+    literature: list[dict[str, Any]]
+    harm: dict[str, Any]
+    warnings: list[str]
+    posterior: Posterior
+
+    def predict(self, scenario: Scenario, kind: str = "mean_over_runs") -> Prediction:
+        """Capability, goal failure and their joint rate for a scenario.
+
+        A setting left out stays at the mean of the measured conditions; a multiplier (m_spec, ...) is refused.
+        """
+        x, notes = self.covariates(scenario)
+        draws, more = self.posterior.predict(scenario.shift, scenario.grade, x, kind)
+        return Prediction(kind, **{key: summarise(value, self.posterior.chains) for key, value in draws.items()},
+                          draws=draws, warnings=(*notes, *more))
+
+    def covariates(self, scenario: Scenario) -> tuple[np.ndarray, tuple[str, ...]]:
+        """Centred covariates [K] of a scenario, and warnings where it leaves the measured range."""
+        for name in ("m_spec", "m_cap", "m_div", "m_align"):
+            if getattr(scenario, name) is not None:
+                raise UserError(f"mode=calibrated measures the modifiers: give a setting instead of {name}")
+        method = None if scenario.alignment is None else canonical_method(scenario.alignment)
+        post = self.posterior
+        x = post.covariates.columns(scenario.spec_quality, scenario.capability, scenario.diversity, method, None)
+        notes = []
+        for j, (name, setting) in enumerate(zip(post.covariates.names, x, strict=True)):
+            low, high = post.x[:, j].min(), post.x[:, j].max()
+            if setting == 0 or low - 1e-9 <= setting <= high + 1e-9:
+                continue
+            what = {"spec": "specification quality", "cap": "capability level",
+                    "div": "training diversity"}.get(name, f"alignment method {method}")
+            notes.append(f"{what} was not varied in the experiments: its effect here is the prior's" if low == high
+                         else f"{what} lies outside the measured range: extrapolated")
+        return x, tuple(notes)
+
+    def with_provenance(self, provenance: Provenance) -> Calibration:
+        """The same calibration with the stage's provenance merged in."""
+        return replace(self, provenance={**self.provenance, **asdict(provenance)})
+
+    def save(self, path: str | Path) -> Path:
+        """Write PATH (JSON) and its draws beside it (same name, .npz), each atomically; returns PATH."""
+        path = Path(path)
+        draws_path = path.with_suffix(".npz")
+        if path.suffix != ".json":
+            raise UserError(f"a calibration is saved as .json, not {path.name!r}")
+        data = _pack(self.posterior.draws)
+        document = {"schema_version": SCHEMA_VERSION, **{name: getattr(self, name) for name in SECTIONS}}
+        document["draws"] = {
+            "file": draws_path.name, "sha256": hashlib.sha256(data).hexdigest(), "dtype": "float64",
+            "n": len(self.posterior.rho), "names": list(DRAWS),
+            "shapes": {name: list(array.shape) for name, array in self.posterior.draws.items()}}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(draws_path, data)
+        _write(path, (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Calibration:
+        """Read a saved calibration; a UserError says what is missing, damaged or tampered with."""
+        path = Path(path)
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            stored = document["draws"]
+            if document["schema_version"] != SCHEMA_VERSION:
+                raise UserError(f"{path} has schema version {document['schema_version']}; this reads {SCHEMA_VERSION}")
+            data = (path.parent / Path(stored["file"]).name).read_bytes()
+        except FileNotFoundError as error:
+            raise UserError(f"no calibration at {path}: {error.filename} does not exist") from None
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+            raise UserError(f"{path} is not a calibration: {type(error).__name__}: {error}") from None
+        if hashlib.sha256(data).hexdigest() != stored["sha256"]:
+            raise UserError(f"{stored['file']} is not the draw file that {path.name} was saved with (sha256 differs)")
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            draws = {name: arrays[name] for name in DRAWS}
+        try:
+            return cls(**{name: document[name] for name in SECTIONS},
+                       posterior=Posterior(**_structure(document["model"]), **draws))
+        except (KeyError, TypeError) as error:
+            raise UserError(f"{path} is not a calibration: {type(error).__name__}: {error}") from None
+
+
+def structure_as_json(post: Posterior) -> dict[str, Any]:
+    """What `_structure` reads back."""
+    return {"chains": post.chains, "seed": post.seed, "shifts": [asdict(s) for s in post.shifts],
+            "conditions": [asdict(c) for c in post.conditions], "covariates": asdict(post.covariates),
+            "x": post.x.tolist(), "cells": [list(c) for c in post.cells],
+            "measured": [list(c) for c in post.measured]}
+
+
+def _structure(model: Mapping[str, Any]) -> dict[str, Any]:
+    c = model["structure"]
+    covariates = Covariates(**{k: tuple(v) if isinstance(v, list) else v for k, v in c["covariates"].items()})
+    return {"chains": c["chains"], "seed": c["seed"], "shifts": tuple(ShiftLevel(**s) for s in c["shifts"]),
+            "conditions": tuple(Condition(**k) for k in c["conditions"]), "covariates": covariates,
+            "x": np.array(c["x"], dtype=float).reshape(-1, len(covariates.names)),
+            "cells": tuple(tuple(k) for k in c["cells"]), "measured": tuple(tuple(k) for k in c["measured"])}
+
+
+def _pack(draws: Mapping[str, np.ndarray]) -> bytes:
+    """An npz whose bytes depend on the arrays only: fixed order, no time stamps."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in DRAWS:
+            member = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            member.compress_type = zipfile.ZIP_DEFLATED
+            content = io.BytesIO()
+            np.lib.format.write_array(content, np.ascontiguousarray(draws[name]), allow_pickle=False)
+            archive.writestr(member, content.getvalue())
+    return buffer.getvalue()
+
+
+def _write(path: Path, data: bytes) -> None:
+    """All of the file or none of it."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

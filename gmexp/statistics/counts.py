@@ -1,0 +1,162 @@
+"""Read counts, ours or other people's: a CSV or parquet in the schema of `OutcomeCounts`.
+
+Only what identifies a run, its shift and its outcomes is required; the rest has a default or may be unknown.
+Every problem is one UserError naming the file, the row and the column. Rows count from 1, the header aside.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from gmexp.calculator.modifiers import canonical
+from gmexp.errors import UserError
+from gmexp.keyvalue import nearest
+from gmexp.records import OutcomeCounts, column_names
+
+__all__ = ["DEFAULTS", "REQUIRED", "read_counts"]
+
+REQUIRED = ("run_id", "shift_type", "n_episodes", "n_intended", "n_proxy")
+DEFAULTS: dict[str, Any] = {
+    "experiment_id": "", "train_seed": 0, "eval_seed": 0, "env": "", "algo": "", "shift_name": None, "grade": None,
+    "probe": False, "spec_quality": 1.0, "capability_level": None, "train_diversity": 0.0, "spurious_corr": 1.0,
+    "align_method": None, "train_steps": 0, "n_timeout": 0, "n_death": 0, "n_ambiguous": 0, "n_separated": None,
+    "n_harmful": None, "horizon": 0, "id_capability": None, "gate_passed": None, "config_hash": "", "git_sha": None,
+    "created_utc": "",
+}
+SHIFT_NAMES = ("in_distribution", "superficial", "moderate", "significant", "extreme")
+UNIT_INTERVAL = ("grade", "spec_quality", "train_diversity", "id_capability")
+COUNTS = tuple(name for name in column_names(OutcomeCounts) if name.startswith("n_"))
+KINDS = typing.get_type_hints(OutcomeCounts)
+MISSING = ("", "na", "nan", "none", "null")
+BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
+
+
+def read_counts(path: str | Path) -> tuple[OutcomeCounts, ...]:
+    """All rows of a .csv or .parquet file as validated records."""
+    path = Path(path)
+    rows = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+    counts, seen = [], {}
+    for number, row in enumerate(rows, start=1):
+        record = _record(path.name, number, row)
+        key = (record.experiment_id, record.run_id, record.shift_type, record.shift_name, record.grade, record.probe,
+               record.eval_seed)
+        if key in seen:
+            raise UserError(f"{path.name}: row {number} repeats row {seen[key]}: the same run, shift, grade, probe "
+                            "and eval_seed; add up the counts or tell the rows apart")
+        seen[key] = number
+        counts.append(record)
+    if not counts:
+        raise UserError(f"{path.name} has no rows")
+    return tuple(counts)
+
+
+def _read_csv(path: Path) -> Iterable[Mapping[str, Any]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            _check_header(path.name, reader.fieldnames or ())
+            rows = list(reader)
+    except FileNotFoundError:
+        raise UserError(f"no counts at {path}") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path.name} is not a readable CSV: {error}") from None
+    for number, row in enumerate(rows, start=1):
+        if None in row:
+            raise UserError(f"{path.name}: row {number} has more cells than the header")
+    return rows
+
+
+def _read_parquet(path: Path) -> Iterable[Mapping[str, Any]]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        table = pyarrow.parquet.read_table(path)
+    except FileNotFoundError:
+        raise UserError(f"no counts at {path}") from None
+    except (OSError, pyarrow.ArrowException) as error:
+        raise UserError(f"{path.name} is not a readable parquet file: {error}".splitlines()[0]) from None
+    _check_header(path.name, table.column_names)
+    return table.to_pylist()
+
+
+def _check_header(name: str, header: Iterable[str]) -> None:
+    header, known = list(header), column_names(OutcomeCounts)
+    for column in REQUIRED:
+        if column not in header:
+            raise UserError(f"{name} lacks the column {column!r}{nearest(column, header)}; "
+                            f"required are {', '.join(REQUIRED)}")
+    for column in header:
+        if column not in known and (near := nearest(column, known)):
+            raise UserError(f"{name} has an unknown column {column!r}{near}")
+
+
+def _record(name: str, number: int, row: Mapping[str, Any]) -> OutcomeCounts:
+    values: dict[str, Any] = {}
+    for column in column_names(OutcomeCounts):
+        where = f"{name}: row {number}, column {column}"
+        raw = row.get(column)
+        if raw is None or (isinstance(raw, str) and raw.strip().lower() in MISSING):
+            if column in REQUIRED:
+                raise UserError(f"{where} is empty")
+            values[column] = DEFAULTS[column]
+        else:
+            values[column] = _convert(where, KINDS[column], raw)
+        _check(where, column, values[column])
+    shift = values["shift_type"]
+    values["shift_name"] = values["shift_name"] or SHIFT_NAMES[shift]
+    values["grade"] = float(shift > 0) if values["grade"] is None else values["grade"]
+    if "n_timeout" not in row and "n_death" not in row:  # foreign counts may tell only the goals apart
+        values["n_timeout"] = values["n_episodes"] - values["n_intended"] - values["n_proxy"] - values["n_ambiguous"]
+    try:
+        return OutcomeCounts(**values)
+    except ValueError as error:
+        raise UserError(f"{name}: row {number}: {error}") from None
+
+
+def _convert(where: str, kind: Any, raw: Any) -> Any:
+    """`raw` as the type of its column; None is dealt with before."""
+    if isinstance(kind, types.UnionType):
+        kind = next(k for k in typing.get_args(kind) if k is not type(None))
+    text = str(raw).strip()
+    try:
+        if kind is bool:
+            return BOOLEANS[text.lower()]
+        if kind is int:
+            value = float(text)
+            if not value.is_integer():
+                raise ValueError
+            return int(value)
+        if kind is float:
+            value = float(text)
+            if not math.isfinite(value):
+                raise ValueError
+            return value
+        return text
+    except (ValueError, KeyError, OverflowError):
+        wanted = {bool: "true or false", int: "a whole number", float: "a finite number"}[kind]
+        raise UserError(f"{where}: {raw!r} is not {wanted}") from None
+
+
+def _check(where: str, column: str, value: Any) -> None:
+    if value is None:
+        return
+    if column in COUNTS and value < 0:
+        raise UserError(f"{where}: {value} is negative")
+    if column == "shift_type" and not 0 <= value <= 4:
+        raise UserError(f"{where}: {value} is not a shift type from 0 to 4")
+    if column in UNIT_INTERVAL and not 0 <= value <= 1:
+        raise UserError(f"{where}: {value:g} is not within 0 to 1")
+    if column == "spurious_corr" and not -1 <= value <= 1:
+        raise UserError(f"{where}: {value:g} is not within -1 to 1")
+    if column == "capability_level":
+        try:
+            canonical("capability_levels", value)
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from None

@@ -1,0 +1,157 @@
+"""`calibrate`: counts in, a judged posterior out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+import scipy
+
+from gmexp.errors import UserError
+from gmexp.records import OutcomeCounts
+from gmexp.statistics.calibration import Calibration, structure_as_json
+from gmexp.statistics.config import CalibrationConfig
+from gmexp.statistics.design import CAPABILITY, GOAL, STAGES, Design, build_design
+from gmexp.statistics.diagnostics import Diagnostics, diagnose
+from gmexp.statistics.effects import (
+    literature_grid,
+    measured_harm,
+    modifier_effects,
+    multiplicativity,
+    ordering_violation,
+    respects_order,
+)
+from gmexp.statistics.hmc import sample
+from gmexp.statistics.model import Model
+from gmexp.statistics.posterior import KINDS, Posterior, summarise
+from gmexp.statistics.priors import elicited_harm
+
+__all__ = ["SamplerError", "calibrate", "fit"]
+
+FEW_RUNS = 5
+FORMULA = "logit mu = alpha[stage, shift] + x . beta[stage] + u[stage, shift, condition] + v[stage, run]"
+
+
+class SamplerError(RuntimeError):
+    """The diagnostics did not pass: the draws must not be used."""
+
+
+def fit(design: Design, config: CalibrationConfig,
+        progress: Callable[[int], object] | None = None) -> tuple[Posterior, Diagnostics]:
+    """Sample the posterior of a design until the diagnostics pass, doubling the effort at each attempt."""
+    model = Model(design, config)
+    for attempt in range(config.attempts):
+        rng = np.random.default_rng([config.seed, attempt])
+        start = rng.uniform(-1, 1, (config.chains, model.size))
+        start *= model.fold(start)
+        trace = sample(model, start, rng, config.draws * 2**attempt, config.warmup * 2**attempt,
+                       min(config.target_accept + 0.05 * attempt, 0.98), progress=progress)
+        judged = diagnose(trace.draws, trace.divergences, trace.accept, config.rhat_max, config.ess_min)
+        if judged.passed:
+            break
+    parameters = model.unpack(trace.draws.reshape(-1, model.size))
+    measured = np.unique(np.stack([design.stage, design.shift, design.condition], axis=1), axis=0)
+    posterior = Posterior(
+        config.chains, config.seed, design.shifts, design.conditions, design.covariates, design.x,
+        tuple(tuple(map(int, cell)) for cell in model.cells), tuple(tuple(map(int, cell)) for cell in measured),
+        **{name: np.ascontiguousarray(getattr(parameters, name))
+           for name in ("alpha", "beta", "u", "phi", "tau", "sigma", "rho")})
+    return posterior, judged
+
+
+def calibrate(counts: Sequence[OutcomeCounts], config: CalibrationConfig | None = None,
+              progress: Callable[[int], object] | None = None) -> Calibration:
+    """Calibrate the model from counts. Raises SamplerError where the diagnostics fail.
+
+    `progress` is called with 1 after every iteration (config.warmup + config.draws of them, more on retries).
+    """
+    config = config or CalibrationConfig()
+    began = time.perf_counter()
+    below = {(c.experiment_id, c.run_id) for c in counts
+             if c.gate_passed is False or (c.id_capability is not None and c.id_capability < config.capability_gate)}
+    kept = [c for c in counts if not (config.gated and (c.experiment_id, c.run_id) in below)]
+    if counts and not kept:
+        raise UserError(f"no run passes the capability gate of {config.capability_gate:g}")
+    design = build_design(kept)
+    posterior, judged = fit(design, config, progress)
+    if not judged.passed:
+        raise SamplerError(f"the posterior was not sampled well enough: {judged.summary()}; "
+                           "raise draws and warmup, or set phi_per_shift=false")
+    violation = ordering_violation(posterior)
+    if config.ordered:
+        posterior = _ordered(posterior, violation, config)
+    grid, conflicts = literature_grid(posterior, config)
+    a, b = elicited_harm()
+    return Calibration(
+        provenance=_provenance(kept, config, time.perf_counter() - began),
+        estimand={
+            "capability": "episodes that reached any goal / episodes, rows with probe = false",
+            "goal_failure": "proxy first / (intended or proxy first), all rows",
+            "deaths_and_timeouts": "not capable (intention to treat)", "replicate": "training run",
+            "capability_gate": config.capability_gate, "gated": config.gated, "runs_below_gate": len(below)},
+        model={
+            "likelihood": "beta-binomial over runs", "formula": FORMULA, "ordered": config.ordered,
+            "p_order_violated": violation, "config": asdict(config), "multiplicativity": multiplicativity(posterior,
+            config.priors), "stage_correlation": asdict(summarise(posterior.rho, posterior.chains)),
+            "structure": structure_as_json(posterior)},
+        diagnostics=asdict(judged), summaries=cell_summaries(posterior), modifiers=modifier_effects(posterior),
+        literature=grid, harm={"distribution": "beta", "a": a, "b": b, "source": "elicited, never updated by data",
+                               "environment": measured_harm(kept)},
+        warnings=[*_few_runs(design), *conflicts], posterior=posterior)
+
+
+def _ordered(posterior: Posterior, violation: dict[str, float], config: CalibrationConfig) -> Posterior:
+    """Condition on the order: keep the draws that respect it, the same number from every chain."""
+    keep = respects_order(posterior).reshape(posterior.chains, -1)
+    n = int(keep.sum(axis=1).min())
+    if n * posterior.chains < config.ess_min:
+        raise UserError(f"the data contradict ordered shifts (P(violation) = {max(violation.values()):.3f}): "
+                        "set ordered=false")
+    index = np.concatenate([np.flatnonzero(k)[:n] + i * keep.shape[1] for i, k in enumerate(keep)])
+    return replace(posterior, **{name: array[index] for name, array in posterior.draws.items()})
+
+
+def cell_summaries(posterior: Posterior) -> list[dict[str, Any]]:
+    """Summaries of every measured condition under every measured shift, both kinds."""
+    rows = []
+    for shift, condition in sorted({(s, c) for _, s, c in posterior.measured}):
+        for kind in KINDS:
+            draws = posterior.rates(shift, posterior.x[condition], condition, kind)
+            rows += [{"quantity": quantity, "shift": shift, "condition": condition, "kind": kind,
+                      **asdict(summarise(values, posterior.chains))} for quantity, values in draws.items()]
+    return rows
+
+
+def _few_runs(design: Design) -> list[str]:
+    """One warning per stage that has cells with fewer than five runs."""
+    notes = []
+    for stage in (CAPABILITY, GOAL):
+        rows = design.stage == stage
+        runs = Counter(zip(design.shift[rows].tolist(), design.condition[rows].tolist(), strict=True))
+        few = [n for n in runs.values() if n < FEW_RUNS]
+        if not runs:
+            notes.append(f"{STAGES[stage]}: nothing was measured; every rate is the prior's")
+        elif few:
+            notes.append(f"{STAGES[stage]}: {len(few)} of {len(runs)} cells have fewer than {FEW_RUNS} runs "
+                         f"(as few as {min(few)}): their intervals are mostly prior")
+    return notes
+
+
+def _provenance(counts: Sequence[OutcomeCounts], config: CalibrationConfig, wall_s: float) -> dict[str, Any]:
+    rows = sorted(json.dumps(asdict(c), sort_keys=True) for c in counts)
+    return {
+        "data_sha256": hashlib.sha256("\n".join(rows).encode()).hexdigest(),
+        "config_hash": hashlib.sha256(json.dumps(asdict(config), sort_keys=True).encode()).hexdigest()[:16],
+        "n_rows": len(counts), "n_runs": len({(c.experiment_id, c.run_id) for c in counts}),
+        "n_episodes": sum(c.n_episodes for c in counts), "train_seeds": sorted({c.train_seed for c in counts}),
+        "rng_seed": config.seed, "engine": "gmexp.statistics.hmc", "python": sys.version.split()[0],
+        "platform": platform.platform(), "packages": {"numpy": np.__version__, "scipy": scipy.__version__},
+        "wall_s": round(wall_s, 3)}

@@ -1,0 +1,156 @@
+"""Hamiltonian Monte Carlo in numpy: all chains move together, so one call of the density serves them all.
+
+Trajectories have a random length (U(0.5, 1.5) times `trajectory`) in units of the posterior scale, the step size is
+tuned by dual averaging (Hoffman & Gelman 2014, section 3.2), and the diagonal mass matrix is estimated over doubling
+windows from all chains (as in Stan's warm-up).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+__all__ = ["Density", "Trace", "sample"]
+
+DIVERGENCE = 1000.0  # energy error beyond which a trajectory counts as divergent
+MAX_STEPS = 64
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Result of `sample`."""
+
+    draws: np.ndarray  # [chains, draws, size]
+    divergences: int
+    accept: float  # mean acceptance after warm-up
+    step_size: float
+    gradients: int
+
+
+class Density(Protocol):
+    """A target known up to a constant, for all chains at once."""
+
+    def log_density(self, q: np.ndarray) -> np.ndarray: ...  # [chains, size] -> [chains]
+
+    def gradient(self, q: np.ndarray) -> np.ndarray: ...  # [chains, size] -> [chains, size]
+
+    def fold(self, q: np.ndarray) -> np.ndarray: ...  # signs [chains, size] under which the density is invariant
+
+
+class StepSize:
+    """Dual averaging of the log step size towards a target acceptance."""
+
+    def __init__(self, start: float, target: float) -> None:
+        self.target = target
+        self.restart(start)
+
+    def restart(self, start: float) -> None:
+        self.centre, self.mean_error, self.count = np.log(10 * start), 0.0, 0
+        self.log_step, self.log_average = np.log(start), 0.0
+
+    def update(self, accept: float) -> None:
+        self.count += 1
+        weight = 1 / (self.count + 10)
+        self.mean_error = (1 - weight) * self.mean_error + weight * (self.target - accept)
+        self.log_step = self.centre - np.sqrt(self.count) / 0.05 * self.mean_error
+        decay = self.count**-0.75
+        self.log_average = decay * self.log_step + (1 - decay) * self.log_average
+
+    @property
+    def current(self) -> float:
+        return float(np.exp(self.log_step))
+
+    @property
+    def tuned(self) -> float:
+        return float(np.exp(self.log_average))
+
+
+def sample(density: Density, start: np.ndarray, rng: np.random.Generator, draws: int, warmup: int,
+           target_accept: float = 0.85, trajectory: float = 2.2,
+           progress: Callable[[int], object] | None = None) -> Trace:
+    """Draw from `density`, starting at `start` [chains, size].
+
+    `progress` is called with 1 after every iteration, warm-up included.
+    """
+    q = start.copy()
+    logp, grad = density.log_density(q), density.gradient(q)
+    scale = np.ones(q.shape[1])
+    step = StepSize(_first_step(density, q, logp, grad, scale, rng), target_accept)
+    windows = _window_ends(warmup)
+    window: list[np.ndarray] = []
+    kept = np.empty((q.shape[0], draws, q.shape[1]))
+    divergences, gradients, accepted = 0, 0, 0.0
+    for i in range(warmup + draws):
+        epsilon = step.current if i < warmup else step.tuned
+        steps = int(np.clip(np.ceil(trajectory * rng.uniform(0.5, 1.5) / epsilon), 1, MAX_STEPS))
+        q, logp, grad, accept, diverged = _move(density, q, logp, grad, scale, epsilon, steps, rng)
+        gradients += steps
+        if i < warmup:
+            step.update(float(accept.mean()))
+            if windows[0] <= i < windows[-1]:
+                window.append(q)
+                if i + 1 in windows:
+                    scale = _scale(np.concatenate(window))
+                    window = []
+                    step.restart(step.tuned)
+        else:
+            kept[:, i - warmup] = q
+            divergences += int(diverged.sum())
+            accepted += float(accept.mean())
+        if progress is not None:
+            progress(1)
+    return Trace(kept, divergences, accepted / draws, step.tuned, gradients)
+
+
+def _move(density: Density, q: np.ndarray, logp: np.ndarray, grad: np.ndarray, scale: np.ndarray,
+          epsilon: float, steps: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """One trajectory of every chain: (q, log p, gradient, acceptance probability, diverged)."""
+    momentum = rng.standard_normal(q.shape)
+    with np.errstate(over="ignore", invalid="ignore"):
+        energy = logp - 0.5 * np.sum(momentum**2, axis=1)
+        position, slope = q.copy(), grad
+        for _ in range(steps):
+            momentum += 0.5 * epsilon * scale * slope
+            position += epsilon * scale * momentum
+            slope = density.gradient(position)
+            momentum += 0.5 * epsilon * scale * slope
+        new_logp = density.log_density(position)  # wanted at the end only
+        change = new_logp - 0.5 * np.sum(momentum**2, axis=1) - energy
+    change = np.where(np.isfinite(change), change, -np.inf)
+    accept = np.exp(np.minimum(change, 0))
+    take = rng.uniform(size=len(q)) < accept
+    q, grad = np.where(take[:, None], position, q), np.where(take[:, None], slope, grad)
+    signs = density.fold(q)
+    return q * signs, np.where(take, new_logp, logp), grad * signs, accept, change < -DIVERGENCE
+
+
+def _first_step(density: Density, q: np.ndarray, logp: np.ndarray, grad: np.ndarray, scale: np.ndarray,
+                rng: np.random.Generator) -> float:
+    """A step size at which a single step is accepted about half the time."""
+    epsilon = 0.1
+    for _ in range(30):
+        accept = _move(density, q, logp, grad, scale, epsilon, 1, rng)[3].mean()
+        if 0.4 < accept < 0.9:
+            break
+        epsilon *= 2.0 if accept >= 0.9 else 0.5
+    return epsilon
+
+
+def _window_ends(warmup: int) -> list[int]:
+    """Start of adaptation, then the ends of doubling windows; the rest of the warm-up tunes the step size only."""
+    begin, last, width = max(warmup // 8, 10), warmup - max(warmup // 8, 10), max(warmup // 20, 10)
+    ends = [begin]
+    while ends[-1] + 3 * width < last:
+        ends.append(ends[-1] + width)
+        width *= 2
+    return [*ends, last]
+
+
+def _scale(draws: np.ndarray) -> np.ndarray:
+    """Posterior sd per coordinate, shrunk towards a small value as in Stan."""
+    n = len(draws)
+    variance = draws.var(axis=0, ddof=1) * n / (n + 5) + 1e-3 * 5 / (n + 5)
+    return np.sqrt(variance)

@@ -1,0 +1,137 @@
+"""Random-effects meta-analysis: y_i ~ N(theta_i, v_i), theta_i ~ N(mu, tau2).
+
+tau2 by REML (Fisher scoring as in metafor), DerSimonian-Laird or Paule-Mandel; Wald or Hartung-Knapp-Sidik-Jonkman
+limits; Higgins prediction interval; Q-profile interval of tau2 (Viechtbauer 2007).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize, stats
+
+from gmexp.errors import UserError
+
+__all__ = ["METHODS", "MetaAnalysis", "meta"]
+
+METHODS = ("REML", "DL", "PM")
+
+
+@dataclass(frozen=True)
+class MetaAnalysis:
+    """Result of `meta`, on the scale of y. Limits are at `level`."""
+
+    method: str
+    hksj: bool
+    level: float
+    k: int
+    mu: float
+    se: float
+    low: float
+    high: float
+    next_low: float  # prediction interval of a new study; NaN below three studies
+    next_high: float
+    tau2: float
+    tau2_low: float
+    tau2_high: float
+    q: float
+    q_p: float
+    i2: float  # share of the total variation due to heterogeneity, 0 to 1
+    h2: float
+    weights: tuple[float, ...]  # normalised
+
+
+def meta(y: Sequence[float] | np.ndarray, v: Sequence[float] | np.ndarray, method: str = "REML", hksj: bool = False,
+         level: float = 0.95) -> MetaAnalysis:
+    """Meta-analysis of estimates y with sampling variances v."""
+    y, v = np.asarray(y, dtype=float), np.asarray(v, dtype=float)
+    _check(y, v, method, level)
+    k = len(y)
+    tau2 = {"REML": _reml, "DL": _dersimonian_laird, "PM": _paule_mandel}[method](y, v)
+    w = 1 / (v + tau2)
+    mu = float(w @ y / w.sum())
+    variance = 1 / w.sum()
+    if hksj:
+        variance *= float(w @ (y - mu) ** 2) / (k - 1)
+    se = float(np.sqrt(variance))
+    tail = 0.5 + level / 2
+    half = se * (stats.t.ppf(tail, k - 1) if hksj else stats.norm.ppf(tail))
+    half_next = stats.t.ppf(tail, k - 2) * np.sqrt(tau2 + se**2) if k > 2 else np.nan
+    q = _q(0.0, y, v)
+    typical = (k - 1) * np.sum(1 / v) / (np.sum(1 / v) ** 2 - np.sum(1 / v**2))  # Higgins & Thompson's within variance
+    low2, high2 = _q_profile(y, v, level)
+    return MetaAnalysis(
+        method, hksj, level, k, mu, se, mu - half, mu + half, float(mu - half_next), float(mu + half_next), tau2, low2,
+        high2, q, float(stats.chi2.sf(q, k - 1)), float(tau2 / (tau2 + typical)), float(1 + tau2 / typical),
+        tuple(float(x) for x in w / w.sum()))
+
+
+def _check(y: np.ndarray, v: np.ndarray, method: str, level: float) -> None:
+    if method not in METHODS:
+        raise UserError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
+    if not 0 < level < 1:
+        raise UserError(f"level must lie between 0 and 1, not {level!r}")
+    if y.ndim != 1 or y.shape != v.shape:
+        raise UserError(f"y and v must be lists of the same length, not of shapes {y.shape} and {v.shape}")
+    if len(y) < 2:
+        raise UserError("a meta-analysis needs at least two studies")
+    if not (np.all(np.isfinite(y)) and np.all(np.isfinite(v)) and np.all(v > 0)):
+        i = int(np.argmin(np.isfinite(y) & np.isfinite(v) & (v > 0)))
+        raise UserError(f"study {i + 1}: y = {y[i]:g}, v = {v[i]:g}; y must be finite and v a positive variance")
+
+
+def _q(tau2: float, y: np.ndarray, v: np.ndarray) -> float:
+    """Generalised Q at tau2; falls with tau2."""
+    w = 1 / (v + tau2)
+    return float(w @ (y - w @ y / w.sum()) ** 2)
+
+
+def _dersimonian_laird(y: np.ndarray, v: np.ndarray) -> float:
+    w = 1 / v
+    return max(0.0, float((_q(0.0, y, v) - (len(y) - 1)) / (w.sum() - (w**2).sum() / w.sum())))
+
+
+def _solve_q(target: float, y: np.ndarray, v: np.ndarray) -> float:
+    """tau2 at which Q equals the target; 0 where Q is below it already."""
+    if _q(0.0, y, v) <= target:
+        return 0.0
+    high = np.var(y) + v.max()
+    while _q(high, y, v) > target:
+        high *= 4
+    return float(optimize.brentq(lambda t: _q(t, y, v) - target, 0.0, high, xtol=1e-14, rtol=1e-13))
+
+
+def _paule_mandel(y: np.ndarray, v: np.ndarray) -> float:
+    return _solve_q(len(y) - 1, y, v)
+
+
+def _q_profile(y: np.ndarray, v: np.ndarray, level: float) -> tuple[float, float]:
+    tails = stats.chi2.ppf([0.5 + level / 2, 0.5 - level / 2], len(y) - 1)
+    return _solve_q(tails[0], y, v), _solve_q(tails[1], y, v)
+
+
+def _reml(y: np.ndarray, v: np.ndarray) -> float:
+    """Fisher scoring on the restricted likelihood, halving a step that would lower it."""
+
+    def likelihood(tau2: float) -> float:
+        w = 1 / (v + tau2)
+        return 0.5 * (np.log(w).sum() - np.log(w.sum()) - _q(tau2, y, v))
+
+    tau2 = _dersimonian_laird(y, v)
+    for _ in range(500):
+        w = 1 / (v + tau2)
+        residual = y - w @ y / w.sum()
+        trace = w.sum() - (w**2).sum() / w.sum()
+        score = float((w**2) @ residual**2) - trace
+        information = float((w**2).sum() - 2 * (w**3).sum() / w.sum() + ((w**2).sum() / w.sum()) ** 2)
+        step = score / information
+        new = max(0.0, tau2 + step)
+        while likelihood(new) < likelihood(tau2) and abs(step) > 1e-14:
+            step /= 2
+            new = max(0.0, tau2 + step)
+        if abs(new - tau2) < 1e-13 * (1 + tau2):
+            return new
+        tau2 = new
+    return tau2

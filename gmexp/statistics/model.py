@@ -1,0 +1,237 @@
+"""The hierarchical beta-binomial: log density and its gradient, for several chains at once.
+
+Stage k (capability, goal failure), run r trained under condition c, shift s:
+
+    y ~ BetaBinomial(n, mu phi, (1 - mu) phi)
+    logit mu = alpha[k,s] + x[c] . beta[k] + u[k,s,c] + v[k,r]
+
+    alpha ~ Logistic(0, 1), that is mu uniform, or a robust mixture with a literature rate (see `priors.py`)
+    beta  ~ Normal(0, beta_sd)
+    u     ~ Normal(0, tau[k]),  tau ~ HalfNormal(tau_sd)        departures from additivity on the logit scale
+    v     ~ Normal(0, sigma[k]), sigma ~ HalfNormal(sigma_sd)   one checkpoint under several shifts
+    corr(v[0,r], v[1,r]) = rho,  p(rho) proportional to 1 - rho^2
+    phi[k,s] ~ LogNormal(phi_log_mean, phi_log_sd)              runs differ, down to all or nothing
+
+The beta integrates out exactly. u = t z and v = t z are non-centred with t ~ Normal(0, sd) and scale |t|: the same
+half-normal prior without the long tail that log |t| has near zero. The density does not change when t and its z
+change sign together; `fold` picks the side t >= 0. Sampled coordinates are unconstrained:
+alpha, beta, z_u, z_v, log phi, t_tau, t_sigma, artanh rho.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.special import digamma, expit, gammaln
+
+from gmexp.statistics.config import CalibrationConfig
+from gmexp.statistics.design import CAPABILITY, GOAL, Design
+from gmexp.statistics.priors import literature_log_ratio, literature_pseudocounts
+
+__all__ = ["Model", "Parameters"]
+
+DENSE_LIMIT = 200_000  # entries up to which a dense matrix is faster than a sparse one
+ETA_LIMIT = 35.0  # beyond this the logistic function is 0 or 1 in double precision
+LOG_PHI_LIMIT = 20.0
+TINY = 1e-15
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Constrained parameters. Leading axes are those of the vectors they were unpacked from, written [...]."""
+
+    alpha: np.ndarray  # [..., 2, S]
+    beta: np.ndarray  # [..., 2, K]
+    u: np.ndarray  # [..., U] for the cells of Model.cells
+    v: np.ndarray  # [..., V] for the pairs of Model.run_slots
+    phi: np.ndarray  # [..., 2, S]
+    tau: np.ndarray  # [..., 2]
+    sigma: np.ndarray  # [..., 2]
+    rho: np.ndarray  # [...]
+
+
+class Model:
+    """Log density of the unconstrained vector [chains, size] for one design."""
+
+    def __init__(self, design: Design, config: CalibrationConfig) -> None:
+        self.design, self.priors = design, config.priors
+        self.S, self.K = len(design.shifts), len(design.covariates.names)
+        cell = np.stack([design.stage, design.shift, design.condition], axis=1)
+        run_slot = np.stack([design.stage, design.run], axis=1)
+        repeated = len(np.unique(run_slot, axis=0)) < len(run_slot)
+        self.cells = _distinct(cell, _wanted(config.cell_effects, _several_conditions(cell)))  # [U, 3]
+        self.run_slots = _distinct(run_slot, _wanted(config.run_effects, repeated))  # [V, 2]
+        self.pairs = self._stage_pairs()  # [P, 2] capability slot, goal slot of one run
+        self.phi_width = 2 * self.S if config.phi_per_shift else 2
+        self.slices = self._layout()
+        self.size = self.slices["rho"].stop
+        self.normal_mean, self.normal_sd = self._normal_priors()
+        self.pseudo = literature_pseudocounts(design.shifts, config.a0 * config.priors.literature_n0).reshape(-1, 2)
+        # fixed arrays of the likelihood
+        self.linear = self._linear_map(cell, run_slot)
+        self.phi_index = design.stage * self.S + design.shift if config.phi_per_shift else design.stage
+        self.row_to_phi = _indicator(self.phi_index, self.phi_width)
+        self.u_to_stage, self.v_to_stage = _indicator(self.cells[:, 0], 2), _indicator(self.run_slots[:, 0], 2)
+        self.added = np.stack([design.y, design.n - design.y, design.n]).astype(float)[:, None, :]  # [3, 1, N]
+
+    def _stage_pairs(self) -> np.ndarray:
+        slot_of = {(int(k), int(r)): i for i, (k, r) in enumerate(self.run_slots)}
+        pairs = [(slot_of[CAPABILITY, r], i) for (k, r), i in slot_of.items()
+                 if k == GOAL and (CAPABILITY, r) in slot_of]
+        return np.array(pairs, dtype=int).reshape(-1, 2)
+
+    def _layout(self) -> dict[str, slice]:
+        """Where each block of coordinates sits; 'normal' spans the blocks with a normal prior."""
+        sizes = {"alpha": 2 * self.S, "beta": 2 * self.K, "u": len(self.cells), "v": len(self.run_slots),
+                 "log_phi": self.phi_width, "tau": 2 if len(self.cells) else 0,
+                 "sigma": 2 if len(self.run_slots) else 0, "rho": 1 if len(self.pairs) else 0}
+        ends = np.cumsum([0, *sizes.values()])
+        blocks = {name: slice(int(a), int(b)) for name, a, b in zip(sizes, ends[:-1], ends[1:], strict=True)}
+        return {"normal": slice(blocks["beta"].start, blocks["sigma"].stop), **blocks}
+
+    def _normal_priors(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and sd of every coordinate with a normal prior."""
+        p = self.priors
+        prior = {"beta": (0, p.beta_sd), "u": (0, 1), "v": (0, 1), "log_phi": (p.phi_log_mean, p.phi_log_sd),
+                 "tau": (0, p.tau_sd), "sigma": (0, p.sigma_sd)}
+        width = [self.slices[name].stop - self.slices[name].start for name in prior]
+        mean, sd = np.array(list(prior.values()), dtype=float).T
+        return np.repeat(mean, width), np.repeat(sd, width)
+
+    def _linear_map(self, cell: np.ndarray, run_slot: np.ndarray) -> np.ndarray | sparse.csr_array:
+        """eta = linear @ (alpha, beta, u, v), [N, 2S + 2K + U + V]."""
+        d, rows = self.design, np.arange(len(self.design.y))
+        beta = np.zeros((len(rows), 2, self.K))
+        beta[rows, d.stage] = d.x[d.condition]
+        blocks = [_indicator(d.stage * self.S + d.shift, 2 * self.S), beta.reshape(len(rows), 2 * self.K)]
+        for keys, distinct in ((cell, self.cells), (run_slot, self.run_slots)):
+            if len(distinct):
+                place = {tuple(map(int, key)): i for i, key in enumerate(distinct)}
+                blocks.append(_indicator(np.array([place[tuple(map(int, key))] for key in keys], dtype=int), len(place)))
+        return _compact(sparse.csr_array(sparse.hstack([sparse.csr_array(block) for block in blocks])))
+
+    def log_density(self, q: np.ndarray) -> np.ndarray:
+        """Log density [chains] at q [chains, size], up to a constant."""
+        alpha, parameters = q[:, self.slices["alpha"]], self.unpack(q)
+        logp = -2 * np.sum(np.logaddexp(0.5 * alpha, -0.5 * alpha), axis=1)
+        if self.pseudo.any():
+            logp += literature_log_ratio(alpha, self.pseudo)[0].sum(axis=1)
+        logp -= 0.5 * np.sum(((q[:, self.slices["normal"]] - self.normal_mean) / self.normal_sd) ** 2, axis=1)
+        if len(self.pairs):  # 1 - rho^2 from the prior, and the same again as Jacobian
+            logp += 2 * np.log(np.maximum(1 - parameters.rho**2, TINY))
+        small = self._beta_counts(q, parameters)[0]
+        terms = gammaln(small + self.added) - gammaln(small)
+        return logp + np.sum(terms[0] + terms[1] - terms[2], axis=1)
+
+    def gradient(self, q: np.ndarray) -> np.ndarray:
+        """Gradient [chains, size] of `log_density`."""
+        s, grad, parameters = self.slices, np.empty_like(q), self.unpack(q)
+        alpha = q[:, s["alpha"]]
+        grad[:, s["alpha"]] = -np.tanh(0.5 * alpha)
+        if self.pseudo.any():
+            grad[:, s["alpha"]] += literature_log_ratio(alpha, self.pseudo)[1]
+        grad[:, s["normal"]] = (self.normal_mean - q[:, s["normal"]]) / self.normal_sd**2
+        if len(self.pairs):
+            grad[:, s["rho"]] = -4 * np.tanh(q[:, s["rho"]])
+        small, mu, nu = self._beta_counts(q, parameters)
+        d_a, d_b, d_n = digamma(small + self.added) - digamma(small)
+        phi = small[2]
+        grad[:, s["log_phi"]] += (self.row_to_phi.T @ (phi * (mu * d_a + nu * d_b - d_n)).T).T
+        d_linear = (self.linear.T @ (mu * nu * phi * (d_a - d_b)).T).T
+        self._chain_rule(q, parameters, d_linear, grad)
+        return grad
+
+    def fold(self, q: np.ndarray) -> np.ndarray:
+        """Signs [chains, size] that bring q to scales t >= 0 without changing its density."""
+        s, signs = self.slices, np.ones_like(q)
+        for name, z, stage in (("tau", "u", self.cells[:, 0]), ("sigma", "v", self.run_slots[:, 0])):
+            if len(stage):
+                signs[:, s[name]] = np.where(q[:, s[name]] < 0, -1.0, 1.0)
+                signs[:, s[z]] = signs[:, s[name]][:, stage]
+        if len(self.pairs):
+            signs[:, s["rho"]] = signs[:, s["sigma"]].prod(axis=1, keepdims=True)
+        return signs
+
+    def _beta_counts(self, q: np.ndarray, parameters: Parameters) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(mu phi, (1 - mu) phi, phi) stacked [3, chains, N], then mu and 1 - mu [chains, N]."""
+        s = self.slices
+        linear = np.concatenate([q[:, s["alpha"]], q[:, s["beta"]], parameters.u, parameters.v], axis=1)
+        eta = np.clip((self.linear @ linear.T).T, -ETA_LIMIT, ETA_LIMIT)
+        phi = np.exp(np.clip(q[:, s["log_phi"]], -LOG_PHI_LIMIT, LOG_PHI_LIMIT))[:, self.phi_index]
+        mu, nu = expit(eta), expit(-eta)
+        return np.stack([mu * phi, nu * phi, phi]), mu, nu
+
+    def _chain_rule(self, q: np.ndarray, parameters: Parameters, d_linear: np.ndarray, grad: np.ndarray) -> None:
+        """Carry d/d(alpha, beta, u, v) over to the sampled coordinates, adding to grad in place."""
+        s = self.slices
+        grad[:, :s["beta"].stop] += d_linear[:, :s["beta"].stop]
+        if len(self.cells):
+            d_u = d_linear[:, s["u"]]
+            grad[:, s["tau"]] += (self.u_to_stage.T @ (q[:, s["u"]] * d_u).T).T
+            grad[:, s["u"]] += q[:, s["tau"]][:, self.cells[:, 0]] * d_u
+        if len(self.run_slots):
+            d_v, z = d_linear[:, s["v"]], q[:, s["v"]]
+            d_z = q[:, s["sigma"]][:, self.run_slots[:, 0]] * d_v  # for the correlated standard normals
+            grad[:, s["sigma"]] += (self.v_to_stage.T @ (self._correlated(z, q) * d_v).T).T
+            if len(self.pairs):
+                # z_goal = rho z_cap + sqrt(1 - rho^2) e, and d rho / d artanh(rho) = 1 - rho^2
+                first, second = self.pairs.T
+                rho = np.tanh(q[:, s["rho"]])
+                rest = np.sqrt(np.maximum(1 - rho**2, TINY))
+                d_goal = d_z[:, second]
+                grad[:, s["rho"]] += np.sum(d_goal * (rest**2 * z[:, first] - rho * rest * z[:, second]), axis=1,
+                                            keepdims=True)
+                d_z[:, first] += rho * d_goal
+                d_z[:, second] = rest * d_goal
+            grad[:, s["v"]] += d_z
+
+    def _correlated(self, z: np.ndarray, q: np.ndarray) -> np.ndarray:
+        """Standard normal run effects [..., V], correlated between the stages of a run."""
+        if not len(self.pairs):
+            return z
+        first, second = self.pairs.T
+        rho = np.tanh(q[..., self.slices["rho"]])
+        z = z.copy()
+        z[..., second] = rho * z[..., first] + np.sqrt(np.maximum(1 - rho**2, TINY)) * z[..., second]
+        return z
+
+    def unpack(self, q: np.ndarray) -> Parameters:
+        """Constrained parameters from q [..., size]; absent effects have scale 0."""
+        s, lead = self.slices, q.shape[:-1]
+        zeros = np.zeros((*lead, 2))
+        t_tau = q[..., s["tau"]] if len(self.cells) else zeros
+        t_sigma = q[..., s["sigma"]] if len(self.run_slots) else zeros
+        rho = np.zeros(lead)
+        if len(self.pairs):
+            rho = np.tanh(q[..., s["rho"]][..., 0]) * np.sign(t_sigma.prod(axis=-1))
+        phi = np.exp(np.clip(q[..., s["log_phi"]], -LOG_PHI_LIMIT, LOG_PHI_LIMIT)).reshape(*lead, 2, -1)
+        return Parameters(
+            alpha=q[..., s["alpha"]].reshape(*lead, 2, self.S), beta=q[..., s["beta"]].reshape(*lead, 2, self.K),
+            u=t_tau[..., self.cells[:, 0]] * q[..., s["u"]],
+            v=t_sigma[..., self.run_slots[:, 0]] * self._correlated(q[..., s["v"]], q),
+            phi=np.broadcast_to(phi, (*lead, 2, self.S)), tau=np.abs(t_tau), sigma=np.abs(t_sigma), rho=rho)
+
+
+def _wanted(setting: bool | None, automatic: bool) -> bool:
+    return automatic if setting is None else setting
+
+
+def _several_conditions(cell: np.ndarray) -> bool:
+    """Whether any (stage, shift) was measured under more than one condition."""
+    return len(np.unique(cell, axis=0)) > len(np.unique(cell[:, :2], axis=0))
+
+
+def _distinct(rows: np.ndarray, wanted: bool) -> np.ndarray:
+    return np.unique(rows, axis=0) if wanted else rows[:0]
+
+
+def _indicator(index: np.ndarray, width: int) -> np.ndarray | sparse.csr_array:
+    """[len(index), width] with a one per row."""
+    n = len(index)
+    return _compact(sparse.csr_array((np.ones(n), (np.arange(n), index)), shape=(n, width)))
+
+
+def _compact(matrix: sparse.csr_array) -> np.ndarray | sparse.csr_array:
+    return matrix.toarray() if np.prod(matrix.shape) <= DENSE_LIMIT else matrix

@@ -1,0 +1,203 @@
+"""Predictions from posterior draws: any shift, any setting, the mean over runs or the next run.
+
+mean_over_runs   E over runs of the rate; of both stages together for P(capable and goal fails), so a correlation
+                 between the stages of a run counts
+next_run         the rate of one new run: its effect, then its Beta draw
+A condition that was not measured has u ~ Normal(0, tau), as a new level in brms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+import numpy as np
+from scipy.special import expit
+
+from gmexp.errors import UserError
+from gmexp.statistics.design import CAPABILITY, GOAL, Condition, Covariates, ShiftLevel
+from gmexp.statistics.diagnostics import mcse_mean
+
+__all__ = ["KINDS", "Posterior", "Summary", "summarise"]
+
+KINDS = ("mean_over_runs", "next_run")
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
+WEIGHTS = WEIGHTS / WEIGHTS.sum()
+QUANTILES = (0.025, 0.05, 0.5, 0.95, 0.975)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A quantity's posterior. mcse is the Monte Carlo standard error of the mean."""
+
+    mean: float
+    sd: float
+    q025: float
+    q05: float
+    q50: float
+    q95: float
+    q975: float
+    mcse: float
+
+
+def summarise(draws: np.ndarray, chains: int) -> Summary:
+    """Summary of draws [D], chain after chain."""
+    values = [draws.mean(), draws.std(ddof=1), *np.quantile(draws, QUANTILES), mcse_mean(draws.reshape(chains, -1))]
+    return Summary(*map(float, values))
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Draws with what is needed to read them. D draws, S shift levels, K covariates, U measured cells."""
+
+    chains: int
+    seed: int
+    shifts: tuple[ShiftLevel, ...]
+    conditions: tuple[Condition, ...]
+    covariates: Covariates
+    x: np.ndarray  # [C, K]
+    cells: tuple[tuple[int, int, int], ...]  # (stage, shift, condition) of each u; empty without cell effects
+    measured: tuple[tuple[int, int, int], ...]  # every (stage, shift, condition) with data
+    alpha: np.ndarray  # [D, 2, S]
+    beta: np.ndarray  # [D, 2, K]
+    u: np.ndarray  # [D, U]
+    phi: np.ndarray  # [D, 2, S]
+    tau: np.ndarray  # [D, 2]
+    sigma: np.ndarray  # [D, 2]
+    rho: np.ndarray  # [D]
+
+    @cached_property
+    def _cell_index(self) -> dict[tuple[int, int, int], int]:
+        return {cell: i for i, cell in enumerate(self.cells)}
+
+    @property
+    def draws(self) -> dict[str, np.ndarray]:
+        """The arrays to store."""
+        return {f.name: getattr(self, f.name) for f in fields(self)
+                if f.name in ("alpha", "beta", "u", "phi", "tau", "sigma", "rho")}
+
+    def eta(self, stage: int, shift: int, x: np.ndarray, condition: int | None) -> np.ndarray:
+        """Logit [D] of a run's mean rate, its own effect left out.
+
+        `condition` is a measured condition, or None for a new one; x [K] are centred covariates.
+        """
+        base = self.alpha[:, stage, shift] + self.beta[:, stage] @ x
+        if not self.cells:
+            return base
+        index = self._cell_index.get((stage, shift, condition))
+        if index is not None:
+            return base + self.u[:, index]
+        # common random numbers: the same new cell for every x, so contrasts between settings are smooth
+        z = np.random.default_rng([self.seed, 1, stage, shift]).standard_normal(len(base))
+        return base + self.tau[:, stage] * z
+
+    def rates(self, shift: int, x: np.ndarray, condition: int | None = None,
+              kind: str = "mean_over_runs") -> dict[str, np.ndarray]:
+        """Draws [D] of 'capability', 'goal_failure' and 'misgen' at a shift level."""
+        eta = [self.eta(stage, shift, x, condition) for stage in (CAPABILITY, GOAL)]
+        return self.rates_from_eta(shift, *eta, kind=kind)
+
+    def rates_from_eta(self, shift: int, eta_capability: np.ndarray, eta_goal: np.ndarray,
+                       kind: str) -> dict[str, np.ndarray]:
+        """The same from the two logits [D]."""
+        if kind == "next_run":
+            return self._next_run(shift, eta_capability, eta_goal)
+        if kind != "mean_over_runs":
+            raise UserError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
+        sigma_c, sigma_g = self.sigma.T
+        if not self.sigma.any():
+            c, g = expit(eta_capability), expit(eta_goal)
+            return {"capability": c, "goal_failure": g, "misgen": c * g}
+        rest = np.sqrt(1 - self.rho**2)
+        c_mean, g_mean, joint = (np.zeros(len(self.rho)) for _ in range(3))
+        for z1, w1 in zip(NODES, WEIGHTS, strict=True):
+            c = expit(eta_capability + sigma_c * z1)
+            g = expit(eta_goal[:, None] + sigma_g[:, None] * (self.rho[:, None] * z1 + rest[:, None] * NODES)) @ WEIGHTS
+            c_mean, g_mean, joint = c_mean + w1 * c, g_mean + w1 * g, joint + w1 * c * g
+        return {"capability": c_mean, "goal_failure": g_mean, "misgen": joint}
+
+    def _next_run(self, shift: int, eta_capability: np.ndarray, eta_goal: np.ndarray) -> dict[str, np.ndarray]:
+        rng = np.random.default_rng([self.seed, 2, shift])
+        z = rng.standard_normal((2, len(self.rho)))
+        z[1] = self.rho * z[0] + np.sqrt(1 - self.rho**2) * z[1]
+        theta = []
+        for stage, eta in ((CAPABILITY, eta_capability), (GOAL, eta_goal)):
+            logit_mu = eta + self.sigma[:, stage] * z[stage]
+            phi = self.phi[:, stage, shift]
+            theta.append(draw_beta(rng, expit(logit_mu) * phi, expit(-logit_mu) * phi))
+        return {"capability": theta[0], "goal_failure": theta[1], "misgen": theta[0] * theta[1]}
+
+    def matching(self, x: np.ndarray) -> list[int]:
+        """Measured conditions whose covariates equal x."""
+        return [c for c in range(len(self.conditions)) if np.allclose(self.x[c], x, rtol=0, atol=1e-9)]
+
+    def locate(self, shift_type: int, grade: float) -> tuple[list[tuple[int, float]], tuple[str, ...]]:
+        """(level, weight) whose logits average to the shift at this grade, and warnings.
+
+        A measured grade is used as it is; between grades the logits are interpolated, grade 0 being the training
+        distribution.
+        """
+        levels = [(i, level.grade) for i, level in enumerate(self.shifts) if level.type == shift_type]
+        measured = {shift for _, shift, _ in self.measured}
+        if shift_type == 0:
+            return [(levels[0][0], 1.0)], ()
+        levels += [(i, 0.0) for i, level in enumerate(self.shifts) if level.type == 0][:1]
+        names = {self.shifts[i].name for i, _ in levels if self.shifts[i].type == shift_type}
+        notes: list[str] = []
+        if len(names) > 1:
+            main = next((level.name for level in self.shifts if level.type == shift_type
+                         and level.name in LADDER), sorted(names)[0])
+            levels = [(i, g) for i, g in levels if self.shifts[i].type == 0 or self.shifts[i].name == main]
+            notes.append(f"shift type {shift_type} was measured in several variants; this is '{main}'")
+        levels.sort(key=lambda pair: pair[1])
+        exact = [i for i, g in levels if g == grade]
+        if exact:
+            chosen = [(exact[-1], 1.0)]
+        elif grade > levels[-1][1]:
+            chosen = [(levels[-1][0], 1.0)]
+            notes.append(f"grade {grade:g} is beyond the largest measured, {levels[-1][1]:g}, which is used instead")
+        else:
+            above = next(j for j, (_, g) in enumerate(levels) if g > grade)
+            (low, g_low), (high, g_high) = levels[above - 1], levels[above]
+            weight = (grade - g_low) / (g_high - g_low)
+            chosen = [(low, 1 - weight), (high, weight)]
+            notes.append(f"grade {grade:g} was not measured: interpolated between {g_low:g} and {g_high:g}")
+        notes += [f"shift {self.shifts[i].name} was not measured; its rates are the prior's" for i, _ in chosen
+                  if i not in measured]
+        return chosen, tuple(notes)
+
+    def predict(self, shift_type: int, grade: float, x: np.ndarray,
+                kind: str) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+        """Draws [D] of the three rates for a shift type at a grade and covariates x, and warnings."""
+        chosen, notes = self.locate(shift_type, grade)
+        shift = chosen[-1][0]
+        matches: Sequence[int | None] = self.matching(x) or [None]
+        parts = []
+        for condition in matches:
+            eta = [sum(weight * self.eta(stage, level, x, condition) for level, weight in chosen)
+                   for stage in (CAPABILITY, GOAL)]
+            parts.append(self.rates_from_eta(shift, *eta, kind=kind))
+        return _mix(parts, kind, self.seed), notes
+
+
+LADDER = ("in_distribution", "superficial", "moderate", "significant", "extreme")
+
+
+def _mix(parts: list[dict[str, np.ndarray]], kind: str, seed: int) -> dict[str, np.ndarray]:
+    """Several measured conditions with the same settings: their mean, or the next run of one at random."""
+    if len(parts) == 1:
+        return parts[0]
+    if kind == "mean_over_runs":
+        return {key: np.mean([part[key] for part in parts], axis=0) for key in parts[0]}
+    pick = np.random.default_rng([seed, 3]).integers(len(parts), size=len(parts[0]["misgen"]))
+    return {key: np.stack([part[key] for part in parts])[pick, np.arange(len(pick))] for key in parts[0]}
+
+
+def draw_beta(rng: np.random.Generator, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Beta draws that survive tiny shapes, where numpy's ratio of gammas can be 0/0."""
+    tiny = np.finfo(float).tiny
+    theta = rng.beta(np.maximum(a, tiny), np.maximum(b, tiny))
+    return np.where(np.isfinite(theta), theta, (rng.uniform(size=a.shape) < a / (a + b)).astype(float))
+
+
