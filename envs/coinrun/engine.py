@@ -157,6 +157,7 @@ class CoinRun(VecEnv):
         self._style = style or default_style()
         if self._drawable:
             self._frames = np.zeros(self._style.shape(n), np.uint8)
+        self._shared = (self.world, self.conditions, self._buffers, observation == "semantic")
         threads = max(1, min(threads, num_envs // WORLDS_PER_THREAD))
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
@@ -177,18 +178,19 @@ class CoinRun(VecEnv):
     def _sprites(self) -> Sprites:
         return load_sprites(*self._style.options)
 
-    def _run(self, kernel, count: int, *arguments) -> None:
-        """Run a kernel over 0..count-1, shared out over the threads."""
-        if self._pool is None or count < 2 * WORLDS_PER_THREAD:
-            kernel(*arguments, 0, count)
+    def _run(self, kernel, rows: np.ndarray, *arguments) -> None:
+        """Run a kernel over the given worlds, shared out over the threads."""
+        if self._pool is None or len(rows) < 2 * WORLDS_PER_THREAD:
+            kernel(*arguments, rows, 0, len(rows))
             return
-        bounds = np.linspace(0, count, self._threads + 1).astype(int).tolist()
-        futures = [self._pool.submit(kernel, *arguments, a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+        bounds = np.linspace(0, len(rows), self._threads + 1).astype(int).tolist()
+        futures = [self._pool.submit(kernel, *arguments, rows, a, b)
+                   for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
         for future in futures:
             future.result()
 
     def _observation(self, changed: np.ndarray):
-        """What the agents see, after the worlds `changed` have moved."""
+        """What the agents see after the worlds `changed` have moved."""
         if self.observation == "pixels":
             return self._draw(changed)
         b = self._buffers
@@ -196,7 +198,7 @@ class CoinRun(VecEnv):
 
     def _draw(self, rows: np.ndarray) -> np.ndarray:
         self._sprites.require(self.world.facts[rows, BACKGROUND])
-        self._run(render, len(rows), self.world, rows, self._sprites.images, self._frames, self._style.channels_first)
+        self._run(render, rows, self.world, self._sprites.images, self._frames, self._style.channels_first)
         return self._frames
 
     def frames(self, rows: np.ndarray) -> np.ndarray:
@@ -211,22 +213,17 @@ class CoinRun(VecEnv):
         if seed is not None:
             self.seed = seed
             self._seed_streams(seed)
-        self._begin(self._all_rows)
+        self._run(begin_episodes, self._all_rows, *self._shared)
         return self._observation(self._all_rows)
 
     def step(self, actions: np.ndarray, rows: np.ndarray | None = None) -> Step:
         rows = self._all_rows if rows is None else self._checked_rows(rows)
+        self._run(_step_worlds, rows, *self._shared, self._checked(actions), self.action_repeat)
         b = self._buffers
-        self._run(_step_worlds, len(rows), self.world, self.conditions, b, self.observation == "semantic",
-                  self._checked(actions), self.action_repeat, rows)
         ended = rows[(b.terminated | b.truncated)[rows]]
         if len(ended):
-            self._begin(ended)
+            self._run(begin_episodes, ended, *self._shared)
         return Step(self._observation(rows), b.reward, b.terminated, b.truncated)
-
-    def _begin(self, rows: np.ndarray) -> None:
-        self._run(begin_episodes, len(rows), self.world, self.conditions, self._buffers,
-                  self.observation == "semantic", rows)
 
     @property
     def log(self) -> EpisodeLog:

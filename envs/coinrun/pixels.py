@@ -9,13 +9,14 @@ last), one gather fills the row, and what is partly transparent is blended on to
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from envs.coinrun import sprites as S
 from envs.coinrun.layout import (
     ACTION_X, AGENT_THEME, BACKGROUND, BACKGROUND_SHIFT, COIN_X, COIN_Y, DECOY, END_X, END_Y, FACING_LEFT, FLAGS, GOAL,
-    HALF, LAVA_MID, LAVA_TOP, NUM_ENEMIES, NUM_STATICS, RADIUS_X, RADIUS_Y, SIZE, SUPPORTED, TIME, TRAIL_LENGTH, TWO, VX,
+    HALF, LAVA_MID, LAVA_TOP, NUM_ENEMIES, NUM_STATICS, RADIUS_X, RADIUS_Y, SIZE, SPACE, SUPPORTED, TIME, TRAIL_LENGTH, TWO, VX,
     WALL_MID, WALL_THEME, WALL_TOP, X, Y, ZERO, f32,
 )
 from envs.jit import jit
@@ -29,9 +30,10 @@ MARGIN = f32(7.5)  # cells drawn on each side of the agent
 OVERLAP = f32(0.02)  # by which procgen enlarges a tile on every side (RENDER_EPS)
 TILE_SIZE = f64(f32(f32(f32(1) + f32(TWO * OVERLAP)) * UNIT))
 TILE_STEP = i32(65536.0 / (TILE_SIZE / S.TILE))
-MAX_CELLS, MAX_SPAN = 16, 6  # tiles across a frame; pixels across a tile
+MAX_CELLS, MAX_SPAN, MAX_CLEAR = 16, 6, 256  # tiles across a frame; pixels across a tile
 START, COUNT, SAMPLES = 0, 1, 2  # columns of a tile table: first pixel, number of pixels, their source pixels
-BLACK = u32(S.BLACK)
+ALL_BITS = u32(0xFFFFFFFF)
+NOTHING = i32(-1)  # in place of an image
 PLAYER_TOP, PLAYER_HEIGHT = -0.7415, 1.7415  # the player's image is taller than its body
 
 
@@ -71,11 +73,7 @@ def _scaled(pixel, alpha):
 
 @jit(inline="always")
 def _over(source, below):
-    """Source-over of premultiplied pixels."""
-    if source >= BLACK:
-        return source
-    if source == u32(0):
-        return below
+    """Source-over of premultiplied pixels (exact at both ends: opaque hides, transparent leaves)."""
     return u32(source + _scaled(below, u32(u32(~source) >> u32(24))))
 
 
@@ -86,8 +84,9 @@ def _first_sample(first, left, step):
 
 
 @jit
-def _tile_row(table, edge, flat):
-    """Fill one row of a tile table for a tile whose left (or top) edge is at `edge` on the screen."""
+def _tile_row(table, edge, place, flat):
+    """Fill one row of a tile table for a tile whose left (or top) edge is at `edge` on the screen; `place` says where
+    a source column (or row) is stored."""
     first = max(_round(edge), i32(0))
     count = min(_round(edge + TILE_SIZE), i32(RESOLUTION)) - first
     if count > 0:
@@ -95,50 +94,53 @@ def _tile_row(table, edge, flat):
         if not flat and (sample + TILE_STEP * (count - 1)) >> 16 >= S.TILE:
             count -= 1
         for i in range(count):
-            table[SAMPLES + i] = min(sample >> 16, S.TILE - 1)
+            table[SAMPLES + i] = place[min(sample >> 16, S.TILE - 1)]
             sample += TILE_STEP
     table[START] = first
     table[COUNT] = max(count, i32(0))
 
 
-@jit
-def _tile_image(cell, wall_theme):
-    """Number of the image of a grid cell, -1 for cells that show nothing."""
-    if cell == WALL_MID:
-        return i32(S.GROUND + wall_theme)
-    if cell == WALL_TOP:
-        return i32(S.GROUND_TOP + wall_theme)
-    if cell == LAVA_MID:
-        return i32(S.LAVA_IMAGE)
-    if cell == LAVA_TOP:
-        return i32(S.LAVA_TOP_IMAGE)
-    if cell == GOAL:
-        return i32(S.COIN_IMAGE)
-    return i32(-1)
+IMAGE_OF_CELL = np.full(128, NOTHING, np.int32)
+IMAGE_OF_CELL[[WALL_MID, WALL_TOP, LAVA_MID, LAVA_TOP, GOAL]] = (
+    S.GROUND, S.GROUND_TOP, S.LAVA_IMAGE, S.LAVA_TOP_IMAGE, S.COIN_IMAGE)
+HAS_THEMES = np.zeros(128, np.int32)
+HAS_THEMES[[WALL_MID, WALL_TOP]] = 1
 
 
 @jit
-def _look_up_tiles(world, e, first_x, first_y, across, down, tiles):
-    """Image numbers of the cells in view; outside the level there are walls."""
-    grid, facts = world.grid[e], world.facts[e]
+def _look_up_tiles(world, e, images, first_x, first_y, across, down, scratch):
+    """Images of the cells in view; outside the level there are walls.
+
+    Tiles that are partly transparent go into a list instead, in the order of drawing; returns its length.
+    """
+    grid, facts, tiles, clear = world.grid[e], world.facts[e], scratch.tiles, scratch.clear
     theme = facts[WALL_THEME]
-    for j in range(down):
-        y = first_y + j
-        for i in range(across):
-            x = first_x + i
-            if 0 <= x < SIZE and 0 <= y < SIZE:
-                tiles[j, i] = _tile_image(i32(grid[y, x]), theme)
-            else:
-                tiles[j, i] = S.GROUND + theme
+    decoy_x = i32(-1)
     if facts[DECOY] and (facts[COIN_X] != facts[END_X] or facts[COIN_Y] != facts[END_Y]):
-        i, j = facts[END_X] - first_x, facts[END_Y] - first_y
-        if 0 <= i < across and 0 <= j < down:
-            tiles[j, i] = S.DECOY_IMAGE
+        decoy_x = facts[END_X]
+    count = 0
+    for i in range(across):
+        x = first_x + i
+        for j in range(down):
+            y = first_y + j
+            tile = i32(S.GROUND + theme)
+            if 0 <= x < SIZE and 0 <= y < SIZE:
+                cell = u64(grid[u64(y), u64(x)])
+                tile = IMAGE_OF_CELL[cell] + HAS_THEMES[cell] * theme
+                if x == decoy_x and y == facts[END_Y]:
+                    tile = i32(S.DECOY_IMAGE)
+            if tile != NOTHING and not images.opaque[u64(tile)]:
+                clear[count, 0], clear[count, 1], clear[count, 2] = i, j, tile
+                count += 1
+                tile = NOTHING
+            tiles[u64(j), u64(i)] = tile
+    return count
 
 
 @jit
-def _background(world, e, images, left, top, columns, rows):
+def _background(world, e, images, left, top, scratch):
     """Source column offset of every frame column and source row offset of every frame row."""
+    columns, rows = scratch.sky_columns, scratch.sky_rows
     number = S.FIRST_BACKGROUND + world.facts[e, BACKGROUND]
     width, height = images.width[number], images.height[number]
     size = f32(f32(SIZE) * UNIT)
@@ -150,91 +152,122 @@ def _background(world, e, images, left, top, columns, rows):
     first_x, first_y = max(_round(x), i32(0)), max(_round(f64(top)), i32(0))
     sample = _first_sample(first_x, x, step_x) - step_x * first_x
     for i in range(RESOLUTION):  # beyond its edges, where walls hide it, the image is continued
-        columns[i] = images.offset[number] + min(max(sample >> 16, i32(0)), width - 1)
+        columns[i] = u32(images.offset[number] + min(max(sample >> 16, i32(0)), width - 1))
         sample += step_x
     sample = _first_sample(first_y, f64(top), step_y) - step_y * first_y
     for i in range(RESOLUTION):
-        rows[i] = min(max(sample >> 16, i32(0)), height - 1) * width
+        rows[i] = u32(min(max(sample >> 16, i32(0)), height - 1) * width)
         sample += step_y
 
 
 @jit
-def _draw_ground(images, tiles, across, down, columns, rows, sky_columns, sky_rows, canvas):
-    """Background and opaque tiles. A tile covers those left of it and below it where they overlap, and one to the
-    left and above as well, because procgen draws columns from left to right and each from the bottom."""
-    pixels = images.pixels
-    origin = np.empty(RESOLUTION, np.uint64)
-    is_sky = np.empty(RESOLUTION, np.uint64)
-    for j in range(down):
-        first, count = rows[j, START], rows[j, COUNT]
-        if count == 0:
+def _lay_out_row(images, across, j, scratch):
+    """Where every column of tile row `j` takes its pixels from: `source`, and whether that is the background:
+    `is_sky`, all bits or none. Returns the number of columns that tiles cover."""
+    tiles, columns, source, is_sky = scratch.tiles[j], scratch.columns, scratch.source, scratch.is_sky
+    for c in range(RESOLUTION):
+        source[c] = scratch.sky_columns[c]
+        is_sky[c] = ALL_BITS
+    covered = i32(0)
+    end = i32(0)
+    for i in range(across):
+        count = columns[i, COUNT]
+        if tiles[i] == NOTHING or count == 0:
             continue
+        start, offset = columns[i, START], images.offset[tiles[i]]
+        for k in range(count):
+            source[u64(start + k)] = u32(offset + columns[i, SAMPLES + k])
+            is_sky[u64(start + k)] = u32(0)
+        covered += start + count - max(start, end)
+        end = start + count
+    return covered
+
+
+@jit
+def _same_row(tiles, j, across):
+    """Whether tile row `j` looks like the one before."""
+    for i in range(across):
+        if tiles[j, i] != tiles[j - 1, i]:
+            return False
+    return True
+
+
+@jit
+def _draw_ground(images, across, down, scratch):
+    """Background and opaque tiles.
+
+    Neighbouring tiles overlap by a pixel now and then. procgen draws columns from left to right and each from the
+    bottom, so a tile covers its left neighbours, and in its own column the tile below.
+    """
+    pixels, rows, sky_rows = images.pixels, scratch.rows, scratch.sky_rows
+    sky_columns, source, is_sky = scratch.sky_columns, scratch.source, scratch.is_sky
+    covered = i32(0)
+    for j in range(down):
+        first, last = rows[j, START], rows[j, START] + rows[j, COUNT]
         shared = first  # rows from `first` to here are also covered by the tiles above, and drawn with both
         if j + 1 < down:
             shared = max(first, rows[j + 1, START] + rows[j + 1, COUNT])
-        last = min(first + count, rows[j - 1, START]) if j > 0 else first + count
-        for c in range(RESOLUTION):
-            origin[c] = u64(sky_columns[c])
-            is_sky[c] = u64(0xFFFFFFFFFFFFFFFF)
-        for i in range(across):
-            tile = tiles[j, i]
-            if tile >= 0 and images.opaque[tile]:
-                start = images.offset[tile]
-                for k in range(columns[i, COUNT]):
-                    origin[columns[i, START] + k] = u64(start + columns[i, SAMPLES + k])
-                    is_sky[columns[i, START] + k] = u64(0)
-        for r in range(shared, last):
-            sky, tile_row = u64(sky_rows[r]), u64(rows[j, SAMPLES + r - first] * S.TILE)
-            line = canvas[r]
-            for c in range(RESOLUTION):
-                line[c] = pixels[origin[c] + ((sky & is_sky[c]) | (tile_row & ~is_sky[c]))]
+        if j > 0:
+            last = min(last, rows[j - 1, START])
+        if j == 0 or not _same_row(scratch.tiles, j, across):
+            covered = _lay_out_row(images, across, j, scratch)
+        for r in range(shared, last):  # loops of constant length, which the compiler unrolls
+            line, sky, tile_row = scratch.canvas[r], sky_rows[r], u32(rows[j, SAMPLES + r - first])
+            if covered == 0:
+                for c in range(RESOLUTION):
+                    line[c] = pixels[u64(sky + sky_columns[c])]
+            elif covered == RESOLUTION:
+                for c in range(RESOLUTION):
+                    line[c] = pixels[u64(tile_row + source[c])]
+            else:
+                difference = u32(sky - tile_row)
+                for c in range(RESOLUTION):
+                    line[c] = pixels[u64(u32(u32(source[c] + tile_row) + u32(is_sky[c] & difference)))]
         for r in range(first, shared):
-            line = canvas[r]
-            for c in range(RESOLUTION):
-                line[c] = pixels[u64(sky_columns[c] + sky_rows[r])]
-            for i in range(across):
-                for above in range(2):
-                    tile = tiles[j + above, i]
-                    k = r - rows[j + above, START]
-                    if tile >= 0 and images.opaque[tile] and 0 <= k < rows[j + above, COUNT]:
-                        start = images.offset[tile] + rows[j + above, SAMPLES + k] * S.TILE
-                        for n in range(columns[i, COUNT]):
-                            line[columns[i, START] + n] = pixels[u64(start + columns[i, SAMPLES + n])]
+            _draw_shared_row(images, across, j, r, scratch)
 
 
 @jit
-def _hides(images, tiles, across, down, i, j):
-    """Whether an opaque tile stands at (i, j) of the view."""
-    return i < across and 0 <= j < down and tiles[j, i] >= 0 and images.opaque[tiles[j, i]]
-
-
-@jit
-def _draw_clear_tiles(images, tiles, across, down, columns, rows, canvas):
-    """Partly transparent tiles, left out where an opaque tile drawn later overlaps them."""
+def _draw_shared_row(images, across, j, r, scratch):
+    """A row of pixels that belongs to two rows of tiles, `j` and the one above."""
+    line, columns, rows = scratch.canvas[r], scratch.columns, scratch.rows
+    for c in range(RESOLUTION):
+        line[c] = images.pixels[u64(scratch.sky_rows[r]) + u64(scratch.sky_columns[c])]
     for i in range(across):
-        for j in range(down):
-            tile = tiles[j, i]
-            if tile < 0 or images.opaque[tile]:
+        for above in range(2):
+            tile, k = scratch.tiles[j + above, i], r - rows[j + above, START]
+            if tile != NOTHING and 0 <= k < rows[j + above, COUNT]:
+                start = images.offset[tile] + rows[j + above, SAMPLES + k]
+                for n in range(columns[i, COUNT]):
+                    line[columns[i, START] + n] = images.pixels[u64(start + columns[i, SAMPLES + n])]
+
+
+@jit
+def _draw_clear_tiles(images, across, down, count, scratch):
+    """Partly transparent tiles, left out where an opaque tile drawn later overlaps them."""
+    canvas, tiles, columns, rows = scratch.canvas, scratch.tiles, scratch.columns, scratch.rows
+    for k in range(count):
+        i, j, tile = scratch.clear[k, 0], scratch.clear[k, 1], scratch.clear[k, 2]
+        is_last, is_top, is_bottom = i + 1 == across, j + 1 == down, j == 0
+        next_column = i32(RESOLUTION) if is_last else columns[i + 1, START]
+        end_above = i32(0) if is_top else rows[j + 1, START] + rows[j + 1, COUNT]
+        start_below = i32(RESOLUTION) if is_bottom else rows[j - 1, START]
+        above = not is_top and tiles[j + 1, i] != NOTHING
+        right = not is_last and tiles[j, i + 1] != NOTHING
+        right_above = not is_last and not is_top and tiles[j + 1, i + 1] != NOTHING
+        right_below = not is_last and not is_bottom and tiles[j - 1, i + 1] != NOTHING
+        for n in range(rows[j, COUNT]):
+            r = rows[j, START] + n
+            if above and r < end_above:
                 continue
-            next_column = columns[i + 1, START] if i + 1 < across else i32(RESOLUTION)
-            row_end_above = rows[j + 1, START] + rows[j + 1, COUNT] if j + 1 < down else i32(0)
-            row_below = rows[j - 1, START] if j > 0 else i32(RESOLUTION)
-            above = _hides(images, tiles, across, down, i, j + 1)
-            right = _hides(images, tiles, across, down, i + 1, j)
-            right_above = _hides(images, tiles, across, down, i + 1, j + 1)
-            right_below = _hides(images, tiles, across, down, i + 1, j - 1)
-            for n in range(rows[j, COUNT]):
-                r = rows[j, START] + n
-                in_above, in_below = r < row_end_above, r >= row_below
-                if above and in_above:
-                    continue
-                hidden_right = right or (right_above and in_above) or (right_below and in_below)
-                row = images.offset[tile] + rows[j, SAMPLES + n] * S.TILE
-                for m in range(columns[i, COUNT]):
-                    c = columns[i, START] + m
-                    if hidden_right and c >= next_column:
-                        break
-                    canvas[r, c] = _over(images.pixels[u64(row + columns[i, SAMPLES + m])], canvas[r, c])
+            hidden = right or (right_above and r < end_above) or (right_below and r >= start_below)
+            end = columns[i, START] + columns[i, COUNT]
+            if hidden:
+                end = min(end, next_column)
+            start = images.offset[tile] + rows[j, SAMPLES + n]
+            for c in range(columns[i, START], end):
+                place = start + columns[i, SAMPLES + c - columns[i, START]]
+                canvas[r, c] = _over(images.pixels[u64(place)], canvas[r, c])
 
 
 @jit
@@ -261,11 +294,12 @@ def _blit(images, number, left, top, width, height, opacity, canvas):
     if (start_x + step_x * (across - 1)) >> 16 >= source_width:
         across -= 1
     alpha = u32((opacity * 255) >> 8)
+    kind = images.kind[number]
     for r in range(first_y, first_y + down):
-        row = images.offset[number] + (sample_y >> 16) * source_width
+        row = images.offset[number] + images.place_y[kind, sample_y >> 16]
         sample_x = start_x
         for c in range(first_x, first_x + across):
-            pixel = images.pixels[u64(row + (sample_x >> 16))]
+            pixel = images.pixels[u64(row + images.place_x[kind, sample_x >> 16])]
             if opacity != 256:
                 pixel = _scaled(pixel, alpha)
             canvas[r, c] = _over(pixel, canvas[r, c])
@@ -357,7 +391,7 @@ def _draw_moving(world, e, images, x_offset, y_offset, canvas):
 
 
 @jit
-def _draw_world(world, e, images, tiles, columns, rows, sky_columns, sky_rows, canvas):
+def _draw_world(world, e, images, scratch):
     centre_x, centre_y = world.body[e, X], world.body[e, Y]
     half = f32(VIEW / TWO)
     x_offset, y_offset = f32(UNIT * f32(centre_x - half)), f32(UNIT * f32(centre_y - half))
@@ -366,52 +400,67 @@ def _draw_world(world, e, images, tiles, columns, rows, sky_columns, sky_rows, c
     down = i32(f32(centre_y + MARGIN)) - first_y + 1
     flat = images.flat[0]
     for i in range(across):
-        _tile_row(columns[i], f64(f32(f32(f32(f32(first_x + i) - OVERLAP) * UNIT) - x_offset)), flat)
+        left = f32(f32(f32(f32(first_x + i) - OVERLAP) * UNIT) - x_offset)
+        _tile_row(scratch.columns[i], f64(left), images.place_x[S.TILES], flat)
     for j in range(down):
-        above = f32(VIEW - f32(first_y + j + 1))
-        _tile_row(rows[j], f64(f32(f32(f32(above - OVERLAP) * UNIT) + y_offset)), flat)
-    _look_up_tiles(world, e, first_x, first_y, across, down, tiles)
+        top = f32(f32(f32(f32(VIEW - f32(first_y + j + 1)) - OVERLAP) * UNIT) + y_offset)
+        _tile_row(scratch.rows[j], f64(top), images.place_y[S.TILES], flat)
+    clear = _look_up_tiles(world, e, images, first_x, first_y, across, down, scratch)
     left = f32(f32(ZERO * UNIT) - x_offset)
     top = f32(f32(f32(VIEW - f32(SIZE)) * UNIT) + y_offset)
-    _background(world, e, images, left, top, sky_columns, sky_rows)
-    _draw_ground(images, tiles, across, down, columns, rows, sky_columns, sky_rows, canvas)
-    _draw_clear_tiles(images, tiles, across, down, columns, rows, canvas)
-    _draw_statics(world, e, images, x_offset, y_offset, canvas)
-    _draw_trails(world, e, images, x_offset, y_offset, canvas)
-    _draw_moving(world, e, images, x_offset, y_offset, canvas)
+    _background(world, e, images, left, top, scratch)
+    _draw_ground(images, across, down, scratch)
+    _draw_clear_tiles(images, across, down, clear, scratch)
+    _draw_statics(world, e, images, x_offset, y_offset, scratch.canvas)
+    _draw_trails(world, e, images, x_offset, y_offset, scratch.canvas)
+    _draw_moving(world, e, images, x_offset, y_offset, scratch.canvas)
 
 
 @jit
 def _write_frame(canvas, frame, channels_first):
-    for r in range(RESOLUTION):
-        line = canvas[r]
-        if channels_first:
-            for channel in range(3):
-                out = frame[channel, r]
-                shift = u32(16 - 8 * channel)
-                for c in range(RESOLUTION):
-                    out[c] = np.uint8(line[c] >> shift)
-        else:
-            out = frame[r]
-            for c in range(RESOLUTION):
-                out[c, 0] = np.uint8(line[c] >> u32(16))
-                out[c, 1] = np.uint8(line[c] >> u32(8))
-                out[c, 2] = np.uint8(line[c])
+    """Copy 0xAABBGGRR words to bytes; the constant strides let the compiler use vector instructions."""
+    words, out = canvas.reshape(-1), frame.reshape(-1)
+    size = RESOLUTION * RESOLUTION
+    if channels_first:
+        for k in range(size):
+            out[k] = np.uint8(words[k])
+        for k in range(size):
+            out[size + k] = np.uint8(words[k] >> u32(8))
+        for k in range(size):
+            out[2 * size + k] = np.uint8(words[k] >> u32(16))
+    else:
+        for k in range(size):
+            out[3 * k] = np.uint8(words[k])
+            out[3 * k + 1] = np.uint8(words[k] >> u32(8))
+            out[3 * k + 2] = np.uint8(words[k] >> u32(16))
+
+
+class _Scratch(NamedTuple):
+    """What the drawing of one frame needs besides the world."""
+
+    canvas: np.ndarray  # uint32 [64, 64]
+    tiles: np.ndarray  # int32 [16, 16]: opaque images in view
+    clear: np.ndarray  # int32 [256, 3]: column, row and image of the others
+    columns: np.ndarray  # int32 [16, 8]: tile tables
+    rows: np.ndarray
+    sky_columns: np.ndarray  # uint32 [64]: where the background's columns are in the pool
+    sky_rows: np.ndarray  # uint32 [64]: and its rows
+    source: np.ndarray  # uint32 [64]: where the columns of a row of tiles come from
+    is_sky: np.ndarray  # uint32 [64]: all bits where a column shows the background
 
 
 @jit
-def render(world, rows, images, frames, channels_first, first, last):
+def render(world, images, frames, channels_first, rows, first, last):
     """Draw the worlds `rows[first:last]` into their `frames`: uint8 [N, 64, 64, 3], or [N, 3, 64, 64] channels first.
 
     Their backgrounds must be in memory (`Sprites.require`), and the worlds need enemy trails (`allocate`).
     """
-    canvas = np.empty((RESOLUTION, RESOLUTION), np.uint32)
-    tiles = np.empty((MAX_CELLS, MAX_CELLS), np.int32)
-    across = np.zeros((MAX_CELLS, SAMPLES + MAX_SPAN), np.int32)
-    down = np.zeros((MAX_CELLS, SAMPLES + MAX_SPAN), np.int32)
-    sky_columns = np.empty(RESOLUTION, np.int64)
-    sky_rows = np.empty(RESOLUTION, np.int64)
+    scratch = _Scratch(
+        np.empty((RESOLUTION, RESOLUTION), np.uint32), np.empty((MAX_CELLS, MAX_CELLS), np.int32),
+        np.empty((MAX_CLEAR, 3), np.int32), np.zeros((MAX_CELLS, SAMPLES + MAX_SPAN), np.int32),
+        np.zeros((MAX_CELLS, SAMPLES + MAX_SPAN), np.int32), np.empty(RESOLUTION, np.uint32),
+        np.empty(RESOLUTION, np.uint32), np.empty(RESOLUTION, np.uint32), np.empty(RESOLUTION, np.uint32))
     for k in range(first, last):
         e = rows[k]
-        _draw_world(world, e, images, tiles, across, down, sky_columns, sky_rows, canvas)
-        _write_frame(canvas, frames[e], channels_first)
+        _draw_world(world, e, images, scratch)
+        _write_frame(scratch.canvas, frames[e], channels_first)

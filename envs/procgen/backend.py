@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from envs.coinrun.engine import CoinRun, write_log
+from envs.coinrun.engine import CoinRun, begin_episodes, write_log
 from envs.coinrun.layout import (
     AIR_CONTROL, COIN_STEP, COIN_X, CONDITION, DIED, END_STEP, END_X, ENEMY, EPISODES, EVENTS, GOAL, HORIZON, LAVA_MID,
     LAVA_TOP, MAX_SPEED, MIXRATE, RETURN, SAW, SEED, SPACE, TIME, TIMED_OUT, TOUCHED_COIN, TOUCHED_END, X, Y, allocate,
@@ -48,7 +48,7 @@ class ProcgenCoinRun(CoinRun):
             raise ValueError("drawable: the procgen backend draws frames only as observations; use the native backend")
         for distribution in distributions:
             _refuse_what_procgen_lacks(distribution)
-        super().__init__(num_envs, distributions, seed, observation, threads=1, action_repeat=action_repeat, style=style)
+        super().__init__(num_envs, distributions, seed, observation, 1, action_repeat, style)
         first = self.distributions[0]
         levels = first.levels if isinstance(first.levels, SeedRange) else SeedRange(0, 1)
         unlimited = levels == SeedRange(0, NO_HORIZON)
@@ -79,47 +79,47 @@ class ProcgenCoinRun(CoinRun):
             self._binary.step(np.full(self.num_envs, RESET))
         self._untouched = False
         self._begin(self._all_rows)
-        for e in range(self.num_envs):
-            self._write_level(e)
         return self._observation(self._all_rows)
 
     def step(self, actions: np.ndarray, rows: np.ndarray | None = None) -> Step:
         rows = self._all_rows if rows is None else self._checked_rows(rows)
         actions = self._checked(actions)
         b = self._buffers
-        reward = np.zeros(self.num_envs, np.float32)
+        b.reward[rows] = 0
+        b.terminated[rows] = b.truncated[rows] = False
         moving = rows
         for _ in range(self.action_repeat):
-            self._step_once(actions, moving)
-            reward[moving] += b.reward[moving]
+            self._move(actions, moving)
             moving = moving[~(b.terminated | b.truncated)[moving]]
             if not len(moving):
                 break
-        b.reward[rows] = reward[rows]
+        ended = rows[(b.terminated | b.truncated)[rows]]
+        if len(ended):
+            self._begin(ended)
         return Step(self._observation(rows), b.reward, b.terminated, b.truncated)
 
-    def _step_once(self, actions: np.ndarray, rows: np.ndarray) -> None:
-        """One game step of the given worlds; the others stay where they are."""
+    def _move(self, actions: np.ndarray, rows: np.ndarray) -> None:
+        """One game step of these worlds; logs what ends, but leaves procgen's own next level in place."""
         self._bring_back(rows.tolist())
-        moves = np.full(self.num_envs, STAND_STILL)
-        moves[rows] = actions[rows]
         self._leave_out(np.setdiff1d(self._all_rows, rows).tolist())
         watched = [e for e in rows[self._is_close(rows)].tolist() if self._keep_state(e)]
-
+        moves = np.full(self.num_envs, STAND_STILL)
+        moves[rows] = actions[rows]
         self._binary.step(moves)
-        world, b = self.world, self._buffers
-        world.clock[rows, TIME] += 1
-        world.clock[rows, EVENTS] = 0
-        self._safe_steps[rows] -= 1
-        b.reward[rows] = self._binary.rewards[rows]
-        b.terminated[rows] = b.truncated[rows] = False
+
+        clock, body, b = self.world.clock, self.world.body, self._buffers
+        rewards = self._binary.rewards[rows]
         ended = self._binary.firsts.copy()
+        clock[rows, TIME] += 1
+        clock[rows, EVENTS] = 0
+        body[rows, RETURN] += rewards
+        b.reward[rows] += rewards
+        self._safe_steps[rows] -= 1
         for e in watched:
             before = self._before.pop(e)
             self._record(e, self._repeat_last_step(e, before, int(moves[e])) if ended[e] else self._look(e))
-        world.body[rows, RETURN] += b.reward[rows]
         for e in rows[ended[rows]].tolist():
-            self._finish_episode(e)
+            self._log_end(e)
 
     def state(self) -> dict[str, np.ndarray]:
         states = [self._left_out.get(e) or self._binary.get_state(e) for e in range(self.num_envs)]
@@ -140,6 +140,13 @@ class ProcgenCoinRun(CoinRun):
         self._binary.close()
         self._second.close()
 
+    def _begin(self, rows: np.ndarray) -> None:
+        """Draw the next levels of these worlds, and make procgen's fresh episodes those levels."""
+        self._run(begin_episodes, rows, self.world, self.conditions, self._buffers, False)
+        self._bring_back(rows.tolist())
+        for e in rows.tolist():
+            self._write_level(e)
+
     def _write_level(self, e: int) -> None:
         """Make procgen's fresh episode in world e the level that was drawn for it."""
         facts, body = self.world.facts[e], self.world.body[e]
@@ -151,23 +158,21 @@ class ProcgenCoinRun(CoinRun):
         self._safe_steps[e] = self._steps_to_reach(e, float(body[X]))
         self._before.pop(e, None)
 
-    def _finish_episode(self, e: int) -> None:
-        """Log the episode that just ended in world e, and begin the next one."""
+    def _log_end(self, e: int) -> None:
+        """Log the episode that just ended in world e."""
         world, b = self.world, self._buffers
-        clock = world.clock[e]
+        clock, paid = world.clock[e], self._binary.rewards[e] > 0
+        if paid and not clock[EVENTS] & TOUCHED_COIN:
+            raise RuntimeError(f"procgen paid for a coin that the agent of world {e} could not have reached")
         if clock[TIME] >= world.facts[e, HORIZON]:
             clock[EVENTS] |= TIMED_OUT
-        elif b.reward[e] == 0:
+        elif not paid:
             clock[EVENTS] |= DIED
-        if b.reward[e] > 0 and not clock[EVENTS] & TOUCHED_COIN:
-            raise RuntimeError(f"procgen paid for a coin that the agent of world {e} could not have reached")
-        b.terminated[e] = b.reward[e] > 0 or clock[EVENTS] & DIED
+        b.terminated[e] = paid or clock[EVENTS] & DIED
         b.truncated[e] = not b.terminated[e]
         write_log(world, e, b.log[e])
         b.log_return[e] = world.body[e, RETURN]
         world.slots[e, EPISODES] += 1
-        self._begin(np.array([e]))
-        self._write_level(e)
 
     def _record(self, e: int, events: int) -> None:
         """Note what the step touched and when it was first touched."""

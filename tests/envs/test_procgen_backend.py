@@ -76,7 +76,7 @@ def test_same_as_native(name, seed):
 def test_semantic_observation_reseeding_and_restoring(seed):
     distributions = [LevelDistribution(), LevelDistribution(mode="easy", rho=0.0)]
     rng = np.random.default_rng(seed)
-    native, binary = _pair(distributions, seed, "semantic")
+    native, binary = _pair(distributions, seed, "semantic", action_repeat=2)
     _assert_same(native.reset(), binary.reset())
     _play(native, binary, 30, rng)
     saved = native.state(), binary.state()
