@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gmexp.errors import UserError
+from gmexp.help import overview, verb_help
 
 
 class Verb(NamedTuple):
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the `gmexp` command; returns the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(_overview())
+        print(overview({name: verb.summary for name, verb in VERBS.items()}))
         return 0
     name, rest = arguments[0], arguments[1:]
     try:
@@ -65,36 +66,13 @@ def _dispatch(name: str, arguments: list[str]) -> int:
         raise UserError(f"there is no such verb: choose one of {', '.join(VERBS)}")
     if not verb.configured:
         return getattr(importlib.import_module(verb.module), verb.function)(arguments)
-    from gmexp import config
-
-    if any(a in ("-h", "--help") for a in arguments):
-        print(_help(name, verb))
+    if any(a in ("-h", "--help", "help") for a in arguments):
+        print(verb_help(name, verb.summary))
         return 0
+    from gmexp import config  # with Hydra and torch: seconds that help need not wait for
+
     loaded = config.load(name, arguments)
     return getattr(importlib.import_module(verb.module), verb.function)(loaded) or 0
-
-
-def _overview() -> str:
-    width = max(map(len, VERBS))
-    lines = [f"  {name:<{width}}  {verb.summary}" for name, verb in VERBS.items()]
-    return "\n".join(["usage: gmexp VERB key=value ...        gmexp VERB --help", "", *lines, "",
-                      "Start with: gmexp run experiment=quickstart"])
-
-
-def _help(name: str, verb: Verb) -> str:
-    """The verb's commented configuration, with the groups it composes."""
-    from gmexp import config
-
-    folder = config.config_folder()
-    text = (folder / f"{name}.yaml").read_text()
-    parts = [f"gmexp {name}: {verb.summary}", "", "Every key below can be given as key=value.", "", text.rstrip()]
-    for group in sorted(p.name for p in folder.iterdir() if p.is_dir()):
-        if f"- {group}:" not in text:
-            continue
-        for path in sorted((folder / group).glob("*.yaml")):
-            parts += ["", f"# --- {group}={path.stem} (keys as {group}.key=value)" if group != "experiment" else
-                      f"# --- experiment={path.stem}", path.read_text().rstrip()]
-    return "\n".join(parts)
 
 
 if __name__ == "__main__":

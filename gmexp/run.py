@@ -46,10 +46,6 @@ def training_runs(config: RunConfig) -> list[TrainConfig]:
     base = TrainConfig(experiment=config.experiment, env=config.env, agent=config.agent, steps=config.steps, seed=0,
                        checkpoint_seconds=config.checkpoint_seconds, device=config.device, out=config.out,
                        logger=config.logger)
-    if not config.conditions or not config.seeds:
-        raise UserError("conditions and seeds must each name at least one")
-    if len(set(config.seeds)) < len(config.seeds):
-        raise UserError(f"seeds = {config.seeds} names a seed twice: runs must differ to count as replicates")
     runs = [override(base, {**condition, "seed": seed}) for condition in config.conditions for seed in config.seeds]
     if len({describe(item).run_id for item in runs}) < len(runs):
         raise UserError("two of the conditions are the same")

@@ -57,16 +57,21 @@ def open_tracker(logger: str = "none", mode: str = "offline", project: str = "gm
                  name: str | None = None, config: Mapping[str, Any] | None = None,
                  dir: Path | str = ".") -> Tracker:
     """A tracker by name. Offline needs no account; what it writes under `dir` can be sent later by `wandb sync`."""
-    if logger not in LOGGERS:
-        raise UserError(f"logger should be one of {', '.join(LOGGERS)}, not {logger!r}")
+    check_logger(logger, mode)
     if logger == "none":
         return Tracker()
-    if mode not in MODES:
-        raise UserError(f"the W&B mode should be one of {', '.join(MODES)}, not {mode!r}")
-    if importlib.util.find_spec("wandb") is None:
-        raise UserError("logger=wandb needs the wandb package: pip install 'gmexp[wandb]', or use logger=none")
     return WandbTracker(mode, dict(project=project, group=group, name=name, config=artefacts.plain(config or {}),
                                    dir=str(dir)))
+
+
+def check_logger(logger: str, mode: str) -> None:
+    """Refuse a logger or mode that does not exist, or that needs what is not installed."""
+    if logger not in LOGGERS:
+        raise UserError(f"logger should be one of {', '.join(LOGGERS)}, not {logger!r}")
+    if mode not in MODES:
+        raise UserError(f"the W&B mode should be one of {', '.join(MODES)}, not {mode!r}")
+    if logger == "wandb" and importlib.util.find_spec("wandb") is None:
+        raise UserError("logger=wandb needs the wandb package: pip install 'gmexp[wandb]', or use logger=none")
 
 
 class WandbTracker(Tracker):

@@ -7,6 +7,8 @@ viewed, never converted. One run uses one generator for everything it samples, s
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -54,11 +56,26 @@ class PPOConfig:
     reward_scale: float
 
     def __post_init__(self) -> None:
+        if not re.fullmatch(r"[\w-]+", self.name):
+            raise ValueError(f"agent.name = {self.name!r} must consist of letters, digits, - and _: run ids contain it")
         if self.actions not in ACTION_SETS:
             raise ValueError(f"agent.actions = {self.actions!r}: choose one of {', '.join(ACTION_SETS)}")
-        if (self.num_envs * self.rollout) % self.minibatches:
-            raise ValueError(f"agent.minibatches = {self.minibatches} does not divide num_envs x rollout = "
-                             f"{self.num_envs * self.rollout}")
+        for name in ("num_envs", "rollout", "epochs", "minibatches", "width", "hidden", "action_repeat"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"agent.{name} = {getattr(self, name)} must be at least 1")
+        for name in ("learning_rate", "max_gradient", "reward_scale"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"agent.{name} = {getattr(self, name)} must be above 0")
+        for name in ("gamma", "gae_lambda", "clip"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"agent.{name} = {getattr(self, name)} is not within [0, 1]")
+        for name in ("entropy", "value_coefficient"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"agent.{name} = {getattr(self, name)} must not be negative")
+        samples = self.num_envs * self.rollout
+        if samples % self.minibatches or samples < 2 * self.minibatches:
+            raise ValueError(f"agent.minibatches = {self.minibatches} must divide num_envs x rollout = {samples} into "
+                             "parts of at least 2, whose spread scales the advantages")
 
 
 class Observation(NamedTuple):
