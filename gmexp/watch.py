@@ -14,8 +14,9 @@ from envs.outcome import OUTCOMES, Outcome
 from envs.vec import SemanticObservation
 from gmexp import artefacts
 from gmexp.config import EvaluationPlan
+from gmexp.definitions import log
 from gmexp.evaluate import Cell, cells, make_env
-from gmexp.rates import outcomes
+
 from gmexp.records import Episode
 from gmexp.rollout import Actor
 from gmexp.seeding import stream
@@ -60,7 +61,7 @@ def write_clips(folder: Path, plan: EvaluationPlan) -> list[Path]:
 
 def _choose(table: pa.Table, planned: Sequence[Cell], plan: EvaluationPlan) -> list[tuple[int, dict, Outcome]]:
     """(world, episode, outcome) per outcome worth showing: first from shift 3, then wherever it is to be seen."""
-    index = outcomes(table)
+    index = log(table).outcome
     position = {(c.shift_type, c.grade, c.probe): i for i, c in enumerate(planned)}
     found = []
     for outcome in CAPTIONS:
