@@ -16,7 +16,6 @@ from gmexp import artefacts
 from gmexp.config import EvaluationPlan
 from gmexp.definitions import log
 from gmexp.evaluate import Cell, cells, make_env
-
 from gmexp.records import Episode
 from gmexp.rollout import Actor
 from gmexp.seeding import stream

@@ -15,7 +15,7 @@ from scipy import stats
 from scipy.special import betaln, expit, gammaln, logsumexp
 
 from gmexp.statistics.config import CalibrationConfig
-from gmexp.statistics.design import CAPABILITY, GOAL, STAGES, Design
+from gmexp.statistics.design import STAGES, Design
 from gmexp.statistics.posterior import Posterior
 from gmexp.statistics.predictive import replicate_rates
 
