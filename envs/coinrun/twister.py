@@ -1,8 +1,8 @@
 """std::mt19937 as procgen draws from it, and hashes for every choice procgen does not make.
 
-The words are regenerated one at a time, so a generator costs nothing for outputs nobody asks for. Choices of ours (where a moved coin
-goes, which themes a level wears) are hashes of the level seed: they never disturb the game's own draws, and the same
-level makes the same choice at every grade of a shift.
+The words are regenerated one at a time, so a generator costs nothing for outputs nobody asks for. Choices of ours (where
+a moved coin goes, which themes a level wears) are hashes of the level seed: they never disturb the game's own draws, and
+the same level makes the same choice at every grade of a shift.
 """
 
 import numpy as np
