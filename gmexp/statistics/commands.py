@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import sys
-import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -62,7 +60,8 @@ def meta(args: list[str]) -> int:
 
     if (values["file"] is None) == (values["y"] is None or values["v"] is None):
         raise UserError(f"meta: give file=, or both y= and v=; for example: {META.example}")
-    y, v = _read_studies(values["file"]) if values["file"] else (_numbers("y", values["y"]), _numbers("v", values["v"]))
+    y, v = (_read_studies(values["file"]) if values["file"] else
+            (_numbers("y", values["y"]), _numbers("v", values["v"])))
     result = run_meta(y, v, values["method"], values["hksj"], values["level"])
     _emit(_finite(asdict(result)), [
         f"{result.k} studies, {result.method}{', HKSJ' if result.hksj else ''}, {100 * result.level:g}% limits",
@@ -92,7 +91,8 @@ def _read_studies(path: str) -> tuple[list[float], list[float]]:
             try:
                 values.append(float(row[column]))
             except (KeyError, TypeError, ValueError):
-                raise UserError(f"{path}: row {number_}, column {column}: {row.get(column)!r} is not a number") from None
+                raise UserError(f"{path}: row {number_}, column {column}: {row.get(column)!r} "
+                                "is not a number") from None
     return result
 
 
@@ -113,7 +113,8 @@ def predict(args: list[str]) -> int:
     if values["episodes"] is not None and values["kind"] != "next_run":
         raise UserError("predict: episodes needs kind=next_run")
     prediction = _load(values["calibration"]).predict(_scenario(values), values["kind"])
-    rows = [{"quantity": name, **asdict(getattr(prediction, name))} for name in ("capability", "goal_failure", "misgen")]
+    rates = ("capability", "goal_failure", "misgen")
+    rows = [{"quantity": name, **asdict(getattr(prediction, name))} for name in rates]
     document: dict[str, Any] = {"kind": prediction.kind, "rates": rows, "warnings": prediction.warnings}
     lines = [*columns_as_text(rows), *(f"warning: {note}" for note in prediction.warnings)]
     if values["episodes"] is not None:
@@ -154,6 +155,8 @@ def check(args: list[str]) -> int:
         return 0
     document = {"sbc": _sbc, "coverage": _coverage, "loso": _loso, "ppc": _ppc}[name](values)
     if values["out"] is not None:
+        from gmexp.statistics.files import write_json
+
         write_json(Path(values["out"]), document)
     shown = {key: value for key, value in document.items() if key not in ("ranks", "pit", "pointwise")}
     _emit(document, [f"{key}: {_short(value)}" for key, value in shown.items()], values["format"])
@@ -191,15 +194,14 @@ def _fitted(values: dict[str, Any], name: str) -> tuple[Any, Any, Any]:
     from gmexp.statistics.config import CalibrationConfig
     from gmexp.statistics.counts import read_counts
     from gmexp.statistics.design import build_design
-    from gmexp.statistics.fit import SamplerError, fit
+    from gmexp.statistics.fit import fit, require
 
     if values["counts"] is None:
         raise UserError(f"check {name}: give counts=PATH")
     design, config = build_design(read_counts(values["counts"])), CalibrationConfig(seed=values["seed"])
     with _bar(config.warmup + config.draws, "sampling") as bar:
         posterior, judged = fit(design, config, bar.update)
-    if not judged.passed:
-        raise SamplerError(f"the posterior was not sampled well enough: {judged.summary()}")
+    require(judged)
     return design, posterior, config
 
 
@@ -219,21 +221,6 @@ def _ppc(values: dict[str, Any]) -> dict[str, Any]:
 
     design, posterior, _ = _fitted(values, "ppc")
     return posterior_predictive(design, posterior, values["seed"])
-
-
-def write_json(path: Path, document: Any) -> None:
-    """All of the file or none of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(document, file, indent=1, allow_nan=False)
-            file.write("\n")
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 PLAN = Command(

@@ -19,8 +19,8 @@ from gmexp.statistics.design import STAGES, Design
 from gmexp.statistics.posterior import Posterior
 from gmexp.statistics.predictive import replicate_rates
 
-__all__ = ["K_LIMIT", "LeaveOneOut", "effect_weights", "exact_runs", "leave_one_run_out", "log_run_likelihood", "one_run",
-           "pareto_smooth"]
+__all__ = ["K_LIMIT", "LeaveOneOut", "effect_weights", "exact_runs", "leave_one_run_out", "log_run_likelihood",
+           "one_run", "pareto_smooth"]
 
 K_LIMIT = 0.7
 GRID = np.linspace(-5, 5, 61)  # standard normal run effects; finer than a run's likelihood is narrow

@@ -3,10 +3,11 @@
 Stage k (capability, goal failure), run r trained under condition c, shift s:
 
     y ~ BetaBinomial(n, mu phi, (1 - mu) phi)
-    logit mu = m[k] (alpha[k,s] + x[c] . beta[k] + u[k,s,c]) + v[k,r],  m = sqrt(1 + c^2 sigma^2), c = 16 sqrt(3) / 15 pi
+    logit mu = m[k] (alpha[k,s] + x[c] . beta[k] + u[k,s,c]) + v[k,r]
 
-    m makes alpha + x . beta + u the logit of the mean over runs (to about .01; Zeger, Liang & Albert 1988, equation
-    3.1), whatever sigma is: priors, literature and odds ratios speak about that mean, as they do without run effects.
+    m = sqrt(1 + c^2 sigma^2) with c = 16 sqrt(3) / 15 pi makes alpha + x . beta + u the logit of the mean over
+    runs, to about .01 and whatever sigma is (Zeger, Liang & Albert 1988, Biometrics 44): priors, literature and odds
+    ratios speak about that mean, as they do without run effects.
 
     alpha ~ Logistic(0, 1), that is a mean uniform on (0, 1), or a robust mixture with a literature rate (`priors.py`)
     beta  ~ Normal(0, beta_sd)

@@ -52,7 +52,8 @@ def replicate_rates(design: Design, post: Posterior, index: np.ndarray, rng: np.
     for cell in np.unique(cells, axis=0):
         k, s, c = map(int, cell)
         rows = np.flatnonzero(np.all(cells == cell, axis=1))
-        eta = post.conditional(post.eta(k, s, post.x[c], c), k)[index, None] + post.sigma[index, k, None] * z[:, k, design.run[rows]]
+        eta = post.conditional(post.eta(k, s, post.x[c], c), k)[index, None]
+        eta = eta + post.sigma[index, k, None] * z[:, k, design.run[rows]]
         phi = post.phi[index, k, s, None]
         eta = np.clip(eta, -ETA_LIMIT, ETA_LIMIT)
         theta[:, rows] = draw_beta(rng, expit(eta) * phi, expit(-eta) * phi)

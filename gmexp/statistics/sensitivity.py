@@ -86,7 +86,8 @@ def sobol(scenario: Scenario, calculator: Calculator | None = None, n: int = 409
         mixed = a.copy()
         mixed[i] = b[i]
         f_ab.append(evaluate(mixed)[None])
-    indices = stats.sobol_indices(func={"f_A": evaluate(a)[None], "f_B": evaluate(b)[None], "f_AB": np.array(f_ab)}, n=n)
+    values = {"f_A": evaluate(a)[None], "f_B": evaluate(b)[None], "f_AB": np.array(f_ab)}
+    indices = stats.sobol_indices(func=values, n=n)
     shares = [Share(name, float(f), float(t)) for name, f, t in zip(
         inputs, np.ravel(indices.first_order), np.ravel(indices.total_order), strict=True)]
     return tuple(sorted(shares, key=lambda share: -share.total))

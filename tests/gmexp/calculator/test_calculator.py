@@ -190,7 +190,8 @@ def test_vectorised_broadcasts_and_refuses_garbage():
     assert many.value.shape == (4,) and np.all(np.diff(many.value) > 0)
     for columns, fragment in (({"shift": [1, 2], "diversity": [0.1, 0.2, 0.3]}, "lengths"),
                               ({"shift": [0]}, "types 1 to 4"), ({"shift": [1.5]}, "whole numbers"),
-                              ({"shift": [1], "diversity": [np.nan]}, "0 to 1"), ({"shift": [1], "m_cap": [-1]}, "m_cap"),
+                              ({"shift": [1], "diversity": [np.nan]}, "0 to 1"),
+                              ({"shift": [1], "m_cap": [-1]}, "m_cap"),
                               ({"shift": [1], "diversty": [0.1]}, "did you mean diversity"), ({}, "missing"),
                               ({"shift": [1], "capability": ["x"]}, "unknown capability level")):
         with pytest.raises(UserError, match=fragment):

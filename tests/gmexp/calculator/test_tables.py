@@ -17,7 +17,8 @@ PRINTED = {
         0.8 1.0 0.5 0.7 | 0.4 0.7 0.8 1.2 | 0.0 0.3 1.5 2.0"""),
     "shift_types": ("type name capability goal_failure p_misgen range_low range_high severity trend", """
         1 superficial .85 .12 .036 .01 .10 Low Stable | 2 moderate .65 .28 .100 .03 .22 Medium Increasing |
-        3 significant .55 .55 .218 .10 .42 High Increasing | 4 extreme .45 .75 .277 .13 .51 Critical Rapidly_Increasing"""),
+        3 significant .55 .55 .218 .10 .42 High Increasing |
+        4 extreme .45 .75 .277 .13 .51 Critical Rapidly_Increasing"""),
     "evidence": ("study capability goal_failure harm", """
         Langosco_et_al._2022 .95 .89 .60 | Krakovna_et_al._2020 .87 .73 .41 | Shah_et_al._2022 .78 .65 .35"""),
     "evidence_pooled": ("capability goal_failure harm", ".87 .76 .45"),

@@ -47,7 +47,8 @@ def test_a_changed_draw_file_is_refused(calibration, tmp_path):
 
 @pytest.mark.parametrize("damage, fragment", [
     (lambda d: d.pop("draws"), "not a calibration"), (lambda d: d.pop("model"), "not a calibration"),
-    (lambda d: d.update(schema_version=99), "schema version 99"), (lambda d: d["model"].pop("structure"), "not a calib"),
+    (lambda d: d.update(schema_version=99), "schema version 99"),
+    (lambda d: d["model"].pop("structure"), "not a calibration"),
 ])
 def test_a_damaged_document_is_refused(calibration, tmp_path, damage, fragment):
     path = calibration.save(tmp_path / "calibration.json")
@@ -110,7 +111,8 @@ def test_calculator_uses_the_posterior(calibration, tmp_path):
     assert [c.name for c in e.contributions] == ["base", "M_div", "harm"]
     certain = Calculator(mode="calibrated", calibration=calibration, harm=1.0).estimate(Scenario(4, diversity=0.0))
     assert certain.value == pytest.approx(e.p_misgen)
-    printed = Calculator(mode="calibrated", calibration=calibration, harm="printed").estimate(Scenario(4, diversity=0.0))
+    by_table = Calculator(mode="calibrated", calibration=calibration, harm="printed")
+    printed = by_table.estimate(Scenario(4, diversity=0.0))
     assert printed.value == pytest.approx(0.82 * e.p_misgen)
     many = Calculator(mode="calibrated", calibration=calibration).estimate_many(shift=[4, 0], diversity=[0.0, 0.3])
     assert many.value[0] == e.value and many.low[0] == e.interval[0] and many.value.shape == (2,)

@@ -44,7 +44,8 @@ def test_meta_names_the_bad_row(tmp_path):
 def test_predict(capsys, path, calibration):
     assert predict(["shift=4", "diversity=0", f"calibration={path}"]) == 0
     assert "goal_failure" in capsys.readouterr().out
-    assert predict(["shift=4", "diversity=0", f"calibration={path}", "kind=next_run", "episodes=100", "format=json"]) == 0
+    assert predict(["shift=4", "diversity=0", f"calibration={path}", "kind=next_run", "episodes=100",
+                    "format=json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert 0 <= document["counts"]["q025"] <= document["counts"]["q975"] <= 100
     assert document["counts"]["mean"] == pytest.approx(100 * document["rates"][2]["mean"], abs=2)
@@ -87,7 +88,8 @@ def test_check_ppc_on_a_file(capsys, tmp_path, counts):
 
 @pytest.mark.parametrize("args, fragment", [
     ([], "say which"), (["sets=20"], "say which"), (["covrage"], "did you mean coverage"), (["loso"], "counts=PATH"),
-    (["ppc", "counts=/nowhere.csv"], "no counts at"), (["coverage", "truth=x"], "one of prior"), (["sbc", "sets=1"], ">= 8"),
+    (["ppc", "counts=/nowhere.csv"], "no counts at"), (["coverage", "truth=x"], "one of prior"),
+    (["sbc", "sets=1"], ">= 8"),
 ])
 def test_check_errors(args, fragment):
     with pytest.raises(UserError) as caught:

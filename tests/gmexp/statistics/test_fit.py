@@ -103,7 +103,8 @@ def test_diversity_is_found_to_protect(calibration):
 
 def test_next_run_is_wider_than_the_mean(calibration):
     for s in (1, 4):
-        mean, following = (calibration.predict(Scenario(s, diversity=0.0), kind) for kind in ("mean_over_runs", "next_run"))
+        scenario = Scenario(s, diversity=0.0)
+        mean, following = (calibration.predict(scenario, kind) for kind in ("mean_over_runs", "next_run"))
         assert following.goal_failure.sd > 1.3 * mean.goal_failure.sd
         assert following.goal_failure.mean == pytest.approx(mean.goal_failure.mean, abs=0.05)
 
@@ -119,7 +120,8 @@ def test_unmeasured_settings_widen_and_warn(calibration):
 def test_grades_between_measured_ones_are_interpolated(calibration):
     low, middle, high = (calibration.predict(Scenario(4, diversity=0.0, grade=g)) for g in (0.0, 0.5, 1.0))
     assert high.capability.mean < middle.capability.mean < low.capability.mean
-    assert low.capability.mean == pytest.approx(calibration.predict(Scenario(0, diversity=0.0)).capability.mean, abs=0.02)
+    in_distribution = calibration.predict(Scenario(0, diversity=0.0))
+    assert low.capability.mean == pytest.approx(in_distribution.capability.mean, abs=0.02)
     assert any("interpolated" in note for note in middle.warnings)
 
 
@@ -132,7 +134,8 @@ def test_unmeasured_shift_is_the_prior(lenient):
 
 def test_a_failed_gate_raises():
     with pytest.raises(SamplerError, match="R-hat"):
-        calibrate(synthetic_counts(runs=2, shifts=(1,), episodes=20), CalibrationConfig(warmup=100, draws=50, attempts=1))
+        calibrate(synthetic_counts(runs=2, shifts=(1,), episodes=20),
+                  CalibrationConfig(warmup=100, draws=50, attempts=1))
 
 
 def test_without_the_literature_the_published_tables_have_no_influence(monkeypatch, lenient):

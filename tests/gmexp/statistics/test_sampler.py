@@ -62,7 +62,8 @@ class Funnel(Gaussian):
 
 
 def test_a_funnel_does_not_pass_the_gate():
-    trace = sample(Funnel(np.eye(10)), np.random.default_rng(0).normal(size=(4, 10)), np.random.default_rng(1), 500, 300)
+    start = np.random.default_rng(0).normal(size=(4, 10))
+    trace = sample(Funnel(np.eye(10)), start, np.random.default_rng(1), 500, 300)
     assert not diagnose(trace.draws, trace.divergences, trace.accept, 1.01, 400).passed
 
 
