@@ -107,7 +107,7 @@ def _step_worlds(world, conditions, buffers, semantic, actions, repeat, rows, fi
             write_log(world, e, buffers.log[e])
             buffers.log_return[e] = world.body[e, RETURN]
             world.slots[e, EPISODES] += 1
-        elif semantic:
+        if semantic:
             observe_semantic(world, e, buffers.window[e], buffers.state[e])
 
 
@@ -132,16 +132,18 @@ class CoinRun(VecEnv):
     """N worlds of CoinRun on the CPU (see `envs.make_vec` for what the arguments mean).
 
     With several distributions the worlds are shared out evenly, the first N / D to the first distribution and so on.
-    Memory is about 15 kB per world, 30 kB with frames, for which up to 240 MB of images are shared by the process.
+    `rendered` makes `render` possible where the observation is semantic. Memory is about 15 kB per world, 30 kB with
+    frames, for which up to 240 MB of images are shared by the process.
     All returned arrays are overwritten by the next call.
     """
 
     def __init__(self, num_envs: int, distributions: Sequence[LevelDistribution], seed: int | None = None,
                  observation: str = "semantic", threads: int = 1, action_repeat: int = 1,
-                 style: FrameStyle | None = None) -> None:
+                 style: FrameStyle | None = None, rendered: bool = False) -> None:
         super().__init__(num_envs, distributions, seed, observation, action_repeat)
         self._all_rows = np.arange(num_envs)
-        self.world = allocate(num_envs, trails=observation == "pixels")
+        drawn = rendered or observation == "pixels"
+        self.world = allocate(num_envs, trails=drawn)
         self.conditions = encode_conditions(self.distributions)
         share = num_envs // len(self.distributions)
         worlds = self._all_rows
@@ -153,9 +155,9 @@ class CoinRun(VecEnv):
             window=np.zeros((n, WINDOW, WINDOW), np.uint8), state=np.zeros((n, NUM_STATE), np.float32),
             reward=np.zeros(n, np.float32), terminated=np.zeros(n, np.bool_),
             truncated=np.zeros(n, np.bool_), log=np.zeros((n, NUM_LOG), np.int32), log_return=np.zeros(n, np.float32))
-        self._style = style or default_style()
-        if observation == "pixels":
-            self._frames = np.zeros(self._style.shape(n), np.uint8)
+        self.style = style or default_style()
+        if drawn:
+            self._frames = np.zeros(self.style.shape(n), np.uint8)
         threads = max(1, min(threads, num_envs // WORLDS_PER_THREAD))
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
@@ -174,7 +176,7 @@ class CoinRun(VecEnv):
 
     @cached_property
     def _sprites(self) -> Sprites:
-        return load_sprites(*self._style.options)
+        return load_sprites(*self.style.options)
 
     def _run(self, kernel, count: int, *arguments) -> None:
         """Run a kernel over 0..count-1, shared out over the threads."""
@@ -189,12 +191,14 @@ class CoinRun(VecEnv):
     def _observation(self, changed: np.ndarray):
         """What the agents see, after the worlds `changed` have moved."""
         if self.observation == "pixels":
-            self._sprites.require(self.world.facts[changed, BACKGROUND])
-            self._run(render, len(changed), self.world, changed, self._sprites.images, self._frames,
-                      self._style.channels_first)
+            self._draw(changed)
             return self._frames
         b = self._buffers
         return SemanticObservation(b.window, b.state, self.world.look)
+
+    def _draw(self, rows: np.ndarray) -> None:
+        self._sprites.require(self.world.facts[rows, BACKGROUND])
+        self._run(render, len(rows), self.world, rows, self._sprites.images, self._frames, self.style.channels_first)
 
     def reset(self, seed: int | None = None):
         """Start new episodes everywhere; with a seed, begin the level streams anew from it."""
@@ -204,15 +208,30 @@ class CoinRun(VecEnv):
         self._begin(self._all_rows)
         return self._observation(self._all_rows)
 
-    def step(self, actions: np.ndarray, rows: np.ndarray | None = None) -> Step:
+    def step(self, actions: np.ndarray, rows: np.ndarray | None = None, autoreset: bool = True) -> Step:
+        """Apply actions as every `VecEnv`. Without autoreset, worlds whose episode ends stay as they are, so that the
+        observation is their last; `begin` starts their next episode."""
         rows = self._all_rows if rows is None else self._checked_rows(rows)
         b = self._buffers
         self._run(_step_worlds, len(rows), self.world, self.conditions, b, self.observation == "semantic",
                   self._checked(actions), self.action_repeat, rows)
         ended = rows[(b.terminated | b.truncated)[rows]]
-        if len(ended):
+        if autoreset and len(ended):
             self._begin(ended)
         return Step(self._observation(rows), b.reward, b.terminated, b.truncated)
+
+    def begin(self, rows: np.ndarray):
+        """Start the next episode of the worlds `rows`; returns the observation of all."""
+        rows = self._checked_rows(rows)
+        self._begin(rows)
+        return self._observation(rows)
+
+    def render(self) -> np.ndarray:
+        """Frames of all worlds as they stand, uint8 in the style's shape, overwritten by the next call."""
+        if self.world.trails.shape[1] == 1:
+            raise ValueError("only environments with observation 'pixels' or rendered=True can draw frames")
+        self._draw(self._all_rows)
+        return self._frames
 
     def _begin(self, rows: np.ndarray) -> None:
         self._run(begin_episodes, len(rows), self.world, self.conditions, self._buffers,
