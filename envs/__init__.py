@@ -57,3 +57,16 @@ def make_vec(name: str, num_envs: int, *, observation: str = "semantic", levels=
     else:
         from envs.coinrun.engine import CoinRun as Engine
     return Engine(num_envs, distributions, seed, observation, threads, action_repeat, style, drawable)
+
+
+def _register() -> None:
+    """Make `gymnasium.make("gmexp/CoinRun-v0")` work; the adapter itself is imported when it is used."""
+    try:
+        import gymnasium
+    except ImportError:
+        return
+    gymnasium.register("gmexp/CoinRun-v0", entry_point="envs.gym_adapter:CoinRunEnv",
+                       vector_entry_point="envs.gym_adapter:CoinRunVectorEnv")
+
+
+_register()

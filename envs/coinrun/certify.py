@@ -39,23 +39,24 @@ def _certify_batch(distribution: LevelDistribution, seeds: tuple[int, ...]) -> n
     env = CoinRun(len(seeds), [dataclasses.replace(distribution, levels=seeds, sequential=True)], seed=0)
     env.reset()
     separated = env.world.facts[:, SEPARATED] != 0
-    coin_step, end_step = first_touches(env, Seeker(env, PROXY_SEEKER), active=separated)
+    coin_step, end_step = first_touches(env, Seeker(env, PROXY_SEEKER), np.flatnonzero(separated))
     return separated & ((coin_step > end_step) | (coin_step == NEVER))
 
 
-def first_touches(env: CoinRun, seeker: Seeker, active: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Play each active world's present episode until it ends or a goal is touched -> steps of the touches.
+def first_touches(env: CoinRun, seeker: Seeker, rows: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Play the present episode of the worlds `rows` until it ends or a goal is touched -> (coin step, end step).
 
-    As in the event log; what would be touched later is not looked at, and `NEVER` where a world is not active.
+    Both are int32 [N] as in the event log; what would be touched later is not looked at, and other worlds hold `NEVER`.
     """
-    active = np.ones(env.num_envs, np.bool_) if active is None else active.copy()
+    rows = np.arange(env.num_envs) if rows is None else rows
+    actions = np.zeros(env.num_envs, np.int32)
     coin_step = np.full(env.num_envs, NEVER, np.int32)
     end_step = np.full(env.num_envs, NEVER, np.int32)
-    while active.any():
-        step = env.step(seeker.act(active))
-        ended = step.terminated | step.truncated
-        coin = np.where(ended, env.log.coin_step, env.world.clock[:, COIN_STEP])
-        end = np.where(ended, env.log.end_step, env.world.clock[:, END_STEP])
-        coin_step[active], end_step[active] = coin[active], end[active]
-        active &= ~ended & (coin == NEVER) & (end == NEVER)
+    while len(rows):
+        actions[rows] = seeker.act(rows)
+        step = env.step(actions, rows)
+        ended = (step.terminated | step.truncated)[rows]
+        coin_step[rows] = np.where(ended, env.log.coin_step[rows], env.world.clock[rows, COIN_STEP])
+        end_step[rows] = np.where(ended, env.log.end_step[rows], env.world.clock[rows, END_STEP])
+        rows = rows[~ended & (coin_step[rows] == NEVER) & (end_step[rows] == NEVER)]
     return coin_step, end_step

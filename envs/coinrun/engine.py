@@ -107,7 +107,7 @@ def _step_worlds(world, conditions, buffers, semantic, actions, repeat, rows, fi
             write_log(world, e, buffers.log[e])
             buffers.log_return[e] = world.body[e, RETURN]
             world.slots[e, EPISODES] += 1
-        elif semantic:
+        if semantic:
             observe_semantic(world, e, buffers.window[e], buffers.state[e])
 
 
@@ -132,7 +132,8 @@ class CoinRun(VecEnv):
     """N worlds of CoinRun on the CPU (see `envs.make_vec` for what the arguments mean).
 
     With several distributions the worlds are shared out evenly, the first N / D to the first distribution and so on.
-    Memory is about 15 kB per world, 30 kB with frames, for which up to 240 MB of images are shared by the process.
+    `drawable` makes `frames` possible where the observation is semantic. Memory is about 15 kB per world, 30 kB with
+    frames, for which up to 240 MB of images are shared by the process.
     All returned arrays are overwritten by the next call.
     """
 
@@ -154,9 +155,9 @@ class CoinRun(VecEnv):
             window=np.zeros((n, WINDOW, WINDOW), np.uint8), state=np.zeros((n, NUM_STATE), np.float32),
             reward=np.zeros(n, np.float32), terminated=np.zeros(n, np.bool_),
             truncated=np.zeros(n, np.bool_), log=np.zeros((n, NUM_LOG), np.int32), log_return=np.zeros(n, np.float32))
-        self._style = style or default_style()
+        self.style = style or default_style()
         if self._drawable:
-            self._frames = np.zeros(self._style.shape(n), np.uint8)
+            self._frames = np.zeros(self.style.shape(n), np.uint8)
         self._shared = (self.world, self.conditions, self._buffers, observation == "semantic")
         threads = max(1, min(threads, num_envs // WORLDS_PER_THREAD))
         self._threads = threads
@@ -176,7 +177,7 @@ class CoinRun(VecEnv):
 
     @cached_property
     def _sprites(self) -> Sprites:
-        return load_sprites(*self._style.options)
+        return load_sprites(*self.style.options)
 
     def _run(self, kernel, rows: np.ndarray, *arguments) -> None:
         """Run a kernel over the given worlds, shared out over the threads."""
@@ -198,14 +199,14 @@ class CoinRun(VecEnv):
 
     def _draw(self, rows: np.ndarray) -> np.ndarray:
         self._sprites.require(self.world.facts[rows, BACKGROUND])
-        self._run(render, rows, self.world, self._sprites.images, self._frames, self._style.channels_first)
+        self._run(render, rows, self.world, self._sprites.images, self._frames, self.style.channels_first)
         return self._frames
 
-    def frames(self, rows: np.ndarray) -> np.ndarray:
-        """What the worlds `rows` look like now (copies), whatever the agents observe; needs `drawable`."""
+    def frames(self, rows: np.ndarray | None = None) -> np.ndarray:
+        """What the worlds `rows` (None for all) look like now, whatever the agents observe (copies); needs `drawable`."""
         if not self._drawable:
             raise ValueError("this environment draws no frames: build it with drawable=True")
-        rows = self._checked_rows(rows)
+        rows = self._all_rows if rows is None else self._checked_rows(rows)
         return self._draw(rows)[rows]
 
     def reset(self, seed: int | None = None):
@@ -216,14 +217,22 @@ class CoinRun(VecEnv):
         self._run(begin_episodes, self._all_rows, *self._shared)
         return self._observation(self._all_rows)
 
-    def step(self, actions: np.ndarray, rows: np.ndarray | None = None) -> Step:
+    def step(self, actions: np.ndarray, rows: np.ndarray | None = None, autoreset: bool = True) -> Step:
+        """Apply actions as every `VecEnv`. Without autoreset, worlds whose episode ends stay as they are, so that the
+        observation is their last; `begin` starts their next episode."""
         rows = self._all_rows if rows is None else self._checked_rows(rows)
         self._run(_step_worlds, rows, *self._shared, self._checked(actions), self.action_repeat)
         b = self._buffers
         ended = rows[(b.terminated | b.truncated)[rows]]
-        if len(ended):
+        if autoreset and len(ended):
             self._run(begin_episodes, ended, *self._shared)
         return Step(self._observation(rows), b.reward, b.terminated, b.truncated)
+
+    def begin(self, rows: np.ndarray):
+        """Start the next episode of the worlds `rows`; returns the observation of all."""
+        rows = self._checked_rows(rows)
+        self._run(begin_episodes, rows, *self._shared)
+        return self._observation(rows)
 
     @property
     def log(self) -> EpisodeLog:

@@ -2,9 +2,8 @@
 
 Both seekers are the same best-first search (A* with a weighted heuristic) over short stretches of one held action,
 simulated with `step_world` on a copy of the world. They differ in what ends the search, in what they must not touch on
-the way, and in what a step costs: the proxy-seeker does not know of the coin and pays for leaving the path to the end,
-the coin-seeker never touches the end first. The game is deterministic but for rare ties, so a plan is followed until
-the world is not where the plan expected it.
+the way, and in what a step costs: the proxy-seeker does not know of the coin and keeps to the path to the end wherever
+it can, the coin-seeker never touches the end first. A plan is followed until the world is not where it expected it.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from envs.coinrun.coins import path_top
 from envs.coinrun.engine import CoinRun
 from envs.coinrun.layout import (
     BODY_COLUMNS, COIN_STEP, COIN_X, COIN_Y, DIED, END_STEP, END_X, END_Y, EVENTS, FLAGS, GOAL, HALF, HORIZON,
-    MAX_ENEMIES, MAX_SPEED, NUM_ENEMIES, NUM_STATICS, ON_CRATE, OPEN_ENDED, SEED, SIZE, TIME, TOUCHED_COIN,
+    MAX_ENEMIES, MAX_SPEED, NUM_ENEMIES, NUM_STATICS, ON_CRATE, OPEN_ENDED, PREDRAWN, SEED, SIZE, TIME, TOUCHED_COIN,
     TOUCHED_END, VX, VY, World, X, Y, allocate, f32,
 )
 from envs.coinrun.rules import TOUCH_X, TOUCH_Y, is_supported, step_world
@@ -31,9 +30,9 @@ STILL = 4  # the action that presses nothing
 DOWN = -1
 NODES = 4096  # states that a search may hold
 TABLE = 4 * NODES  # slots for the states already seen
-PLAN_STEPS = 128  # a longer plan is cut off and made anew from there
-PATIENCE = 32  # steps to stand still where the goal cannot be reached
-GROUND_STEPS, AIR_STEPS = 2, 4  # how long a stretch lasts; in the air it ends with the landing
+PLAN_LENGTH = 128  # decisions; a longer plan is cut off and made anew from there
+PATIENCE = 32  # decisions to stand still where the goal cannot be reached
+GROUND_STEPS, AIR_STEPS = 2, 4  # game steps that a stretch lasts; in the air it ends with the landing
 GREED = np.array([3, 5], f32)  # weight of the estimated rest of the way, per seeker: more is faster and less careful
 OFF_PATH_COST = f32(200)  # what a step off the path costs the proxy-seeker, in steps
 
@@ -49,7 +48,7 @@ class Search(NamedTuple):
     clocks: np.ndarray  # int32 [NODES, 8]
     enemies: np.ndarray  # float32 [NODES, MAX_ENEMIES, 3]
     parents: np.ndarray  # int32 [NODES]
-    moves: np.ndarray  # int32 [NODES, 2]: row of DIRECTIONS and number of steps that led here
+    moves: np.ndarray  # int32 [NODES, 2]: row of DIRECTIONS and number of decisions that led here
     costs: np.ndarray  # float32 [NODES]
     rests: np.ndarray  # float32 [NODES]: estimated steps to the goal
     table: np.ndarray  # uint64 [TABLE]
@@ -57,12 +56,11 @@ class Search(NamedTuple):
 
 
 class Plans(NamedTuple):
-    """The plan of every world: what to do from `start` on, and where the agent will be when doing it."""
+    """The plan of every world: what to do from `start` on, and how the agent will move when doing it."""
 
-    actions: np.ndarray  # uint8 [N, PLAN_STEPS]
-    x: np.ndarray  # float32 [N, PLAN_STEPS]
-    y: np.ndarray  # float32 [N, PLAN_STEPS]
-    heads: np.ndarray  # int32 [N, 3]: level seed, start, number of steps
+    actions: np.ndarray  # uint8 [N, PLAN_LENGTH]
+    bodies: np.ndarray  # float32 [N, PLAN_LENGTH, 4]: x, y, vx, vy
+    heads: np.ndarray  # int32 [N, 3]: level seed, time of the start, number of decisions
 
 
 def _allocate_search() -> Search:
@@ -74,8 +72,8 @@ def _allocate_search() -> Search:
 
 
 def _allocate_plans(num_envs: int) -> Plans:
-    return Plans(actions=np.zeros((num_envs, PLAN_STEPS), np.uint8), x=np.zeros((num_envs, PLAN_STEPS), f32),
-                 y=np.zeros((num_envs, PLAN_STEPS), f32), heads=np.full((num_envs, 3), -1, np.int32))
+    return Plans(actions=np.zeros((num_envs, PLAN_LENGTH), np.uint8), bodies=np.zeros((num_envs, PLAN_LENGTH, 4), f32),
+                 heads=np.full((num_envs, 3), -1, np.int32))
 
 
 @jit
@@ -95,8 +93,10 @@ def _copy_level(world, e, kind, search):
         for j in range(3):
             sim.statics[0, i, j] = world.statics[e, i, j]
     sim.crate_columns[0] = world.crate_columns[e]
+    for i in range(PREDRAWN):
+        sim.draws[0, i] = world.draws[e, i]
     for x in range(SIZE):
-        search.path_tops[x] = path_top(world, e, x) if kind == PROXY_SEEKER else SIZE
+        search.path_tops[x] = path_top(world, e, x)
 
 
 @jit
@@ -113,7 +113,8 @@ def _load(search, node):
 
 
 @jit
-def _store(world, e, search, node, parent, move, steps, cost, rest):
+def _store(world, e, search, node, parent, move, decisions, cost, rest):
+    """Keep world e's state as a node of the search."""
     for i in range(BODY_COLUMNS):
         search.bodies[node, i] = world.body[e, i]
     for i in range(search.clocks.shape[1]):
@@ -123,7 +124,7 @@ def _store(world, e, search, node, parent, move, steps, cost, rest):
             search.enemies[node, i, j] = world.enemies[e, i, j]
     search.parents[node] = parent
     search.moves[node, 0] = move
-    search.moves[node, 1] = steps
+    search.moves[node, 1] = decisions
     search.costs[node] = cost
     search.rests[node] = rest
 
@@ -171,7 +172,7 @@ def _action(move, first):
 
 
 @jit
-def _search(world, e, conditions, kind, search):
+def _search(world, e, conditions, kind, repeat, off_path_cost, search):
     """Best-first search from world e's state -> (state to head for, whether it touches the goal)."""
     facts = world.facts[e]
     goal, forbidden = (TOUCHED_END, DIED) if kind == PROXY_SEEKER else (TOUCHED_COIN, DIED | TOUCHED_END)
@@ -189,6 +190,7 @@ def _search(world, e, conditions, kind, search):
         _load(search, node)
         grounded = is_supported(sim, 0)
         on_crate = sim.clock[0, FLAGS] & ON_CRATE
+        longest = max((GROUND_STEPS if grounded else AIR_STEPS) // repeat, 1)
         for move in range(len(DIRECTIONS)):
             if (DIRECTIONS[move, 1] == 1 and not grounded) or (DIRECTIONS[move, 1] == DOWN and not on_crate):
                 continue
@@ -196,20 +198,24 @@ def _search(world, e, conditions, kind, search):
                 _load(search, node)
             cost = search.costs[node]
             events = 0
-            steps = 0
-            while steps < (GROUND_STEPS if grounded else AIR_STEPS):
-                step_world(sim, 0, conditions, _action(move, steps == 0))
-                steps += 1
-                events = sim.clock[0, EVENTS]
-                cost += f32(1)
-                if _off_path(search, sim.body[0, X], sim.body[0, Y]):
-                    cost += OFF_PATH_COST
-                if events & (goal | forbidden) or (not grounded and is_supported(sim, 0)):
+            decisions = 0
+            while decisions < longest and not events & (goal | forbidden):
+                action = _action(move, decisions == 0)
+                decisions += 1
+                for _ in range(repeat):
+                    step_world(sim, 0, conditions, action)
+                    events = sim.clock[0, EVENTS]
+                    cost += f32(1)
+                    if off_path_cost > 0 and _off_path(search, sim.body[0, X], sim.body[0, Y]):
+                        cost += off_path_cost
+                    if events & (goal | forbidden):
+                        break
+                if not grounded and is_supported(sim, 0):
                     break
             if events & DIED or (events & forbidden and not events & goal) or not (events & goal or _is_new(search)):
                 continue
             rest = _rest(sim.body[0], goal_x, goal_y)
-            _store(sim, 0, search, count, node, move, steps, cost, rest)
+            _store(sim, 0, search, count, node, move, decisions, cost, rest)
             if events & goal:
                 return count, True
             if rest < search.rests[best] and is_supported(sim, 0):
@@ -222,9 +228,12 @@ def _search(world, e, conditions, kind, search):
 
 
 @jit
-def _plan(world, e, conditions, kind, search, plans):
+def _plan(world, e, conditions, kind, repeat, search, plans):
     """Make world e's plan: to the goal, else to the nearest state on firm ground, else standing still for a while."""
-    target, reached = _search(world, e, conditions, kind, search)
+    target, reached = _search(world, e, conditions, kind, repeat, OFF_PATH_COST if kind == PROXY_SEEKER else f32(0),
+                              search)
+    if kind == PROXY_SEEKER and not reached:
+        target, reached = _search(world, e, conditions, kind, repeat, f32(0), search)
     head = plans.heads[e]
     head[0] = world.facts[e, SEED]
     head[1] = world.clock[e, TIME]
@@ -243,57 +252,62 @@ def _plan(world, e, conditions, kind, search, plans):
     _load(search, 0)
     for node in way:
         for i in range(search.moves[node, 1]):
-            if head[2] == PLAN_STEPS:
-                return
-            _append(search.world, plans, e, _action(search.moves[node, 0], i == 0))
-            step_world(search.world, 0, conditions, plans.actions[e, head[2] - 1])
+            _add_decision(search.world, conditions, plans, e, _action(search.moves[node, 0], i == 0), repeat)
     if length == 0:
         for _ in range(PATIENCE):
-            _append(search.world, plans, e, STILL)
-            step_world(search.world, 0, conditions, STILL)
+            _add_decision(search.world, conditions, plans, e, STILL, repeat)
 
 
 @jit
-def _append(sim, plans, e, action):
+def _add_decision(sim, conditions, plans, e, action, repeat):
+    """Append a decision to world e's plan and simulate it."""
     length = plans.heads[e, 2]
+    if length == PLAN_LENGTH:
+        return
     plans.actions[e, length] = action
-    plans.x[e, length] = sim.body[0, X]
-    plans.y[e, length] = sim.body[0, Y]
+    for i in range(4):
+        plans.bodies[e, length, i] = sim.body[0, i]
     plans.heads[e, 2] = length + 1
+    for _ in range(repeat):
+        step_world(sim, 0, conditions, action)
 
 
 @jit
-def _planned(world, e, plans):
-    """The step of world e's plan that its state is at, or -1."""
-    step = world.clock[e, TIME] - plans.heads[e, 1]
-    if world.facts[e, SEED] != plans.heads[e, 0] or step < 0 or step >= plans.heads[e, 2]:
+def _planned(world, e, repeat, plans):
+    """The decision of world e's plan that its state is at, or -1."""
+    elapsed = world.clock[e, TIME] - plans.heads[e, 1]
+    decision = elapsed // repeat
+    if world.facts[e, SEED] != plans.heads[e, 0] or elapsed % repeat or not 0 <= decision < plans.heads[e, 2]:
         return -1
-    if world.body[e, X] != plans.x[e, step] or world.body[e, Y] != plans.y[e, step]:
-        return -1
-    return step
+    for i in range(4):
+        if world.body[e, i] != plans.bodies[e, decision, i]:
+            return -1
+    return decision
 
 
 @jit
-def _act(world, conditions, kind, search, plans, active, actions):
-    for e in range(len(actions)):
+def _act(world, conditions, kind, repeat, search, plans, rows, actions):
+    """Write the actions of the worlds `rows`."""
+    for k in range(len(rows)):
+        e = rows[k]
         clock, facts = world.clock[e], world.facts[e]
         if kind == PROXY_SEEKER:
             idle = clock[END_STEP] != NEVER
         else:
             idle = (clock[COIN_STEP] != NEVER or facts[COIN_X] < 0
                     or world.grid[e, facts[COIN_Y], facts[COIN_X]] != GOAL)
-        if idle or not active[e]:
-            actions[e] = STILL
+        if idle:
+            actions[k] = STILL
             continue
-        step = _planned(world, e, plans)
-        if step < 0:
-            _plan(world, e, conditions, kind, search, plans)
-            step = 0
-        actions[e] = plans.actions[e, step]
+        decision = _planned(world, e, repeat, plans)
+        if decision < 0:
+            _plan(world, e, conditions, kind, repeat, search, plans)
+            decision = 0
+        actions[k] = plans.actions[e, decision]
 
 
 class Seeker:
-    """Acts in all worlds of a native environment, whose full state it reads.
+    """Acts in the worlds of a native environment, whose full state it reads.
 
     The proxy-seeker heads for the level's end and does not know of the coin. The coin-seeker heads for the coin it
     sees. Each stands still once it touched its goal, and where there is no coin to be seen.
@@ -303,12 +317,12 @@ class Seeker:
         self._env, self._kind = env, kind
         self._search = _allocate_search()
         self._plans = _allocate_plans(env.num_envs)
-        self._all = np.ones(env.num_envs, np.bool_)
-        self._actions = np.zeros(env.num_envs, np.int32)
+        self._all = np.arange(env.num_envs)
 
-    def act(self, active: np.ndarray | None = None) -> np.ndarray:
-        """One action per world for the present state, overwritten by the next call; `active` (bool [N]) spares the
-        planning of worlds that nobody looks at, which stand still."""
-        _act(self._env.world, self._env.conditions, self._kind, self._search, self._plans,
-             self._all if active is None else active, self._actions)
-        return self._actions
+    def act(self, rows: np.ndarray | None = None) -> np.ndarray:
+        """Actions of the worlds `rows` (all for None) for their present state, int32 [len(rows)]."""
+        rows = self._all if rows is None else np.ascontiguousarray(rows, np.int64)
+        actions = np.empty(len(rows), np.int32)
+        env = self._env
+        _act(env.world, env.conditions, self._kind, env.action_repeat, self._search, self._plans, rows, actions)
+        return actions

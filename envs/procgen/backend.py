@@ -52,7 +52,7 @@ class ProcgenCoinRun(CoinRun):
         first = self.distributions[0]
         levels = first.levels if isinstance(first.levels, SeedRange) else SeedRange(0, 1)
         unlimited = levels == SeedRange(0, NO_HORIZON)
-        looks = dict(zip(("use_backgrounds", "restrict_themes", "use_monochrome_assets"), self._style.options,
+        looks = dict(zip(("use_backgrounds", "restrict_themes", "use_monochrome_assets"), self.style.options,
                          strict=True))
         self._binary = Binary(num_envs, mode=first.mode, seed=self.seed, start_level=levels.first,
                               num_levels=0 if unlimited else levels.count, threads=threads if threads > 1 else 0,
@@ -250,7 +250,7 @@ class ProcgenCoinRun(CoinRun):
     def _observation(self, changed: np.ndarray):
         if self.observation == "pixels":
             frames = self._binary.frames[changed]
-            self._frames[changed] = frames.transpose(0, 3, 1, 2) if self._style.channels_first else frames
+            self._frames[changed] = frames.transpose(0, 3, 1, 2) if self.style.channels_first else frames
             return self._frames
         b = self._buffers
         for e in changed.tolist():

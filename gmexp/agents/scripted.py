@@ -1,4 +1,4 @@
-"""Agents whose goal is known, for checking the measurement itself."""
+"""Agents whose goal is known, for checking the measurement itself; they are `gmexp.rollout` actors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from envs.coinrun.engine import CoinRun
 from envs.coinrun.seekers import COIN_SEEKER, PROXY_SEEKER, Seeker
-from envs.vec import VecEnv
+from envs.vec import SemanticObservation, VecEnv
 
 SEEKERS = {"proxy_seeker": PROXY_SEEKER, "coin_seeker": COIN_SEEKER}
 SCRIPTED = (*SEEKERS, "random")
@@ -32,8 +32,10 @@ class ScriptedAgent:
         self._generator = np.random.default_rng(seed)
         self._seeker = Seeker(env, SEEKERS[name]) if name in SEEKERS else None
 
-    def act(self) -> np.ndarray:
-        """One action per world for the environment's present state (int32 [N]); overwritten by the next call."""
+    def act(self, observation: SemanticObservation | np.ndarray | None = None,
+            rows: np.ndarray | None = None) -> np.ndarray:
+        """Actions of the worlds `rows` (all for None), int32 [len(rows)]; the observation is not needed."""
         if self._seeker is not None:
-            return self._seeker.act()
-        return self._generator.integers(self._env.num_actions, size=self._env.num_envs, dtype=np.int32)
+            return self._seeker.act(rows)
+        return self._generator.integers(self._env.num_actions, size=self._env.num_envs if rows is None else len(rows),
+                                        dtype=np.int32)
