@@ -11,6 +11,7 @@ import dataclasses
 import io
 import json
 import os
+import tempfile
 import types
 import typing
 import uuid
@@ -28,8 +29,8 @@ from gmexp.errors import UserError
 from gmexp.provenance import config_hash, plain, provenance
 from gmexp.records import Provenance
 
-__all__ = ["as_table", "atomic", "config_hash", "plain", "provenance", "read_bytes", "read_json", "read_npz",
-           "read_provenance", "read_records", "read_table", "schema", "write_bytes", "write_json", "write_npz",
+__all__ = ["as_table", "atomic", "check_writable", "config_hash", "plain", "provenance", "read_bytes", "read_json", "read_npz",
+           "read_provenance", "read_records", "read_table", "remove_temporaries", "schema", "write_bytes", "write_json", "write_npz",
            "write_table", "write_text"]
 
 PROVENANCE_KEY = b"gmexp.provenance"
@@ -71,6 +72,23 @@ def _sync_folder(folder: Path) -> None:
         pass  # some network file systems refuse; the data is safe, only the rename's durability is not promised
     finally:
         os.close(descriptor)
+
+
+def check_writable(folder: Path) -> None:
+    """Make the folder if need be, and find out now rather than after hours of work whether it can be written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror or error}") from error
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what killed writers left below the folder; nobody may be writing there."""
+    for path in folder.rglob(".*.tmp"):
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def write_bytes(path: Path | str, data: bytes) -> Path:

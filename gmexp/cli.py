@@ -50,14 +50,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(name, rest)
     except UserError as error:
-        print(f"gmexp {name}: {' '.join(str(error).split()).removeprefix(f'{name}: ')}", file=sys.stderr)
-        return 2
+        return _complain(name, str(error))
+    except MemoryError as error:
+        return _complain(name, f"not enough memory: {error}")
     except KeyboardInterrupt:
-        print(f"\ngmexp {name}: stopped; the same command goes on where it was", file=sys.stderr)
+        _complain(name, "stopped; the same command goes on where it was")
         return 130
     except BrokenPipeError:  # the reader of our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        return _complain(name, f"{error.filename}: {error.strerror}" if error.filename else str(error))
+
+
+def _complain(name: str, message: str) -> int:
+    print(f"gmexp {name}: {' '.join(message.split()).removeprefix(f'{name}: ')}", file=sys.stderr)
+    return 2
 
 
 def _dispatch(name: str, arguments: list[str]) -> int:

@@ -23,13 +23,14 @@ from envs.outcome import NEVER
 from envs.shifts import find_shift, probe, shift
 from envs.vec import EpisodeLog
 from gmexp import artefacts
+from gmexp.compilation import compile_kernels
 from gmexp.config import EvaluateConfig, EvaluationPlan
 from gmexp.errors import UserError
 from gmexp.progress import Bar
 from gmexp.records import Episode, RunMeta
 from gmexp.rollout import Actor, play
 from gmexp.seeding import stream
-from gmexp.train import load_checkpoint
+from gmexp.train import Checkpoint, load_checkpoint
 
 
 @dataclass(frozen=True)
@@ -44,60 +45,74 @@ class Cell:
 
 
 def cells(training: LevelDistribution, plan: EvaluationPlan) -> list[Cell]:
-    """The cells of a plan, for an agent trained on `training`, on the levels of the evaluation split."""
+    """The cells of a plan, for an agent trained on `training`, on the levels of the evaluation split.
+
+    UserError where the training distribution cannot be shifted so.
+    """
     found = []
-    for kind in sorted(set(plan.shifts)):
-        name = find_shift(kind).name
-        for grade in sorted(set(plan.grades)) if kind else [0.0]:
-            shifted = shift(training, kind, grade)
-            shifted = dataclasses.replace(shifted, levels=split_levels("evaluation", plan.episodes), sequential=True)
-            found.append(Cell(kind, name, grade, False, shifted))
-            if kind in plan.probes:
-                found.append(Cell(kind, name, grade, True, probe(shifted)))
+    try:
+        levels = split_levels("evaluation", plan.episodes)
+        for kind in sorted(set(plan.shifts)):
+            name = find_shift(kind).name
+            for grade in sorted(set(plan.grades)) if kind else [0.0]:
+                shifted = dataclasses.replace(shift(training, kind, grade), levels=levels, sequential=True)
+                found.append(Cell(kind, name, grade, False, shifted))
+                if kind in plan.probes:
+                    found.append(Cell(kind, name, grade, True, probe(shifted)))
+    except ValueError as error:
+        raise UserError(f"the evaluation does not fit the training distribution: {error}") from error
     return found
 
 
 def run(config: EvaluateConfig) -> int:
     """`gmexp evaluate`."""
     checkpoint = load_checkpoint(config.run, config.device)
-    folder = checkpoint.path.parent
-    torch.set_num_threads(1)
-    try:
-        planned = cells(checkpoint.env.distribution(), config.evaluation)
-    except ValueError as error:
-        raise UserError(str(error)) from error
+    planned = cells(checkpoint.env.distribution(), config.evaluation)
+    compile_kernels()
     with Bar(len(planned) * config.evaluation.episodes, f"evaluate {checkpoint.meta.run_id}", "episode") as bar:
-        print(evaluate(folder, config.evaluation, config.device, bar.advance))
+        path = evaluate(checkpoint, config.evaluation, bar.advance)
+    print(path)
     return 0
 
 
-def evaluate(folder: Path, plan: EvaluationPlan, device: str = "cpu",
+def evaluate(checkpoint: Checkpoint, plan: EvaluationPlan,
              on_progress: Callable[[int], None] = lambda episodes: None) -> Path:
-    """Evaluate the finished run in `folder` -> its episodes.parquet. Episodes of the same plan are left as they are."""
-    checkpoint = load_checkpoint(folder, device)
-    path = folder / "episodes.parquet"
+    """Evaluate a checkpoint -> episodes.parquet beside it. Episodes of the same plan are left as they are."""
+    path = checkpoint.path.with_name("episodes.parquet")
     identity = {"run": checkpoint.meta.config_hash, "plan": dataclasses.asdict(plan)}
     planned = cells(checkpoint.env.distribution(), plan)
-    if path.is_file() and (artefacts.read_provenance(path) or {}).get("config_hash") == artefacts.config_hash(identity):
+    if _made_from(path) == artefacts.config_hash(identity):
         on_progress(len(planned) * plan.episodes)
         return path
+    artefacts.check_writable(path.parent)
+    torch.set_num_threads(1)  # the same bits on any number of cores
+    env = make_env(planned, plan, checkpoint.agent.action_repeat)
     actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
-    columns = play_cells(actor, planned, plan, checkpoint.meta, checkpoint.agent.action_repeat,
-                         folder.parent.parent / "levels", on_progress)
+    shared = path.parents[2] / "levels" if path.parents[1].name == "runs" else None
+    columns = play_cells(actor, env, planned, plan, checkpoint.meta, shared, on_progress)
+    env.close()
     origin = artefacts.provenance(None, identity, "episodes of a trained agent under the graded shifts")
     return artefacts.write_table(path, columns, Episode, origin)
 
 
-def play_cells(actor: Actor, planned: list[Cell], plan: EvaluationPlan, meta: RunMeta, action_repeat: int = 1,
+def _made_from(path: Path) -> str | None:
+    """The identity of the episodes in `path`; None where there are none that can be read."""
+    if not path.is_file():
+        return None
+    try:
+        return (artefacts.read_provenance(path) or {}).get("config_hash")
+    except UserError:
+        return None
+
+
+def play_cells(actor: Actor, env: envs.VecEnv, planned: list[Cell], plan: EvaluationPlan, meta: RunMeta,
                cache: Path | None = None,
                on_progress: Callable[[int], None] = lambda episodes: None) -> dict[str, np.ndarray]:
-    """Play every cell as one batch -> columns of `records.Episode`.
+    """Play every cell as one batch, in the environment that `make_env` made -> columns of `records.Episode`.
 
     An episode counts as separated only if its level is certified (see `certified_levels`, which uses `cache`).
     """
-    env = make_env(planned, plan, action_repeat)
     log, slot = play(actor, env, plan.episodes // plan.slots, lambda steps, episodes: on_progress(episodes))
-    env.close()
     certified = np.stack([certified_levels(cell.distribution, cache) for cell in planned])
     first = np.array([cell.distribution.levels.first for cell in planned])
     log = log._replace(separated=certified[log.condition, log.level_seed - first[log.condition]])

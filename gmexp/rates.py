@@ -173,7 +173,7 @@ def build(study: Path, gate: float = 0.8, seed: int = 0) -> list[Path]:
     paths = Study(Path(study))
     runs = paths.runs()
     labels = condition_labels(runs)
-    _check_replicates(runs, labels)
+    check_replicates(runs, labels)
     counts, tallies = [], []
     for meta in runs:
         episodes = artefacts.read_table(paths.episodes(meta.run_id), Episode)
@@ -190,7 +190,7 @@ def build(study: Path, gate: float = 0.8, seed: int = 0) -> list[Path]:
             artefacts.write_json(paths.rates, artefacts.plain(rates), origin)]
 
 
-def _check_replicates(runs: Sequence[RunMeta], labels: dict[str, str]) -> None:
+def check_replicates(runs: Sequence[RunMeta], labels: dict[str, str]) -> None:
     """Refuse to average runs of one seed: they differ in something that no condition label shows."""
     seen: dict[tuple[str, int], str] = {}
     for run in runs:

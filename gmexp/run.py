@@ -1,4 +1,6 @@
-"""`gmexp run`: a whole study. Every stage skips what is already there, so the same command goes on after any stop."""
+"""`gmexp run`: a whole study. Runs already trained and evaluated are left as they are, so the same command goes on after
+any stop; what follows from their episodes is made anew.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +13,23 @@ import queue
 import signal
 import threading
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gmexp import artefacts, stages
+from gmexp.compilation import compile_kernels
 from gmexp.config import EvaluationPlan, RunConfig, TrainConfig, override
 from gmexp.errors import UserError
+from gmexp.evaluate import cells, evaluate
 from gmexp.progress import Bar
-from gmexp.study import Study
-from gmexp.train import describe
+from gmexp.rates import check_replicates
+from gmexp.study import Study, condition_labels
+from gmexp.train import NOT_IDENTITY, describe, load_checkpoint, train
 from gmexp.watch import write_clips
 
 POLL_SECONDS = 0.2
+SAME_FOR_ALL = ("experiment", "seed", "device", *NOT_IDENTITY)  # keys that conditions cannot vary
 
 
 def run(config: RunConfig) -> int:
@@ -31,6 +38,8 @@ def run(config: RunConfig) -> int:
     study = Study(Path(config.out))
     planned = training_runs(config)
     with _locked(study.root):
+        artefacts.remove_temporaries(study.root)
+        compile_kernels()
         _train_and_evaluate(planned, config)
         metas = [study.finished(describe(item).run_id) for item in planned]
         origin = artefacts.provenance(None, dataclasses.asdict(config), f"study {config.experiment}")
@@ -42,13 +51,21 @@ def run(config: RunConfig) -> int:
 
 
 def training_runs(config: RunConfig) -> list[TrainConfig]:
-    """Every condition with every train seed."""
+    """Every condition with every train seed; UserError for what would only show once they were trained."""
     base = TrainConfig(experiment=config.experiment, env=config.env, agent=config.agent, steps=config.steps, seed=0,
                        checkpoint_seconds=config.checkpoint_seconds, device=config.device, out=config.out,
                        logger=config.logger)
+    for key in (key for condition in config.conditions for key in condition):
+        if key.split(".")[0] in SAME_FOR_ALL:
+            raise UserError(f"conditions cannot vary {key}: it is the same for the whole study, and seeds=[...] lists "
+                            "the train seeds of every condition")
     runs = [override(base, {**condition, "seed": seed}) for condition in config.conditions for seed in config.seeds]
-    if len({describe(item).run_id for item in runs}) < len(runs):
+    metas = [describe(item) for item in runs]
+    if len({meta.run_id for meta in metas}) < len(runs):
         raise UserError("two of the conditions are the same")
+    check_replicates(metas, condition_labels(metas))
+    for item in runs:
+        cells(item.env.distribution(), config.evaluation)
     return runs
 
 
@@ -95,8 +112,9 @@ def _train_and_evaluate(planned: Sequence[TrainConfig], config: RunConfig) -> No
     pool = concurrent.futures.ProcessPoolExecutor(workers, context, _start_worker, (messages, os.getpid()))
     total = sum(item.steps for item in planned)
     try:
-        with Bar(total, f"train {len(planned)} runs on {workers} cores", "step") as bar:
-            futures = {pool.submit(_work, item, config.evaluation): describe(item).run_id for item in planned}
+        with Bar(total, f"train {len(planned)} runs, {workers} at a time", "step") as bar:
+            with _interrupts_held():
+                futures = {pool.submit(_work, item, config.evaluation): describe(item).run_id for item in planned}
             waiting = set(futures)
             while waiting:
                 done, waiting = concurrent.futures.wait(waiting, POLL_SECONDS)
@@ -112,7 +130,10 @@ def _train_and_evaluate(planned: Sequence[TrainConfig], config: RunConfig) -> No
     pool.shutdown()
     if failures:
         first, error = next(iter(failures.items()))
-        reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        reason = str(error)
+        if not isinstance(error, UserError):
+            traceback.print_exception(error)
+            reason = f"{type(error).__name__}: {error}"
         raise UserError(f"{len(failures)} of {len(planned)} runs failed, the first being {first}: {reason}; the same "
                         "command tries them again and keeps the others")
 
@@ -135,8 +156,21 @@ def _stop(pool: concurrent.futures.ProcessPoolExecutor) -> None:
     pool.shutdown(cancel_futures=True)
 
 
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back while worker processes start: they inherit that and leave interrupts to the parent for good."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _start_worker(messages: multiprocessing.queues.Queue, parent: int) -> None:
-    """Set up a worker: its interrupts are the parent's business, and it does not outlive the parent."""
+    """Set up a worker: interrupts are the parent's business, and it does not outlive the parent."""
     global _messages
     _messages = messages
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -151,8 +185,5 @@ def _start_worker(messages: multiprocessing.queues.Queue, parent: int) -> None:
 
 def _work(config: TrainConfig, plan: EvaluationPlan) -> None:
     """One run, trained and evaluated."""
-    from gmexp.evaluate import evaluate
-    from gmexp.train import train
-
     folder = train(config, _messages.put)
-    evaluate(folder, plan, config.device)
+    evaluate(load_checkpoint(folder, config.device), plan)

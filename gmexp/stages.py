@@ -27,7 +27,7 @@ from gmexp.tracking import log_study, open_tracker
 def rates(config: RatesConfig) -> int:
     """`gmexp rates`: count the episodes of every run and print the table."""
     study = Study(_existing(config.study))
-    if not study.index.is_file():
+    if not study.index.is_file() or not study.read_index()["config"]:  # not the study of one `gmexp run`
         runs = study.gather()
         if not runs:
             raise UserError(f"{study.root} has no finished runs: train some with `gmexp train out={study.root}`")

@@ -20,6 +20,7 @@ import torch
 import envs
 from gmexp import artefacts
 from gmexp.agents.ppo import ACTION_SETS, PPO, Network, Policy, PPOConfig, network_weights
+from gmexp.compilation import compile_kernels
 from gmexp.config import EnvConfig, TrainConfig
 from gmexp.errors import UserError
 from gmexp.progress import Bar
@@ -35,6 +36,7 @@ NOT_IDENTITY = ("out", "logger", "checkpoint_seconds")  # keys that change where
 def run(config: TrainConfig) -> int:
     """`gmexp train`."""
     meta = describe(config)
+    compile_kernels()
     with Bar(config.steps, f"train {meta.run_id}", "step") as bar:
         train(config, bar.advance)
     print(Study(Path(config.out)).run(meta.run_id))
@@ -70,6 +72,7 @@ def train(config: TrainConfig, on_progress: Callable[[int], None] = lambda steps
     if (folder / "run.json").is_file():
         on_progress(config.steps)
         return folder
+    artefacts.check_writable(folder)
     torch.set_num_threads(1)  # one thread per run: the same bits on any number of cores
     seeds = {name: stream(config.seed, name) for name in ("levels", "agent")}
     env = envs.make_vec(config.env.name, config.agent.num_envs, distribution=config.env.distribution(),
@@ -96,6 +99,9 @@ def _loop(config: TrainConfig, agent: PPO, curve: list[CurvePoint], seconds: flo
         seconds += spent
         point = CurvePoint(steps=agent.steps, seconds=seconds, steps_per_second=(agent.steps - before) / spent,
                            **progress._asdict())
+        if not np.isfinite([progress.policy_entropy, progress.value_loss, progress.explained_variance]).all():
+            raise UserError(f"training diverged within {agent.steps} steps: lower agent.learning_rate, which is "
+                            f"{config.agent.learning_rate:g}")
         curve.append(point)
         tracker.log({k: v for k, v in dataclasses.asdict(point).items() if v is not None and k != "steps"},
                     step=agent.steps)
@@ -112,11 +118,14 @@ def _resume(path: Path, agent: PPO, meta: RunMeta) -> tuple[list[CurvePoint], fl
     """Put an interrupted run's state into `agent` -> its learning curve so far and the seconds it took."""
     if not path.is_file():
         return [], 0.0
-    state = artefacts.read_npz(path, required=("curve", "config_hash"))
-    if str(state["config_hash"]) != meta.config_hash:
-        raise UserError(f"{path} belongs to another configuration: remove it to start anew")
-    curve = [CurvePoint(**point) for point in json.loads(str(state.pop("curve")))]
-    agent.restore(state)
+    try:
+        state = artefacts.read_npz(path, required=("curve", "config_hash"))
+        if str(state["config_hash"]) != meta.config_hash:
+            raise ValueError("it belongs to another configuration")
+        curve = [CurvePoint(**point) for point in json.loads(str(state.pop("curve")))]
+        agent.restore(state)
+    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise UserError(f"cannot go on from {path}: {error}; remove it to start this run anew") from error
     return curve, curve[-1].seconds if curve else 0.0
 
 
@@ -125,8 +134,9 @@ def _finish(config: TrainConfig, agent: PPO, curve: list[CurvePoint], seconds: f
     """Write the complete run, run.json last, and drop what only resumption needed."""
     origin = artefacts.provenance(None, identity(config), "a training run", wall_s=seconds)
     weights = {f"network.{k}": v.numpy(force=True) for k, v in agent.network.state_dict().items()}
+    timeless = {key: value for key, value in artefacts.plain(meta).items() if key != "created_utc"}
     about = {"version": CHECKPOINT_VERSION, "agent": dataclasses.asdict(config.agent),
-             "env": dataclasses.asdict(config.env), "meta": artefacts.plain(meta)}
+             "env": dataclasses.asdict(config.env), "meta": timeless}  # equal runs make equal checkpoints
     artefacts.write_npz(folder / "checkpoint.npz", weights | {"about": np.array(json.dumps(about, sort_keys=True))})
     artefacts.write_table(folder / "curve.parquet", curve, CurvePoint, origin)
     artefacts.write_json(folder / "run.json", {"meta": meta, "config": identity(config)}, origin)
@@ -154,13 +164,16 @@ def load_checkpoint(path: Path | str, device: str = "cpu") -> Checkpoint:
     path = path / "checkpoint.npz" if path.is_dir() else path
     if not path.is_file():
         raise UserError(f"there is no checkpoint {path}: give the folder of a finished run, as `gmexp train` prints it")
-    arrays = artefacts.read_npz(path, required=("about",))
+    try:
+        arrays = artefacts.read_npz(path, required=("about",))
+    except UserError as error:
+        raise UserError(f"{error}; to train the run again, remove its folder") from error
     try:
         about = json.loads(str(arrays["about"]))
         if about["version"] != CHECKPOINT_VERSION:
             raise UserError(f"{path} is a checkpoint of version {about['version']}, this gmexp reads version "
                             f"{CHECKPOINT_VERSION}")
-        agent, env, meta = PPOConfig(**about["agent"]), EnvConfig(**about["env"]), RunMeta(**about["meta"])
+        agent, env, meta = PPOConfig(**about["agent"]), EnvConfig(**about["env"]), RunMeta(**about["meta"], created_utc="")
         network = Network(agent.width, agent.hidden, len(ACTION_SETS[agent.actions]), torch.Generator().manual_seed(0))
         network.load_state_dict(network_weights(arrays, network))
     except UserError:
