@@ -70,14 +70,11 @@ def estimate(args: list[str]) -> int:
     calculator = Calculator(**{key: values[key] for key in ("mode", "harm", "spec_map", "strict", "rl_to_llm",
                                                            "calibration", "kind")})
     result = calculator.estimate(scenario)
-    if values["format"] == "json":
-        print(json.dumps({"scenario": asdict(scenario), **asdict(result)}, indent=2, allow_nan=False))
-    else:
-        print(show_estimate(result))
+    emit({"scenario": asdict(scenario), **asdict(result)}, show_estimate(result), values["format"])
     return 0
 
 
-def show_estimate(result: Estimate) -> str:
+def show_estimate(result: Estimate) -> list[str]:
     """The estimate as text: the numbers, the table of contributions, the warnings."""
     interval = ("none" if result.interval is None else
                 f"{result.interval[0]:.4f} to {result.interval[1]:.4f}")
@@ -91,8 +88,7 @@ def show_estimate(result: Estimate) -> str:
              "contributions"]
     for c in result.contributions:
         lines.append(f"  {c.name:<8} {c.multiplier:8.4f}  {c.effect:+8.4f}  {c.source:<12} {c.setting}")
-    lines += [f"warning: {note}" for note in result.warnings]
-    return "\n".join(lines)
+    return [*lines, *(f"warning: {note}" for note in result.warnings)]
 
 
 TABLES = Command(
@@ -107,21 +103,24 @@ def tables(args: list[str]) -> int:
         return 0
     names = table_names() if values["name"] is None else (values["name"],)
     chosen = [table(name) for name in names]
-    if values["format"] == "json":
-        print(json.dumps([{"name": t.name, "title": t.title, "source": t.source, "remarks": t.remarks,
-                           "rows": [dict(r) for r in t]} for t in chosen], indent=2))
-    elif values["name"] is None:
-        width = max(map(len, names))
-        print("\n".join(f"{t.name:<{width}}  {len(t.rows):2d} rows  {t.title}" for t in chosen))
-    else:
-        print(show_table(chosen[0]))
+    document = [{"name": t.name, "title": t.title, "source": t.source, "remarks": t.remarks,
+                 "rows": [dict(r) for r in t]} for t in chosen]
+    width = max(map(len, names))
+    lines = (show_table(chosen[0]) if values["name"] is not None else
+             [f"{t.name:<{width}}  {len(t.rows):2d} rows  {t.title}" for t in chosen])
+    emit(document, lines, values["format"])
     return 0
 
 
-def show_table(t: Table) -> str:
+def show_table(t: Table) -> list[str]:
     """Title, source, aligned columns, remarks."""
     head = [f"{t.name}: {t.title}", f"source: {t.source}", *columns_as_text(t.rows)]
-    return "\n".join([*head, *(f"remark: {remark}" for remark in t.remarks)])
+    return [*head, *(f"remark: {remark}" for remark in t.remarks)]
+
+
+def emit(document: Any, lines: list[str], how: str) -> None:
+    """Print the document as JSON or the lines as text."""
+    print(json.dumps(document, indent=2, allow_nan=False) if how == "json" else "\n".join(lines))
 
 
 def columns_as_text(rows: tuple[Mapping[str, Any], ...] | list[Mapping[str, Any]]) -> list[str]:
@@ -157,11 +156,8 @@ def audit(args: list[str]) -> int:
             raise UserError(f"audit: no item {values['item']!r}{nearest(values['item'], items)}; "
                             f"items: {', '.join(items)}")
         findings = tuple(f for f in findings if f.item == values["item"])
-    if values["format"] == "json":
-        print(json.dumps([asdict(f) for f in findings], indent=2, allow_nan=False))
-    else:
-        print("\n\n".join(f"{f.item}\n  {f.finding}\n  numbers: {_short(f.numbers)}\n  here: {f.treatment}"
-                          for f in findings))
+    lines = [f"{f.item}\n  {f.finding}\n  numbers: {_short(f.numbers)}\n  here: {f.treatment}\n" for f in findings]
+    emit([asdict(f) for f in findings], lines, values["format"])
     return 0
 
 
@@ -193,7 +189,8 @@ def scenarios(args: list[str]) -> int:
         return 0
     calculator = Calculator(mode=values["mode"])
     if values["show"] == "domains":
-        _print_records([asdict(d) for d in recompute_all(calculator)], values["format"])
+        domains = [asdict(d) for d in recompute_all(calculator)]
+        emit(domains, columns_as_text(domains), values["format"])
         return 0
     if values["shift"] is None:
         raise UserError(f"scenarios: show={values['show']} needs a shift, for example shift=4")
@@ -208,12 +205,6 @@ def scenarios(args: list[str]) -> int:
         records = [{"before": p.before.value, "p_misgen": p.p_misgen, "harm_factor": p.harm_factor,
                     "p_harmful": p.p_harmful, "naive": p.naive} for p in results]
     notes = tuple(dict.fromkeys(note for result in results for note in result.warnings))
-    if values["format"] == "json":
-        print(json.dumps({"results": records, "warnings": notes}, indent=2, allow_nan=False))
-    else:
-        print("\n".join([*columns_as_text(records), *(f"warning: {note}" for note in notes)]))
+    emit({"results": records, "warnings": notes},
+         [*columns_as_text(records), *(f"warning: {note}" for note in notes)], values["format"])
     return 0
-
-
-def _print_records(records: list[dict[str, Any]], how: str) -> None:
-    print(json.dumps(records, indent=2, allow_nan=False) if how == "json" else "\n".join(columns_as_text(records)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,15 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmexp.calculator import formula
-from gmexp.calculator.modifiers import (
-    MODIFIERS,
-    alignment_modifier,
-    canonical,
-    capability_modifier,
-    diversity_modifier,
-    modifier_range,
-    spec_modifier,
-)
+from gmexp.calculator.inputs import above_human, columns_as_arrays, factors_of
+from gmexp.calculator.modifiers import MODIFIERS, modifier_range
 from gmexp.calculator.scenario import Contribution, Estimate, Estimates, Scenario
 from gmexp.calculator.tables import row, shift_types, table
 from gmexp.errors import UserError
@@ -27,10 +19,9 @@ from gmexp.keyvalue import nearest
 if TYPE_CHECKING:
     from gmexp.statistics.calibration import Calibration
 
-__all__ = ["MODES", "SETTINGS", "Calculator"]
+__all__ = ["MODES", "Calculator"]
 
 MODES = ("published", "odds", "calibrated")
-SETTINGS = {"spec": "spec_quality", "cap": "capability", "div": "diversity", "align": "alignment"}
 NO_INTERVAL = "none: the source quotes ranges for the bases only"
 
 
@@ -80,9 +71,9 @@ class Calculator:
             from gmexp.calculator.calibrated import estimate_calibrated
 
             return estimate_calibrated(scenario, self.calibration, self.harm, self.kind)
-        factors = _factors(scenario, self.spec_map)
+        factors = factors_of(scenario, self.spec_map)
         shift, multipliers = np.array([scenario.shift]), np.array([[f.multiplier for f in factors]])
-        many = self._evaluate(shift, multipliers, np.array([_above_human(scenario)]))
+        many = self._evaluate(shift, multipliers, np.array([above_human(scenario)]))
         contributions = [self._base_contribution(scenario.shift)]
         for j, factor in enumerate(factors):
             neutral = multipliers.copy()
@@ -115,7 +106,7 @@ class Calculator:
         if self.mode == "calibrated":
             return _stack([self.estimate(Scenario(**{k: v[i].item() for k, v in arrays.items()}))
                            for i in range(len(arrays["shift"]))])
-        shift, multipliers, above = _columns(arrays, self.spec_map)
+        shift, multipliers, above = columns_as_arrays(arrays, self.spec_map)
         return self._evaluate(shift, multipliers, above)
 
     def _evaluate(self, shift: np.ndarray, multipliers: np.ndarray, above_human: np.ndarray) -> Estimates:
@@ -179,81 +170,13 @@ class Calculator:
         if scenario.diversity is not None:
             notes.append("diversity is read as the share of training levels with the correlation broken; the source "
                          "gives thresholds without units")
-        if _above_human(scenario):
+        if above_human(scenario):
             notes.append("above human level the source calls the direction of M_cap unknown"
                          + ("; the interval is widened both ways" if self.mode == "odds" else ""))
         if self._harm == "printed":
             notes.append(f"harm {shift_types()[scenario.shift - 1]['harm_inferred']:g} is inferred from the printed "
                          "base; the source states 50-70%")
         return tuple(notes)
-
-
-def _above_human(scenario: Scenario) -> bool:
-    if scenario.capability is not None:
-        return canonical("capability_levels", scenario.capability) == "superhuman"
-    return scenario.m_cap is not None and scenario.m_cap > 1
-
-
-def _factors(scenario: Scenario, spec_map: str) -> tuple[Contribution, ...]:
-    """The four modifiers of a scenario, effects still 0."""
-    factors = []
-    for name in MODIFIERS:
-        setting, given = getattr(scenario, SETTINGS[name]), getattr(scenario, f"m_{name}")
-        if given is not None:
-            factors.append(Contribution(f"M_{name}", "given", float(given), 0.0, "given"))
-        elif setting is None:
-            factors.append(Contribution(f"M_{name}", "neutral", 1.0, 0.0, "neutral"))
-        else:
-            multiplier, source = _multiplier(name, setting, spec_map)
-            shown = f"{setting:g}" if isinstance(setting, int | float) else setting
-            factors.append(Contribution(f"M_{name}", f"{SETTINGS[name]}={shown}", multiplier, 0.0, source))
-    return tuple(factors)
-
-
-def _multiplier(name: str, setting: Any, spec_map: str) -> tuple[float, str]:
-    """(multiplier, source) of one setting."""
-    if name == "spec":
-        return float(spec_modifier(setting, spec_map)), "interpolated"
-    if name == "div":
-        return float(diversity_modifier(setting)), "interpolated" if 0.1 < setting < 0.3 else "published"
-    table_name = {"cap": "capability_levels", "align": "alignment_methods"}[name]
-    r = row(table_name, "name", canonical(table_name, setting))
-    return r["multiplier"], "published" if r["published"] else "interpolated"
-
-
-def _columns(arrays: Mapping[str, np.ndarray], spec_map: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(shift [n], multipliers [n, 4], above human [n]) from validated columns."""
-    shift = arrays["shift"]
-    if shift.dtype.kind not in "iu":
-        raise UserError("column 'shift' must hold whole numbers from 1 to 4")
-    multipliers, above = np.ones((len(shift), len(MODIFIERS))), np.zeros(len(shift), dtype=bool)
-    maps = {"spec": lambda x: spec_modifier(x, spec_map), "div": diversity_modifier}
-    labels = {"cap": capability_modifier, "align": alignment_modifier}
-    for j, name in enumerate(MODIFIERS):
-        setting, given = arrays.get(SETTINGS[name]), arrays.get(f"m_{name}")
-        if setting is not None and given is not None:
-            raise UserError(f"give {SETTINGS[name]} or m_{name}, not both")
-        if given is not None:
-            given = _numbers(f"m_{name}", given)
-            if not np.all(np.isfinite(given) & (given > 0)):
-                raise UserError(f"column m_{name} must hold finite multipliers above 0")
-            multipliers[:, j] = given
-        elif setting is not None and name in maps:
-            setting = _numbers(SETTINGS[name], setting)
-            if not np.all((setting >= 0) & (setting <= 1)):
-                raise UserError(f"column {SETTINGS[name]} must hold numbers from 0 to 1")
-            multipliers[:, j] = maps[name](setting)
-        elif setting is not None:
-            words, index = np.unique(setting.astype(str), return_inverse=True)
-            multipliers[:, j] = np.array([labels[name](word) for word in words])[index.reshape(-1)]
-    above |= multipliers[:, MODIFIERS.index("cap")] > 1
-    return shift.astype(int), multipliers, above
-
-
-def _numbers(name: str, values: np.ndarray) -> np.ndarray:
-    if values.dtype.kind not in "iuf":
-        raise UserError(f"column {name} must hold numbers")
-    return values.astype(float)
 
 
 def _stack(estimates: list[Estimate]) -> Estimates:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from gmexp.calculator.core import SETTINGS, Calculator
+from gmexp.calculator.core import Calculator
 from gmexp.calculator.formula import harm_values
+from gmexp.calculator.inputs import SETTINGS
 from gmexp.calculator.modifiers import modifier_range
 from gmexp.calculator.scenario import Estimate, Scenario
 from gmexp.calculator.tables import row, table

@@ -22,8 +22,8 @@ from gmexp.statistics.priors import (
     literature_rates,
 )
 
-__all__ = ["literature_grid", "measured_harm", "modifier_effects", "multiplicativity", "ordering_violation",
-           "respects_order"]
+__all__ = ["definition_sensitivity", "literature_grid", "measured_harm", "modifier_effects", "multiplicativity",
+           "ordering_violation", "respects_order"]
 
 CONFLICT = 0.05
 # published low-risk, neutral (multiplier 1) and high-risk settings: arguments of Covariates.columns
@@ -166,6 +166,45 @@ def _weighted_quantiles(x: np.ndarray, weights: np.ndarray, at: Sequence[float])
 
 def _resample(x: np.ndarray, weights: np.ndarray, seed: int) -> np.ndarray:
     return np.random.default_rng([seed, 4]).choice(x, size=len(x), p=weights)
+
+
+def definition_sensitivity(counts: Sequence[OutcomeCounts]) -> list[dict[str, Any]]:
+    """Goal failure and capability under other readings of deaths and time-outs, mean over runs per shift and diversity.
+
+    goal_failure              as analysed: proxy / (intended + proxy)
+    goal_failure_low, _high   Manski bounds: every separated episode without a goal would have shown the intended goal,
+                              or the proxy; None where the number of separated episodes is unknown
+    capability                as analysed: reached / episodes
+    capability_no_timeouts    time-outs left out of the denominator
+    """
+    cells: dict[tuple, dict[tuple, list[OutcomeCounts]]] = {}
+    for c in counts:
+        cell = (c.shift_type, c.shift_name, float(c.grade), float(c.train_diversity))
+        cells.setdefault(cell, {}).setdefault((c.experiment_id, c.run_id), []).append(c)
+    return [{"shift_type": kind, "shift_name": name, "grade": grade, "train_diversity": diversity, "runs": len(runs),
+             **_mean_readings(list(runs.values()))}
+            for (kind, name, grade, diversity), runs in sorted(cells.items())]
+
+
+def _mean_readings(runs: list[list[OutcomeCounts]]) -> dict[str, float | None]:
+    readings = [_readings(rows) for rows in runs]
+    found = {key: [r[key] for r in readings if r[key] is not None] for key in readings[0]}
+    return {key: float(np.mean(values)) if values else None for key, values in found.items()}
+
+
+def _readings(rows: list[OutcomeCounts]) -> dict[str, float | None]:
+    """The readings of one run's rows in one cell."""
+    proxy, capable = sum(c.n_proxy for c in rows), sum(c.capable for c in rows)
+    plain = [c for c in rows if not c.probe]
+    reached, n, timeouts = (sum(getattr(c, key) for c in plain) for key in ("reached", "n_episodes", "n_timeout"))
+    separated = None
+    if all(c.n_separated is not None for c in rows):
+        separated = sum(c.n_separated for c in rows)
+    return {"goal_failure": proxy / capable if capable else None,
+            "goal_failure_low": proxy / separated if separated else None,
+            "goal_failure_high": (proxy + separated - capable) / separated if separated else None,
+            "capability": reached / n if n else None,
+            "capability_no_timeouts": reached / (n - timeouts) if n > timeouts else None}
 
 
 def measured_harm(counts: Sequence[OutcomeCounts]) -> dict[str, Any] | None:

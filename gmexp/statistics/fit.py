@@ -22,6 +22,7 @@ from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.design import CAPABILITY, GOAL, STAGES, Design, build_design
 from gmexp.statistics.diagnostics import Diagnostics, diagnose
 from gmexp.statistics.effects import (
+    definition_sensitivity,
     literature_grid,
     measured_harm,
     modifier_effects,
@@ -103,6 +104,7 @@ def calibrate(counts: Sequence[OutcomeCounts], config: CalibrationConfig | None 
             "capability": "episodes that reached any goal / episodes, rows with probe = false",
             "goal_failure": "proxy first / (intended or proxy first), all rows",
             "deaths_and_timeouts": "not capable (intention to treat)", "replicate": "training run",
+            "other_readings": definition_sensitivity(kept),
             "capability_gate": config.capability_gate, "gated": config.gated, "runs_below_gate": len(below)},
         model={
             "likelihood": "beta-binomial over runs", "formula": FORMULA, "ordered": config.ordered,

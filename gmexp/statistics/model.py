@@ -32,13 +32,11 @@ from scipy.special import digamma, expit, gammaln
 
 from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.design import CAPABILITY, GOAL, Design
+from gmexp.statistics.matrices import Matrix, compact, indicator, places
 from gmexp.statistics.priors import literature_log_ratio, literature_pseudocounts
-
-Matrix = np.ndarray | sparse.csr_array
 
 __all__ = ["Model", "Parameters", "marginal_factor"]
 
-DENSE_LIMIT = 200_000  # entries up to which a dense matrix is faster than a sparse one
 ETA_LIMIT = 35.0  # beyond this the logistic function is 0 or 1 in double precision
 LOG_PHI_LIMIT = 20.0
 TINY = 1e-15
@@ -94,11 +92,11 @@ class Model:
         self.pseudo = literature_pseudocounts(design.shifts, config.a0 * config.priors.literature_n0).reshape(-1, 2)
         # fixed arrays of the likelihood
         self.fixed = self._fixed_map(cell)  # [2S + 2K + U, N]
-        self.slot_to_row = _places(run_slot, self.run_slots) if len(self.run_slots) else None  # [V, N]
-        self.stage_to_row = _indicator(design.stage, 2).T
+        self.slot_to_row = places(run_slot, self.run_slots) if len(self.run_slots) else None  # [V, N]
+        self.stage_to_row = indicator(design.stage, 2).T
         self.phi_index = design.stage * self.S + design.shift if config.phi_per_shift else design.stage
-        self.row_to_phi = _indicator(self.phi_index, self.phi_width)
-        self.u_to_stage, self.v_to_stage = _indicator(self.cells[:, 0], 2), _indicator(self.run_slots[:, 0], 2)
+        self.row_to_phi = indicator(self.phi_index, self.phi_width)
+        self.u_to_stage, self.v_to_stage = indicator(self.cells[:, 0], 2), indicator(self.run_slots[:, 0], 2)
         self.added = np.stack([design.y, design.n - design.y, design.n]).astype(float)[:, None, :]  # [3, 1, N]
 
     def _stage_pairs(self) -> np.ndarray:
@@ -130,10 +128,10 @@ class Model:
         d, rows = self.design, np.arange(len(self.design.y))
         beta = np.zeros((2, self.K, len(rows)))
         beta[d.stage, :, rows] = d.x[d.condition]
-        blocks = [_indicator(d.stage * self.S + d.shift, 2 * self.S).T, beta.reshape(2 * self.K, len(rows))]
+        blocks = [indicator(d.stage * self.S + d.shift, 2 * self.S).T, beta.reshape(2 * self.K, len(rows))]
         if len(self.cells):
-            blocks.append(_places(cell, self.cells))
-        return _compact(sparse.csr_array(sparse.vstack([sparse.csr_array(block) for block in blocks])))
+            blocks.append(places(cell, self.cells))
+        return compact(sparse.csr_array(sparse.vstack([sparse.csr_array(block) for block in blocks])))
 
     def log_density(self, q: np.ndarray) -> np.ndarray:
         """Log density [chains] at q [chains, size], up to a constant."""
@@ -263,20 +261,3 @@ def _several_conditions(cell: np.ndarray) -> bool:
 
 def _distinct(rows: np.ndarray, wanted: bool) -> np.ndarray:
     return np.unique(rows, axis=0) if wanted else rows[:0]
-
-
-def _places(keys: np.ndarray, distinct: np.ndarray) -> Matrix:
-    """[distinct, rows] with a one where a row's key is that distinct key."""
-    place = {tuple(map(int, key)): i for i, key in enumerate(distinct)}
-    index = np.array([place[tuple(map(int, key))] for key in keys], dtype=int)
-    return _compact(sparse.csr_array(sparse.csr_array(_indicator(index, len(place))).T))
-
-
-def _indicator(index: np.ndarray, width: int) -> Matrix:
-    """[len(index), width] with a one per row."""
-    n = len(index)
-    return _compact(sparse.csr_array((np.ones(n), (np.arange(n), index)), shape=(n, width)))
-
-
-def _compact(matrix: sparse.csr_array) -> Matrix:
-    return np.ascontiguousarray(matrix.toarray()) if np.prod(matrix.shape) <= DENSE_LIMIT else matrix

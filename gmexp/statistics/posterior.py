@@ -25,6 +25,7 @@ __all__ = ["KINDS", "Posterior", "Summary", "summarise"]
 KINDS = ("mean_over_runs", "next_run")
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()
+LADDER = ("in_distribution", "superficial", "moderate", "significant", "extreme")
 QUANTILES = (0.025, 0.05, 0.5, 0.95, 0.975)
 
 
@@ -185,9 +186,6 @@ class Posterior:
                    for stage in (CAPABILITY, GOAL)]
             parts.append(self.rates_from_eta(shift, *eta, kind=kind))
         return _mix(parts, kind, self.seed), notes
-
-
-LADDER = ("in_distribution", "superficial", "moderate", "significant", "extreme")
 
 
 def _mix(parts: list[dict[str, np.ndarray]], kind: str, seed: int) -> dict[str, np.ndarray]:

@@ -16,7 +16,8 @@ import numpy as np
 from scipy import stats
 
 from gmexp.calculator import formula
-from gmexp.calculator.core import SETTINGS, Calculator
+from gmexp.calculator.core import Calculator
+from gmexp.calculator.inputs import SETTINGS
 from gmexp.calculator.modifiers import MODIFIERS, modifier_range
 from gmexp.calculator.scenario import Scenario
 from gmexp.calculator.tables import row, shift_types

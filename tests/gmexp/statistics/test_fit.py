@@ -11,7 +11,7 @@ from gmexp.calculator import Scenario
 from gmexp.errors import UserError
 from gmexp.statistics.config import A0_GRID, CalibrationConfig
 from gmexp.statistics.design import CAPABILITY, GOAL, build_design
-from gmexp.statistics.effects import literature_grid, ordering_violation
+from gmexp.statistics.effects import definition_sensitivity, literature_grid, ordering_violation
 from gmexp.statistics.fit import SamplerError, _ordered, calibrate, fit
 from gmexp.statistics.priors import literature_conflict
 from gmexp.statistics.simulate import synthetic_counts
@@ -205,3 +205,17 @@ def test_the_capability_gate(lenient):
 def test_garbage_configurations_are_refused(fields):
     with pytest.raises(UserError):
         CalibrationConfig(**fields)
+
+
+def test_other_readings_of_deaths_and_timeouts():
+    rows = [one("a", intended=4, proxy=4, timeout=2, n_separated=10), one("b", proxy=10, n_separated=10),
+            one("c", timeout=10, n_separated=10)]
+    cell, = definition_sensitivity(rows)
+    assert cell["runs"] == 3
+    assert cell["goal_failure"] == pytest.approx((0.5 + 1) / 2)  # c has nothing to say
+    bounds = (cell["goal_failure_low"], cell["goal_failure_high"])
+    assert bounds == pytest.approx(((0.4 + 1 + 0) / 3, (0.6 + 1 + 1) / 3))
+    assert cell["capability"] == pytest.approx((0.8 + 1 + 0) / 3)
+    assert cell["capability_no_timeouts"] == pytest.approx((1 + 1) / 2)
+    unknown, = definition_sensitivity([one("a", proxy=5, timeout=5)])
+    assert unknown["goal_failure_low"] is None and unknown["goal_failure"] == 1.0

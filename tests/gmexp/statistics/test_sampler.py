@@ -1,5 +1,8 @@
 """Acceptance 9: the sampler against known answers, and diagnostics that notice when it fails."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -8,6 +11,7 @@ from gmexp.statistics.design import GOAL
 from gmexp.statistics.diagnostics import diagnose, ess, ess_bulk, ess_tail, mcse_mean, rhat
 from gmexp.statistics.fit import fit
 from gmexp.statistics.hmc import sample
+from gmexp.statistics.pymc_check import cell_means, example_design
 from gmexp.statistics.quadrature import cell_posterior, model_prior
 from gmexp.statistics.simulate import grid_design
 
@@ -130,3 +134,18 @@ def test_quadrature_agreement(y, n):
     for at in (0.025, 0.975):
         below = (mu < oracle.quantile_mu(at)).astype(float)
         assert below.mean() == pytest.approx(at, abs=0.003 + 4 * mcse_mean(below))
+
+
+PYMC_CELLS = Path(__file__).parent / "data" / "pymc_cells.json"  # written by `python -m gmexp.statistics.pymc_check`
+
+
+def test_cell_means_agree_with_pymc():
+    """Acceptance 9: the same model in PyMC's NUTS gives the same cell means within .01, and the same spread."""
+    stored = json.loads(PYMC_CELLS.read_text())["cells"]
+    posterior, judged = fit(example_design(), CalibrationConfig(chains=8, draws=500))
+    assert judged.passed
+    ours = cell_means(posterior)
+    assert set(ours) == set(stored) and len(stored) >= 11
+    for cell, theirs in stored.items():
+        assert ours[cell]["mean"] == pytest.approx(theirs["mean"], abs=0.01)
+        assert ours[cell]["sd"] == pytest.approx(theirs["sd"], rel=0.1)
