@@ -19,7 +19,7 @@ BACKENDS = ("native", "procgen")
 
 def make_vec(name: str, num_envs: int, *, observation: str = "semantic", levels=None, mode: str | None = None,
              seed: int | None = None, device: str = "cpu", backend: str = "native", threads: int = 1,
-             action_repeat: int = 1, style: FrameStyle | None = None,
+             action_repeat: int = 1, style: FrameStyle | None = None, drawable: bool = False,
              distribution: LevelDistribution | Sequence[LevelDistribution] | None = None, **knobs):
     """A vector environment of `num_envs` worlds.
 
@@ -34,6 +34,7 @@ def make_vec(name: str, num_envs: int, *, observation: str = "semantic", levels=
         threads: threads that share the worlds.
         action_repeat: game steps that an action lasts; rewards add up, logs and horizons count game steps.
         style: how frames look; None is procgen's look, or flat colours on black where procgen is not installed.
+        drawable: a semantic environment can draw frames too (`frames`); pixel environments always can.
         distribution: a `LevelDistribution` in place of levels, mode and knobs; or several, over which the worlds are
             shared out evenly.
         knobs: further fields of `LevelDistribution` (rho, placement, appearance, context, supervision, ...).
@@ -55,4 +56,4 @@ def make_vec(name: str, num_envs: int, *, observation: str = "semantic", levels=
         from envs.procgen.backend import ProcgenCoinRun as Engine
     else:
         from envs.coinrun.engine import CoinRun as Engine
-    return Engine(num_envs, distributions, seed, observation, threads, action_repeat, style)
+    return Engine(num_envs, distributions, seed, observation, threads, action_repeat, style, drawable)

@@ -8,23 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import enum
-import functools
-import hashlib
-import importlib.metadata
 import io
 import json
 import os
-import platform
-import shlex
-import subprocess
-import sys
 import types
 import typing
 import uuid
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -33,13 +24,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-import gmexp
 from gmexp.errors import UserError
+from gmexp.provenance import config_hash, plain, provenance
 from gmexp.records import Provenance
 
+__all__ = ["as_table", "atomic", "config_hash", "plain", "provenance", "read_bytes", "read_json", "read_npz",
+           "read_provenance", "read_records", "read_table", "schema", "write_bytes", "write_json", "write_npz",
+           "write_table", "write_text"]
+
 PROVENANCE_KEY = b"gmexp.provenance"
-PACKAGES = ("numpy", "scipy", "numba", "torch", "gymnasium", "hydra-core", "pyarrow")
-SOURCES = ("gmexp", "envs", "conf", "scripts", "pyproject.toml")  # what makes a checkout dirty
 ARROW = {int: pa.int64(), float: pa.float64(), str: pa.string(), bool: pa.bool_()}
 
 Columns = Mapping[str, Any]
@@ -103,25 +96,6 @@ def _unreadable(path: Path | str, error: Exception) -> UserError:
 
 
 # --- JSON -------------------------------------------------------------------------------------------------------------
-
-def plain(value: Any) -> Any:
-    """`value` in JSON's own types: dataclasses to objects, enums to values, paths to text, numpy to Python."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, enum.Enum):
-        return plain(value.value)
-    if isinstance(value, np.ndarray | np.generic):
-        return plain(value.tolist())
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(v) for v in (sorted(value) if isinstance(value, set | frozenset) else value)]
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if value is None or isinstance(value, str | bool | int | float):
-        return value
-    raise TypeError(f"{type(value).__name__} has no place in JSON: {value!r}")
-
 
 def write_json(path: Path | str, payload: Mapping[str, Any], provenance: Provenance | None = None) -> Path:
     """Write an object; `provenance`, if given, becomes its last key. NaN and infinity are refused: unknown is None."""
@@ -291,40 +265,6 @@ def read_records(path: Path | str, record: type) -> list[Any]:
         raise UserError(f"{path}: {error}") from error
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-# --- where an artefact comes from -------------------------------------------------------------------------------------
-
-def config_hash(config: Mapping[str, Any] | Any) -> str:
-    """First 12 hex digits of the sha256 of the canonical JSON: the identity of a resolved config."""
-    canonical = json.dumps(plain(config), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
-
-
-def provenance(command: str | None, config: Mapping[str, Any] | Any, why: str,
-               wall_s: float | None = None) -> Provenance:
-    """What is needed to make an artefact again, collected now.
-
-    `command` defaults to this process's own command line; `why` is the artefact's purpose in a sentence.
-    """
-    sha, dirty = _checkout()
-    return Provenance(
-        command=command or shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
-        git_sha=sha,
-        dirty=dirty,
-        config_hash=config_hash(config),
-        why=why,
-        versions=_versions(),
-        python=platform.python_version(),
-        platform=platform.platform(),
-        hardware=_hardware(),
-        wall_s=wall_s,
-    )
-
-
 def read_provenance(path: Path | str) -> dict[str, Any] | None:
     """The provenance inside a parquet or JSON artefact, None if it has none."""
     if Path(path).suffix == ".parquet":
@@ -336,46 +276,5 @@ def read_provenance(path: Path | str) -> dict[str, Any] | None:
     return read_json(path).get("provenance")
 
 
-@functools.cache
-def _checkout() -> tuple[str | None, bool | None]:
-    """Commit and dirtiness of the code that is running; None for an installed copy, whatever checkout surrounds it."""
-    root = Path(__file__).resolve().parents[1]
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(("git", "-C", str(root), *arguments), capture_output=True, text=True, check=True,
-                              timeout=20).stdout.strip()
-
-    try:
-        if Path(git("rev-parse", "--show-toplevel")).resolve() != root:
-            return None, None
-        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--", *SOURCES))
-    except (OSError, subprocess.SubprocessError):
-        return None, None
-
-
-@functools.cache
-def _versions() -> dict[str, str]:
-    found = {"gmexp": gmexp.__version__}
-    for package in PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
-    return found
-
-
-def _hardware() -> str:
-    parts = [_cpu_model(), f"{os.cpu_count()} cores"]
-    with contextlib.suppress(ValueError, OSError, AttributeError):
-        parts.append(f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB RAM")
-    torch = sys.modules.get("torch")  # ask only if the caller uses it: importing torch here would cost a second
-    if torch is not None and torch.cuda.is_available():
-        parts.append(torch.cuda.get_device_name())
-    return ", ".join(parts)
-
-
-@functools.cache
-def _cpu_model() -> str:
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine() or "unknown CPU"
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

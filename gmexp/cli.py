@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gmexp.errors import UserError
+from gmexp.help import overview, verb_help
 
 
 class Verb(NamedTuple):
@@ -30,6 +31,12 @@ VERBS = {
     "estimate": Verb("gmexp.calculator.commands", "estimate", "P(misgeneralization) of a scenario", False),
     "verify": Verb("gmexp.verify", "main", "the native engine against procgen's binary, bit by bit", False),
     "tables": Verb("gmexp.calculator.commands", "tables", "every table of the published model", False),
+    "audit": Verb("gmexp.calculator.commands", "audit", "the published model's flaws, with computed numbers", False),
+    "scenarios": Verb("gmexp.calculator.commands", "scenarios", "the published domain scenarios, recomputed", False),
+    "predict": Verb("gmexp.statistics.commands", "predict", "what a calibration expects of a scenario", False),
+    "meta": Verb("gmexp.statistics.commands", "meta", "random-effects meta-analysis", False),
+    "check": Verb("gmexp.statistics.commands", "check", "checks of the statistics: sbc, coverage, loso, ppc", False),
+    "plan": Verb("gmexp.statistics.commands", "plan", "which further runs would help most", False),
 }
 
 
@@ -37,13 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the `gmexp` command; returns the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(_overview())
+        print(overview({name: verb.summary for name, verb in VERBS.items()}))
         return 0
     name, rest = arguments[0], arguments[1:]
     try:
         return _dispatch(name, rest)
     except UserError as error:
-        print(f"gmexp {name}: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"gmexp {name}: {' '.join(str(error).split()).removeprefix(f'{name}: ')}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"\ngmexp {name}: stopped; the same command goes on where it was", file=sys.stderr)
@@ -59,36 +66,13 @@ def _dispatch(name: str, arguments: list[str]) -> int:
         raise UserError(f"there is no such verb: choose one of {', '.join(VERBS)}")
     if not verb.configured:
         return getattr(importlib.import_module(verb.module), verb.function)(arguments)
-    from gmexp import config
-
-    if any(a in ("-h", "--help") for a in arguments):
-        print(_help(name, verb))
+    if any(a in ("-h", "--help", "help") for a in arguments):
+        print(verb_help(name, verb.summary))
         return 0
+    from gmexp import config  # with Hydra and torch: seconds that help need not wait for
+
     loaded = config.load(name, arguments)
     return getattr(importlib.import_module(verb.module), verb.function)(loaded) or 0
-
-
-def _overview() -> str:
-    width = max(map(len, VERBS))
-    lines = [f"  {name:<{width}}  {verb.summary}" for name, verb in VERBS.items()]
-    return "\n".join(["usage: gmexp VERB key=value ...        gmexp VERB --help", "", *lines, "",
-                      "Start with: gmexp run experiment=quickstart"])
-
-
-def _help(name: str, verb: Verb) -> str:
-    """The verb's commented configuration, with the groups it composes."""
-    from gmexp import config
-
-    folder = config.config_folder()
-    text = (folder / f"{name}.yaml").read_text()
-    parts = [f"gmexp {name}: {verb.summary}", "", "Every key below can be given as key=value.", "", text.rstrip()]
-    for group in sorted(p.name for p in folder.iterdir() if p.is_dir()):
-        if f"- {group}:" not in text:
-            continue
-        for path in sorted((folder / group).glob("*.yaml")):
-            parts += ["", f"# --- {group}={path.stem} (keys as {group}.key=value)" if group != "experiment" else
-                      f"# --- experiment={path.stem}", path.read_text().rstrip()]
-    return "\n".join(parts)
 
 
 if __name__ == "__main__":

@@ -6,15 +6,18 @@ unknown keys and missing values are one-line `UserError`s.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import logging
+import typing
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
+import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -22,6 +25,13 @@ from omegaconf.errors import OmegaConfBaseException
 from envs.distribution import LevelDistribution, Physics, split_levels
 from gmexp.agents.ppo import PPOConfig
 from gmexp.errors import UserError
+from gmexp.help import config_folder
+from gmexp.statistics.config import CalibrationConfig
+from gmexp.tracking import check_logger
+
+ENVIRONMENTS = ("coinrun",)
+SEED_LIMIT = 2**63  # seeds are stored as 64-bit integers
+PHYSICS = tuple(f.name for f in dataclasses.fields(Physics))
 
 
 @dataclass
@@ -40,9 +50,14 @@ class EnvConfig:
     physics: dict[str, float]  # see envs.Physics
 
     def __post_init__(self) -> None:
+        if self.name not in ENVIRONMENTS:
+            raise ValueError(f"env.name = {self.name!r}: choose one of {', '.join(ENVIRONMENTS)}")
         if not 0 <= self.diversity <= 1:
             raise ValueError(f"env.diversity = {self.diversity} is not within [0, 1]: it is the share of training "
                              "levels whose correlation is broken")
+        if unknown := sorted(self.physics.keys() - set(PHYSICS)):
+            raise ValueError(f"there is no env.physics.{unknown[0]}: choose from {', '.join(PHYSICS)}")
+        self.distribution()  # refuses whatever else does not fit
 
     def distribution(self) -> LevelDistribution:
         """The levels that training draws from."""
@@ -59,6 +74,9 @@ class LoggerConfig:
     name: str  # none or wandb
     mode: str  # offline or online
     project: str
+
+    def __post_init__(self) -> None:
+        check_logger(self.name, self.mode)
 
 
 @dataclass
@@ -78,8 +96,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise ValueError(f"steps = {self.steps} must be at least 1")
-        if self.seed < 0:
-            raise ValueError(f"seed = {self.seed} must not be negative")
+        _check_seed("seed", self.seed)
+        _check_session(self.checkpoint_seconds, self.device)
 
 
 @dataclass
@@ -97,15 +115,24 @@ class EvaluationPlan:
 
     def __post_init__(self) -> None:
         if self.episodes < 1 or self.slots < 1 or self.episodes % self.slots:
-            raise ValueError(f"episodes = {self.episodes} must be a multiple of slots = {self.slots}, so that every "
-                             "slot plays equally many")
+            raise ValueError(f"evaluation.episodes = {self.episodes} must be a multiple of evaluation.slots = "
+                             f"{self.slots}, so that every slot plays equally many")
         for name in ("shifts", "probes"):
             for kind in getattr(self, name):
                 if kind not in range(5):
-                    raise ValueError(f"{name} = {getattr(self, name)}: shift types are 0 (none) and 1 to 4")
+                    raise ValueError(f"evaluation.{name} = {getattr(self, name)}: shift types are 0 (none) and 1 to 4")
+        if not self.shifts:
+            raise ValueError("evaluation.shifts is empty: name at least one of 0 to 4")
+        if lone := sorted(set(self.probes) - set(self.shifts)):
+            raise ValueError(f"evaluation.probes names {lone[0]}, which evaluation.shifts = {self.shifts} does not")
+        if max(self.shifts) > 0 and not self.grades:
+            raise ValueError("evaluation.grades is empty: the shifts need at least one")
         for grade in self.grades:
             if not 0 <= grade <= 1:
-                raise ValueError(f"grade {grade} is not within [0, 1]")
+                raise ValueError(f"evaluation.grades = {self.grades}: {grade} is not within [0, 1]")
+        _check_seed("evaluation.seed", self.seed)
+        if self.clips < 0:
+            raise ValueError(f"evaluation.clips = {self.clips} must not be negative")
 
 
 @dataclass
@@ -115,6 +142,9 @@ class EvaluateConfig:
     run: str  # folder of the run, or its checkpoint
     evaluation: EvaluationPlan
     device: str
+
+    def __post_init__(self) -> None:
+        _check_device(self.device)
 
 
 @dataclass
@@ -163,7 +193,38 @@ class RunConfig:
     workers: int | None  # runs trained side by side; None for one per core
     out: str
     logger: LoggerConfig
-    statistics_seed: int = field(default=0)
+    statistics_seed: int  # of the bootstrap and the sampler
+
+    def __post_init__(self) -> None:
+        if not self.conditions or not self.seeds:
+            raise ValueError("conditions and seeds must each name at least one")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds = {self.seeds} names a seed twice: runs must differ to count as replicates")
+        if self.workers is not None and self.workers < 1:
+            raise ValueError(f"workers = {self.workers} must be at least 1, or null for one per core")
+        if not 0 <= self.gate <= 1:
+            raise ValueError(f"gate = {self.gate} is not within [0, 1]")
+        CalibrationConfig(seed=self.statistics_seed, chains=self.chains, draws=self.draws)  # refuses what does not fit
+        _check_session(self.checkpoint_seconds, self.device)
+
+
+def _check_seed(key: str, seed: int) -> None:
+    if not 0 <= seed < SEED_LIMIT:
+        raise ValueError(f"{key} = {seed} is not within 0..{SEED_LIMIT - 1}")
+
+
+def _check_session(checkpoint_seconds: float, device: str) -> None:
+    if not checkpoint_seconds >= 0:  # also refuses NaN
+        raise ValueError(f"checkpoint_seconds = {checkpoint_seconds} must not be negative")
+    _check_device(device)
+
+
+def _check_device(device: str) -> None:
+    """Refuse a device that torch does not know or this machine does not have."""
+    try:
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(f"device = {device!r} cannot be used here: {_first_line(error)}") from error
 
 
 SCHEMAS = {"train": TrainConfig, "evaluate": EvaluateConfig, "rates": RatesConfig, "calibrate": CalibrateConfig,
@@ -173,104 +234,109 @@ for _verb, _schema in SCHEMAS.items():
     ConfigStore.instance().store(name=f"{_verb}_schema", node=_schema)
 
 
-def config_folder() -> Path:
-    """conf/ beside the package in a checkout, inside it in an installed wheel."""
-    package = Path(__file__).resolve().parent
-    for folder in (package / "conf", package.parent / "conf"):
-        if (folder / "run.yaml").is_file():
-            return folder
-    raise UserError(f"the configuration files are missing: expected them in {package / 'conf'}")
-
+# --- from the command line --------------------------------------------------------------------------------------------
 
 def load(verb: str, overrides: Sequence[str]) -> Any:
     """The configuration of a stage: conf/<verb>.yaml with `overrides` applied, as its dataclass."""
     logging.getLogger("hydra").setLevel(logging.ERROR)
-    for override in overrides:
-        if "=" not in override and not override.startswith("~"):
-            raise UserError(f"'{override}' is not of the form key=value")
+    groups, kinds = _groups(verb), keys(SCHEMAS[verb])
+    chosen, values = [], {}
+    for item in overrides:
+        key, separator, value = item.partition("=")
+        if not separator:
+            raise UserError(f"'{item}' is not of the form key=value")
+        if key not in kinds:
+            raise UserError(_unknown(key, list(kinds)))
+        if not value:
+            raise UserError(f"{key}= lacks a value")
+        if key not in groups:
+            values[key] = value
+        elif value in _choices(key):
+            chosen.append(item)
+        else:
+            raise UserError(f"there is no {key}={value}: choose one of {', '.join(_choices(key))}")
     try:
         with initialize_config_dir(str(config_folder()), version_base="1.3", job_name=f"gmexp-{verb}"):
-            config = compose(verb, overrides=list(overrides))
+            config = compose(verb, overrides=chosen)
+        for key, value in values.items():
+            OmegaConf.update(config, key, value if kinds[key] is str else _parsed(key, value))
         missing = sorted(OmegaConf.missing_keys(config))
         if missing:
             raise UserError(f"{missing[0]} is missing: give {missing[0]}=... (see gmexp {verb} --help)")
         return OmegaConf.to_object(config)
     except HydraException as error:
-        raise UserError(_explain(verb, error, overrides)) from error
-    except OmegaConfBaseException as error:
+        raise UserError(_explain(verb, error)) from error
+    except (OmegaConfBaseException, ValueError) as error:
         raise UserError(_first_line(error)) from error
-    except ValueError as error:
-        raise UserError(str(error)) from error
+
+
+def _parsed(key: str, value: str) -> Any:
+    """A value in Hydra's notation: a number, true, null, [a, list] or {a: mapping}; text stands as it is."""
+    try:
+        parsed = OverridesParser.create().parse_override(f"{key}={value}")
+    except HydraException as error:
+        raise UserError(f"{key}={value} is not a value: {_first_line(error)}") from error
+    if parsed.is_sweep_override():
+        raise UserError(f"{key}={value} is not one value: a list is [1,2]")
+    return parsed.value()
+
+
+def keys(schema: type, prefix: str = "") -> dict[str, Any]:
+    """The dotted keys of a schema and their types; those of groups and of the physics with them."""
+    found: dict[str, Any] = {}
+    for name, kind in typing.get_type_hints(schema).items():
+        found[prefix + name] = kind
+        if dataclasses.is_dataclass(kind):
+            found |= keys(kind, f"{prefix}{name}.")
+        elif name == "physics":
+            found |= {f"{prefix}{name}.{part}": float for part in PHYSICS}
+    return found
 
 
 def override(config: Any, changes: dict[str, Any]) -> Any:
     """A copy of a config dataclass with dotted keys changed, checked against its schema."""
+    known = keys(type(config))
     node = OmegaConf.structured(config)
     try:
         for key, value in changes.items():
-            if OmegaConf.select(node, key, throw_on_missing=False) is None and key not in _keys(node):
-                raise UserError(_unknown(key, _keys(node)))
+            if key not in known:
+                raise UserError(_unknown(key, list(known)))
             OmegaConf.update(node, key, value)
         return OmegaConf.to_object(node)
     except (OmegaConfBaseException, ValueError) as error:
         raise UserError(_first_line(error)) from error
 
 
-def _keys(node: Any, prefix: str = "") -> list[str]:
-    keys = []
-    for key in node:
-        name = f"{prefix}{key}"
-        keys.append(name)
-        child = node._get_node(key)
-        if OmegaConf.is_dict(child) and not child._is_none() and not child._is_missing():
-            keys += _keys(child, f"{name}.")
-    return keys
-
-
-def _unknown(key: str, known: Sequence[str]) -> str:
-    """One line for a key that does not exist, with the nearest one that does."""
-    last = key.rsplit(".", 1)[-1]
-    near = difflib.get_close_matches(key, known, 1, 0.5) or [k for k in known if k.rsplit(".", 1)[-1] == last]
-    return f"there is no key '{key}'" + (f": did you mean '{near[0]}'?" if near else "")
-
-
-def _explain(verb: str, error: Exception, overrides: Sequence[str]) -> str:
-    """Hydra's explanation as one line, with the nearest key or choice."""
-    text = " ".join(str(error).split())
-    if "Could not override" in text or "not in '" in text or "is not in struct" in text:
-        with initialize_config_dir(str(config_folder()), version_base="1.3"):
-            keys = _keys(compose(verb))
-        for item in overrides:
-            key = item.lstrip("+~").split("=")[0]
-            if key not in keys and key not in _groups():
-                return _unknown(key, [*keys, *_groups()])
-    if "Could not find" in text or "In '" in text:
-        for item in overrides:
-            group, _, choice = item.lstrip("+").partition("=")
-            if group in _groups() and choice not in _choices(group):
-                return f"there is no {group}={choice}: choose one of {', '.join(_choices(group))}"
-    if "You must specify" in text:
-        for group in _groups():
-            if f"'{group}'" in text:
-                return f"give {group}=..., one of {', '.join(_choices(group))}"
-    return _first_line(error)
-
-
-_WRAPPERS = ("raised while composing", "Error merging override")  # Hydra's lines above the one that says what is wrong
-
-
-def _groups() -> list[str]:
-    return sorted(p.name for p in config_folder().iterdir() if p.is_dir())
+def _groups(verb: str) -> list[str]:
+    """The groups of files in conf/ that a verb composes."""
+    entries = OmegaConf.to_container(OmegaConf.load(config_folder() / f"{verb}.yaml"))["defaults"]
+    return [group for entry in entries if isinstance(entry, dict) for group in entry]
 
 
 def _choices(group: str) -> list[str]:
     return sorted(p.stem for p in (config_folder() / group).glob("*.yaml"))
 
 
+# --- one line for what is wrong ---------------------------------------------------------------------------------------
+
+def _unknown(key: str, known: Sequence[str]) -> str:
+    """One line for a key that does not exist, with the nearest one that does."""
+    last = key.rsplit(".", 1)[-1]
+    near = [k for k in known if k.rsplit(".", 1)[-1] == last] or difflib.get_close_matches(key, known, 1, 0.5)
+    return f"there is no key '{key}'" + (f": did you mean '{near[0]}'?" if near else "")
+
+
+def _explain(verb: str, error: HydraException) -> str:
+    """Hydra's explanation as one line: that of the error below, where Hydra only wraps one."""
+    for group in _groups(verb):
+        if "You must specify" in str(error) and f"'{group}'" in str(error):
+            return f"give {group}=..., one of {', '.join(_choices(group))}"
+    return _first_line(error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error)
+
+
 def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    noise = ("full_key", "object_type", "reference_type")
-    lines = [line for line in lines if not line.startswith(noise) and not any(word in line for word in _WRAPPERS)]
-    key = [line.split(":", 1)[1].strip() for line in str(error).splitlines() if line.strip().startswith("full_key")]
-    first = lines[0] if lines else type(error).__name__
-    return f"{key[0]}: {first}" if key and key[0] and key[0] not in first else first
+    """The first line of an error's message, with the key it is about."""
+    if isinstance(error, OmegaConfBaseException) and error.msg:
+        first = error.msg.strip().splitlines()[0]
+        return f"{error.full_key}: {first}" if error.full_key and error.full_key not in first else first
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -16,7 +16,9 @@ import numpy as np
 import torch
 
 import envs
+from envs.coinrun.certify import certify
 from envs.distribution import LevelDistribution, split_levels
+from envs.jit import source_hash
 from envs.outcome import NEVER
 from envs.shifts import find_shift, probe, shift
 from envs.vec import EpisodeLog
@@ -80,24 +82,46 @@ def evaluate(folder: Path, plan: EvaluationPlan, device: str = "cpu",
         on_progress(len(planned) * plan.episodes)
         return path
     actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
-    columns = play_cells(actor, planned, plan, checkpoint.meta, checkpoint.agent.action_repeat, on_progress)
+    columns = play_cells(actor, planned, plan, checkpoint.meta, checkpoint.agent.action_repeat,
+                         folder.parent.parent / "levels", on_progress)
     origin = artefacts.provenance(None, identity, "episodes of a trained agent under the graded shifts")
     return artefacts.write_table(path, columns, Episode, origin)
 
 
 def play_cells(actor: Actor, planned: list[Cell], plan: EvaluationPlan, meta: RunMeta, action_repeat: int = 1,
+               cache: Path | None = None,
                on_progress: Callable[[int], None] = lambda episodes: None) -> dict[str, np.ndarray]:
-    """Play every cell as one batch -> columns of `records.Episode`."""
+    """Play every cell as one batch -> columns of `records.Episode`.
+
+    An episode counts as separated only if its level is certified (see `certified_levels`, which uses `cache`).
+    """
     env = make_env(planned, plan, action_repeat)
     log, slot = play(actor, env, plan.episodes // plan.slots, lambda steps, episodes: on_progress(episodes))
     env.close()
+    certified = np.stack([certified_levels(cell.distribution, cache) for cell in planned])
+    first = np.array([cell.distribution.levels.first for cell in planned])
+    log = log._replace(separated=certified[log.condition, log.level_seed - first[log.condition]])
     return episode_columns(log, slot % plan.slots, planned, plan, meta)
 
 
-def make_env(planned: list[Cell], plan: EvaluationPlan, action_repeat: int = 1) -> envs.VecEnv:
+def certified_levels(distribution: LevelDistribution, cache: Path | None = None) -> np.ndarray:
+    """Which levels of a distribution tell the goals apart, by construction and in play (`envs.coinrun.certify`).
+
+    It depends on nothing but the levels, so runs share it in the folder `cache`.
+    """
+    path = cache and cache / f"{artefacts.config_hash({'levels': distribution, 'engine': source_hash()})}.npz"
+    if path and path.is_file():
+        return artefacts.read_npz(path, required=("separated",))["separated"]
+    separated = certify(distribution)
+    if path:
+        artefacts.write_npz(path, {"separated": separated})
+    return separated
+
+
+def make_env(planned: list[Cell], plan: EvaluationPlan, action_repeat: int = 1, drawable: bool = False) -> envs.VecEnv:
     """One environment for all cells: `plan.slots` worlds each."""
     return envs.make_vec("coinrun", len(planned) * plan.slots, distribution=[c.distribution for c in planned],
-                         seed=stream(plan.seed, "levels"), action_repeat=action_repeat)
+                         seed=stream(plan.seed, "levels"), action_repeat=action_repeat, drawable=drawable)
 
 
 def episode_columns(log: EpisodeLog, slot: np.ndarray, planned: list[Cell], plan: EvaluationPlan,
@@ -116,7 +140,7 @@ def episode_columns(log: EpisodeLog, slot: np.ndarray, planned: list[Cell], plan
         "grade": of_cell("grade"), "probe": of_cell("probe"), "slot": slot, "index": log.index,
         "level_seed": log.level_seed, "coin_x": np.ma.masked_array(log.coin_x, log.coin_x < 0),
         "coin_y": np.ma.masked_array(log.coin_y, log.coin_y < 0), "end_x": log.end_x, "end_y": log.end_y,
-        "num_sections": log.num_sections, "separated": log.separated.astype(bool), "coin_step": step(log.coin_step),
+        "num_sections": log.num_sections, "separated": log.separated, "coin_step": step(log.coin_step),
         "end_step": step(log.end_step),
         "death_step": np.ma.masked_array(log.length, log.died == 0), "length": log.length,
         "truncated": log.truncated, "episode_return": log.episode_return.astype(np.float64)}

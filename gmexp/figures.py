@@ -6,34 +6,21 @@ table `FIGURES` at the end names them all. Files are PNG and SVG, and equal arte
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib
-import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter
 
-from gmexp import artefacts
-from gmexp.rates import CellRates, Rate, read_rates, shift_label
+from gmexp import artefacts, plotting
+from gmexp.plotting import COLUMN, GREY, PAGE, canvas, entry, legend, shares
+from gmexp.rates import CellRates, goal_cells, read_rates, shift_label, strongest
 from gmexp.records import CurvePoint
-from gmexp.study import Study, condition_labels
+from gmexp.study import Study, condition_labels, labels
 
-OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-GREY = "#777777"
-STYLE = {
-    "font.size": 8, "axes.titlesize": 9, "axes.labelsize": 8, "legend.fontsize": 8, "xtick.labelsize": 7.5,
-    "ytick.labelsize": 7.5, "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.7,
-    "axes.titlelocation": "left", "axes.titleweight": "bold", "axes.axisbelow": True, "axes.grid": True,
-    "axes.grid.axis": "y", "grid.color": "#e4e4e4", "grid.linewidth": 0.6, "legend.frameon": False,
-    "xtick.major.size": 0, "ytick.major.size": 2, "lines.linewidth": 1.4, "svg.hashsalt": "gmexp",
-    "savefig.facecolor": "white", "font.family": "DejaVu Sans",
-}  # fmt: skip
-COLUMN, PAGE = 3.4, 7.0  # widths in inches
+TITLES = {"capability": "Capability", "goal_failure": "Goal failure, given capability"}
 
 
 def draw_all(study: Path) -> list[Path]:
@@ -41,55 +28,95 @@ def draw_all(study: Path) -> list[Path]:
     paths = Study(Path(study))
     written = []
     for name, draw in FIGURES.items():
-        with matplotlib.rc_context(STYLE):
+        with matplotlib.rc_context(plotting.STYLE):
             if (figure := draw(paths)) is None:
                 continue
             for suffix in ("png", "svg"):
-                written.append(artefacts.write_bytes(paths.figures / f"{name}.{suffix}", _render(figure, suffix)))
+                data = plotting.render(figure, suffix)
+                written.append(artefacts.write_bytes(paths.figures / f"{name}.{suffix}", data))
     return written
 
 
-def _render(figure: Figure, suffix: str) -> bytes:
-    buffer = io.BytesIO()
-    metadata = {"Date": None} if suffix == "svg" else {"Software": None}
-    figure.savefig(buffer, format=suffix, dpi=200, metadata=metadata)
-    return buffer.getvalue()
-
-
-# --- the figures ------------------------------------------------------------------------------------------------------
-
 def rates(study: Study) -> Figure | None:
-    """Capability and goal failure per shift: a dot per run, mean and interval per condition, the published value."""
+    """Capability and goal failure per shift: a dot per run, mean and interval per condition, the published value.
+
+    A shift measured at several grades is shown at its highest; `grades` shows them all.
+    """
     if not study.rates.exists():
         return None
-    cells = read_rates(study.rates).cells
-    conditions = _unique(cell.condition for cell in cells)
+    cells = strongest(read_rates(study.rates).cells)
+    colours = plotting.colours(cell.condition for cell in cells)
     published = {row["shift"]: row["published"] for row in _estimates(study)}
-    figure, axes = _canvas(PAGE, 2.9, 2)
-    panels = (("capability", "Capability", "capability", [c for c in cells if not c.probe]),
-              ("goal_failure", "Goal failure, given capability", "goal_failure",
-               [c for c in cells if c.goal_failure.n_runs]))
-    for axis, (metric, title, key, shown) in zip(axes, panels, strict=True):
-        groups = _unique(shift_label(cell) for cell in shown)
+    figure, (axes,) = canvas(PAGE, 2.9, 2)
+    panels = {"capability": [cell for cell in cells if not cell.probe], "goal_failure": goal_cells(cells)}
+    for axis, (metric, shown) in zip(axes, panels.items(), strict=True):
+        groups = sorted({cell.shift_type: shift_label(cell) for cell in shown}.items())
+        position = {shift: x for x, (shift, _) in enumerate(groups)}
         for cell in shown:
-            offset = _dodge(conditions.index(cell.condition), len(conditions))
-            _run_dots(axis, groups.index(shift_label(cell)) + offset, getattr(cell, metric),
-                      _colour(conditions, cell.condition))
-        marked = {shift_label(cell): published[cell.shift_type][key] for cell in shown if cell.shift_type in published}
-        axis.scatter([groups.index(g) for g in marked], list(marked.values()), marker="D", s=22, facecolor="white",
-                     edgecolor="black", linewidth=1, zorder=4)
-        _shares(axis, title)
-        axis.set_xticks(range(len(groups)), [_wrapped(g) for g in groups])
+            offset = plotting.dodge(list(colours).index(cell.condition), len(colours))
+            plotting.run_dots(axis, position[cell.shift_type] + offset, getattr(cell, metric), colours[cell.condition])
+        marked = [shift for shift in position if shift in published]
+        plotting.published(axis, [position[s] for s in marked], [published[s][metric] for s in marked])
+        shares(axis, TITLES[metric])
+        axis.set_xticks(range(len(groups)), [plotting.wrapped(label) for _, label in groups])
         axis.set_xlim(-0.6, max(len(groups), 1) - 0.4)
         if not groups:
             axis.text(0.5, 0.5, "no level separates the goals,\nor no run was capable", ha="center", va="center",
                       transform=axis.transAxes, color=GREY)
-    handles = [axes[0].plot([], [], "o-", color=_colour(conditions, c), label=_pretty(c), markersize=5)[0]
-               for c in conditions]
-    if published:
-        handles.append(axes[0].scatter([], [], marker="D", s=22, facecolor="white", edgecolor="black",
-                                       label="published"))
-    _legend(figure, handles)
+    legend(figure, [*(entry(colour, c) for c, colour in colours.items()), *[plotting.PUBLISHED] * bool(published)])
+    return figure
+
+
+def grades(study: Study) -> Figure | None:
+    """Capability and goal failure against the grade of each shift: means over runs in the bands of their intervals.
+
+    Grade 0 is the training distribution. Goal failure is that of a shift's probe where it has one.
+    """
+    cells = read_rates(study.rates).cells if study.rates.exists() else ()
+    shifts = {c.shift_type: c.shift_name.replace("_", " ") for c in cells if c.shift_type}
+    if len({c.grade for c in cells if c.shift_type}) < 2:
+        return None
+    colours = plotting.colours(cell.condition for cell in cells)
+    panels = {"capability": [cell for cell in cells if not cell.probe], "goal_failure": goal_cells(cells)}
+    figure, axes = canvas(PAGE, 3.8, len(shifts), len(panels))
+    for row, (metric, shown) in zip(axes, panels.items(), strict=True):
+        for axis, shift in zip(row, sorted(shifts), strict=True):
+            for condition, colour in colours.items():
+                points = {c.grade: getattr(c, metric) for c in shown
+                          if c.shift_type in (0, shift) and c.condition == condition}
+                grade = sorted(points)
+                low, mean, high = ([getattr(points[g], end) for g in grade] for end in ("low", "mean", "high"))
+                axis.fill_between(grade, low, high, color=colour, alpha=0.15, linewidth=0)
+                axis.plot(grade, mean, "o-", color=colour, markersize=3.5)
+            first, top = axis is row[0], metric == "capability"
+            shares(axis, f"{shift} {shifts[shift]}" if top else "")
+            axis.set_xlim(-0.04, 1.04)
+            axis.tick_params(labelleft=first, labelbottom=not top)
+            axis.set_ylabel(metric.replace("_", " ").capitalize() if first else "")
+    figure.supxlabel("grade of the shift", fontsize=plotting.STYLE["axes.labelsize"])
+    legend(figure, [entry(colour, condition) for condition, colour in colours.items()])
+    return figure
+
+
+def diversity(study: Study) -> Figure | None:
+    """Goal failure against training diversity, a line per shift: for three or more conditions that differ in delta."""
+    cells = goal_cells(strongest(read_rates(study.rates).cells)) if study.rates.exists() else []
+    deltas = {cell.condition: plotting.delta(cell.condition) for cell in cells}
+    if None in deltas.values() or len(deltas) < 3:
+        return None
+    position = {delta: x for x, delta in enumerate(sorted(deltas.values()))}  # even steps: deltas span decades
+    colours = plotting.colours(shift_label(cell) for cell in cells)
+    figure, ((axis,),) = canvas(COLUMN, 2.7, 1)
+    for order, (shift, colour) in enumerate(colours.items()):
+        offset = 0.35 * plotting.dodge(order, len(colours))
+        mine = {position[deltas[c.condition]] + offset: c.goal_failure for c in cells if shift_label(c) == shift}
+        axis.plot(sorted(mine), [mine[x].mean for x in sorted(mine)], color=colour, linewidth=1)
+        for x, rate in mine.items():
+            plotting.run_dots(axis, x, rate, colour)
+    shares(axis, TITLES["goal_failure"])
+    axis.set_xticks(list(position.values()), [f"{delta:g}" for delta in position])
+    axis.set_xlabel("training diversity δ")
+    legend(figure, [entry(colour, shift) for shift, colour in colours.items()], columns=2)
     return figure
 
 
@@ -98,128 +125,114 @@ def training(study: Study) -> Figure | None:
     runs = [run for run in study.runs() if study.curve(run.run_id).exists()]
     if not runs:
         return None
-    labels = condition_labels(study.runs())
-    conditions = _unique(labels[run.run_id] for run in runs)
-    figure, (axis,) = _canvas(COLUMN, 2.5, 1)
-    handles = []
-    for condition in conditions:
-        colour = _colour(conditions, condition)
+    named = condition_labels(study.runs())
+    colours = plotting.colours(named[run.run_id] for run in runs)
+    figure, ((axis,),) = canvas(COLUMN, 2.5, 1)
+    for condition, colour in colours.items():
         curves = []
-        for run in (run for run in runs if labels[run.run_id] == condition):
+        for run in (run for run in runs if named[run.run_id] == condition):
             table = artefacts.read_table(study.curve(run.run_id), CurvePoint)
             curves.append((table["steps"].to_numpy(), table["success"].to_numpy()))
             axis.plot(*curves[-1], color=colour, linewidth=0.6, alpha=0.45)
-        grid, mean = _mean_curve(curves)
-        handles += axis.plot(grid, mean, color=colour, linewidth=1.8, label=_pretty(condition))
-    _shares(axis, "Coin reached in training")
+        axis.plot(*plotting.mean_curve(curves), color=colour, linewidth=1.8)
+    shares(axis, "Coin reached in training")
     axis.set_xlabel("environment steps")
-    axis.xaxis.set_major_formatter(FuncFormatter(_count))
-    _legend(figure, handles)
+    axis.xaxis.set_major_formatter(FuncFormatter(plotting.count))
+    legend(figure, [entry(colour, condition, marker="") for condition, colour in colours.items()])
+    return figure
+
+
+def forest(study: Study) -> Figure | None:
+    """What the hierarchical model makes of the runs: posteriors of the mean over runs and of the next run, and dots.
+
+    A hollow mean has no run behind it: the model, not the data, speaks there.
+    """
+    if not study.calibration.exists() or not study.rates.exists():
+        return None
+    calibration = artefacts.read_json(study.calibration, required=["summaries", "model"])
+    shifts, conditions = (calibration["model"]["structure"][key] for key in ("shifts", "conditions"))
+    names, cells = labels(conditions), read_rates(study.rates).cells
+    colours = plotting.colours(names)
+    published = {row["shift"]: row["published"] for row in _estimates(study)}
+    height = len(names) + 0.5  # of a shift's rows, in rows
+    figure, (axes,) = canvas(PAGE, 0.9 + 0.2 * len(shifts) * height, 2)
+    for axis, metric in zip(axes, TITLES, strict=True):
+        for summary in (item for item in calibration["summaries"] if item["quantity"] == metric):
+            name, shift = names[summary["condition"]], shifts[summary["shift"]]
+            y, ends = summary["shift"] * height + summary["condition"], [summary["q025"], summary["q975"]]
+            if summary["kind"] == "next_run":
+                axis.plot(ends, [y, y], color=colours[name], linewidth=0.7, alpha=0.55)
+                continue
+            dots = _run_rates(cells, metric, shift, name)
+            axis.plot(ends, [y, y], color=colours[name], linewidth=2.2, zorder=3)
+            axis.scatter(summary["mean"], y, s=24, facecolor=colours[name] if dots else "white",
+                         edgecolor=colours[name], zorder=5)
+            axis.scatter(dots, [y] * len(dots), **plotting.RUN_DOT, zorder=4)
+        middles = [order * height + (len(names) - 1) / 2 for order in range(len(shifts))]
+        for middle, shift in zip(middles, shifts, strict=True):
+            if shift["type"] in published:
+                plotting.published(axis, published[shift["type"]][metric], middle)
+        shares(axis, TITLES[metric], axis.xaxis)
+        axis.set_yticks(middles, [_shift_name(shift) for shift in shifts] if axis is axes[0] else [])
+        axis.set_ylim(middles[-1] + height / 2, middles[0] - height / 2)
+        axis.grid(axis="y", visible=False)
+        axis.tick_params(axis="y", length=0)
+    legend(figure, [*(entry(colour, name, linewidth=2.2) for name, colour in colours.items()),
+                    entry(GREY, "next run, 95%", marker="", linewidth=0.7),
+                    axes[0].scatter([], [], **plotting.RUN_DOT, label="a run"),
+                    *[plotting.PUBLISHED] * bool(published)])
     return figure
 
 
 def base_rates(study: Study) -> Figure | None:
-    """The model's base rates per shift, as published and as calibrated on this study."""
+    """The model's base rates per shift, as published and as calibrated on each training diversity of this study."""
     if not (estimates := _estimates(study)):
         return None
     panels = {"capability": "P(capability)", "goal_failure": "P(goal fails | capability)",
               "p_misgen": "P(misgeneralization)"}
-    figure, axes = _canvas(PAGE, 2.5, len(panels))
+    names = [f"delta={condition['train_diversity']:g}" for condition in estimates[0]["conditions"]]
+    colours = plotting.colours(names)
+    figure, (axes,) = canvas(PAGE, 2.5, len(panels))
     for axis, (key, title) in zip(axes, panels.items(), strict=True):
         for x, row in enumerate(estimates):
-            axis.scatter(x - 0.12, row["published"][key], marker="D", s=26, facecolor="white", edgecolor="black",
-                         zorder=3)
-            if calibrated := (row.get("calibrated") or {}).get(key):
-                _interval(axis, x + 0.12, calibrated["mean"], calibrated["q025"], calibrated["q975"], OKABE_ITO[0])
-        _shares(axis, title)
+            plotting.published(axis, x, row["published"][key])
+            for order, (name, condition) in enumerate(zip(names, row["conditions"], strict=True)):
+                beside = 0.2 if len(names) == 1 else plotting.dodge(order, len(names))
+                rate = condition[key]
+                plotting.interval(axis, x + beside, rate["mean"], rate["q025"], rate["q975"], colours[name])
+        shares(axis, title)
         axis.set_xticks(range(len(estimates)), [f"type {row['shift']}" for row in estimates])
         axis.set_xlim(-0.6, len(estimates) - 0.4)
-    _legend(figure, [
-        axes[0].scatter([], [], marker="D", s=26, facecolor="white", edgecolor="black", label="published"),
-        axes[0].plot([], [], "o-", color=OKABE_ITO[0], markersize=5, label="calibrated, 95% credible interval")[0]])
+    legend(figure, [plotting.PUBLISHED, *(entry(colour, f"calibrated, {name}") for name, colour in colours.items())])
     return figure
 
 
-# --- shared pieces ----------------------------------------------------------------------------------------------------
-
-def _canvas(width: float, height: float, panels: int) -> tuple[Figure, Sequence[Axes]]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.subplots(1, panels, squeeze=False)[0]
-
-
-def _legend(figure: Figure, handles: Sequence[Any]) -> None:
-    figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), 4), handlelength=1.6,
-                  columnspacing=1.4)
-
-
-def _shares(axis: Axes, title: str) -> None:
-    axis.set_title(title)
-    axis.set_ylim(-0.03, 1.03)
-    axis.set_yticks(np.linspace(0, 1, 6))
-    axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-
-
-def _run_dots(axis: Axes, x: float, rate: Rate, colour: str) -> None:
-    if rate.mean is None:
-        return
-    known = [run.rate for run in rate.runs if run.rate is not None]
-    spread = np.linspace(-0.07, 0.07, len(known)) if len(known) > 1 else [0.0]
-    axis.scatter(x + np.asarray(spread), known, s=9, color=colour, alpha=0.4, linewidth=0, zorder=2)
-    _interval(axis, x, rate.mean, rate.low, rate.high, colour)
-
-
-def _interval(axis: Axes, x: float, mean: float, low: float, high: float, colour: str) -> None:
-    axis.plot([x, x], [low, high], color=colour, linewidth=1.4, zorder=3, solid_capstyle="butt")
-    axis.scatter(x, mean, s=22, color=colour, edgecolor="white", linewidth=0.7, zorder=5)
-
-
-def _mean_curve(curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    """The mean of curves on the grid where all of them are defined."""
-    known = [(steps[~np.isnan(y)], y[~np.isnan(y)]) for steps, y in curves]
-    known = [(steps, y) for steps, y in known if len(steps)]
-    if not known:
-        return np.array([]), np.array([])
-    grid = np.linspace(max(s[0] for s, _ in known), min(s[-1] for s, _ in known), 200)
-    return grid, np.mean([np.interp(grid, *curve) for curve in known], axis=0)
+FIGURES: dict[str, Callable[[Study], Figure | None]] = {
+    "rates": rates,
+    "grades": grades,
+    "diversity": diversity,
+    "training": training,
+    "forest": forest,
+    "base_rates": base_rates,
+}
 
 
 def _estimates(study: Study) -> list[dict[str, Any]]:
     return artefacts.read_json(study.estimate, required=["shifts"])["shifts"] if study.estimate.exists() else []
 
 
-def _unique(items: Iterable[Any]) -> list[Any]:
-    return list(dict.fromkeys(items))
+def _run_rates(cells: Sequence[CellRates], metric: str, shift: Mapping[str, Any], condition: str) -> list[float]:
+    """Run rates as the hierarchical model sees them: goal failure counts a shift's probe together with the shift."""
+    found: dict[str, tuple[int, int]] = {}
+    for cell in cells:
+        if (cell.shift_type, cell.grade, cell.condition) != (shift["type"], shift["grade"], condition):
+            continue
+        for run in () if cell.probe and metric == "capability" else getattr(cell, metric).runs:
+            k, n = found.get(run.run_id, (0, 0))
+            found[run.run_id] = k + run.k, n + run.n
+    return [k / n for k, n in found.values() if n]
 
 
-def _colour(conditions: Sequence[str], condition: str) -> str:
-    return OKABE_ITO[conditions.index(condition) % len(OKABE_ITO)]
-
-
-def _dodge(position: int, size: int) -> float:
-    return 0.0 if size == 1 else (position / (size - 1) - 0.5) * min(0.6, 0.3 * (size - 1))
-
-
-def _pretty(label: str) -> str:
-    return label.replace("delta=", "δ = ")
-
-
-def _wrapped(label: str) -> str:
-    """A shift's label as a narrow column."""
-    for short, wrapped in ((" ", "\n"), (" (", "\n("), (" at ", "\nat "), ("in distribution", "in\ndistribution")):
-        label = label.replace(short, wrapped, 1)
-    return label
-
-
-def _count(value: float, _: Any) -> str:
-    for size, unit in ((1e6, "M"), (1e3, "k")):
-        if abs(value) >= size:
-            return f"{value / size:g}{unit}"
-    return f"{value:g}"
-
-
-FIGURES: dict[str, Callable[[Study], Figure | None]] = {
-    "rates": rates,
-    "training": training,
-    "base_rates": base_rates,
-}
+def _shift_name(shift: Mapping[str, Any]) -> str:
+    grade = f" at {shift['grade']:g}" if shift["type"] and shift["grade"] != 1 else ""
+    return f"{shift['type']} {shift['name'].replace('_', ' ')}{grade}"

@@ -11,76 +11,18 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from envs.outcome import OUTCOMES, Outcome
 from gmexp import artefacts, intervals
-from gmexp.definitions import CELL, DefinedRates, compare, log, tally
+from gmexp.counting import cell_order, count_outcomes
+from gmexp.definitions import DefinedRates, compare, tally
 from gmexp.errors import UserError
 from gmexp.records import Episode, OutcomeCounts, RunMeta
 from gmexp.study import Study, condition_labels
 
 METRICS = ("capability", "goal_failure", "joint_failure")
-
-
-# --- episodes -> counts -----------------------------------------------------------------------------------------------
-
-def count_outcomes(episodes: pa.Table, meta: RunMeta, gate: float = 0.8) -> list[OutcomeCounts]:
-    """Counts of one run, a row per cell and evaluation seed.
-
-    `gate` is the share of in-distribution levels a run must solve to pass the capability gate.
-    """
-    _check_log(episodes, meta)
-    outcome = log(episodes).outcome
-    flags = {f"n_{_COUNT[o]}": pa.array((outcome == index).astype(np.int64)) for index, o in enumerate(OUTCOMES)}
-    flags["n_separated"] = episodes["separated"].cast(pa.int64())
-    flags["n_episodes"] = pa.array(np.ones(len(outcome), np.int64))
-    table = pa.table({name: episodes[name] for name in (*CELL, "eval_seed")} | flags)
-    grouped = table.group_by([*CELL, "eval_seed"], use_threads=False).aggregate([(name, "sum") for name in flags])
-    rows = grouped.rename_columns([name.removesuffix("_sum") for name in grouped.column_names]).to_pylist()
-
-    in_distribution = [row for row in rows if row["shift_type"] == 0 and not row["probe"]]
-    solved = sum(row["n_intended"] + row["n_proxy"] + row["n_ambiguous"] for row in in_distribution)
-    played = sum(row["n_episodes"] for row in in_distribution)
-    id_capability = solved / played if played else None
-    known = artefacts.plain(meta) | {
-        "n_harmful": None, "id_capability": id_capability,
-        "gate_passed": None if id_capability is None else id_capability >= gate,
-    }  # fmt: skip
-    return sorted((OutcomeCounts(**known, **row) for row in rows), key=_cell_order)
-
-
-_COUNT = {Outcome.INTENDED_GOAL: "intended", Outcome.PROXY_GOAL: "proxy", Outcome.DEATH: "death",
-          Outcome.TIMEOUT: "timeout", Outcome.AMBIGUOUS: "ambiguous"}  # fmt: skip
-
-
-def _check_log(episodes: pa.Table, meta: RunMeta) -> None:
-    """Refuse a log that is another run's, counts an episode twice, or gives its slots unequal weight."""
-    for name in ("run_id", "experiment_id", "train_seed"):
-        if found := [v for v in pc.unique(episodes[name]).to_pylist() if v != getattr(meta, name)]:
-            raise UserError(f"episodes of run {meta.run_id} carry {name} = {found[0]!r}, "
-                            f"not {getattr(meta, name)!r}")
-    length = episodes["length"]
-    for name in ("coin_step", "end_step", "death_step"):
-        outside = pc.or_kleene(pc.less(episodes[name], 1), pc.greater(episodes[name], length))
-        if pc.any(outside).as_py():
-            raise UserError(f"episodes of run {meta.run_id}: {name} lies outside 1..length")
-    keys = [*CELL, "eval_seed", "slot"]
-    slots = episodes.group_by(keys, use_threads=False).aggregate([("index", "count"), ("index", "count_distinct")])
-    if pc.any(pc.not_equal(slots["index_count"], slots["index_count_distinct"])).as_py():
-        raise UserError(f"episodes of run {meta.run_id}: the same slot and index occur twice in a cell")
-    sizes = slots.group_by(keys[:-1]).aggregate([("index_count", "min"), ("index_count", "max")])
-    if pc.any(pc.not_equal(sizes["index_count_min"], sizes["index_count_max"])).as_py():
-        raise UserError(f"episodes of run {meta.run_id}: slots differ in their number of episodes, which favours "
-                        "short ones; keep equally many per slot")
-
-
-def _cell_order(row: Any) -> tuple:
-    return (row.shift_type, row.shift_name, row.grade, row.probe)
 
 
 # --- counts -> rates --------------------------------------------------------------------------------------------------
@@ -133,7 +75,7 @@ def summarise(counts: Sequence[OutcomeCounts], rng: np.random.Generator) -> list
     labels = condition_labels(counts)
     cells: dict[tuple, dict[str, list[OutcomeCounts]]] = defaultdict(lambda: defaultdict(list))
     for row in counts:
-        cells[(row.train_diversity, labels[row.run_id], *_cell_order(row))][row.run_id].append(row)
+        cells[(row.train_diversity, labels[row.run_id], *cell_order(row))][row.run_id].append(row)
     summaries = []
     for (_, condition, shift_type, shift_name, grade, probe), runs in sorted(cells.items()):
         ids = sorted(runs)
@@ -179,18 +121,36 @@ def contrasts(cells: Sequence[CellRates]) -> list[Contrast]:
     """Every condition against the first one, wherever both rates are known."""
     if not cells:
         return []
-    baseline = {_cell_order(cell): cell for cell in cells if cell.condition == cells[0].condition}
+    baseline = {cell_order(cell): cell for cell in cells if cell.condition == cells[0].condition}
     found = []
     for cell in cells:
-        base = baseline.get(_cell_order(cell))
+        base = baseline.get(cell_order(cell))
         if base is None or base is cell:
             continue
         for metric in METRICS:
             mine, theirs = getattr(cell, metric), getattr(base, metric)
             if mine.mean is not None and theirs.mean is not None:
-                found.append(Contrast(metric, cell.condition, base.condition, *_cell_order(cell), *intervals.difference(
+                found.append(Contrast(metric, cell.condition, base.condition, *cell_order(cell), *intervals.difference(
                     (mine.mean, mine.low, mine.high), (theirs.mean, theirs.low, theirs.high))))
     return found
+
+
+Cell = TypeVar("Cell", CellRates, Contrast)
+
+
+def strongest(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells, or contrasts, of each shift at the highest grade it was measured at."""
+    top: dict[int, float] = defaultdict(float)
+    for cell in cells:
+        top[cell.shift_type] = max(top[cell.shift_type], cell.grade)
+    return [cell for cell in cells if cell.grade == top[cell.shift_type]]
+
+
+def goal_cells(cells: Sequence[CellRates]) -> list[CellRates]:
+    """Where goal failure can be read: the probe of a shift that has one, else the shift itself; known rates only."""
+    probed = {(cell.shift_type, cell.grade) for cell in cells if cell.probe}
+    return [cell for cell in cells
+            if cell.goal_failure.n_runs and cell.probe == ((cell.shift_type, cell.grade) in probed)]
 
 
 # --- the stage --------------------------------------------------------------------------------------------------------
@@ -213,6 +173,7 @@ def build(study: Path, gate: float = 0.8, seed: int = 0) -> list[Path]:
     paths = Study(Path(study))
     runs = paths.runs()
     labels = condition_labels(runs)
+    _check_replicates(runs, labels)
     counts, tallies = [], []
     for meta in runs:
         episodes = artefacts.read_table(paths.episodes(meta.run_id), Episode)
@@ -227,6 +188,17 @@ def build(study: Path, gate: float = 0.8, seed: int = 0) -> list[Path]:
     origin = artefacts.provenance(None, {"gate": gate, "seed": seed}, "outcome counts and rates with intervals")
     return [artefacts.write_table(paths.counts, counts, OutcomeCounts, origin),
             artefacts.write_json(paths.rates, artefacts.plain(rates), origin)]
+
+
+def _check_replicates(runs: Sequence[RunMeta], labels: dict[str, str]) -> None:
+    """Refuse to average runs of one seed: they differ in something that no condition label shows."""
+    seen: dict[tuple[str, int], str] = {}
+    for run in runs:
+        key = labels[run.run_id], run.train_seed
+        if key in seen:
+            raise UserError(f"runs {seen[key]} and {run.run_id} have the same condition ({key[0]}) and train seed "
+                            f"{run.train_seed}: they cannot both be replicates of it; put them into separate studies")
+        seen[key] = run.run_id
 
 
 def read_rates(path: Path) -> Rates:

@@ -13,20 +13,35 @@ from pathlib import Path
 from typing import Any
 
 from gmexp import artefacts, figures
-from gmexp.errors import UserError
 from gmexp.definitions import DEFINITIONS
+from gmexp.errors import UserError
 from gmexp.html import Html, data_uri, element, glossary, join, table
-from gmexp.rates import METRICS, CellRates, Contrast, Rate, Rates, read_rates, shift_label
-from gmexp.study import Study, condition_labels
+from gmexp.plotting import unique
+from gmexp.rates import (
+    METRICS,
+    CellRates,
+    Contrast,
+    Rate,
+    Rates,
+    goal_cells,
+    read_rates,
+    shift_label,
+    strongest,
+)
+from gmexp.study import Study, condition_labels, pretty
 
 MAX_CLIPS = 12
 CAPTIONS = {
     "rates": "Dots are runs; the large dot is their mean, the line its 95% interval (clustered Wilson). Diamonds are "
-             "the model's published values. Capability counts every level, goal failure the separated ones.",
-    "forest": "Dots are runs; the line is the 95% interval of the hierarchical model for the mean over runs. Diamonds "
-              "are the published values.",
-    "base_rates": "The model's base rates. Published P(misgeneralization) already contains a factor for harm, so it "
-                  "is not the product of the first two panels.",
+             "the model's published values. Capability counts every level, goal failure the separated ones; it is "
+             "that of a shift's probe where it has one.",
+    "forest": "The hierarchical model: thick lines are 95% credible intervals of the mean over runs, thin ones of the "
+              "next run; a hollow mean has no run behind it. Goal failure counts a shift's probe with the shift.",
+    "base_rates": "The model's base rates; P(misgeneralization) is capability times goal failure, without harm. Lines "
+                  "are 95% credible intervals of the mean over runs.",
+    "grades": "Means over runs and their 95% intervals against the grade of each shift; grade 0 is the training "
+              "distribution. Goal failure is that of a shift's probe where it has one.",
+    "diversity": "Goal failure against training diversity: dots are runs, lines join the means of one shift.",
     "training": "Share of training episodes that touched the coin: thin lines are runs, thick lines their mean.",
 }
 GLOSSARY = (
@@ -99,25 +114,27 @@ def _packaged(name: str) -> str:
 def _summary(rates: Rates) -> str:
     runs = {run.run_id for cell in rates.cells for run in cell.capability.runs}
     episodes = sum(cell.n_episodes for cell in rates.cells)
-    conditions = list(dict.fromkeys(cell.condition for cell in rates.cells))
+    conditions = unique(cell.condition for cell in rates.cells)
     return (f"{len(runs)} independent training runs under {len(conditions)} "
-            f"condition{'s' * (len(conditions) > 1)} ({'; '.join(map(_pretty, conditions))}), "
+            f"condition{'s' * (len(conditions) > 1)} ({'; '.join(map(pretty, conditions))}), "
             f"{episodes:,} evaluation episodes.")
 
 
 def _result(study: Study, rates: Rates) -> Html:
-    cells = [cell for cell in rates.cells if cell.shift_type == 3 and not cell.probe] or list(rates.cells)[-1:]
+    top = [cell for cell in strongest(rates.cells) if not cell.probe]
+    cells = [cell for cell in top if cell.shift_type == 3] or top[-1:]
     tiles = []
     for cell in cells[:4]:
         goal = cell.goal_failure
         tiles.append(element(
-            "div", element("span", f"{_pretty(cell.condition)}, shift {shift_label(cell)}"),
+            "div", element("span", f"{pretty(cell.condition)}, shift {shift_label(cell)}"),
             element("b", "–" if goal.mean is None else f"{goal.mean:.0%}"),
             element("span", "goal failure" + _range(goal), class_="name"),
             element("span", f"capable in {cell.capability.mean:.0%} of episodes{_range(cell.capability)}"),
             class_="tile"))
     return join([element("div", tiles, class_="tiles"), *(element("p", line) for line in _findings(rates)),
-                 _headline(rates), _chart(study, "rates")])
+                 _headline(rates), _chart(study, "rates"), _chart(study, "diversity", narrow=True),
+                 _chart(study, "grades")])
 
 
 def _range(rate: Rate) -> str:
@@ -127,15 +144,15 @@ def _range(rate: Rate) -> str:
 def _findings(rates: Rates) -> list[Html]:
     """In words, what each condition does to goal failure under shift 3, and whether its interval excludes nothing."""
     lines = []
-    for change in rates.contrasts:
+    for change in strongest(rates.contrasts):
         if (change.metric, change.shift_type, change.probe) != ("goal_failure", 3, False):
             continue
         points, side = f"{100 * abs(change.difference):.0f} points", "higher" if change.difference > 0 else "lower"
         clear = change.low > 0 or change.high < 0
         lines.append(join([
-            f"Under shift {shift_label(change)}, goal failure at {_pretty(change.condition)} is ",
+            f"Under shift {shift_label(change)}, goal failure at {pretty(change.condition)} is ",
             element("strong", f"{points} {side} than" if clear else "not clearly different from"),
-            f" that at {_pretty(change.baseline)} (difference {_signed(change)})."]))
+            f" that at {pretty(change.baseline)} (difference {_signed(change)})."]))
     return lines
 
 
@@ -145,15 +162,15 @@ def _signed(change: Contrast) -> str:
 
 def _headline(rates: Rates) -> Html | None:
     """Goal failure by condition and shift: the table to look at first."""
-    known = [cell for cell in rates.cells if cell.goal_failure.mean is not None]
+    known = goal_cells(strongest(rates.cells))
     if not known:
         return None
-    shifts = list(dict.fromkeys(shift_label(cell) for cell in known))
-    found = {(_pretty(cell.condition), shift_label(cell)): _rate(cell.goal_failure) for cell in known}
-    found |= {(f"{_pretty(change.condition)} minus {_pretty(change.baseline)}", shift_label(change)): _signed(change)
-              for change in rates.contrasts if change.metric == "goal_failure"}
+    shifts = [label for _, label in sorted({(cell.shift_type, shift_label(cell)) for cell in known})]
+    found = {(pretty(cell.condition), shift_label(cell)): _rate(cell.goal_failure) for cell in known}
+    found |= {(f"{pretty(change.condition)} minus {pretty(change.baseline)}", shift_label(change)): _signed(change)
+              for change in rates.contrasts if change.metric == "goal_failure" and shift_label(change) in shifts}
     rows = [[name, *(found.get((name, shift), "–") for shift in shifts)]
-            for name in dict.fromkeys(name for name, _ in found)]
+            for name in unique(name for name, _ in found)]
     return join([element("p", "Goal failure by training condition and shift: of the episodes in which the agent was "
                               "capable, the share that went for the proxy. Mean over runs and its 95% interval.",
                          class_="note"), table(["Goal failure", *shifts], rows)])
@@ -163,11 +180,11 @@ def _rates(rates: Rates) -> Html:
     head = ["Condition", "Shift", "Capability", "Goal failure", "Joint failure", "Runs", "Episodes"]
 
     def rows(cells: Sequence[CellRates]) -> list[list[Any]]:
-        return [[_pretty(cell.condition), shift_label(cell),
+        return [[pretty(cell.condition), shift_label(cell),
                  *(_rate(getattr(cell, metric), bar=metric != "joint_failure") for metric in METRICS),
                  cell.n_runs, f"{cell.n_episodes:,}"] for cell in cells]
 
-    runs = [[_pretty(cell.condition), shift_label(cell), run.run_id, f"{run.k} / {run.n}",
+    runs = [[pretty(cell.condition), shift_label(cell), run.run_id, f"{run.k} / {run.n}",
              "–" if goal.rate is None else f"{goal.k} / {goal.n}"]
             for cell in rates.cells
             for run, goal in zip(cell.capability.runs, cell.goal_failure.runs, strict=True)]
@@ -196,7 +213,7 @@ def _clips(study: Study) -> Html | None:
         sidecar = clip.with_suffix(".json")
         about = artefacts.read_json(sidecar) if sidecar.exists() else {}
         outcome, caption = about.get("outcome", "unknown"), about.get("caption", "")
-        where = [_pretty(condition), *(f"{word} {about[key]}" for key, word in (("shift_name", "shift"),
+        where = [pretty(condition), *(f"{word} {about[key]}" for key, word in (("shift_name", "shift"),
                                                                               ("level_seed", "level")) if key in about)]
         cards.append(element(
             "figure",
@@ -211,19 +228,41 @@ def _calibration(study: Study) -> Html | None:
     if study.estimate.exists():
         names = {"capability": "P(capability)", "goal_failure": "P(goal fails | capability)",
                  "p_misgen": "P(misgeneralization)"}
-        rows = [[f"type {row['shift']}", *(join([f"{row['published'][key]:.1%} → ", _posterior(
-            (row.get("calibrated") or {}).get(key))]) for key in names)]
-            for row in artefacts.read_json(study.estimate, required=["shifts"])["shifts"]]
-        parts += [element("p", "Published base rate → posterior mean and 95% credible interval after this study.",
-                          class_="note"), table(["Shift", *names.values()], rows), _chart(study, "base_rates")]
+        rows = []
+        for shift in artefacts.read_json(study.estimate, required=["shifts"])["shifts"]:
+            label = f"type {shift['shift']}"
+            rows.append([label, "published", *(f"{shift['published'][key]:.2f}" for key in names)])
+            rows += [[label, f"calibrated, {_delta(rates)}",
+                      *(_triple([rates[key][end] for end in ("mean", "q025", "q975")]) for key in names)]
+                     for rates in shift["conditions"]]
+        parts += [element("p", "The model's base rates: published, and calibrated on this study (posterior mean over "
+                               "runs and 95% credible interval).", class_="note"),
+                  table(["Shift", "Source", *names.values()], rows), _chart(study, "base_rates")]
     if study.calibration.exists():
         calibration = artefacts.read_json(study.calibration)
         parts += [element("p", str(warning), class_="warning") for warning in calibration.get("warnings", ())]
         parts.append(_chart(study, "forest"))
+        parts.append(_modifiers(calibration.get("modifiers", ())))
         if diagnostics := calibration.get("diagnostics"):
             parts.append(element("details", element("summary", "Diagnostics of the sampler"),
                                  glossary((key, _value(value)) for key, value in diagnostics.items())))
     return join(parts) if parts else None
+
+
+MODIFIERS = {"spec": "specification quality", "cap": "capability level", "div": "training diversity",
+             "align": "alignment method"}
+
+
+def _modifiers(modifiers: Sequence[Mapping[str, Any]]) -> Html | None:
+    """What the experiments varied, as a factor on the odds of goal failure, beside the published range."""
+    rows = [[f"{MODIFIERS.get(m['name'], m['name'])}, {_value(m['settings'][0])} to {_value(m['settings'][-1])}",
+             _triple([m["odds_ratio"]["goal_failure"][key] for key in ("mean", "q025", "q975")]),
+             " to ".join(map(_value, m["published_range"]))] for m in modifiers if m["measured"]]
+    if not rows:
+        return None
+    return join([element("p", "What the experiments varied, between the published low-risk and high-risk settings. "
+                              "Published modifiers are ratios of probabilities, so the two columns differ in kind.",
+                         class_="note"), table(["Modifier", "Odds of goal failure ×", "Published M"], rows)])
 
 
 def _definitions(rates: Rates) -> Html:
@@ -231,14 +270,14 @@ def _definitions(rates: Rates) -> Html:
     found = [row for row in rates.definitions if row.shift_type == 3 and not row.probe]
     parts = [glossary(GLOSSARY)]
     if found:
-        conditions = list(dict.fromkeys(row.condition for row in found))
+        conditions = unique(row.condition for row in found)
         by = {(row.definition, row.condition, row.grade): row for row in found}
         grade = max(row.grade for row in found)
         rows = [[element("span", about, class_="rule"),
                  *(_triple(getattr(by[name, condition, grade], metric)) for condition in conditions
                    for metric in ("capability", "goal_failure"))]
                 for name, (_, about) in DEFINITIONS.items() if (name, conditions[0], grade) in by]
-        head = [f"{_pretty(condition)}: {metric}" for condition in conditions for metric in ("capability", "failure")]
+        head = [f"{pretty(condition)}: {metric}" for condition in conditions for metric in ("capability", "failure")]
         parts += [element("p", "How much the definition matters: the same logs under shift 3, judged by other rules.",
                           class_="note"), table(["Rule", *head], rows)]
     return join(parts)
@@ -281,17 +320,11 @@ def _triple(values: Sequence[float | None]) -> Html | str:
     return "–" if mean is None else join([f"{mean:.2f}", element("small", f"[{low:.2f}, {high:.2f}]")])
 
 
-def _posterior(values: Mapping[str, float] | None) -> Html | str:
-    if not values:
-        return "–"
-    return join([f"{values['mean']:.1%}", element("small", f"[{values['q025']:.1%}, {values['q975']:.1%}]")])
+def _delta(condition: Mapping[str, Any]) -> str:
+    return pretty(f"delta={condition['train_diversity']:g}")
 
 
 def _value(value: Any) -> str:
     if value is None:
         return "unknown"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _pretty(label: str) -> str:
-    return label.replace("delta=", "δ = ")

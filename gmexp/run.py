@@ -20,6 +20,7 @@ from gmexp.errors import UserError
 from gmexp.progress import Bar
 from gmexp.study import Study
 from gmexp.train import describe
+from gmexp.watch import write_clips
 
 POLL_SECONDS = 0.2
 
@@ -33,6 +34,7 @@ def run(config: RunConfig) -> int:
         _train_and_evaluate(planned, config)
         metas = [study.finished(describe(item).run_id) for item in planned]
         origin = artefacts.provenance(None, dataclasses.asdict(config), f"study {config.experiment}")
+        _film(study, planned, config.evaluation)
         study.write_index(config.experiment, dataclasses.asdict(config), metas, origin)
         stages.analyse(study, config)
     print(f"\n{study.report}  ({time.monotonic() - started:.0f} s)")
@@ -44,14 +46,18 @@ def training_runs(config: RunConfig) -> list[TrainConfig]:
     base = TrainConfig(experiment=config.experiment, env=config.env, agent=config.agent, steps=config.steps, seed=0,
                        checkpoint_seconds=config.checkpoint_seconds, device=config.device, out=config.out,
                        logger=config.logger)
-    if not config.conditions or not config.seeds:
-        raise UserError("conditions and seeds must each name at least one")
-    if len(set(config.seeds)) < len(config.seeds):
-        raise UserError(f"seeds = {config.seeds} names a seed twice: runs must differ to count as replicates")
     runs = [override(base, {**condition, "seed": seed}) for condition in config.conditions for seed in config.seeds]
     if len({describe(item).run_id for item in runs}) < len(runs):
         raise UserError("two of the conditions are the same")
     return runs
+
+
+def _film(study: Study, planned: Sequence[TrainConfig], plan: EvaluationPlan) -> None:
+    """Animate a few episodes of the first run of every condition."""
+    first_seed = planned[0].seed
+    for item in planned:
+        if item.seed == first_seed:
+            write_clips(study.run(describe(item).run_id), plan)
 
 
 @contextlib.contextmanager

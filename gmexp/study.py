@@ -108,12 +108,23 @@ class Study:
 
 def condition_labels(runs: Sequence[RunMeta | OutcomeCounts]) -> dict[str, str]:
     """A label for the condition of each run id: its delta, and whatever else differs between these runs."""
-    varying = [name for name in CONDITION if len({getattr(run, name) for run in runs}) > 1]
+    conditions = [{name: getattr(run, name) for name in CONDITION} for run in runs]
+    return dict(zip([run.run_id for run in runs], labels(conditions), strict=True))
+
+
+def labels(conditions: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A label for each of these conditions, given as any part of the fields in `CONDITION`."""
+    varying = [name for name in CONDITION if len({condition.get(name) for condition in conditions}) > 1]
     shown = [name for name in CONDITION if name in varying or name == "train_diversity"]
-    return {run.run_id: ", ".join(f"{CONDITION[name]}={_short(getattr(run, name))}" for name in shown) for run in runs}
+    return [", ".join(f"{CONDITION[name]}={_short(condition[name])}" for name in shown) for condition in conditions]
+
+
+def pretty(label: str) -> str:
+    """A condition's label for readers rather than terminals."""
+    return label.replace("delta=", "δ = ")
 
 
 def _short(value: Any) -> str:
-    if value is None:
+    if value is None or value == "":
         return "unknown"
     return f"{value:g}" if isinstance(value, float) else str(value)

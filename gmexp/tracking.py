@@ -57,16 +57,21 @@ def open_tracker(logger: str = "none", mode: str = "offline", project: str = "gm
                  name: str | None = None, config: Mapping[str, Any] | None = None,
                  dir: Path | str = ".") -> Tracker:
     """A tracker by name. Offline needs no account; what it writes under `dir` can be sent later by `wandb sync`."""
-    if logger not in LOGGERS:
-        raise UserError(f"logger should be one of {', '.join(LOGGERS)}, not {logger!r}")
+    check_logger(logger, mode)
     if logger == "none":
         return Tracker()
-    if mode not in MODES:
-        raise UserError(f"the W&B mode should be one of {', '.join(MODES)}, not {mode!r}")
-    if importlib.util.find_spec("wandb") is None:
-        raise UserError("logger=wandb needs the wandb package: pip install 'gmexp[wandb]', or use logger=none")
     return WandbTracker(mode, dict(project=project, group=group, name=name, config=artefacts.plain(config or {}),
                                    dir=str(dir)))
+
+
+def check_logger(logger: str, mode: str) -> None:
+    """Refuse a logger or mode that does not exist, or that needs what is not installed."""
+    if logger not in LOGGERS:
+        raise UserError(f"logger should be one of {', '.join(LOGGERS)}, not {logger!r}")
+    if mode not in MODES:
+        raise UserError(f"the W&B mode should be one of {', '.join(MODES)}, not {mode!r}")
+    if logger == "wandb" and importlib.util.find_spec("wandb") is None:
+        raise UserError("logger=wandb needs the wandb package: pip install 'gmexp[wandb]', or use logger=none")
 
 
 class WandbTracker(Tracker):
@@ -126,10 +131,8 @@ class WandbTracker(Tracker):
     def artefact(self, path: Path, kind: str, name: str) -> None:
         def upload(run: Any, wandb: Any) -> None:
             bundle = wandb.Artifact(re.sub(r"[^\w.-]+", "-", name), type=kind)
-            files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-            for file in files:
-                if file.suffix != ".tmp":  # what a killed process left behind
-                    bundle.add_file(str(file), name=file.name if file == path else str(file.relative_to(path)))
+            for file in [path] if path.is_file() else _artefacts_in(path):
+                bundle.add_file(str(file), name=file.name if file == path else str(file.relative_to(path)))
             run.log_artifact(bundle)
 
         self._attempt(upload)
@@ -137,6 +140,12 @@ class WandbTracker(Tracker):
     def close(self) -> None:
         self._attempt(lambda run, _: run.finish())
         self._run = None
+
+
+def _artefacts_in(folder: Path) -> list[Path]:
+    """The files below a folder, except wandb's own and what a killed process left half-written."""
+    return sorted(file for file in folder.rglob("*")
+                  if file.is_file() and file.suffix != ".tmp" and "wandb" not in file.relative_to(folder).parts)
 
 
 def _warn(message: str) -> None:
@@ -171,7 +180,8 @@ def log_study(tracker: Tracker, study: Path) -> None:
             tracker.table("calibration/summaries", pa.Table.from_pylist(summaries))
     if paths.estimate.exists():
         for row in artefacts.read_json(paths.estimate, required=["shifts"])["shifts"]:
-            tracker.summary(_numbers(f"estimate/shift{row['shift']}", row))
+            found = {f"delta={rates['train_diversity']:g}": rates for rates in row["conditions"]}
+            tracker.summary(_numbers(f"estimate/shift{row['shift']}", found | {"published": row["published"]}))
     for figure in sorted(paths.figures.glob("*.png")):
         tracker.figure(figure)
     experiment = paths.read_index()["experiment"]

@@ -161,7 +161,7 @@ def load_checkpoint(path: Path | str, device: str = "cpu") -> Checkpoint:
             raise UserError(f"{path} is a checkpoint of version {about['version']}, this gmexp reads version "
                             f"{CHECKPOINT_VERSION}")
         agent, env, meta = PPOConfig(**about["agent"]), EnvConfig(**about["env"]), RunMeta(**about["meta"])
-        network = Network(agent.width, len(ACTION_SETS[agent.actions]), torch.Generator().manual_seed(0))
+        network = Network(agent.width, agent.hidden, len(ACTION_SETS[agent.actions]), torch.Generator().manual_seed(0))
         network.load_state_dict(network_weights(arrays, network))
     except UserError:
         raise

@@ -7,4 +7,6 @@
     rules.py     one step of the game
     semantic.py  the observation as tile classes
     engine.py    many worlds stepped together
+    seekers.py   agents whose goal is known, which plan with the exact game
+    certify.py   levels that separate the goals in play too
 """

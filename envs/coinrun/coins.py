@@ -8,15 +8,17 @@ import numpy as np
 
 from envs.coinrun.layout import (
     AT_CELL, AT_END, BEST_X, C_CELL_X, C_CELL_Y, C_HIDE_COIN, C_PLACEMENT, C_RHO, COIN_X, COIN_Y, CORRELATED, END_X,
-    END_Y, GOAL, HIDDEN, LANGOSCO, NEAR_END, NO_COIN, NUM_STATICS, OFF_PATH, OPPOSITE_START_X, SECTION_START,
+    END_Y, GOAL, HIDDEN, LANGOSCO, NEAR_END, NO_COIN, NUM_ENEMIES, NUM_STATICS, OFF_PATH, OPPOSITE_START_X, SECTION_START,
     SEPARATED, SIZE, UNIFORM_GROUND, X, ZERO,
 )
 from envs.coinrun.twister import hash_below, hash_unit
 from envs.jit import jit
 
+START_COLUMNS = 5  # where the first section begins
 SALT_CORRELATION, SALT_SECTION, SALT_CELL = 1, 2, 3
-SAW_BERTH = 2  # columns beside a saw that a jump over it sweeps
-OFF_PATH_RISE = (3, 5)  # rows above the ground in which a floating coin hangs: a jump reaches row 7
+TAKE_OFF, LANDING, FALL = 2, 4, 3  # columns swept before and after what is jumped over, and after a ledge
+JUMP_ROWS = 7  # a jump touches this many rows above the ground, one less where a shift makes gravity stronger
+OFF_PATH_RISE = (3, 6)  # rows above the ground in which a floating coin hangs
 
 
 @jit
@@ -31,9 +33,10 @@ def _nth_bit(mask, n):
 
 
 @jit
-def _near_saw(world, e, x, berth):
+def _saw_within(world, e, first, last):
+    """Whether a saw stands in columns first..last."""
     for i in range(world.facts[e, NUM_STATICS]):
-        if world.statics[e, i, 2] == 0 and abs(np.int32(world.statics[e, i, 0]) - x) <= berth:
+        if world.statics[e, i, 2] == 0 and first <= np.int32(world.statics[e, i, 0]) <= last:
             return True
     return False
 
@@ -49,23 +52,45 @@ def _crates_in(world, e, x):
 
 
 @jit
-def _ground_around(world, e, x):
-    """Highest ground of column x and its neighbours; 0 if one of the three is no safe ground."""
-    left, here, right = world.surface[e, x - 1], world.surface[e, x], world.surface[e, x + 1]
-    if left == 0 or here == 0 or right == 0:
-        return np.int32(0)
-    return np.int32(max(left, max(here, right)))
+def _on_a_beat(world, e, x):
+    """Whether a walker's beat, the level ground it paces, includes column x: it may have to be jumped there."""
+    surface = world.surface[e]
+    for i in range(world.facts[e, NUM_ENEMIES]):
+        column, row = np.int32(world.enemies[e, i, 0]), np.int32(world.enemies[e, i, 1])
+        if surface[x] == row:
+            level = True
+            for between in range(min(x, column), max(x, column) + 1):
+                level = level and surface[between] == row
+            if level:
+                return True
+    return False
 
 
 @jit
 def path_top(world, e, x):
-    """Highest row of column x that an agent heading for the end passes walking or in a jump it cannot do without."""
-    if x < 1 or x > world.facts[e, END_X]:
+    """Highest row of column x that an agent heading for the end passes; the highest of all inside a pit.
+
+    It walks, two rows tall, falls off ledges, and jumps where it must: at a rise, a pit or a saw, and anywhere on a
+    walker's beat. All jumps are equally high, so a jump counts from the ground where it starts.
+    """
+    surface, end_x = world.surface[e], world.facts[e, END_X]
+    if x < 1 or x > end_x:
         return np.int32(-1)
-    top = _ground_around(world, e, x) if x + 1 < SIZE else np.int32(0)
-    if top == 0 or _near_saw(world, e, x, SAW_BERTH):
+    ground = np.int32(surface[x])
+    if ground == 0:
         return np.int32(SIZE - 1)
-    return np.int32(top + 1)
+    first, last = max(x - LANDING, 1), min(x + TAKE_OFF, end_x)
+    top = np.int32(ground + 1)
+    for i in range(max(x - FALL, 1), x):
+        top = max(top, np.int32(surface[i] + 1))
+    for i in range(first, last + 1):
+        if surface[i] == 0:
+            top = max(top, np.int32(ground + JUMP_ROWS))
+        elif i > first and surface[i] > surface[i - 1]:
+            top = max(top, np.int32(surface[i - 1] + JUMP_ROWS))
+    if _saw_within(world, e, first, last) or _on_a_beat(world, e, x):
+        top = max(top, np.int32(ground + JUMP_ROWS))
+    return top
 
 
 @jit
@@ -75,36 +100,32 @@ def on_path(world, e, x, y):
 
 
 @jit
-def _candidate_rows(world, e, x, rule, first):
-    """First row and number of rows of column x in which `rule` may put the coin; `first` is its first column."""
+def _candidate_rows(world, e, x, rule):
+    """First row and number of rows of column x in which `rule` may put the coin."""
     ground = np.int32(world.surface[e, x])
-    if x < first or ground == 0 or _near_saw(world, e, x, 0):
+    if ground == 0 or _saw_within(world, e, x, x):
         return np.int32(0), np.int32(0)
     pile = _crates_in(world, e, x)
     if rule != OFF_PATH:
         return ground, np.int32(1 if pile == 0 else 0)
-    top = _ground_around(world, e, x)
-    if top == 0 or _near_saw(world, e, x, SAW_BERTH):
-        return np.int32(0), np.int32(0)
     lowest = ground + (pile if pile > 0 else OFF_PATH_RISE[0])
     highest = lowest if pile > 0 else ground + OFF_PATH_RISE[1]
-    lowest = max(lowest, top + 2)
-    return lowest, max(highest - lowest + 1, np.int32(0))
+    lowest = max(lowest, path_top(world, e, x) + 1)
+    return np.int32(lowest), max(np.int32(highest - lowest + 1), np.int32(0))
 
 
 @jit
-def _pick_cell(world, e, seed, rule, first):
-    """A cell uniform over all that the rule allows, fixed by the level seed; (-1, -1) if there is none."""
-    end_x = world.facts[e, END_X]
+def _pick_cell(world, e, seed, rule, first, last):
+    """A cell uniform over all that the rule allows in columns first..last, fixed by the level seed; else (-1, -1)."""
     total = 0
-    for x in range(2, end_x):
-        _, rows = _candidate_rows(world, e, x, rule, first)
+    for x in range(first, last + 1):
+        _, rows = _candidate_rows(world, e, x, rule)
         total += rows
     if total == 0:
         return np.int32(-1), np.int32(-1)
     left = hash_below(seed, SALT_CELL, total)
-    for x in range(2, end_x):
-        lowest, rows = _candidate_rows(world, e, x, rule, first)
+    for x in range(first, last + 1):
+        lowest, rows = _candidate_rows(world, e, x, rule)
         if left < rows:
             return np.int32(x), np.int32(lowest + left)
         left -= rows
@@ -142,10 +163,14 @@ def place_coin(world, e, conditions, c, seed, section_columns, sections, langosc
     elif rule == AT_CELL:
         x, y = np.int32(conditions.ints[c, C_CELL_X]), np.int32(conditions.ints[c, C_CELL_Y])
     elif rule != NO_COIN:
-        if rule == UNIFORM_GROUND or rule == OFF_PATH:
-            x, y = _pick_cell(world, e, seed, rule, 2)
+        if rule == UNIFORM_GROUND:
+            x, y = _pick_cell(world, e, seed, rule, 2, end_x - 1)
         elif rule == NEAR_END:
-            x, y = _pick_cell(world, e, seed, rule, _nth_bit(section_columns, sections - 1))
+            x, y = _pick_cell(world, e, seed, rule, _nth_bit(section_columns, sections - 1), end_x - 1)
+        elif rule == OFF_PATH:  # the start always has room, so it is left to levels that have none elsewhere
+            x, y = _pick_cell(world, e, seed, rule, START_COLUMNS, end_x - 1)
+            if x < 0:
+                x, y = _pick_cell(world, e, seed, rule, 1, START_COLUMNS - 1)
         if x < 0 or rule == SECTION_START:
             x = _nth_bit(section_columns, hash_below(seed, SALT_SECTION, sections))
             y = np.int32(world.surface[e, x])

@@ -14,11 +14,11 @@ from typing import NamedTuple
 import numpy as np
 
 from envs.coinrun.layout import (
-    BACKGROUND, C_COUNT, C_FIRST, C_LISTED, C_LOW, C_SEQUENTIAL, COIN_STEP, COIN_X, COIN_Y, CONDITION, CORRELATED, DIED, END_STEP,
-    END_X, END_Y, EPISODES, EVENTS, LEVEL_STREAM, LOG_COIN_STEP, LOG_COIN_X, LOG_COIN_Y, LOG_CONDITION,
-    LOG_CORRELATED, LOG_DIED, LOG_END_STEP, LOG_END_X, LOG_END_Y, LOG_EPISODE, LOG_LENGTH, LOG_SECTIONS, LOG_SEED,
-    LOG_SEPARATED, NUM_LOG, NUM_LOOK, NUM_SECTIONS, NUM_STATE, OFFSET, PLACEMENTS, RETURN, SEED, SEPARATED, STRIDE,
-    TIME, WINDOW, Conditions, allocate,
+    BACKGROUND, C_COUNT, C_FIRST, C_LISTED, C_LOW, C_SEQUENTIAL, COIN_STEP, COIN_X, COIN_Y, CONDITION, CORRELATED,
+    DIED, END_STEP, END_X, END_Y, EPISODES, EVENTS, LEVEL_STREAM, LOG_COIN_STEP, LOG_COIN_X, LOG_COIN_Y,
+    LOG_CONDITION, LOG_CORRELATED, LOG_DIED, LOG_END_STEP, LOG_END_X, LOG_END_Y, LOG_EPISODE, LOG_LENGTH,
+    LOG_SECTIONS, LOG_SEED, LOG_SEPARATED, NUM_LOG, NUM_SECTIONS, NUM_STATE, OFFSET, PLACEMENTS, RETURN, SEED,
+    SEPARATED, STRIDE, TIME, WINDOW, Conditions, allocate,
 )
 from envs.coinrun.levels import generate_level
 from envs.coinrun.pixels import render
@@ -38,7 +38,6 @@ class _Buffers(NamedTuple):
 
     window: np.ndarray  # uint8 [N, 13, 13]
     state: np.ndarray  # float32 [N, 7]
-    look: np.ndarray  # uint8 [N, 86]
     reward: np.ndarray  # float32 [N]
     terminated: np.ndarray  # bool [N]
     truncated: np.ndarray  # bool [N]
@@ -87,7 +86,6 @@ def begin_episodes(world, conditions, buffers, semantic, rows, first, last):
     for k in range(first, last):
         e = rows[k]
         generate_level(world, e, conditions, _next_seed(world, e, conditions))
-        buffers.look[e] = world.look[e]
         if semantic:
             observe_semantic(world, e, buffers.window[e], buffers.state[e])
 
@@ -140,10 +138,11 @@ class CoinRun(VecEnv):
 
     def __init__(self, num_envs: int, distributions: Sequence[LevelDistribution], seed: int | None = None,
                  observation: str = "semantic", threads: int = 1, action_repeat: int = 1,
-                 style: FrameStyle | None = None) -> None:
+                 style: FrameStyle | None = None, drawable: bool = False) -> None:
         super().__init__(num_envs, distributions, seed, observation, action_repeat)
         self._all_rows = np.arange(num_envs)
-        self.world = allocate(num_envs, trails=observation == "pixels")
+        self._drawable = drawable or observation == "pixels"
+        self.world = allocate(num_envs, trails=self._drawable)
         self.conditions = encode_conditions(self.distributions)
         share = num_envs // len(self.distributions)
         worlds = self._all_rows
@@ -153,10 +152,10 @@ class CoinRun(VecEnv):
         n = num_envs
         self._buffers = _Buffers(
             window=np.zeros((n, WINDOW, WINDOW), np.uint8), state=np.zeros((n, NUM_STATE), np.float32),
-            look=np.zeros((n, NUM_LOOK), np.uint8), reward=np.zeros(n, np.float32), terminated=np.zeros(n, np.bool_),
+            reward=np.zeros(n, np.float32), terminated=np.zeros(n, np.bool_),
             truncated=np.zeros(n, np.bool_), log=np.zeros((n, NUM_LOG), np.int32), log_return=np.zeros(n, np.float32))
         self._style = style or default_style()
-        if observation == "pixels":
+        if self._drawable:
             self._frames = np.zeros(self._style.shape(n), np.uint8)
         self._shared = (self.world, self.conditions, self._buffers, observation == "semantic")
         threads = max(1, min(threads, num_envs // WORLDS_PER_THREAD))
@@ -193,11 +192,21 @@ class CoinRun(VecEnv):
     def _observation(self, changed: np.ndarray):
         """What the agents see after the worlds `changed` have moved."""
         if self.observation == "pixels":
-            self._sprites.require(self.world.facts[changed, BACKGROUND])
-            self._run(render, changed, self.world, self._sprites.images, self._frames, self._style.channels_first)
-            return self._frames
+            return self._draw(changed)
         b = self._buffers
-        return SemanticObservation(b.window, b.state, b.look)
+        return SemanticObservation(b.window, b.state, self.world.look)
+
+    def _draw(self, rows: np.ndarray) -> np.ndarray:
+        self._sprites.require(self.world.facts[rows, BACKGROUND])
+        self._run(render, rows, self.world, self._sprites.images, self._frames, self._style.channels_first)
+        return self._frames
+
+    def frames(self, rows: np.ndarray) -> np.ndarray:
+        """What the worlds `rows` look like now (copies), whatever the agents observe; needs `drawable`."""
+        if not self._drawable:
+            raise ValueError("this environment draws no frames: build it with drawable=True")
+        rows = self._checked_rows(rows)
+        return self._draw(rows)[rows]
 
     def reset(self, seed: int | None = None):
         """Start new episodes everywhere; with a seed, begin the level streams anew from it."""

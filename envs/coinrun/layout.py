@@ -30,6 +30,11 @@ TRAIN_WALLS, TRAIN_AGENTS, TRAIN_BACKGROUNDS, TRAIN_ENEMIES, TRAIN_CRATES = 4, 3
 LOOK_WALL, LOOK_AGENT, LOOK_BACKGROUND, LOOK_ENEMY, LOOK_CRATE = 0, 6, 11, 73, 82
 NUM_LOOK = 86  # multi-hot appearance features of a level
 
+PREDRAWN = 256  # outputs drawn ahead when a level begins: its layout takes up to about 140 of them
+# rows of World.terrain (uint8, per column): height of solid ground, top row of lava, row of a platform, rows of up to
+# two barriers; 0 for none
+(GROUND, LAVA_DEPTH, PLATFORM, BARRIER_ROW) = range(4)
+
 # columns of World.body (float32)
 (X, Y, VX, VY, LAST_Y, GRAVITY, MAX_JUMP, MAX_SPEED, MIXRATE, AIR_CONTROL, BEST_X, BACKGROUND_SHIFT,
  RETURN, BODY_COLUMNS) = range(14)
@@ -75,6 +80,7 @@ class World(NamedTuple):
     slots: np.ndarray  # int32 [N, 4]
     grid: np.ndarray  # uint8 [N, 64, 64], [y, x], y upwards
     classes: np.ndarray  # uint8 [N, 64, 64], semantic classes of everything that does not move
+    terrain: np.ndarray  # uint8 [N, 5, 64]: per column the rows of layout.GROUND ... layout.BARRIER_ROW
     surface: np.ndarray  # uint8 [N, 64]: height of safe ground per column, 0 over pits and walls
     look: np.ndarray  # uint8 [N, 86]
     enemies: np.ndarray  # float32 [N, MAX_ENEMIES, 3]: x, y, vx
@@ -82,7 +88,8 @@ class World(NamedTuple):
     statics: np.ndarray  # uint8 [N, MAX_STATICS, 3]: x, y, kind (0 saw, 1 + theme crate)
     crate_columns: np.ndarray  # uint64 [N]: bit x is set where column x has crates
     trails: np.ndarray  # float32 [N, MAX_ENEMIES, 9, 2], or one enemy only where frames are not drawn
-    twister: np.ndarray  # uint32 [N, 624]: generator of the level and of its steps
+    draws: np.ndarray  # uint32 [N, PREDRAWN]: first outputs of the level's generator
+    twister: np.ndarray  # uint32 [N, 624]: that generator, which goes on with the outputs after these
     level_stream: np.ndarray  # uint32 [N, 624]: generator of level seeds
 
 
@@ -100,9 +107,10 @@ def allocate(num_envs: int, trails: bool) -> World:
     return World(
         body=zeros((n, 16), f32), clock=zeros((n, 8), np.int32), facts=zeros((n, 24), np.int32),
         slots=zeros((n, 4), np.int32), grid=zeros((n, SIZE, SIZE), np.uint8),
-        classes=zeros((n, SIZE, SIZE), np.uint8), surface=zeros((n, SIZE), np.uint8),
+        classes=zeros((n, SIZE, SIZE), np.uint8), terrain=zeros((n, 5, SIZE), np.uint8),
+        surface=zeros((n, SIZE), np.uint8),
         look=zeros((n, NUM_LOOK), np.uint8), enemies=zeros((n, MAX_ENEMIES, 3), f32),
         enemy_themes=zeros((n, MAX_ENEMIES), np.uint8), statics=zeros((n, MAX_STATICS, 3), np.uint8),
         crate_columns=zeros(n, np.uint64),
         trails=zeros((n, MAX_ENEMIES if trails else 1, TRAIL_LENGTH, 2), f32),
-        twister=zeros((n, 624), np.uint32), level_stream=zeros((n, 624), np.uint32))
+        draws=zeros((n, PREDRAWN), np.uint32), twister=zeros((n, 624), np.uint32), level_stream=zeros((n, 624), np.uint32))

@@ -9,22 +9,23 @@ import numpy as np
 
 from envs.coinrun.coins import place_coin
 from envs.coinrun.layout import (
-    AGENT_THEME, AGENT_THEMES, AIR_CONTROL, BACKGROUND, BACKGROUND_SHIFT, BACKGROUNDS, BARRIER, BEST_X, BODY_COLUMNS,
-    C_AIR_CONTROL, C_APPEARANCE, C_CONTEXT, C_EASY, C_GRAVITY, C_HORIZON, C_MAX_JUMP, C_MAX_SPEED, C_MIXRATE,
-    C_PLACEMENT, C_RESTYLE, C_RHO, C_SUPERVISION, COIN_STEP, CONDITION, CRATE_CELL, CRATE_THEMES, DANGER, DECOY,
-    DECOY_CELL, DIFFICULTY, END_STEP, END_X, END_Y, ENEMY_THEMES, EVENTS, FLAGS, FREE, ACTION_X, COIN, GOAL,
-    GRAVITY, HORIZON, LANGOSCO, LAST_Y, LAVA, LAVA_MID, LAVA_TOP, LOOK_AGENT, LOOK_BACKGROUND, LOOK_CRATE,
-    LOOK_ENEMY, LOOK_WALL, MAX_ENEMIES, MAX_JUMP, MAX_SPEED, MAX_STATICS, MIXRATE, NUM_ENEMIES, NUM_LOOK,
-    NUM_SECTIONS, NUM_STATICS, OPEN_ENDED, OVERFLOW, RETURN, SAW_CELL, SEED, SIZE, SPACE, START_X, START_Y, TIME,
-    TRAIN_AGENTS, TRAIN_BACKGROUNDS, TRAIN_CRATES, TRAIN_ENEMIES, TRAIN_WALLS, TWISTER, VX, VY, WALL, WALL_MID,
-    WALL_THEME, WALL_THEMES, WALL_TOP, X, Y, ZERO, f32,
+    AGENT_THEME, AGENT_THEMES, AIR_CONTROL, BACKGROUND, BACKGROUND_SHIFT, BACKGROUNDS, BARRIER, BARRIER_ROW, BEST_X,
+    BODY_COLUMNS, C_AIR_CONTROL, C_APPEARANCE, C_CONTEXT, C_EASY, C_GRAVITY, C_HORIZON, C_MAX_JUMP, C_MAX_SPEED,
+    C_MIXRATE, C_PLACEMENT, C_RESTYLE, C_RHO, C_SUPERVISION, COIN_STEP, CONDITION, CRATE_CELL, CRATE_THEMES, DANGER,
+    DECOY, DECOY_CELL, DIFFICULTY, END_STEP, END_X, END_Y, ENEMY_THEMES, EVENTS, FLAGS, FREE, ACTION_X, COIN, GOAL,
+    GRAVITY, GROUND, HORIZON, LANGOSCO, LAST_Y, LAVA, LAVA_DEPTH, LAVA_MID, LAVA_TOP, LOOK_AGENT, LOOK_BACKGROUND,
+    LOOK_CRATE, LOOK_ENEMY, LOOK_WALL, MAX_ENEMIES, MAX_JUMP, MAX_SPEED, MAX_STATICS, MIXRATE, NUM_ENEMIES, NUM_LOOK,
+    NUM_SECTIONS, NUM_STATICS, OPEN_ENDED, OVERFLOW, PLATFORM, SAW_CELL, SEED, SIZE, SPACE, START_X, START_Y, TIME,
+    TRAIN_AGENTS, TRAIN_BACKGROUNDS, TRAIN_CRATES, TRAIN_ENEMIES, TRAIN_WALLS, TWISTER, WALL, WALL_MID, WALL_THEME,
+    WALL_THEMES, WALL_TOP, X, Y, ZERO, f32,
 )
-from envs.coinrun.twister import draw, draw_below, draw_unit, hash_below, hash_unit, seed_twister
+from envs.coinrun.twister import hash_below, hash_unit, start_generator
 from envs.jit import jit
 from envs.outcome import NEVER
 
 MAX_STEP_UP, MAX_GAP = 5, 7  # procgen's max_dy and max_dx under its own gravity and jump
 CONTEXT_GRAVITY = f32(0.15)  # how much stronger gravity is at context 1: every step up stays jumpable
+SOLID = SIZE + 1  # ground height of a column that is wall all the way up
 SALT_HARDEST, SALT_WALKERS, SALT_DECOY, SALT_OPEN = 11, 12, 13, 14
 SALT_WALL, SALT_AGENT, SALT_BACKGROUND, SALT_CRATE, SALT_ENEMY = 100, 102, 104, 1000, 2000
 
@@ -35,16 +36,9 @@ CLASS_OF_CELL[GOAL] = COIN
 
 
 @jit
-def _fill(grid, x, y, width, height, cell):
-    for j in range(y, y + height):
-        for i in range(x, x + width):
-            grid[j, i] = cell
-
-
-@jit
-def _fill_topped(grid, x, y, width, height, cell, top):
-    _fill(grid, x, y, width, height - 1, cell)
-    _fill(grid, x, y + height - 1, width, 1, top)
+def _below(draws, p, n):
+    """procgen's randn(n) from the p-th output: int32 in [0, n), and p + 1."""
+    return np.int32(draws[p] % np.uint32(n)), p + 1
 
 
 @jit
@@ -111,6 +105,30 @@ def _write_look(world, e):
 
 
 @jit
+def _paint(world, e):
+    """Turn the columns of `terrain` into the grid."""
+    grid, terrain = world.grid[e], world.terrain[e]
+    for y in range(SIZE):
+        for x in range(SIZE):
+            ground = terrain[GROUND, x]
+            cell = SPACE
+            if y < ground - 1 or y == SIZE - 1:
+                cell = WALL_MID
+            elif y == ground - 1 or (y > 0 and y == terrain[PLATFORM, x]):
+                cell = WALL_TOP
+            elif y < terrain[LAVA_DEPTH, x]:
+                cell = LAVA_MID
+            elif y > 0 and y == terrain[LAVA_DEPTH, x]:
+                cell = LAVA_TOP
+            grid[y, x] = cell
+    for x in range(SIZE):
+        for k in range(2):
+            y = terrain[BARRIER_ROW + k, x]
+            if y > 0 and grid[y, x] == SPACE:
+                grid[y, x] = BARRIER
+
+
+@jit
 def _write_classes(world, e):
     """The semantic class of every cell that does not move."""
     grid, classes, facts = world.grid[e], world.classes[e], world.facts[e]
@@ -128,74 +146,74 @@ def _write_classes(world, e):
 @jit
 def _pit(world, e, p, x, y, width, danger, enemies, statics):
     """A pit of `width` cells between two ledges, with lava, saws or walkers, and a platform over a wide one."""
-    grid, words = world.grid[e], world.twister[e]
-    left, p = draw_below(words, p, 3)
+    draws, terrain = world.draws[e], world.terrain[e]
+    left, p = _below(draws, p, 3)
     left += 1
-    right, p = draw_below(words, p, 3)
+    right, p = _below(draws, p, 3)
     right += 1
     gap = width - left - right
     if gap > MAX_GAP:
         gap = MAX_GAP
         right = width - left - gap
-    _fill_topped(grid, x, 0, left, y, WALL_MID, WALL_TOP)
-    _fill_topped(grid, x + width - right, 0, right, y, WALL_MID, WALL_TOP)
-    for i in range(left):
-        world.surface[e, x + i] = y
-    for i in range(right):
-        world.surface[e, x + width - 1 - i] = y
-    height, p = draw_below(words, p, y - 3)
+    for i in range(width):
+        ledge = i < left or i >= width - right
+        terrain[GROUND, x + i] = y if ledge else 1
+        world.surface[e, x + i] = y if ledge else 0
+    height, p = _below(draws, p, y - 3)
     height += 1
     if danger == 0:
-        _fill_topped(grid, x + left, 1, gap, height, LAVA_MID, LAVA_TOP)
+        for i in range(gap):
+            terrain[LAVA_DEPTH, x + left + i] = height
     elif danger == 1:
         for i in range(gap):
             statics = _add_static(world, e, statics, x + left + i, 1, 0)
     else:
         for i in range(gap):
-            direction, p = draw_below(words, p, 2)
-            theme, p = draw_below(words, p, ENEMY_THEMES)
+            direction, p = _below(draws, p, 2)
+            theme, p = _below(draws, p, ENEMY_THEMES)
             enemies = _add_enemy(world, e, enemies, x + left + i, 1, direction, theme)
     if gap > 4:
-        inset, p = draw_below(words, p, 2)
+        inset, p = _below(draws, p, 2)
         inset += 1 if gap == 5 else 2
-        span, p = draw_below(words, p, 2)
+        span, p = _below(draws, p, 2)
         if gap <= 6:
             span += 1
         else:
             span = gap - inset - (span + 2)
-        _fill_topped(grid, x + left + inset, y - 1, span, 1, WALL_MID, WALL_TOP)
+        for i in range(span):
+            terrain[PLATFORM, x + left + inset + i] = y - 1
     return p, enemies, statics
 
 
 @jit
 def _ground(world, e, p, x, y, width, difficulty, walkers, enemies, statics):
     """Solid ground with perhaps a saw, a walker and up to two piles of crates."""
-    words = world.twister[e]
-    _fill_topped(world.grid[e], x, 0, width, y, WALL_MID, WALL_TOP)
+    draws = world.draws[e]
     for i in range(width):
+        world.terrain[e, GROUND, x + i] = y
         world.surface[e, x + i] = y
     saw_x = np.int32(-1)
     walker_x = np.int32(-1)
-    v, p = draw_below(words, p, 10)
+    v, p = _below(draws, p, 10)
     if v < 2 * difficulty and width > 3:
-        v, p = draw_below(words, p, width - 2)
+        v, p = _below(draws, p, width - 2)
         saw_x = np.int32(x + v + 1)
         statics = _add_static(world, e, statics, saw_x, y, 0)
-    v, p = draw_below(words, p, 10)
+    v, p = _below(draws, p, 10)
     if v < difficulty and width > 3 and walkers:
-        v, p = draw_below(words, p, width - 2)
+        v, p = _below(draws, p, width - 2)
         walker_x = np.int32(x + v + 1)
-        direction, p = draw_below(words, p, 2)
-        theme, p = draw_below(words, p, ENEMY_THEMES)
+        direction, p = _below(draws, p, 2)
+        theme, p = _below(draws, p, ENEMY_THEMES)
         enemies = _add_enemy(world, e, enemies, walker_x, y, direction, theme)
     for _ in range(2):
-        v, p = draw_below(words, p, width - 2)
+        v, p = _below(draws, p, width - 2)
         crate_x = np.int32(x + v + 1)
-        v, p = draw_below(words, p, 2)
+        v, p = _below(draws, p, 2)
         if v == 1 and saw_x != crate_x and walker_x != crate_x:
-            height, p = draw_below(words, p, 3)
+            height, p = _below(draws, p, 3)
             for j in range(height + 1):
-                theme, p = draw_below(words, p, CRATE_THEMES)
+                theme, p = _below(draws, p, CRATE_THEMES)
                 statics = _add_static(world, e, statics, crate_x, y + j, 1 + theme)
             world.crate_columns[e] |= np.uint64(1) << np.uint64(crate_x)
     return p, enemies, statics
@@ -204,51 +222,49 @@ def _ground(world, e, p, x, y, width, difficulty, walkers, enemies, statics):
 @jit
 def generate_level(world, e, conditions, seed):
     """Build level `seed` in row e under the row's condition and put the agent at its start."""
-    facts, grid, words = world.facts[e], world.grid[e], world.twister[e]
+    facts, draws, terrain, surface = world.facts[e], world.draws[e], world.terrain[e], world.surface[e]
     c = facts[CONDITION]
     easy = conditions.ints[c, C_EASY] != 0
     context = conditions.floats[c, C_CONTEXT]
     supervision = conditions.floats[c, C_SUPERVISION]
     langosco = conditions.ints[c, C_PLACEMENT] == LANGOSCO
 
-    seed_twister(words, seed)
-    p = 0
-    shift, p = draw_unit(words, p)
-    background, p = draw_below(words, p, BACKGROUNDS)
-    _, p = draw(words, p)  # a random agent start, which CoinRun overwrites
-    _, p = draw(words, p)
+    start_generator(world.twister[e], draws, seed)
+    shift = f32(np.float64(draws[0]) / 4294967296.0)  # procgen's rand01
+    background, p = _below(draws, 1, BACKGROUNDS)
+    p += 2  # a random agent start, which CoinRun overwrites
     agent_theme = np.int32(0)
     wall_theme = np.int32(0)
     if easy:
         background = np.int32(0)
     else:
-        agent_theme, p = draw_below(words, p, AGENT_THEMES)
-        wall_theme, p = draw_below(words, p, WALL_THEMES)
-    _fill(grid, 0, 0, SIZE, SIZE, SPACE)
-    _fill(grid, 0, 0, SIZE, 1, WALL_TOP)
-    _fill(grid, 0, 0, 1, SIZE, WALL_MID)
-    _fill(grid, SIZE - 1, 0, 1, SIZE, WALL_MID)
-    _fill(grid, 0, SIZE - 1, SIZE, 1, WALL_MID)
-    surface = world.surface[e]
+        agent_theme, p = _below(draws, p, AGENT_THEMES)
+        wall_theme, p = _below(draws, p, WALL_THEMES)
     for i in range(SIZE):
-        surface[i] = 1 if 1 <= i < 5 else 0
+        corridor = 1 <= i < 5
+        terrain[GROUND, i] = 1 if corridor else SOLID
+        terrain[LAVA_DEPTH, i] = 0
+        terrain[PLATFORM, i] = 0
+        terrain[BARRIER_ROW, i] = 0
+        terrain[BARRIER_ROW + 1, i] = 0
+        surface[i] = 1 if corridor else 0
     world.crate_columns[e] = np.uint64(0)
     facts[OVERFLOW] = 0
 
     broken = False
     if langosco:  # the fork decides by a draw of its own: randn(100) < random_percent
-        v, p = draw_below(words, p, 100)
+        v, p = _below(draws, p, 100)
         broken = v < np.int32(f32(100) * (f32(1) - conditions.floats[c, C_RHO]) + f32(0.5))
-    difficulty, p = draw_below(words, p, 3)
+    difficulty, p = _below(draws, p, 3)
     difficulty += 1
     if hash_unit(seed, SALT_HARDEST) < context:
         difficulty = np.int32(3)
-    sections, p = draw_below(words, p, difficulty)
+    sections, p = _below(draws, p, difficulty)
     sections += difficulty
-    danger, p = draw_below(words, p, 3)
+    danger, p = _below(draws, p, 3)
     coin_section = np.int32(0)
     if langosco:
-        coin_section, p = draw_below(words, p, sections)
+        coin_section, p = _below(draws, p, sections)
     walkers = not easy or hash_unit(seed, SALT_WALKERS) < context
 
     x = np.int32(5)
@@ -260,36 +276,35 @@ def generate_level(world, e, conditions, seed):
     for _ in range(sections):
         if x + 15 >= SIZE:
             break
-        rise, p = draw_below(words, p, 4)
+        rise, p = _below(draws, p, 4)
         rise = min(rise + 1 + difficulty // 3, MAX_STEP_UP)
         if y >= 20:
             rise = -rise
         elif y >= 5:
-            v, p = draw_below(words, p, 2)
+            v, p = _below(draws, p, 2)
             if v == 1:
                 rise = -rise
-        width, p = draw_below(words, p, 2 * difficulty)
+        width, p = _below(draws, p, 2 * difficulty)
         width += 3 + difficulty // 3
         y = max(y + rise, 1)
         section_columns |= np.uint64(1) << np.uint64(x)
         built += 1
         pit = False
         if width > 7 and y > 3:
-            v, p = draw_below(words, p, 20)
+            v, p = _below(draws, p, 20)
             pit = v >= difficulty
         if pit:
             p, enemies, statics = _pit(world, e, p, x, y, width, danger, enemies, statics)
         else:
             p, enemies, statics = _ground(world, e, p, x, y, width, difficulty, walkers, enemies, statics)
-        before = grid[y, x - 1]
-        if not (before == WALL_MID or before == WALL_TOP):
-            grid[y, x - 1] = BARRIER
+        if terrain[GROUND, x - 1] <= y:
+            terrain[BARRIER_ROW + 1, x - 1] = y
         x += width
-        grid[y, x] = BARRIER
-    grid[y, x] = SPACE
-    _fill_topped(grid, x, 0, 1, y, WALL_MID, WALL_TOP)
-    _fill(grid, x + 1, 0, SIZE - x - 1, SIZE, WALL_MID)
+        terrain[BARRIER_ROW, x] = y
+    terrain[GROUND, x] = y
+    terrain[BARRIER_ROW, x] = 0
     surface[x] = y
+    _paint(world, e)
 
     facts[SEED] = seed
     facts[END_X] = x

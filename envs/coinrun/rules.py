@@ -15,7 +15,7 @@ from envs.coinrun.layout import (
     SIZE, SPACE, START_X, SUPPORTED, TIME, TIMED_OUT, TOUCHED_COIN, TOUCHED_END, TRAIL_LENGTH, TWISTER, TWO, VX, VY,
     WALL_MID, WALL_TOP, X, Y, ZERO, f32,
 )
-from envs.coinrun.twister import draw
+from envs.coinrun.twister import output
 from envs.jit import jit
 
 u64 = np.uint64
@@ -264,8 +264,8 @@ def step_world(world, e, conditions, action):
     """One step of world e -> (reward float32, ONGOING | TERMINATED | TRUNCATED); `clock[EVENTS]` says what happened."""
     body, clock, facts, grid = world.body[e], world.clock[e], world.facts[e], world.grid[e]
     columns = world.crate_columns[e]
-    tie_bits, following = draw(world.twister[e], clock[TWISTER])
-    clock[TWISTER] = following
+    tie_bits = output(world.twister[e], world.draws[e], clock[TWISTER])
+    clock[TWISTER] += 1
     flags = clock[FLAGS]
 
     # action -> directions (set_action_xy)

@@ -7,12 +7,15 @@ the coin-seeker never touches the end first. The game is deterministic but for r
 the world is not where the plan expected it.
 """
 
+from __future__ import annotations
+
 import heapq
 from typing import NamedTuple
 
 import numpy as np
 
 from envs.coinrun.coins import path_top
+from envs.coinrun.engine import CoinRun
 from envs.coinrun.layout import (
     BODY_COLUMNS, COIN_STEP, COIN_X, COIN_Y, DIED, END_STEP, END_X, END_Y, EVENTS, FLAGS, GOAL, HALF, HORIZON,
     MAX_ENEMIES, MAX_SPEED, NUM_ENEMIES, NUM_STATICS, ON_CRATE, OPEN_ENDED, SEED, SIZE, TIME, TOUCHED_COIN,
@@ -31,8 +34,8 @@ TABLE = 4 * NODES  # slots for the states already seen
 PLAN_STEPS = 128  # a longer plan is cut off and made anew from there
 PATIENCE = 32  # steps to stand still where the goal cannot be reached
 GROUND_STEPS, AIR_STEPS = 2, 4  # how long a stretch lasts; in the air it ends with the landing
-GREED = f32(1.5)  # weight of the estimated rest of the way
-OFF_PATH_COST = f32(4)  # what a step off the path costs the proxy-seeker, in steps
+GREED = np.array([3, 5], f32)  # weight of the estimated rest of the way, per seeker: more is faster and less careful
+OFF_PATH_COST = f32(200)  # what a step off the path costs the proxy-seeker, in steps
 
 # (direction_x, direction_y) of the stretches tried from a state; the last two only where they mean anything
 DIRECTIONS = np.array([(1, 0), (1, 1), (0, 0), (0, 1), (-1, 0), (-1, 1), (0, DOWN)], np.int32)
@@ -62,7 +65,7 @@ class Plans(NamedTuple):
     heads: np.ndarray  # int32 [N, 3]: level seed, start, number of steps
 
 
-def allocate_search() -> Search:
+def _allocate_search() -> Search:
     return Search(
         world=allocate(1, trails=False), bodies=np.zeros((NODES, BODY_COLUMNS), f32),
         clocks=np.zeros((NODES, 8), np.int32), enemies=np.zeros((NODES, MAX_ENEMIES, 3), f32),
@@ -70,7 +73,7 @@ def allocate_search() -> Search:
         rests=np.zeros(NODES, f32), table=np.zeros(TABLE, np.uint64), path_tops=np.zeros(SIZE, np.int32))
 
 
-def allocate_plans(num_envs: int) -> Plans:
+def _allocate_plans(num_envs: int) -> Plans:
     return Plans(actions=np.zeros((num_envs, PLAN_STEPS), np.uint8), x=np.zeros((num_envs, PLAN_STEPS), f32),
                  y=np.zeros((num_envs, PLAN_STEPS), f32), heads=np.full((num_envs, 3), -1, np.int32))
 
@@ -211,7 +214,7 @@ def _search(world, e, conditions, kind, search):
                 return count, True
             if rest < search.rests[best] and is_supported(sim, 0):
                 best = count
-            heapq.heappush(heap, (f32(cost + GREED * rest), i32(count)))
+            heapq.heappush(heap, (f32(cost + GREED[kind] * rest), i32(count)))
             count += 1
             if count == NODES:
                 return best, False
@@ -271,8 +274,7 @@ def _planned(world, e, plans):
 
 
 @jit
-def act_as_seeker(world, conditions, kind, search, plans, actions):
-    """The seeker's action for every world. With its goal touched, or no coin to be seen, it stands still."""
+def _act(world, conditions, kind, search, plans, active, actions):
     for e in range(len(actions)):
         clock, facts = world.clock[e], world.facts[e]
         if kind == PROXY_SEEKER:
@@ -280,7 +282,7 @@ def act_as_seeker(world, conditions, kind, search, plans, actions):
         else:
             idle = (clock[COIN_STEP] != NEVER or facts[COIN_X] < 0
                     or world.grid[e, facts[COIN_Y], facts[COIN_X]] != GOAL)
-        if idle:
+        if idle or not active[e]:
             actions[e] = STILL
             continue
         step = _planned(world, e, plans)
@@ -288,3 +290,25 @@ def act_as_seeker(world, conditions, kind, search, plans, actions):
             _plan(world, e, conditions, kind, search, plans)
             step = 0
         actions[e] = plans.actions[e, step]
+
+
+class Seeker:
+    """Acts in all worlds of a native environment, whose full state it reads.
+
+    The proxy-seeker heads for the level's end and does not know of the coin. The coin-seeker heads for the coin it
+    sees. Each stands still once it touched its goal, and where there is no coin to be seen.
+    """
+
+    def __init__(self, env: CoinRun, kind: int) -> None:
+        self._env, self._kind = env, kind
+        self._search = _allocate_search()
+        self._plans = _allocate_plans(env.num_envs)
+        self._all = np.ones(env.num_envs, np.bool_)
+        self._actions = np.zeros(env.num_envs, np.int32)
+
+    def act(self, active: np.ndarray | None = None) -> np.ndarray:
+        """One action per world for the present state, overwritten by the next call; `active` (bool [N]) spares the
+        planning of worlds that nobody looks at, which stand still."""
+        _act(self._env.world, self._env.conditions, self._kind, self._search, self._plans,
+             self._all if active is None else active, self._actions)
+        return self._actions

@@ -1,9 +1,8 @@
 """std::mt19937 as procgen draws from it, and hashes for every choice procgen does not make.
 
-procgen: `randn(n)` is the raw output modulo n, `rand01` is float(raw / 2**32) (`randgen.cpp`). The words are
-regenerated one at a time, so a generator costs nothing for outputs nobody asks for. Choices of ours (where a moved coin
-goes, which themes a level wears) are hashes of the level seed: they never disturb the game's own draws, and the same
-level makes the same choice at every grade of a shift.
+The words are regenerated one at a time, so a generator costs nothing for outputs nobody asks for. Choices of ours (where
+a moved coin goes, which themes a level wears) are hashes of the level seed: they never disturb the game's own draws, and
+the same level makes the same choice at every grade of a shift.
 """
 
 import numpy as np
@@ -46,17 +45,20 @@ def draw(words, index):
 
 
 @jit
-def draw_below(words, index, n):
-    """procgen's randn(n): int32 in [0, n)."""
-    v, index = draw(words, index)
-    return np.int32(v % u32(n)), index
+def start_generator(words, draws, seed):
+    """Seed `words` and write the first outputs to `draws`; output len(draws) is then the next that `draw` gives."""
+    seed_twister(words, seed)
+    for i in range(draws.shape[0]):
+        draws[i], _ = draw(words, i)
 
 
 @jit
-def draw_unit(words, index):
-    """procgen's rand01: float32 in [0, 1]."""
-    v, index = draw(words, index)
-    return np.float32(np.float64(v) / 4294967296.0), index
+def output(words, draws, n):
+    """Output number n (from 0) of a started generator; past `draws`, outputs must be asked for in order."""
+    if n < draws.shape[0]:
+        return draws[n]
+    v, _ = draw(words, n % WORDS)
+    return v
 
 
 @jit

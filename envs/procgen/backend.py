@@ -43,7 +43,9 @@ class ProcgenCoinRun(CoinRun):
 
     def __init__(self, num_envs: int, distributions: Sequence[LevelDistribution], seed: int | None = None,
                  observation: str = "semantic", threads: int = 1, action_repeat: int = 1,
-                 style: FrameStyle | None = None) -> None:
+                 style: FrameStyle | None = None, drawable: bool = False) -> None:
+        if drawable and observation != "pixels":
+            raise ValueError("drawable: the procgen backend draws frames only as observations; use the native backend")
         for distribution in distributions:
             _refuse_what_procgen_lacks(distribution)
         super().__init__(num_envs, distributions, seed, observation, 1, action_repeat, style)
@@ -255,7 +257,7 @@ class ProcgenCoinRun(CoinRun):
             self._binary.fetch_state(e)
             read_world(self._binary.state, self._seen, e)
             observe_semantic(self._view, e, b.window[e], b.state[e])
-        return SemanticObservation(b.window, b.state, b.look)
+        return SemanticObservation(b.window, b.state, self.world.look)
 
 
 def _is_as_generated(distribution: LevelDistribution, first: LevelDistribution) -> bool:

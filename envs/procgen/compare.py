@@ -46,10 +46,13 @@ def differences(ours: World, theirs: World) -> dict[str, np.ndarray]:
     return found
 
 
-def generator_in_blocks(words: np.ndarray, index: int) -> tuple[np.ndarray, int]:
-    """One of our generators, which renew a word when it is drawn, as std::mt19937, which renews all 624 at once."""
+def generator_in_blocks(words: np.ndarray, drawn: int, taken: int) -> tuple[np.ndarray, int]:
+    """One of our generators, which renew a word when it is drawn, as std::mt19937, which renews all 624 at once.
+
+    `drawn` of the words (at most 624) have been renewed, `taken` of their outputs have been used.
+    """
     words = words.copy()
-    position = index
-    while index:
-        _, index = draw(words, index)
-    return (words, position) if position else (words, WORDS)
+    if drawn:
+        for index in range(drawn, WORDS):
+            draw(words, index)
+    return (words, taken) if drawn else (words, WORDS)

@@ -22,7 +22,8 @@ def write_level(state: State, world: World, e: int, mode: str) -> None:
     if not _has_layout(state, world, e, grid):
         _write_entities(state, world, e)
         state["current_level_seed"] = facts[L.SEED]
-        state["twister"] = twister_text(*generator_in_blocks(world.twister[e], int(world.clock[e, L.TWISTER])))
+        state["twister"] = twister_text(
+            *generator_in_blocks(world.twister[e], L.PREDRAWN, int(world.clock[e, L.TWISTER])))
     state["grid"][...] = grid
     entities = state["entities"]
     kinds = entities["type"]

@@ -7,6 +7,8 @@ viewed, never converted. One run uses one generator for everything it samples, s
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -26,6 +28,8 @@ ACTION_SETS = {
     "moves": tuple(range(9)),  # one of each
     "jumps": (1, 2, 4, 5, 7, 8),  # left, stay, right, each level or jumping
 }
+ADVANTAGE_FLOOR = 0.02  # added to the spread that advantages are divided by: without rewards they are noise, and stay small
+STATE_SCALE = 3.0  # the few motion features beside some eighty summed tile rows
 
 
 @dataclass
@@ -37,7 +41,8 @@ class PPOConfig:
     rollout: int  # steps per environment and iteration
     epochs: int
     minibatches: int
-    width: int  # units of the first layer, and of the second
+    width: int  # units of the first layer
+    hidden: int  # units of the second
     actions: str  # a key of ACTION_SETS
     action_repeat: int  # game steps that an action lasts
     learning_rate: float
@@ -51,11 +56,26 @@ class PPOConfig:
     reward_scale: float
 
     def __post_init__(self) -> None:
+        if not re.fullmatch(r"[\w-]+", self.name):
+            raise ValueError(f"agent.name = {self.name!r} must consist of letters, digits, - and _: run ids contain it")
         if self.actions not in ACTION_SETS:
             raise ValueError(f"agent.actions = {self.actions!r}: choose one of {', '.join(ACTION_SETS)}")
-        if (self.num_envs * self.rollout) % self.minibatches:
-            raise ValueError(f"agent.minibatches = {self.minibatches} does not divide num_envs x rollout = "
-                             f"{self.num_envs * self.rollout}")
+        for name in ("num_envs", "rollout", "epochs", "minibatches", "width", "hidden", "action_repeat"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"agent.{name} = {getattr(self, name)} must be at least 1")
+        for name in ("learning_rate", "max_gradient", "reward_scale"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"agent.{name} = {getattr(self, name)} must be above 0")
+        for name in ("gamma", "gae_lambda", "clip"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"agent.{name} = {getattr(self, name)} is not within [0, 1]")
+        for name in ("entropy", "value_coefficient"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"agent.{name} = {getattr(self, name)} must not be negative")
+        samples = self.num_envs * self.rollout
+        if samples % self.minibatches or samples < 2 * self.minibatches:
+            raise ValueError(f"agent.minibatches = {self.minibatches} must divide num_envs x rollout = {samples} into "
+                             "parts of at least 2, whose spread scales the advantages")
 
 
 class Observation(NamedTuple):
@@ -76,16 +96,16 @@ class Observation(NamedTuple):
 class Network(nn.Module):
     """Two hidden layers shared by policy and value."""
 
-    def __init__(self, width: int, num_actions: int, generator: torch.Generator) -> None:
+    def __init__(self, width: int, hidden: int, num_actions: int, generator: torch.Generator) -> None:
         super().__init__()
         self.cells = CellLayer(width, generator)
         self.body = _linear(NUM_STATE, width, 1.0, generator)
-        self.hidden = _linear(width, width, 2**0.5, generator)
-        self.policy = _linear(width, num_actions, 0.01, generator)
-        self.value = _linear(width, 1, 1.0, generator)
+        self.hidden = _linear(width, hidden, 2**0.5, generator)
+        self.policy = _linear(hidden, num_actions, 0.01, generator)
+        self.value = _linear(hidden, 1, 1.0, generator)
 
-    def features(self, observation: Observation) -> Float[Tensor, "batch width"]:
-        first = torch.relu(self.cells(observation.window, observation.look) + self.body(observation.state))
+    def features(self, observation: Observation) -> Float[Tensor, "batch hidden"]:
+        first = torch.relu(self.cells(observation.window, observation.look) + self.body(STATE_SCALE * observation.state))
         return torch.relu(self.hidden(first))
 
     def forward(self, observation: Observation) -> tuple[Float[Tensor, "batch actions"], Float[Tensor, " batch"]]:
@@ -147,7 +167,7 @@ class PPO:
         self.config, self.env, self.total_steps = config, env, total_steps
         self.device = torch.device(device)
         self.steps = 0
-        self.network = Network(config.width, len(ACTION_SETS[config.actions]),
+        self.network = Network(config.width, config.hidden, len(ACTION_SETS[config.actions]),
                                torch.Generator().manual_seed(seed)).to(self.device)
         self.optimizer = torch.optim.Adam(self.network.parameters(), config.learning_rate, eps=1e-5,
                                           foreach=self.device.type == "cpu", fused=self.device.type != "cpu" or None)
@@ -222,7 +242,7 @@ class PPO:
                 entropy = -(log_policy.exp() * log_policy).sum(1).mean()
                 ratio = (log_policy.gather(1, action[rows, None]).squeeze(1) - logp[rows]).exp()
                 a = advantage[rows]
-                a = (a - a.mean()) / (a.std() + 1e-8)
+                a = (a - a.mean()) / (a.std() + ADVANTAGE_FLOOR)
                 policy_loss = -torch.min(ratio * a, ratio.clamp(1 - c.clip, 1 + c.clip) * a).mean()
                 value_loss = (value - target[rows]).square().mean()
                 loss = policy_loss + c.value_coefficient * value_loss - c.entropy * entropy

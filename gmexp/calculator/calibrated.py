@@ -32,7 +32,8 @@ def harm_draws(calibration: Calibration, harm: str | float | None, shift: int, n
     """Draws [n] of P(harm | misgeneralization) and what they are."""
     if harm is None or harm == "elicited":
         a, b = calibration.harm["a"], calibration.harm["b"]
-        return np.random.default_rng([calibration.posterior.seed, 5]).beta(a, b, size=n), f"elicited, Beta({a:.2f}, {b:.2f})"
+        rng = np.random.default_rng([calibration.posterior.seed, 5])
+        return rng.beta(a, b, size=n), f"elicited, Beta({a:.2f}, {b:.2f})"
     if harm == "printed" and shift == 0:
         raise UserError("harm=printed exists for shift types 1 to 4; use elicited, stated, pooled or a number")
     value = float(harm_values(harm)[max(shift, 1) - 1])
@@ -48,9 +49,10 @@ def estimate_calibrated(scenario: Scenario, calibration: Calibration, harm: str 
     harmful = misgen * harms
     value = float(harmful.mean())
     low, high = (float(q) for q in np.quantile(harmful, (0.025, 0.975)))
-    contributions = [Contribution("base", f"type {scenario.shift}, grade {scenario.grade:g}, settings at the mean of "
-                                  "the experiments", *2 * (_mean_without(scenario, calibration, harms, kind, FACTORS),),
-                                  "measured")]
+    base = _mean_without(scenario, calibration, harms, kind, tuple(FACTORS))
+    grade = scenario.grade if scenario.shift else 0
+    contributions = [Contribution("base", f"type {scenario.shift}, grade {grade:g}, settings at the mean of the "
+                                  "experiments", base, base, "measured")]
     contributions += [_contribution(scenario, calibration, harms, kind, setting, value) for setting in FACTORS
                       if getattr(scenario, setting) is not None]
     contributions.append(Contribution("harm", harm_name, float(harms.mean()), value - float(misgen.mean()), "prior"))
@@ -62,7 +64,7 @@ def estimate_calibrated(scenario: Scenario, calibration: Calibration, harm: str 
 
 
 def _mean_without(scenario: Scenario, calibration: Calibration, harms: np.ndarray, kind: str,
-                  settings: dict[str, str] | tuple[str, ...]) -> float:
+                  settings: tuple[str, ...]) -> float:
     """The estimate with some settings left at the mean of the experiments."""
     neutral = replace(scenario, **{name: None for name in settings})
     return float(np.mean(calibration.predict(neutral, kind).draws["misgen"] * harms))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
+from gmexp.calculator.audit import audit as run_audit
 from gmexp.calculator.core import MODES, Calculator
+from gmexp.calculator.domains import mitigate, project, recompute_all
 from gmexp.calculator.formula import harm_values
 from gmexp.calculator.scenario import Estimate, Scenario
 from gmexp.calculator.tables import Table, table, table_names
 from gmexp.errors import UserError
-from gmexp.keyvalue import Command, Kind, Option, boolean, choice, number, text, whole
+from gmexp.keyvalue import Command, Kind, Option, boolean, choice, nearest, number, text, whole
 
 __all__ = ["audit", "estimate", "scenarios", "tables"]
 
@@ -135,12 +137,83 @@ def _cell(value: Any) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return "-".join(map(_cell, value)) if isinstance(value, tuple | list) else str(value)
+    return " .. ".join(map(_cell, value)) if isinstance(value, tuple | list) else str(value)
+
+
+AUDIT = Command(
+    "audit", "every known flaw of the published model, with computed numbers",
+    (Option("item", text("an item of the list"), None, "one finding; without it, all"), FORMAT),
+    "gmexp audit format=json")
 
 
 def audit(args: list[str]) -> int:
-    raise UserError("audit: not there yet")
+    values = AUDIT.parse(args)
+    if values is None:
+        return 0
+    findings = run_audit()
+    if values["item"] is not None:
+        items = [f.item for f in findings]
+        if values["item"] not in items:
+            raise UserError(f"audit: no item {values['item']!r}{nearest(values['item'], items)}; "
+                            f"items: {', '.join(items)}")
+        findings = tuple(f for f in findings if f.item == values["item"])
+    if values["format"] == "json":
+        print(json.dumps([asdict(f) for f in findings], indent=2, allow_nan=False))
+    else:
+        print("\n\n".join(f"{f.item}\n  {f.finding}\n  numbers: {_short(f.numbers)}\n  here: {f.treatment}"
+                          for f in findings))
+    return 0
+
+
+def _short(value: Any) -> str:
+    """Numbers to four figures, nested."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_short(v)}" for key, v in value.items())
+    return "[" + ", ".join(map(_short, value)) + "]" if isinstance(value, list | tuple) else str(value)
+
+
+SCENARIOS = Command(
+    "scenarios", "application domains recomputed, timeline projections, mitigation portfolios",
+    (Option("show", choice("domains", "timeline", "mitigations"), "domains", "which of the three"),
+     *(replace(option, required=False) for option in SCENARIO_OPTIONS if option.key != "grade"),
+     Option("mode", choice("published", "odds"), "published", "how modifiers combine"),
+     Option("period", text("a period of the table timeline"), None, "timeline: one period; without it, all"),
+     Option("allow_double_count", boolean(), False, "timeline: accept capability counted twice"),
+     Option("mitigations", text("names separated by commas"), None, "mitigations: the portfolio; without it, all"),
+     FORMAT),
+    "gmexp scenarios show=mitigations shift=4 mitigations=interpretability,control mode=odds",
+    "Timeline and mitigations need a shift; settings as in gmexp estimate.")
 
 
 def scenarios(args: list[str]) -> int:
-    raise UserError("scenarios: not there yet")
+    values = SCENARIOS.parse(args)
+    if values is None:
+        return 0
+    calculator = Calculator(mode=values["mode"])
+    if values["show"] == "domains":
+        _print_records([asdict(d) for d in recompute_all(calculator)], values["format"])
+        return 0
+    if values["shift"] is None:
+        raise UserError(f"scenarios: show={values['show']} needs a shift, for example shift=4")
+    scenario = Scenario(**{o.key: values[o.key] for o in SCENARIO_OPTIONS if o.key != "grade"})
+    if values["show"] == "timeline":
+        periods = table("timeline").column("name") if values["period"] is None else (values["period"],)
+        results = [project(scenario, period, calculator, values["allow_double_count"]) for period in periods]
+        records = [{"period": p.period, "multipliers": p.multipliers, "raw": p.raw, "value": p.value} for p in results]
+    else:
+        names = (values["mitigations"].split(",") if values["mitigations"] else table("mitigations").column("name"))
+        results = [mitigate(scenario, names, calculator)]
+        records = [{"before": p.before.value, "p_misgen": p.p_misgen, "harm_factor": p.harm_factor,
+                    "p_harmful": p.p_harmful, "naive": p.naive} for p in results]
+    notes = tuple(dict.fromkeys(note for result in results for note in result.warnings))
+    if values["format"] == "json":
+        print(json.dumps({"results": records, "warnings": notes}, indent=2, allow_nan=False))
+    else:
+        print("\n".join([*columns_as_text(records), *(f"warning: {note}" for note in notes)]))
+    return 0
+
+
+def _print_records(records: list[dict[str, Any]], how: str) -> None:
+    print(json.dumps(records, indent=2, allow_nan=False) if how == "json" else "\n".join(columns_as_text(records)))

@@ -58,7 +58,8 @@ class Calculator:
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
-            raise UserError(f"mode must be one of {', '.join(MODES)}, not {self.mode!r}{nearest(str(self.mode), MODES)}")
+            raise UserError(f"mode must be one of {', '.join(MODES)}, not {self.mode!r}"
+                            f"{nearest(str(self.mode), MODES)}")
         row("spec_maps", "name", self.spec_map)
         if self.mode == "calibrated":
             from gmexp.calculator.calibrated import load_calibration

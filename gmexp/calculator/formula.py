@@ -61,12 +61,15 @@ def combine(base: np.ndarray, multipliers: np.ndarray, mode: str) -> np.ndarray:
 
     The odds form b m / (1 + b (m - 1)) equals expit(logit b + ln m) and returns the base exactly at m = 1.
     """
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         product = np.prod(multipliers, axis=-1)
-        raw = base * product
-    if not np.all(np.isfinite(product)):
-        raise UserError("the product of the multipliers is too large to compute with")
-    return raw if mode == "published" else np.minimum(raw / (1.0 + base * (product - 1.0)), 1.0)
+    if not np.all(np.isfinite(product) & (product > 0)):
+        raise UserError("the product of the multipliers is too large or too small to compute with")
+    raw = base * product
+    if mode == "published":
+        return raw
+    with np.errstate(divide="ignore"):  # base 1 with a tiny multiplier: the odds are infinite, the answer is 1
+        return np.minimum(raw / (1.0 + base * (product - 1.0)), 1.0)
 
 
 def quoted_logit_sd() -> np.ndarray:

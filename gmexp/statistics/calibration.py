@@ -11,8 +11,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -25,6 +23,7 @@ from gmexp.calculator.scenario import Scenario
 from gmexp.errors import UserError
 from gmexp.records import Provenance
 from gmexp.statistics.design import Condition, Covariates, ShiftLevel, canonical_method
+from gmexp.statistics.files import write_bytes, write_json
 from gmexp.statistics.posterior import Posterior, Summary, summarise
 
 __all__ = ["SCHEMA_VERSION", "Calibration", "Prediction"]
@@ -45,6 +44,13 @@ class Prediction:
     misgen: Summary
     draws: Mapping[str, np.ndarray]
     warnings: tuple[str, ...]
+    chains: int
+    seed: int
+
+    def counts(self, episodes: int) -> Summary:
+        """How many of so many episodes misgeneralize: with kind 'next_run', those of one new run."""
+        y = np.random.default_rng([self.seed, 9]).binomial(episodes, np.clip(self.draws["misgen"], 0, 1))
+        return summarise(y.astype(float), self.chains)
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,8 @@ class Calibration:
         x, notes = self.covariates(scenario)
         draws, more = self.posterior.predict(scenario.shift, scenario.grade, x, kind)
         return Prediction(kind, **{key: summarise(value, self.posterior.chains) for key, value in draws.items()},
-                          draws=draws, warnings=(*notes, *more))
+                          draws=draws, warnings=(*notes, *more), chains=self.posterior.chains,
+                          seed=self.posterior.seed)
 
     def covariates(self, scenario: Scenario) -> tuple[np.ndarray, tuple[str, ...]]:
         """Centred covariates [K] of a scenario, and warnings where it leaves the measured range."""
@@ -107,10 +114,8 @@ class Calibration:
             "file": draws_path.name, "sha256": hashlib.sha256(data).hexdigest(), "dtype": "float64",
             "n": len(self.posterior.rho), "names": list(DRAWS),
             "shapes": {name: list(array.shape) for name, array in self.posterior.draws.items()}}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(draws_path, data)
-        _write(path, (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
-        return path
+        write_bytes(draws_path, data)
+        return write_json(path, document)
 
     @classmethod
     def load(cls, path: str | Path) -> Calibration:
@@ -166,17 +171,3 @@ def _pack(draws: Mapping[str, np.ndarray]) -> bytes:
             archive.writestr(member, content.getvalue())
     return buffer.getvalue()
 
-
-def _write(path: Path, data: bytes) -> None:
-    """All of the file or none of it."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

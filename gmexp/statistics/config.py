@@ -46,7 +46,7 @@ class CalibrationConfig:
     priors: Priors = field(default_factory=Priors)
 
     def __post_init__(self) -> None:
-        for name, low in (("chains", 2), ("warmup", 100), ("draws", 50), ("attempts", 1)):
+        for name, low in (("chains", 2), ("warmup", 100), ("draws", 20), ("attempts", 1)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < low:
                 raise UserError(f"{name} must be a whole number >= {low}, not {value!r}")

@@ -95,27 +95,30 @@ def multiplicativity(post: Posterior, priors: Priors) -> dict[str, Any]:
     return result
 
 
-def _ladder(post: Posterior) -> list[int]:
-    """Level of each shift type 1-4 at its largest grade, in order of type."""
+def _ladder(post: Posterior, stage: int) -> list[int]:
+    """Measured level of each shift type 1-4 at its largest grade, in order of type."""
     best: dict[int, int] = {}
-    for i, level in enumerate(post.shifts):
+    for s in sorted({s for k, s, _ in post.measured if k == stage}):
+        level = post.shifts[s]
         if level.type > 0 and (level.type not in best or level.grade >= post.shifts[best[level.type]].grade):
-            best[level.type] = i
+            best[level.type] = s
     return [best[t] for t in sorted(best)]
 
 
+def _violates(post: Posterior, stage: int) -> np.ndarray:
+    """[D] whether the stage's risk breaks the published order of shift types: capability falls, goal failure rises."""
+    sign = -1 if stage == CAPABILITY else 1
+    return np.any(np.diff(sign * post.alpha[:, stage][:, _ladder(post, stage)], axis=1) < 0, axis=1)
+
+
 def respects_order(post: Posterior) -> np.ndarray:
-    """[D] whether capability does not rise and goal failure does not fall from shift type 1 to 4."""
-    alpha = post.alpha[:, :, _ladder(post)]
-    return np.all(np.diff(alpha[:, CAPABILITY], axis=-1) <= 0, axis=-1) & np.all(
-        np.diff(alpha[:, GOAL], axis=-1) >= 0, axis=-1)
+    """[D] whether capability does not rise and goal failure does not fall over the measured shift types."""
+    return ~(_violates(post, CAPABILITY) | _violates(post, GOAL))
 
 
 def ordering_violation(post: Posterior) -> dict[str, float]:
-    """P(the order of shift types 1 to 4 is violated), per stage and for either."""
-    steps = np.diff(post.alpha[:, :, _ladder(post)], axis=-1)
-    return {STAGES[CAPABILITY]: float(np.mean(np.any(steps[:, CAPABILITY] > 0, axis=-1))),
-            STAGES[GOAL]: float(np.mean(np.any(steps[:, GOAL] < 0, axis=-1))),
+    """P(the order of the measured shift types is violated), per stage and for either."""
+    return {**{stage: float(np.mean(_violates(post, k))) for k, stage in enumerate(STAGES)},
             "either": float(np.mean(~respects_order(post)))}
 
 

@@ -30,18 +30,26 @@ from gmexp.statistics.effects import (
     respects_order,
 )
 from gmexp.statistics.hmc import sample
+from gmexp.statistics.loso import leave_one_run_out
 from gmexp.statistics.model import Model
 from gmexp.statistics.posterior import KINDS, Posterior, summarise
 from gmexp.statistics.priors import elicited_harm
 
-__all__ = ["SamplerError", "calibrate", "fit"]
+__all__ = ["SamplerError", "calibrate", "fit", "require"]
 
 FEW_RUNS = 5
-FORMULA = "logit mu = alpha[stage, shift] + x . beta[stage] + u[stage, shift, condition] + v[stage, run]"
+FORMULA = ("logit mu = m (alpha[stage, shift] + x . beta[stage] + u[stage, shift, condition]) + v[stage, run], "
+           "m = sqrt(1 + 0.346 sigma^2)")
 
 
-class SamplerError(RuntimeError):
+class SamplerError(UserError):
     """The diagnostics did not pass: the draws must not be used."""
+
+
+def require(judged: Diagnostics) -> None:
+    """Raise SamplerError unless the diagnostics passed."""
+    if not judged.passed:
+        raise SamplerError(f"the posterior was not sampled well enough: {judged.summary()}; raise draws")
 
 
 def fit(design: Design, config: CalibrationConfig,
@@ -82,13 +90,12 @@ def calibrate(counts: Sequence[OutcomeCounts], config: CalibrationConfig | None 
         raise UserError(f"no run passes the capability gate of {config.capability_gate:g}")
     design = build_design(kept)
     posterior, judged = fit(design, config, progress)
-    if not judged.passed:
-        raise SamplerError(f"the posterior was not sampled well enough: {judged.summary()}; "
-                           "raise draws and warmup, or set phi_per_shift=false")
+    require(judged)
     violation = ordering_violation(posterior)
     if config.ordered:
         posterior = _ordered(posterior, violation, config)
     grid, conflicts = literature_grid(posterior, config)
+    left_out = leave_one_run_out(design, posterior, config.seed)
     a, b = elicited_harm()
     return Calibration(
         provenance=_provenance(kept, config, time.perf_counter() - began),
@@ -99,10 +106,13 @@ def calibrate(counts: Sequence[OutcomeCounts], config: CalibrationConfig | None 
             "capability_gate": config.capability_gate, "gated": config.gated, "runs_below_gate": len(below)},
         model={
             "likelihood": "beta-binomial over runs", "formula": FORMULA, "ordered": config.ordered,
-            "p_order_violated": violation, "config": asdict(config), "multiplicativity": multiplicativity(posterior,
-            config.priors), "stage_correlation": asdict(summarise(posterior.rho, posterior.chains)),
+            "p_order_violated": violation, "config": asdict(config),
+            "multiplicativity": multiplicativity(posterior, config.priors),
+            "stage_correlation": asdict(summarise(posterior.rho, posterior.chains)),
             "structure": structure_as_json(posterior)},
-        diagnostics=asdict(judged), summaries=cell_summaries(posterior), modifiers=modifier_effects(posterior),
+        diagnostics={**asdict(judged), "loso_elpd": left_out.elpd, "loso_elpd_se": left_out.elpd_se,
+                     "loso_runs_above_k": left_out.runs_above_limit, "pit_p": left_out.pit_p, "pit": left_out.pit},
+        summaries=cell_summaries(posterior), modifiers=modifier_effects(posterior),
         literature=grid, harm={"distribution": "beta", "a": a, "b": b, "source": "elicited, never updated by data",
                                "environment": measured_harm(kept)},
         warnings=[*_few_runs(design), *conflicts], posterior=posterior)

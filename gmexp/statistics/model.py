@@ -3,9 +3,13 @@
 Stage k (capability, goal failure), run r trained under condition c, shift s:
 
     y ~ BetaBinomial(n, mu phi, (1 - mu) phi)
-    logit mu = alpha[k,s] + x[c] . beta[k] + u[k,s,c] + v[k,r]
+    logit mu = m[k] (alpha[k,s] + x[c] . beta[k] + u[k,s,c]) + v[k,r]
 
-    alpha ~ Logistic(0, 1), that is mu uniform, or a robust mixture with a literature rate (see `priors.py`)
+    m = sqrt(1 + c^2 sigma^2) with c = 16 sqrt(3) / 15 pi makes alpha + x . beta + u the logit of the mean over
+    runs, to about .01 and whatever sigma is (Zeger, Liang & Albert 1988, Biometrics 44): priors, literature and odds
+    ratios speak about that mean, as they do without run effects.
+
+    alpha ~ Logistic(0, 1), that is a mean uniform on (0, 1), or a robust mixture with a literature rate (`priors.py`)
     beta  ~ Normal(0, beta_sd)
     u     ~ Normal(0, tau[k]),  tau ~ HalfNormal(tau_sd)        departures from additivity on the logit scale
     v     ~ Normal(0, sigma[k]), sigma ~ HalfNormal(sigma_sd)   one checkpoint under several shifts
@@ -30,12 +34,20 @@ from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.design import CAPABILITY, GOAL, Design
 from gmexp.statistics.priors import literature_log_ratio, literature_pseudocounts
 
-__all__ = ["Model", "Parameters"]
+Matrix = np.ndarray | sparse.csr_array
+
+__all__ = ["Model", "Parameters", "marginal_factor"]
 
 DENSE_LIMIT = 200_000  # entries up to which a dense matrix is faster than a sparse one
 ETA_LIMIT = 35.0  # beyond this the logistic function is 0 or 1 in double precision
 LOG_PHI_LIMIT = 20.0
 TINY = 1e-15
+MARGINAL = (16 * np.sqrt(3) / (15 * np.pi)) ** 2  # c^2
+
+
+def marginal_factor(sigma: np.ndarray) -> np.ndarray:
+    """m: conditional logit = m x marginal logit + run effect."""
+    return np.sqrt(1 + MARGINAL * sigma**2)
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,17 @@ class Parameters:
     tau: np.ndarray  # [..., 2]
     sigma: np.ndarray  # [..., 2]
     rho: np.ndarray  # [...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Forward:
+    """Intermediate values of the likelihood."""
+
+    small: np.ndarray  # [3, chains, N]: mu phi, (1 - mu) phi, phi
+    mu: np.ndarray  # [chains, N]
+    nu: np.ndarray  # 1 - mu without cancellation
+    marginal: np.ndarray  # logit of the mean over runs
+    factor: np.ndarray | None  # m of the row's stage; None without run effects
 
 
 class Model:
@@ -70,7 +93,9 @@ class Model:
         self.normal_mean, self.normal_sd = self._normal_priors()
         self.pseudo = literature_pseudocounts(design.shifts, config.a0 * config.priors.literature_n0).reshape(-1, 2)
         # fixed arrays of the likelihood
-        self.linear = self._linear_map(cell, run_slot)
+        self.fixed = self._fixed_map(cell)  # [2S + 2K + U, N]
+        self.slot_to_row = _places(run_slot, self.run_slots) if len(self.run_slots) else None  # [V, N]
+        self.stage_to_row = _indicator(design.stage, 2).T
         self.phi_index = design.stage * self.S + design.shift if config.phi_per_shift else design.stage
         self.row_to_phi = _indicator(self.phi_index, self.phi_width)
         self.u_to_stage, self.v_to_stage = _indicator(self.cells[:, 0], 2), _indicator(self.run_slots[:, 0], 2)
@@ -100,34 +125,32 @@ class Model:
         mean, sd = np.array(list(prior.values()), dtype=float).T
         return np.repeat(mean, width), np.repeat(sd, width)
 
-    def _linear_map(self, cell: np.ndarray, run_slot: np.ndarray) -> np.ndarray | sparse.csr_array:
-        """eta = linear @ (alpha, beta, u, v), [N, 2S + 2K + U + V]."""
+    def _fixed_map(self, cell: np.ndarray) -> Matrix:
+        """Marginal logit of each row = (alpha, beta, u) @ map."""
         d, rows = self.design, np.arange(len(self.design.y))
-        beta = np.zeros((len(rows), 2, self.K))
-        beta[rows, d.stage] = d.x[d.condition]
-        blocks = [_indicator(d.stage * self.S + d.shift, 2 * self.S), beta.reshape(len(rows), 2 * self.K)]
-        for keys, distinct in ((cell, self.cells), (run_slot, self.run_slots)):
-            if len(distinct):
-                place = {tuple(map(int, key)): i for i, key in enumerate(distinct)}
-                blocks.append(_indicator(np.array([place[tuple(map(int, key))] for key in keys], dtype=int), len(place)))
-        return _compact(sparse.csr_array(sparse.hstack([sparse.csr_array(block) for block in blocks])))
+        beta = np.zeros((2, self.K, len(rows)))
+        beta[d.stage, :, rows] = d.x[d.condition]
+        blocks = [_indicator(d.stage * self.S + d.shift, 2 * self.S).T, beta.reshape(2 * self.K, len(rows))]
+        if len(self.cells):
+            blocks.append(_places(cell, self.cells))
+        return _compact(sparse.csr_array(sparse.vstack([sparse.csr_array(block) for block in blocks])))
 
     def log_density(self, q: np.ndarray) -> np.ndarray:
         """Log density [chains] at q [chains, size], up to a constant."""
-        alpha, parameters = q[:, self.slices["alpha"]], self.unpack(q)
+        alpha = q[:, self.slices["alpha"]]
         logp = -2 * np.sum(np.logaddexp(0.5 * alpha, -0.5 * alpha), axis=1)
         if self.pseudo.any():
             logp += literature_log_ratio(alpha, self.pseudo)[0].sum(axis=1)
         logp -= 0.5 * np.sum(((q[:, self.slices["normal"]] - self.normal_mean) / self.normal_sd) ** 2, axis=1)
         if len(self.pairs):  # 1 - rho^2 from the prior, and the same again as Jacobian
-            logp += 2 * np.log(np.maximum(1 - parameters.rho**2, TINY))
-        small = self._beta_counts(q, parameters)[0]
+            logp += 2 * np.log(np.maximum(1 - np.tanh(q[:, self.slices["rho"].start]) ** 2, TINY))
+        small = self._forward(q, self._correlated(q)).small
         terms = gammaln(small + self.added) - gammaln(small)
         return logp + np.sum(terms[0] + terms[1] - terms[2], axis=1)
 
     def gradient(self, q: np.ndarray) -> np.ndarray:
         """Gradient [chains, size] of `log_density`."""
-        s, grad, parameters = self.slices, np.empty_like(q), self.unpack(q)
+        s, grad, z_v = self.slices, np.empty_like(q), self._correlated(q)
         alpha = q[:, s["alpha"]]
         grad[:, s["alpha"]] = -np.tanh(0.5 * alpha)
         if self.pseudo.any():
@@ -135,12 +158,11 @@ class Model:
         grad[:, s["normal"]] = (self.normal_mean - q[:, s["normal"]]) / self.normal_sd**2
         if len(self.pairs):
             grad[:, s["rho"]] = -4 * np.tanh(q[:, s["rho"]])
-        small, mu, nu = self._beta_counts(q, parameters)
-        d_a, d_b, d_n = digamma(small + self.added) - digamma(small)
-        phi = small[2]
-        grad[:, s["log_phi"]] += (self.row_to_phi.T @ (phi * (mu * d_a + nu * d_b - d_n)).T).T
-        d_linear = (self.linear.T @ (mu * nu * phi * (d_a - d_b)).T).T
-        self._chain_rule(q, parameters, d_linear, grad)
+        f = self._forward(q, z_v)
+        mu, nu, phi = f.mu, f.nu, f.small[2]
+        d_a, d_b, d_n = digamma(f.small + self.added) - digamma(f.small)
+        grad[:, s["log_phi"]] += (phi * (mu * d_a + nu * d_b - d_n)) @ self.row_to_phi
+        self._chain_rule(q, z_v, f, mu * nu * phi * (d_a - d_b), grad)
         return grad
 
     def fold(self, q: np.ndarray) -> np.ndarray:
@@ -154,27 +176,42 @@ class Model:
             signs[:, s["rho"]] = signs[:, s["sigma"]].prod(axis=1, keepdims=True)
         return signs
 
-    def _beta_counts(self, q: np.ndarray, parameters: Parameters) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(mu phi, (1 - mu) phi, phi) stacked [3, chains, N], then mu and 1 - mu [chains, N]."""
+    def _forward(self, q: np.ndarray, z_v: np.ndarray) -> _Forward:
+        """From coordinates to the Beta parameters of every row."""
         s = self.slices
-        linear = np.concatenate([q[:, s["alpha"]], q[:, s["beta"]], parameters.u, parameters.v], axis=1)
-        eta = np.clip((self.linear @ linear.T).T, -ETA_LIMIT, ETA_LIMIT)
-        phi = np.exp(np.clip(q[:, s["log_phi"]], -LOG_PHI_LIMIT, LOG_PHI_LIMIT))[:, self.phi_index]
-        mu, nu = expit(eta), expit(-eta)
-        return np.stack([mu * phi, nu * phi, phi]), mu, nu
-
-    def _chain_rule(self, q: np.ndarray, parameters: Parameters, d_linear: np.ndarray, grad: np.ndarray) -> None:
-        """Carry d/d(alpha, beta, u, v) over to the sampled coordinates, adding to grad in place."""
-        s = self.slices
-        grad[:, :s["beta"].stop] += d_linear[:, :s["beta"].stop]
+        fixed = q[:, :s["beta"].stop]
         if len(self.cells):
-            d_u = d_linear[:, s["u"]]
-            grad[:, s["tau"]] += (self.u_to_stage.T @ (q[:, s["u"]] * d_u).T).T
+            fixed = np.concatenate([fixed, q[:, s["tau"]][:, self.cells[:, 0]] * q[:, s["u"]]], axis=1)
+        marginal, factor = fixed @ self.fixed, None
+        eta = marginal
+        if len(self.run_slots):
+            t = q[:, s["sigma"]]
+            factor = marginal_factor(t) @ self.stage_to_row
+            eta = factor * marginal + (t[:, self.run_slots[:, 0]] * z_v) @ self.slot_to_row
+        eta = np.minimum(np.maximum(eta, -ETA_LIMIT), ETA_LIMIT)
+        mu, nu = expit(eta), expit(-eta)
+        log_phi = np.minimum(np.maximum(q[:, s["log_phi"]], -LOG_PHI_LIMIT), LOG_PHI_LIMIT)
+        small = np.empty((3, *eta.shape))
+        small[2] = np.exp(log_phi)[:, self.phi_index]
+        np.multiply(mu, small[2], out=small[0])
+        np.multiply(nu, small[2], out=small[1])
+        return _Forward(small, mu, nu, marginal, factor)
+
+    def _chain_rule(self, q: np.ndarray, z_v: np.ndarray, f: _Forward, d_eta: np.ndarray, grad: np.ndarray) -> None:
+        """Carry d/d eta [chains, N] over to the sampled coordinates, adding to grad in place."""
+        s = self.slices
+        d_fixed = (d_eta if f.factor is None else d_eta * f.factor) @ self.fixed.T
+        grad[:, :s["beta"].stop] += d_fixed[:, :s["beta"].stop]
+        if len(self.cells):
+            d_u = d_fixed[:, s["beta"].stop:]
+            grad[:, s["tau"]] += (q[:, s["u"]] * d_u) @ self.u_to_stage
             grad[:, s["u"]] += q[:, s["tau"]][:, self.cells[:, 0]] * d_u
         if len(self.run_slots):
-            d_v, z = d_linear[:, s["v"]], q[:, s["v"]]
-            d_z = q[:, s["sigma"]][:, self.run_slots[:, 0]] * d_v  # for the correlated standard normals
-            grad[:, s["sigma"]] += (self.v_to_stage.T @ (self._correlated(z, q) * d_v).T).T
+            t = q[:, s["sigma"]]
+            d_v, z = d_eta @ self.slot_to_row.T, q[:, s["v"]]
+            d_z = t[:, self.run_slots[:, 0]] * d_v  # for the correlated standard normals
+            grad[:, s["sigma"]] += (z_v * d_v) @ self.v_to_stage
+            grad[:, s["sigma"]] += MARGINAL * t / marginal_factor(t) * ((d_eta * f.marginal) @ self.stage_to_row.T)
             if len(self.pairs):
                 # z_goal = rho z_cap + sqrt(1 - rho^2) e, and d rho / d artanh(rho) = 1 - rho^2
                 first, second = self.pairs.T
@@ -187,8 +224,9 @@ class Model:
                 d_z[:, second] = rest * d_goal
             grad[:, s["v"]] += d_z
 
-    def _correlated(self, z: np.ndarray, q: np.ndarray) -> np.ndarray:
+    def _correlated(self, q: np.ndarray) -> np.ndarray:
         """Standard normal run effects [..., V], correlated between the stages of a run."""
+        z = q[..., self.slices["v"]]
         if not len(self.pairs):
             return z
         first, second = self.pairs.T
@@ -210,7 +248,7 @@ class Model:
         return Parameters(
             alpha=q[..., s["alpha"]].reshape(*lead, 2, self.S), beta=q[..., s["beta"]].reshape(*lead, 2, self.K),
             u=t_tau[..., self.cells[:, 0]] * q[..., s["u"]],
-            v=t_sigma[..., self.run_slots[:, 0]] * self._correlated(q[..., s["v"]], q),
+            v=t_sigma[..., self.run_slots[:, 0]] * self._correlated(q),
             phi=np.broadcast_to(phi, (*lead, 2, self.S)), tau=np.abs(t_tau), sigma=np.abs(t_sigma), rho=rho)
 
 
@@ -227,11 +265,18 @@ def _distinct(rows: np.ndarray, wanted: bool) -> np.ndarray:
     return np.unique(rows, axis=0) if wanted else rows[:0]
 
 
-def _indicator(index: np.ndarray, width: int) -> np.ndarray | sparse.csr_array:
+def _places(keys: np.ndarray, distinct: np.ndarray) -> Matrix:
+    """[distinct, rows] with a one where a row's key is that distinct key."""
+    place = {tuple(map(int, key)): i for i, key in enumerate(distinct)}
+    index = np.array([place[tuple(map(int, key))] for key in keys], dtype=int)
+    return _compact(sparse.csr_array(sparse.csr_array(_indicator(index, len(place))).T))
+
+
+def _indicator(index: np.ndarray, width: int) -> Matrix:
     """[len(index), width] with a one per row."""
     n = len(index)
     return _compact(sparse.csr_array((np.ones(n), (np.arange(n), index)), shape=(n, width)))
 
 
-def _compact(matrix: sparse.csr_array) -> np.ndarray | sparse.csr_array:
-    return matrix.toarray() if np.prod(matrix.shape) <= DENSE_LIMIT else matrix
+def _compact(matrix: sparse.csr_array) -> Matrix:
+    return np.ascontiguousarray(matrix.toarray()) if np.prod(matrix.shape) <= DENSE_LIMIT else matrix

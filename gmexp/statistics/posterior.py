@@ -18,11 +18,12 @@ from scipy.special import expit
 from gmexp.errors import UserError
 from gmexp.statistics.design import CAPABILITY, GOAL, Condition, Covariates, ShiftLevel
 from gmexp.statistics.diagnostics import mcse_mean
+from gmexp.statistics.model import marginal_factor
 
 __all__ = ["KINDS", "Posterior", "Summary", "summarise"]
 
 KINDS = ("mean_over_runs", "next_run")
-NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()
 QUANTILES = (0.025, 0.05, 0.5, 0.95, 0.975)
 
@@ -78,7 +79,7 @@ class Posterior:
                 if f.name in ("alpha", "beta", "u", "phi", "tau", "sigma", "rho")}
 
     def eta(self, stage: int, shift: int, x: np.ndarray, condition: int | None) -> np.ndarray:
-        """Logit [D] of a run's mean rate, its own effect left out.
+        """Marginal logit [D]: about the logit of the mean over runs. A run's own logit is m eta + its effect.
 
         `condition` is a measured condition, or None for a new one; x [K] are centred covariates.
         """
@@ -91,6 +92,10 @@ class Posterior:
         # common random numbers: the same new cell for every x, so contrasts between settings are smooth
         z = np.random.default_rng([self.seed, 1, stage, shift]).standard_normal(len(base))
         return base + self.tau[:, stage] * z
+
+    def conditional(self, eta: np.ndarray, stage: int) -> np.ndarray:
+        """Logit [D] of a run whose own effect is 0, from the marginal logit."""
+        return marginal_factor(self.sigma[:, stage]) * eta
 
     def rates(self, shift: int, x: np.ndarray, condition: int | None = None,
               kind: str = "mean_over_runs") -> dict[str, np.ndarray]:
@@ -106,6 +111,7 @@ class Posterior:
         if kind != "mean_over_runs":
             raise UserError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
         sigma_c, sigma_g = self.sigma.T
+        eta_capability, eta_goal = self.conditional(eta_capability, CAPABILITY), self.conditional(eta_goal, GOAL)
         if not self.sigma.any():
             c, g = expit(eta_capability), expit(eta_goal)
             return {"capability": c, "goal_failure": g, "misgen": c * g}
@@ -123,7 +129,7 @@ class Posterior:
         z[1] = self.rho * z[0] + np.sqrt(1 - self.rho**2) * z[1]
         theta = []
         for stage, eta in ((CAPABILITY, eta_capability), (GOAL, eta_goal)):
-            logit_mu = eta + self.sigma[:, stage] * z[stage]
+            logit_mu = self.conditional(eta, stage) + self.sigma[:, stage] * z[stage]
             phi = self.phi[:, stage, shift]
             theta.append(draw_beta(rng, expit(logit_mu) * phi, expit(-logit_mu) * phi))
         return {"capability": theta[0], "goal_failure": theta[1], "misgen": theta[0] * theta[1]}

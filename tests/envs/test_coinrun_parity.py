@@ -39,11 +39,12 @@ def test_levels_and_generators(mode, seed):
         assert differences(native.world, theirs) == {}
         for e in range(0, n, 16):
             state = State(binary.get_state(e))
-            for words, index, text in (
-                    (native.world.twister[e], native.world.clock[e, L.TWISTER], state["twister"]),
-                    (native.world.level_stream[e], native.world.slots[e, L.LEVEL_STREAM], state["level_stream"])):
+            levels = int(native.world.slots[e, L.LEVEL_STREAM])
+            for words, drawn, taken, text in (
+                    (native.world.twister[e], L.PREDRAWN, int(native.world.clock[e, L.TWISTER]), state["twister"]),
+                    (native.world.level_stream[e], levels, levels, state["level_stream"])):
                 expected, position = twister_words(text)
-                actual, ours = generator_in_blocks(words, index)
+                actual, ours = generator_in_blocks(words, drawn, taken)
                 assert position == ours
                 np.testing.assert_array_equal(actual, expected)
 

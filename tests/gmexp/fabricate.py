@@ -99,7 +99,8 @@ def clip(folder: Path, name: str, outcome: str, seed: int) -> None:
     (folder / f"{name}.json").write_text(json.dumps(sidecar))
 
 
-def fabricate(root: Path, truth: Truth | None = None, seed: int = 0, slots: int = 10, per_slot: int = 20) -> Study:
+def fabricate(root: Path, truth: Truth | None = None, seed: int = 0, slots: int = 10, per_slot: int = 20,
+              grades: tuple[float, ...] = (1.0,)) -> Study:
     """Write study.json, curves, episode logs and clips; the later stages are left to the code under test."""
     truth, study, rng = truth or Truth(), Study(root), np.random.default_rng(seed)
     metas = []
@@ -110,7 +111,7 @@ def fabricate(root: Path, truth: Truth | None = None, seed: int = 0, slots: int 
             parts = [episodes(run, rng, 0, capable, 0.0, 0.0, slots, per_slot),
                      episodes(run, rng, 1, capable, proxy, 1.0, slots, per_slot, probe=True)]
             parts += [episodes(run, rng, shift, capable * (1.05 - 0.1 * shift), proxy, {1: 0, 2: 0.5}.get(shift, 1.0),
-                               slots, per_slot) for shift in (1, 2, 3, 4)]
+                               slots, per_slot) | {"grade": grade} for shift in (1, 2, 3, 4) for grade in grades]
             artefacts.write_table(study.episodes(run.run_id), stack(parts), Episode)
             artefacts.write_table(study.curve(run.run_id), curve(rng), CurvePoint)
             if run_seed == 0:
@@ -124,12 +125,28 @@ PUBLISHED = {1: (0.85, 0.12, 0.036), 2: (0.65, 0.28, 0.100), 3: (0.55, 0.55, 0.2
 
 
 def fabricate_model(study: Study) -> None:
-    """Write estimate.json as the stage `estimate` would."""
+    """Write calibration.json and estimate.json as the stages `calibrate` and `estimate` would."""
     def posterior(mean: float) -> dict[str, float]:
         return {"mean": mean, "q025": max(mean - 0.1, 0), "q975": min(mean + 0.1, 1)}
 
+    deltas = list(dict.fromkeys(run.train_diversity for run in study.runs()))
     keys = ("capability", "goal_failure", "p_misgen")
     shifts = [{"shift": shift, "published": dict(zip(keys, values, strict=True)),
-               "calibrated": {key: posterior(value) for key, value in zip(keys, values, strict=True)}}
+               "conditions": [{"train_diversity": delta} | {
+                   key: posterior(value) for key, value in zip(keys, values, strict=True)} for delta in deltas]}
               for shift, values in PUBLISHED.items()]
     artefacts.write_json(study.estimate, {"shifts": shifts})
+    conditions = [{"env": "coinrun", "algo": "ppo", "spec_quality": 1.0, "capability_level": "", "align_method": "ppo",
+                   "train_diversity": delta, "train_steps": 2_000_000} for delta in deltas]
+    structure = {"shifts": [{"type": t, "name": name, "grade": float(t > 0)} for t, name in SHIFTS.items()],
+                 "conditions": conditions}
+    summaries = [{"quantity": key, "shift": shift, "condition": c, "kind": kind,
+                  **posterior(0.5 + 0.05 * shift - 0.1 * c)}
+                 for shift in SHIFTS for c in range(len(conditions)) for key in ("capability", "goal_failure", "misgen")
+                 for kind in ("mean_over_runs", "next_run")]
+    effect = {"name": "div", "measured": True, "settings": [0.3, 0.2, 0.1], "published_range": [0.7, 1.4],
+              "odds_ratio": {"goal_failure": {"mean": 2.5, "q025": 1.25, "q975": 3.75}}}
+    artefacts.write_json(study.calibration, {
+        "summaries": summaries, "model": {"structure": structure}, "modifiers": [effect, effect | {"measured": False}],
+        "diagnostics": {"rhat_max": 1.003, "divergences": 0, "passed": True},
+        "warnings": ["goal_failure: every cell has fewer than 5 runs <so be careful>"]})

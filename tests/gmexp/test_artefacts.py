@@ -257,7 +257,7 @@ def test_an_installed_copy_has_no_commit(tmp_path):
     copy.mkdir()
     for name in ("gmexp", "envs"):
         subprocess.run(["cp", "-r", str(package / name), str(copy)], check=True)
-    found = subprocess.run([sys.executable, "-c", "from gmexp import artefacts; print(artefacts._checkout())"],
+    found = subprocess.run([sys.executable, "-c", "from gmexp import provenance; print(provenance._checkout())"],
                            env=os.environ | {"PYTHONPATH": str(copy)}, cwd=tmp_path, capture_output=True, text=True,
                            check=True)
     assert found.stdout == "(None, None)\n"

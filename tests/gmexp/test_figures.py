@@ -5,22 +5,74 @@ import numpy as np
 import pytest
 
 from gmexp import artefacts, figures
-from gmexp.figures import FIGURES, STYLE, draw_all
-from gmexp.rates import read_rates
+from gmexp.figures import FIGURES, draw_all
+from gmexp.plotting import STYLE, dodge
+from gmexp.rates import build, goal_cells, read_rates
 from gmexp.records import CurvePoint
 from gmexp.study import Study
 
-from .fabricate import CONFIG, PUBLISHED, curve, meta
+from .fabricate import CONFIG, PUBLISHED, SHIFTS, Truth, curve, fabricate, fabricate_model, meta
 
 
 def test_every_figure_is_drawn_twice(finished):
     drawn = {path.name for path in finished.figures.iterdir()}
-    assert drawn == {f"{name}.{suffix}" for name in FIGURES for suffix in ("png", "svg")}
+    elsewhere = {"grades", "diversity"}  # need several grades, and three conditions
+    assert drawn == {f"{name}.{suffix}" for name in FIGURES if name not in elsewhere for suffix in ("png", "svg")}
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory) -> Study:
+    """Three conditions, three grades."""
+    truth = Truth({delta: [0.9, 0.8] for delta in (0.0, 0.1, 0.3)}, {0.0: [0.9, 1.0], 0.1: [0.4, 0.6], 0.3: [0.1, 0.0]})
+    study = fabricate(tmp_path_factory.mktemp("sweep"), truth, grades=(0.25, 0.5, 1.0), slots=5)
+    build(study.root)
+    fabricate_model(study)
+    return study
+
+
+def test_every_grade_is_a_point_of_a_line(sweep):
+    with matplotlib.rc_context(STYLE):
+        axes = np.reshape(figures.grades(sweep).axes, (2, 4))
+    for shift, axis in enumerate(axes[1], start=1):
+        cells = goal_cells(read_rates(sweep.rates).cells)
+        for line, condition in zip(axis.lines, ("delta=0", "delta=0.1", "delta=0.3"), strict=True):
+            expected = {c.grade: c.goal_failure.mean for c in cells
+                        if c.shift_type == shift and c.condition == condition}
+            assert dict(zip(*line.get_data(), strict=True)) == expected
+    assert [axis.get_title(loc="left") for axis in axes[0]] == [f"{s} {SHIFTS[s]}" for s in (1, 2, 3, 4)]
+    assert all(0 in axis.lines[0].get_xdata() for axis in axes[0])  # the training distribution is grade 0
+
+
+def test_several_grades_leave_one_column_per_shift(sweep):
+    with matplotlib.rc_context(STYLE):
+        _, goal = figures.rates(sweep).axes
+    assert [text.get_text()[0] for text in goal.get_xticklabels()] == ["1", "2", "3", "4"]
+
+
+def test_diversity_runs_from_narrow_to_broad(sweep):
+    with matplotlib.rc_context(STYLE):
+        (axis,) = figures.diversity(sweep).axes
+    assert [text.get_text() for text in axis.get_xticklabels()] == ["0", "0.1", "0.3"]
+    lines = [line for line in axis.lines if len(line.get_xdata()) == 3]
+    assert len(lines) == 4 and all(np.all(np.diff(line.get_ydata()) < 0) for line in lines)
+
+
+def test_the_forest_shows_where_no_run_stands_behind_a_mean(finished):
+    with matplotlib.rc_context(STYLE):
+        capability, goal = figures.forest(finished).axes
+    means = [dots for dots in goal.collections if len(dots.get_offsets()) == 1 and dots.get_sizes()[0] == 24]
+    hollow = [dots.get_offsets()[0, 1] for dots in means if dots.get_facecolor()[0].tolist() == [1, 1, 1, 1]]
+    assert len(means) == 10 and hollow == [0, 1]  # goal failure in distribution, both conditions
+    ends = {tuple(np.round(line.get_xdata(), 9)) for line in goal.lines}
+    assert (0.55, 0.75) in ends  # 0.5 + 0.05 x 3 of the first condition under shift 3, give or take 0.1
+    assert [text.get_text() for text in capability.get_yticklabels()][3] == "3 significant"
 
 
 def test_equal_artefacts_give_equal_bytes(study):
     before = {path.name: path.read_bytes() for path in study.figures.iterdir()}
+    style = {name: matplotlib.rcParams[name] for name in STYLE}
     paths = draw_all(study.root)
+    assert {name: matplotlib.rcParams[name] for name in STYLE} == style  # the caller's style is left alone
     assert {path.name: path.read_bytes() for path in paths} == before
     assert b"<dc:date>" not in before["rates.svg"]
 
@@ -29,7 +81,7 @@ def test_the_rates_are_where_the_artefact_says(finished):
     """Means, interval ends and published values are read back from the drawing itself."""
     with matplotlib.rc_context(STYLE):
         capability, goal = figures.rates(finished).axes
-    cells = [cell for cell in read_rates(finished.rates).cells if cell.goal_failure.n_runs]
+    cells = goal_cells(read_rates(finished.rates).cells)
     points = {tuple(np.round(xy, 9)) for dots in goal.collections for xy in dots.get_offsets().tolist()}
     heights = {y for _, y in points}
     bars = {tuple(np.round(line.get_ydata(), 9)) for line in goal.lines}
@@ -72,12 +124,6 @@ def test_a_study_where_nothing_separates_the_goals(study):
 
 @pytest.mark.parametrize("conditions", [1, 3, 9])
 def test_conditions_stay_within_their_column(conditions):
-    offsets = [figures._dodge(i, conditions) for i in range(conditions)]
+    offsets = [dodge(i, conditions) for i in range(conditions)]
     assert max(map(abs, offsets)) <= 0.31 and offsets == sorted(offsets)
     assert sum(offsets) == pytest.approx(0)
-
-
-def test_the_callers_style_is_left_alone(study):
-    before = {name: matplotlib.rcParams[name] for name in STYLE}
-    draw_all(study.root)
-    assert {name: matplotlib.rcParams[name] for name in STYLE} == before

@@ -243,6 +243,14 @@ def test_an_index_with_a_broken_run_is_one_line(study):
         Study(study.root).runs()
 
 
+def test_two_runs_of_one_seed_are_no_replicates(study):
+    index = study.read_index()
+    index["runs"][1]["train_seed"] = index["runs"][0]["train_seed"]
+    artefacts.write_json(study.index, index)
+    with pytest.raises(UserError, match="runs d0-s0 and d0-s1 have the same condition"):
+        rates.build(study.root)
+
+
 def test_rates_of_another_version_are_refused(study):
     content = artefacts.read_json(study.rates)
     del content["cells"][0]["capability"]["low"]

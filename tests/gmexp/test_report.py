@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from gmexp import artefacts, report
+from gmexp import artefacts, figures, report
 from gmexp.errors import UserError
 from gmexp.html import Html, element, table
 from gmexp.rates import read_rates
@@ -68,7 +68,15 @@ def test_the_numbers_are_those_of_the_artefacts(finished, page):
                 assert re.search(rf"{rate.mean:.2f}\s+\[{rate.low:.2f}, {rate.high:.2f}\]", text)
     assert "8 independent training runs" in text and "9,600 evaluation episodes" in text
     assert "points lower than" in text and "δ = 0.3" in text
-    assert "12.0% →" in text  # published goal failure of type 1
+    assert re.search(r"type 3\s+published\s+0.55\s+0.55\s+0.22", text)
+    assert re.search(r"calibrated, δ = 0.3\s+0.55\s+\[0.45, 0.65\]", text)
+
+
+def test_the_calibration_is_told_with_its_doubts(page):
+    text = " ".join(page.text)
+    assert "goal_failure: every cell has fewer than 5 runs <so be careful>" in text
+    assert re.search(r"training diversity, 0.3 to 0.1\s+2.50\s+\[1.25, 3.75\]\s+0.7 to 1.4", text)
+    assert text.count("Published M") == 1 and "rhat_max" in text and "1.003" in text
 
 
 def test_text_from_outside_is_escaped(study):
@@ -85,6 +93,7 @@ def test_text_from_outside_is_escaped(study):
 
 def test_sections_without_artefacts_are_left_out(study):
     study.estimate.unlink()
+    study.calibration.unlink()
     for clip in study.clips("d0-s0").iterdir():
         clip.unlink()
     text = " ".join(Page(report.build_report(study.root).read_text()).text)
@@ -95,7 +104,8 @@ def test_sections_without_artefacts_are_left_out(study):
     assert "Episodes to look at" not in text and "Calibration" not in text
 
 
-def test_figures_are_drawn_if_missing(study):
+def test_figures_are_drawn_if_missing(study, monkeypatch):
+    monkeypatch.setattr(figures, "FIGURES", {"rates": figures.rates})
     for figure in study.figures.iterdir():
         figure.unlink()
     report.build_report(study.root)

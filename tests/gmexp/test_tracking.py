@@ -104,7 +104,8 @@ def test_a_study_is_mirrored_offline(small, tmp_path, capfd):
     assert summary["delta=0.3/shift3/goal_failure"] == cell.goal_failure.mean
     assert summary["delta=0.3/shift3/goal_failure_low"] == cell.goal_failure.low
     assert summary["delta=0.3/shift3/capability_transfer_high"] == cell.capability.high
-    assert {"delta=0/shift1_probe/joint_failure", "estimate/shift3/published/goal_failure"} <= set(summary)
+    assert {"delta=0/shift1_probe/joint_failure", "estimate/shift3/published/goal_failure",
+            "estimate/shift3/delta=0.3/capability/q025"} <= set(summary)
     assert "delta=0/shift0/goal_failure" not in summary
     assert {"success", "rates", "counts", "episodes/d0-s0", "figures/rates"} <= keys and "mean_return" not in keys
     assert {"run", "history", "summary", "exit"} <= kinds
@@ -196,6 +197,13 @@ def test_losing_the_service_process_loses_nothing_else(tmp_path):
     done = apart(KILLED, tmp_path)
     assert done.returncode == 0 and done.stdout == "the run is complete\n"
     assert done.stderr.count("warning: W&B failed") == 1 and "Traceback" not in done.stderr
+
+
+def test_only_artefacts_are_uploaded(tmp_path):
+    for name in ("checkpoint.npz", "episodes/coin.gif", ".curve.parquet.123.tmp", "wandb/run-1/run.wandb"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    assert [file.name for file in tracking._artefacts_in(tmp_path)] == ["checkpoint.npz", "coin.gif"]
 
 
 def test_without_wandb_installed(tmp_path, monkeypatch):

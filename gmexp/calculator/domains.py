@@ -1,0 +1,166 @@
+"""Application domains, timeline projections and mitigation portfolios of the published model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from gmexp.calculator.core import SETTINGS, Calculator
+from gmexp.calculator.formula import harm_values
+from gmexp.calculator.modifiers import modifier_range
+from gmexp.calculator.scenario import Estimate, Scenario
+from gmexp.calculator.tables import row, table
+from gmexp.errors import UserError
+
+__all__ = ["Domain", "Portfolio", "Projection", "mitigate", "project", "recompute", "recompute_all"]
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A printed domain range beside base x M_spec at the ends of its shift types.
+
+    residual = printed - recomputed, ratio = printed / recomputed, growth = printed 2027 / printed current; each
+    (low end, high end).
+    """
+
+    name: str
+    title: str
+    types: tuple[int, int]
+    spec_quality: float
+    printed: tuple[float, float]
+    recomputed: tuple[float, float]
+    residual: tuple[float, float]
+    ratio: tuple[float, float]
+    printed_2027: tuple[float, float]
+    growth: tuple[float, float]
+
+
+def recompute(name: str, calculator: Calculator | None = None) -> Domain:
+    """The domain's range from the calculator (published mode unless another is given)."""
+    r = row("domains", "name", name)
+    calculator = calculator or Calculator()
+    ends = tuple(calculator.estimate(Scenario(t, spec_quality=r["spec_quality"])).value for t in r["types"])
+    printed, later = r["current"], r["projected_2027"]
+    pairs = list(zip(printed, ends, strict=True))
+    return Domain(name, r["title"], r["types"], r["spec_quality"], printed, ends,
+                  tuple(p - e for p, e in pairs), tuple(p / e for p, e in pairs), later,
+                  tuple(b / a for a, b in zip(printed, later, strict=True)))
+
+
+def recompute_all(calculator: Calculator | None = None) -> tuple[Domain, ...]:
+    """Every domain of the table."""
+    return tuple(recompute(name, calculator) for name in table("domains").column("name"))
+
+
+@dataclass(frozen=True)
+class Projection:
+    """A scenario carried to a period: the estimate multiplied by the period's low and high factor."""
+
+    period: str
+    multipliers: tuple[float, float]
+    now: Estimate
+    raw: tuple[float, float]
+    value: tuple[float, float]
+    warnings: tuple[str, ...]
+
+
+def project(scenario: Scenario, period: str, calculator: Calculator | None = None,
+            allow_double_count: bool = False) -> Projection:
+    """Project a scenario to a period of the table 'timeline'.
+
+    The timeline's drivers are capability gains, so a scenario that already sets the capability modifier is refused
+    unless `allow_double_count`. Published mode multiplies the raw product and clips, odds mode multiplies the odds.
+    """
+    calculator = calculator or Calculator()
+    if calculator.mode == "calibrated":
+        raise UserError("timeline multipliers belong to the published model: use mode=published or mode=odds")
+    r = row("timeline", "name", period)
+    multipliers = (r["low"], r["high"])
+    sets_capability = scenario.capability is not None or scenario.m_cap not in (None, 1.0)
+    notes = []
+    if sets_capability and multipliers != (1.0, 1.0):
+        if not allow_double_count:
+            raise UserError(f"the scenario sets capability, and {period}'s multiplier is driven by capability too: "
+                            "drop one, or set allow_double_count=true")
+        notes.append("capability is counted twice: in M_cap and in the timeline multiplier")
+    now = calculator.estimate(scenario)
+    if calculator.mode == "published":
+        raw = tuple(now.raw * m for m in multipliers)
+    else:
+        raw = tuple(now.raw * m / (1 + now.raw * (m - 1)) for m in multipliers)
+    if max(raw) > 1:
+        if calculator.strict:
+            raise UserError(f"the projected product is {max(raw):.4f}, not a probability; use mode=odds")
+        notes.append(f"the projected product reaches {max(raw):.4f}, above 1: clipped")
+    return Projection(period, multipliers, now, raw, tuple(min(x, 1.0) for x in raw), (*now.warnings, *notes))
+
+
+@dataclass(frozen=True)
+class Portfolio:
+    """Mitigations applied to a scenario. Ranges are (weakest, strongest) effect of the printed reductions.
+
+    `naive` is what multiplying every printed reduction would claim, for comparison: it counts a modifier twice.
+    """
+
+    mitigations: tuple[str, ...]
+    before: Estimate
+    p_misgen: tuple[float, float]
+    harm_factor: tuple[float, float]
+    p_harmful: tuple[float, float]
+    naive: tuple[float, float]
+    warnings: tuple[str, ...]
+
+
+def mitigate(scenario: Scenario, mitigations: Sequence[str], calculator: Calculator | None = None) -> Portfolio:
+    """Apply mitigations of the table 'mitigations'.
+
+    Prevention replaces its modifier by 1 - reduction, or keeps the scenario's if that is lower already; a response
+    with a printed effect multiplies harm and leaves p_misgen alone; the others are listed and change nothing.
+    """
+    calculator = calculator or Calculator()
+    if calculator.mode == "calibrated":
+        raise UserError("printed risk reductions belong to the published model: use mode=published or mode=odds")
+    chosen = [row("mitigations", "name", name) for name in dict.fromkeys(mitigations)]
+    before = calculator.estimate(scenario)
+    multiplier_of = {c.name.removeprefix("M_"): c.multiplier for c in before.contributions}
+    notes, replaced, harm, naive = [], ({}, {}), [1.0, 1.0], [before.value, before.value]
+    for r in chosen:
+        if r["reduction"] is None:
+            notes.append(f"{r['name']}: the source prints '{r['printed']}' and no number; nothing changes")
+            continue
+        factors = tuple(1 - reduction for reduction in r["reduction"])
+        naive = [n * f for n, f in zip(naive, factors, strict=True)]
+        if r["acts_on"] == "harm":
+            harm = [h * f for h, f in zip(harm, factors, strict=True)]
+            continue
+        name = r["acts_on"]
+        floor = modifier_range(name)[0]
+        for end, factor in enumerate(factors):
+            replaced[end][name] = min(factor, multiplier_of[name])
+        if factors[1] < floor:
+            notes.append(f"{r['name']}: 1 - {r['reduction'][1]:g} = {factors[1]:g} undercuts M_{name}'s published "
+                         f"floor of {floor:g}")
+        if multiplier_of[name] <= factors[1]:
+            notes.append(f"{r['name']}: the scenario's M_{name} = {multiplier_of[name]:g} is as low already")
+    after = [calculator.estimate(_replace(scenario, changes)) for changes in replaced]
+    return Portfolio(
+        tuple(r["name"] for r in chosen), before, tuple(e.p_misgen for e in after), tuple(harm),
+        tuple(e.p_harmful * h for e, h in zip(after, harm, strict=True)), tuple(naive), (*before.warnings, *notes))
+
+
+def _replace(scenario: Scenario, multipliers: dict[str, float]) -> Scenario:
+    changes: dict[str, float | None] = {}
+    for name, multiplier in multipliers.items():
+        changes |= {SETTINGS[name]: None, f"m_{name}": multiplier}
+    return replace(scenario, **changes)
+
+
+def harm_is_stated(harm: float) -> bool:
+    """Whether a harm lies within the stated 50-70%."""
+    r = row("harm", "name", "stated")
+    return r["low"] <= harm <= r["high"]
+
+
+def implied_harm() -> tuple[float, ...]:
+    """Harm inferred from the printed bases, by shift type."""
+    return tuple(float(h) for h in harm_values("printed"))
