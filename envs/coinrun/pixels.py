@@ -146,17 +146,20 @@ def _background(world, e, images, left, top, scratch):
     size = f32(f32(SIZE) * UNIT)
     aspect = f32(f32(width) / f32(height))
     shift = f32(world.body[e, BACKGROUND_SHIFT] * f32(aspect - f32(1)))
-    x = f64(left) + f64(size) * f64(f32(-shift))
+    edge = f64(left) + f64(size) * f64(f32(-shift))
+    blocks = (width + S.BLOCK - 1) >> S.BLOCK_BITS
     step_x = i32(65536.0 / (f64(size) * f64(aspect) / f64(width)))
     step_y = i32(65536.0 / (f64(size) / f64(height)))
-    first_x, first_y = max(_round(x), i32(0)), max(_round(f64(top)), i32(0))
-    sample = _first_sample(first_x, x, step_x) - step_x * first_x
+    first_x, first_y = max(_round(edge), i32(0)), max(_round(f64(top)), i32(0))
+    sample = _first_sample(first_x, edge, step_x) - step_x * first_x
     for i in range(RESOLUTION):  # beyond its edges, where walls hide it, the image is continued
-        columns[i] = u32(images.offset[number] + min(max(sample >> 16, i32(0)), width - 1))
+        x = min(max(sample >> 16, i32(0)), width - 1)
+        columns[i] = u32(images.offset[number] + ((x >> S.BLOCK_BITS) << 2 * S.BLOCK_BITS) + (x & (S.BLOCK - 1)))
         sample += step_x
     sample = _first_sample(first_y, f64(top), step_y) - step_y * first_y
     for i in range(RESOLUTION):
-        rows[i] = u32(min(max(sample >> 16, i32(0)), height - 1) * width)
+        y = min(max(sample >> 16, i32(0)), height - 1)
+        rows[i] = u32((((y >> S.BLOCK_BITS) * blocks << S.BLOCK_BITS) + (y & (S.BLOCK - 1))) << S.BLOCK_BITS)
         sample += step_y
 
 

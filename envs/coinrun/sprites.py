@@ -10,7 +10,8 @@ files.
 
 Frames are so small that a tile is sampled at every 25th pixel, a sprite at every 26th. Pixels that one drawing takes
 are therefore stored side by side, which saves the renderer most of its cache misses: pixel (x, y) of image k is
-`pixels[offset[k] + place_x[kind[k], x] + place_y[kind[k], y]]`. Backgrounds are stored row by row.
+`pixels[offset[k] + place_x[kind[k], x] + place_y[kind[k], y]]`. Backgrounds are stored in blocks of 32 x 32 pixels,
+one memory page each.
 """
 
 import threading
@@ -30,6 +31,8 @@ TILE = 128  # pixels across and down most images
 TILE_PERIOD, SPRITE_PERIOD = 25, 26  # distance of the pixels that one drawing samples
 TILES, SPRITES, PLAYERS, PLAIN = range(4)  # kinds of storage; PLAIN is for images of up to 17 x 17 pixels
 PLAIN_SIZE = 17
+BLOCK_BITS = 5
+BLOCK = 2**BLOCK_BITS  # pixels across and down a block of a background
 BLACK = 0xFF000000
 
 # procgen's image types that are no grid cells, for their flat colours (coinrun.cpp, object-ids.h)
@@ -86,6 +89,13 @@ def _places() -> tuple[np.ndarray, np.ndarray]:
 PLACE_X, PLACE_Y = _places()
 
 
+def background_places(height: int, width: int) -> np.ndarray:
+    """int64 [height, width]: where the pixels of a background are stored, from its offset on."""
+    x, y = np.arange(width), np.arange(height)[:, None]
+    blocks = -(-width // BLOCK)
+    return ((y // BLOCK * blocks + x // BLOCK) * BLOCK + y % BLOCK) * BLOCK + x % BLOCK
+
+
 class Images(NamedTuple):
     """What the renderer reads; see the module's description for how pixels are stored."""
 
@@ -119,16 +129,18 @@ class Sprites:
                 if self._missing[number]:
                     pixels = _read(self._files[number], premultiplied=False) | np.uint32(BLACK)
                     start = self.images.offset[FIRST_BACKGROUND + number]
-                    self.images.pixels[start:start + pixels.size] = pixels.ravel()
+                    self.images.pixels[start + background_places(*pixels.shape)] = pixels
                     self._missing[number] = False
 
     def image(self, number: int) -> np.ndarray:
         """One image as uint8 [height, width, 4], red first, premultiplied."""
         images = self.images
         height, width, kind = images.height[number], images.width[number], images.kind[number]
-        x, y = (np.arange(width), np.arange(height) * width) if number >= FIRST_BACKGROUND else (
-            images.place_x[kind, :width], images.place_y[kind, :height])
-        words = images.pixels[images.offset[number] + y[:, None] + x]
+        if number >= FIRST_BACKGROUND:
+            places = background_places(height, width)
+        else:
+            places = images.place_x[kind, :width] + images.place_y[kind, :height, None]
+        words = images.pixels[images.offset[number] + places]
         return np.ascontiguousarray(words).view(np.uint8).reshape(height, width, 4)
 
 
@@ -152,8 +164,10 @@ def load_sprites(use_backgrounds: bool = True, restrict_themes: bool = False,
         shapes.append((1, 1))
     kinds = [_kind(number) for number in range(len(images))]
     places = [PLACE_X[kind, :w] + PLACE_Y[kind, :h, None] for kind, (h, w) in zip(kinds, shapes, strict=False)]
-    places += [np.arange(h * w) for h, w in shapes[len(images):]]
-    offsets = np.concatenate([[0], np.cumsum([place.max() + 1 for place in places])])
+    sizes = [int(place.max()) + 1 for place in places]
+    sizes += [-(-h // BLOCK) * -(-w // BLOCK) * BLOCK**2 for h, w in shapes[len(images):]]
+    sizes = [-(-size // BLOCK**2) * BLOCK**2 for size in sizes]  # every image begins a memory page
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
     pixels = np.empty(offsets[-1], np.uint32)
     for image, place, start in zip(images, places, offsets, strict=False):
         pixels[start + place] = image
