@@ -145,18 +145,17 @@ class Posterior:
         A measured grade is used as it is; between grades the logits are interpolated, grade 0 being the training
         distribution.
         """
-        levels = [(i, level.grade) for i, level in enumerate(self.shifts) if level.type == shift_type]
+        variants = {level.name for level in self.shifts if level.type == shift_type}
+        main = next((name for name in LADDER if name in variants), min(variants))
+        notes = [] if len(variants) == 1 else [
+            f"shift type {shift_type} was measured in several variants; this is '{main}'"]
+        levels = [(i, level.grade) for i, level in enumerate(self.shifts)
+                  if level.type == shift_type and level.name == main]
         measured = {shift for _, shift, _ in self.measured}
         if shift_type == 0:
-            return [(levels[0][0], 1.0)], ()
-        levels += [(i, 0.0) for i, level in enumerate(self.shifts) if level.type == 0][:1]
-        names = {self.shifts[i].name for i, _ in levels if self.shifts[i].type == shift_type}
-        notes: list[str] = []
-        if len(names) > 1:
-            main = next((level.name for level in self.shifts if level.type == shift_type
-                         and level.name in LADDER), sorted(names)[0])
-            levels = [(i, g) for i, g in levels if self.shifts[i].type == 0 or self.shifts[i].name == main]
-            notes.append(f"shift type {shift_type} was measured in several variants; this is '{main}'")
+            return [(min(levels, key=lambda pair: pair[1])[0], 1.0)], tuple(notes)
+        origin = [(i, 0.0) for i, level in enumerate(self.shifts) if level.type == 0]
+        levels += sorted(origin, key=lambda pair: self.shifts[pair[0]].name not in LADDER)[:1]
         levels.sort(key=lambda pair: pair[1])
         exact = [i for i, g in levels if g == grade]
         if exact:

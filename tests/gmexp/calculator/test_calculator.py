@@ -199,9 +199,15 @@ def test_vectorised_broadcasts_and_refuses_garbage():
 
 
 def test_import_is_light():
-    code = ("import sys, time; t = time.perf_counter(); import gmexp.calculator; w = time.perf_counter() - t;"
+    code = ("import sys, time; t = time.process_time(); import gmexp.calculator; w = time.process_time() - t;"
             "print(w, *(m for m in ('torch', 'hydra', 'pyarrow', 'matplotlib', 'scipy', 'numba') if m in sys.modules))")
     runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
             for _ in range(3)]
     assert all(run[1:] == [] for run in runs)
     assert min(float(run[0]) for run in runs) < 0.5
+
+
+def test_a_calibration_needs_scipy_at_most():
+    code = ("import sys, gmexp.calculator.calibrated, gmexp.statistics.commands;"
+            "print(*(m for m in ('torch', 'hydra', 'omegaconf', 'pyarrow', 'matplotlib', 'numba') if m in sys.modules))")
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == []

@@ -125,6 +125,17 @@ def test_grades_between_measured_ones_are_interpolated(calibration):
     assert any("interpolated" in note for note in middle.warnings)
 
 
+def test_variants_of_a_shift_type_fall_back_to_the_ladder(lenient):
+    counts = synthetic_counts(runs=2, shifts=(0, 3), episodes=50)
+    variant = [replace(c, shift_name="correlation_only", run_id=f"v{c.run_id}", n_intended=0,
+                       n_proxy=c.n_proxy + c.n_intended) for c in counts]
+    post = fit(build_design([*counts, *variant]), replace(lenient, warmup=100, draws=20, attempts=1))[0]
+    (level, _), = post.locate(3, 1.0)[0]
+    assert post.shifts[level].name == "significant" and "several variants" in post.locate(3, 1.0)[1][0]
+    (level, _), = post.locate(0, 1.0)[0]
+    assert post.shifts[level].name == "in_distribution"
+
+
 def test_unmeasured_shift_is_the_prior(lenient):
     calibration = calibrate(synthetic_counts(shifts=(1,), runs=3, episodes=50), lenient)
     p = calibration.predict(Scenario(4))
