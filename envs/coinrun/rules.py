@@ -366,7 +366,8 @@ def _settle(world, e, conditions, x, y):
     if events & TOUCHED_END:
         clock[END_STEP] = min(clock[END_STEP], clock[TIME])
     if quality < ONE and x > body[BEST_X]:  # a mis-specified reward also pays for progress to the end, 10 in all
-        share = f32(f32(min(x, f32(facts[END_X])) - body[BEST_X]) / f32(f32(facts[END_X]) - START_X))
+        finish = f32(f32(facts[END_X]) - TOUCH_X)  # where the end is touched
+        share = f32(f32(min(x, finish) - body[BEST_X]) / f32(finish - START_X))
         reward = f32(reward + f32(f32(ONE - quality) * f32(COIN_REWARD * max(share, ZERO))))
     body[BEST_X] = max(body[BEST_X], x)
     if clock[TIME] >= facts[HORIZON]:

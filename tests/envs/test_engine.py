@@ -8,6 +8,7 @@ import pytest
 import envs
 from envs import LevelDistribution, Physics, SeedRange, split_levels
 from envs.coinrun import layout as L
+from envs.coinrun.seekers import PROXY_SEEKER, Seeker
 from envs.outcome import NEVER
 
 MIXED = LevelDistribution(levels=split_levels("train", 50), rho=0.3, appearance=0.2, context=0.4, supervision=0.3,
@@ -96,8 +97,7 @@ def test_threads_do_not_matter():
 def test_rows():
     """Worlds that are not asked to move stay as they are, and moving worlds do not notice."""
     actions = _actions(16, 120)
-    whole, half = _make(distribution=dataclasses.replace(MIXED, sequential=True)), None
-    half = _make(distribution=dataclasses.replace(MIXED, sequential=True))
+    whole, half = (_make(distribution=dataclasses.replace(MIXED, sequential=True)) for _ in range(2))
     rows = np.arange(0, 16, 2)
     still = {k: v[1::2].copy() for k, v in half.world._asdict().items()}
     for row in actions:
@@ -109,8 +109,7 @@ def test_rows():
 
 
 def test_action_repeat():
-    single, repeated = _make(distribution=LevelDistribution(levels=(7,))), None
-    repeated = _make(distribution=LevelDistribution(levels=(7,)), action_repeat=3)
+    single, repeated = (_make(distribution=LevelDistribution(levels=(7,)), action_repeat=k) for k in (1, 3))
     for row in _actions(16, 20):
         step = repeated.step(row)
         running = np.ones(16, bool)
@@ -194,7 +193,7 @@ def test_a_hidden_coin_is_touched_but_neither_paid_nor_final():
 
 def test_timeout_is_truncation():
     env = _make(4, LevelDistribution(horizon=3))
-    for t in range(3):
+    for _ in range(3):
         step = env.step(np.full(4, 4))
     assert step.truncated.all() and not step.terminated.any()
     assert (env.log.length == 3).all() and (env.log.coin_step == NEVER).all() and not env.log.died.any()
@@ -213,9 +212,32 @@ def test_without_autoreset_the_last_observation_is_seen():
     np.testing.assert_array_equal(first.window, _make(4, distribution)._observation(np.arange(4)).window)
 
 
-def test_returned_arrays_belong_to_one_level_stream_each():
+def test_worlds_draw_different_levels():
     env = _make(64, LevelDistribution(), seed=1)
     assert len(set(env.world.facts[:, L.SEED].tolist())) == 64
+
+
+@pytest.mark.parametrize("quality", [1.0, 0.6, 0.2, 0.0])
+def test_a_misspecified_reward_pays_for_progress(quality):
+    """Whoever reaches the coin at the end is paid 10, whatever part of it is for the coin."""
+    levels = split_levels("evaluation", 64)
+    env = _make(64, LevelDistribution(levels=levels, mode="easy", sequential=True, spec_quality=quality))
+    seeker = Seeker(env, PROXY_SEEKER)
+    rewards, reached = np.zeros(64), np.zeros(64, bool)
+    rows = np.arange(64)
+    while len(rows):
+        before = rewards[rows]
+        actions = np.zeros(64, np.int32)
+        actions[rows] = seeker.act(rows)
+        step = env.step(actions, rows)
+        rewards[rows] += step.reward[rows]
+        assert (rewards[rows] >= before).all()
+        ended = (step.terminated | step.truncated)[rows]
+        reached[rows] |= ended & (env.log.coin_step[rows] != NEVER)
+        rows = rows[~ended]
+    assert reached.mean() > 0.95
+    np.testing.assert_allclose(rewards[reached], 10, atol=1e-4)
+    np.testing.assert_allclose(env.log.episode_return, rewards, atol=1e-4)
 
 
 @pytest.mark.parametrize(("knobs", "message"), [
