@@ -68,7 +68,8 @@ class LevelDistribution:
     rho: spurious correlation of coin and end in [-1, 1]; training diversity is delta = 1 - rho.
     placement: where the coin is when the correlation is broken (`layout.PLACEMENTS`), `cell` for placement "cell".
     appearance: None leaves themes to the game; else the share of attributes drawn from the held-out set, in [0, 1].
-    context: share of levels with the hardest layout and with walking enemies, and the rise of gravity, in [0, 1].
+    context: harder circumstances in [0, 1]; at 1, half of the levels have the hardest layout, half have walking
+        enemies, and gravity is 15% stronger everywhere.
     supervision: share of levels with a decoy at the end and of those that go on after the coin, in [0, 1]; the horizon
         grows by the same factor.
     spec_quality: weight of the coin in the reward; the rest pays for progress towards the end, in [0, 1].

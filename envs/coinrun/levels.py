@@ -25,6 +25,7 @@ from envs.outcome import NEVER
 
 MAX_STEP_UP, MAX_GAP = 5, 7  # procgen's max_dy and max_dx under its own gravity and jump
 CONTEXT_GRAVITY = f32(0.15)  # how much stronger gravity is at context 1: every step up stays jumpable
+CONTEXT_SHARE = f32(0.5)  # of the levels are the hardest, and as many have walkers, at context 1
 SOLID = SIZE + 1  # ground height of a column that is wall all the way up
 SALT_HARDEST, SALT_WALKERS, SALT_DECOY, SALT_OPEN = 11, 12, 13, 14
 SALT_WALL, SALT_AGENT, SALT_BACKGROUND, SALT_CRATE, SALT_ENEMY = 100, 102, 104, 1000, 2000
@@ -257,7 +258,7 @@ def generate_level(world, e, conditions, seed):
         broken = v < np.int32(f32(100) * (f32(1) - conditions.floats[c, C_RHO]) + f32(0.5))
     difficulty, p = _below(draws, p, 3)
     difficulty += 1
-    if hash_unit(seed, SALT_HARDEST) < context:
+    if hash_unit(seed, SALT_HARDEST) < CONTEXT_SHARE * context:
         difficulty = np.int32(3)
     sections, p = _below(draws, p, difficulty)
     sections += difficulty
@@ -265,7 +266,7 @@ def generate_level(world, e, conditions, seed):
     coin_section = np.int32(0)
     if langosco:
         coin_section, p = _below(draws, p, sections)
-    walkers = not easy or hash_unit(seed, SALT_WALKERS) < context
+    walkers = not easy or hash_unit(seed, SALT_WALKERS) < CONTEXT_SHARE * context
 
     x = np.int32(5)
     y = np.int32(1)
