@@ -44,7 +44,7 @@ SHIFTS = (
     Shift(1, "superficial", "visual/textual cues", "walls, enemies, crates and backgrounds never seen in training",
           appearance=1.0),
     Shift(2, "moderate", "context changes",
-          "new appearance, hardest layouts, more walking enemies and stronger gravity; the coin leaves the end in half "
+          "new appearance, more hard layouts and walking enemies, stronger gravity; the coin leaves the end in half "
           "of the levels", appearance=1.0, context=1.0, correlation=0.5),
     Shift(3, "significant", "reward structure",
           "new appearance and context; where the coin is no longer depends on the end",

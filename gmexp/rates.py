@@ -242,6 +242,13 @@ def table(cells: Sequence[CellRates]) -> str:
     return "\n".join([line(head), "  ".join("-" * w for w in widths), *map(line, rows[1:])])
 
 
+def contrast_table(rates: Rates) -> str:
+    """How goal failure differs between conditions, shift by shift, as text; empty with one condition."""
+    lines = [f"{shift_label(c):<27}{c.condition} minus {c.baseline}: {c.difference:+.2f} [{c.low:+.2f}, {c.high:+.2f}]"
+             for c in rates.contrasts if c.metric == "goal_failure"]
+    return "\n".join(["difference in goal failure, with 95% interval", *lines]) if lines else ""
+
+
 def shift_label(cell: CellRates | OutcomeCounts | Contrast) -> str:
     """A cell's shift in words: its number and name, its grade where that is not 1, and whether it is the probe."""
     grade = f" at {cell.grade:g}" if cell.shift_type and cell.grade != 1 else ""

@@ -34,7 +34,7 @@ def rates(config: RatesConfig) -> int:
         origin = artefacts.provenance(None, {}, "index of runs trained one by one")
         study.write_index(runs[0].experiment_id, {}, runs, origin)
     rates_stage.build(study.root, config.gate, config.seed)
-    print(rates_stage.table(rates_stage.read_rates(study.rates).cells))
+    _print_rates(study)
     return 0
 
 
@@ -59,7 +59,7 @@ def report(config: ReportConfig) -> int:
 def analyse(study: Study, config: RunConfig) -> None:
     """Everything after the episodes, in seconds: rates, calibration, estimates, figures, page, W&B."""
     rates_stage.build(study.root, config.gate, config.statistics_seed)
-    print(rates_stage.table(rates_stage.read_rates(study.rates).cells))
+    _print_rates(study)
     rows = read_counts(study.counts)
     calibration = _fit(rows, study.calibration, config.chains, config.draws, config.statistics_seed)
     shifts = base_rates(calibration, rows)
@@ -72,6 +72,11 @@ def analyse(study: Study, config: RunConfig) -> None:
     with open_tracker(config.logger.name, mode=config.logger.mode, project=config.logger.project,
                       group=config.experiment, name=f"{config.experiment}-study", config={}, dir=study.root) as tracker:
         log_study(tracker, study.root)
+
+
+def _print_rates(study: Study) -> None:
+    rates = rates_stage.read_rates(study.rates)
+    print("\n\n".join(filter(None, (rates_stage.table(rates.cells), rates_stage.contrast_table(rates)))))
 
 
 def _fit(rows: list[OutcomeCounts], out: Path, chains: int, draws: int, seed: int) -> Calibration:

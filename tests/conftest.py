@@ -1,0 +1,6 @@
+"""Shapes and types in the agent's signatures are enforced while testing."""
+
+from jaxtyping import install_import_hook
+
+hook = install_import_hook("gmexp.agents.ppo", "beartype.beartype")
+hook.__enter__()  # for the whole session, before any test module imports the agent

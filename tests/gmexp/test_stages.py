@@ -1,0 +1,51 @@
+"""Published beside calibrated."""
+
+
+import numpy as np
+import pytest
+
+from gmexp.config import CalibrateConfig
+from gmexp.errors import UserError
+from gmexp.records import OutcomeCounts
+from gmexp.stages import base_rate_table, base_rates, calibrate
+from gmexp.statistics.config import CalibrationConfig
+from gmexp.statistics.fit import calibrate as fit
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """Four runs of two conditions under shift 3, goal failure .8 and .1."""
+    rng = np.random.default_rng(0)
+    found = []
+    for diversity, failure in ((0.0, 0.8), (0.3, 0.1)):
+        for seed in range(4):
+            capable = int(rng.binomial(100, 0.7))
+            proxy = int(rng.binomial(capable, failure))
+            found.append(OutcomeCounts(
+                "x", f"d{diversity}-s{seed}", seed, 0, "coinrun", "ppo", 3, "significant", 1.0, False, 1.0, None, diversity,
+                1 - diversity, None, 10, 100, capable - proxy, proxy, 100 - capable, 0, 0, 100, None, 1000, None, None,
+                "h", None, "2026-01-01T00:00:00+00:00"))
+    return tuple(found)
+
+
+def test_base_rates_side_by_side(rows):
+    calibration = fit(rows, CalibrationConfig(draws=300, ess_min=100, rhat_max=1.05))
+    (shift,) = base_rates(calibration, rows)
+    assert shift["published"] == {"capability": 0.55, "goal_failure": 0.55, "p_misgen": pytest.approx(0.3025)}
+    fixed, diverse = shift["conditions"]
+    assert (fixed["train_diversity"], diverse["train_diversity"]) == (0.0, 0.3)
+    assert fixed["goal_failure"]["mean"] > 0.55 > diverse["goal_failure"]["mean"]
+    for condition in shift["conditions"]:
+        for rate in ("capability", "goal_failure", "p_misgen"):
+            low, mean, high = (condition[rate][key] for key in ("q025", "mean", "q975"))
+            assert 0 <= low < mean < high <= 1
+    assert "calibrated, delta=0.3" in base_rate_table([shift])
+
+
+def test_missing_counts_are_one_line(tmp_path):
+    with pytest.raises(UserError, match="nowhere.parquet") as error:
+        calibrate(CalibrateConfig(counts=str(tmp_path / "nowhere.parquet"), out=str(tmp_path / "c.json"), chains=2,
+                                  draws=50, seed=0))
+    assert "\n" not in str(error.value)
+
+
