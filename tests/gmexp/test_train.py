@@ -1,0 +1,224 @@
+"""A training run survives any kill bit for bit, and refuses what it cannot go on from."""
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from envs.distribution import SPLITS
+from gmexp import artefacts, train
+from gmexp.cli import main
+from gmexp.errors import UserError
+from gmexp.records import CurvePoint
+from gmexp.train import describe, identity, load_checkpoint
+
+from .tiny import AGENT, ITERATION, assert_equal_runs, train_config
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run's folder. Read only."""
+    return train.train(train_config(tmp_path_factory.mktemp("finished")))
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    """A copy of the finished run to damage."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for path in finished.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
+def listing(folder) -> dict[str, tuple[int, bytes]]:
+    return {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in folder.iterdir()}
+
+
+def refused(capsys, *arguments) -> str:
+    """The single line on stderr with which a command is refused."""
+    capsys.readouterr()
+    assert main([str(a) for a in arguments]) == 2
+    out, err = capsys.readouterr()
+    assert err.count("\n") == 1 and err.startswith(f"gmexp {arguments[0]}: ") and not out
+    return err
+
+
+# --- what a run leaves ------------------------------------------------------------------------------------------------
+
+def test_a_run_leaves_its_checkpoint_its_curve_and_what_is_known_of_it(finished):
+    assert sorted(p.name for p in finished.iterdir()) == ["checkpoint.npz", "curve.parquet", "run.json"]
+    checkpoint = load_checkpoint(finished)
+    about = artefacts.read_json(finished / "run.json", required=("meta", "config", "provenance"))
+    assert about["meta"]["run_id"] == checkpoint.meta.run_id == finished.name
+    assert about["provenance"]["config_hash"] == checkpoint.meta.config_hash
+    points = artefacts.read_records(finished / "curve.parquet", CurvePoint)
+    assert [point.steps for point in points] == [ITERATION * k for k in (1, 2, 3, 4)]
+
+
+def test_equal_configurations_give_equal_checkpoints_and_others_do_not(finished, tmp_path):
+    config = train_config(tmp_path)
+    assert_equal_runs(train.train(config), finished)
+    other = train.train(train_config(tmp_path, "seed=1"))
+    assert (other / "checkpoint.npz").read_bytes() != (finished / "checkpoint.npz").read_bytes()
+
+
+def test_a_finished_run_is_left_as_it_is(finished, tmp_path):
+    before, told = listing(finished), []
+    config = train_config(finished.parents[1])
+    assert train.train(config, told.append) == finished
+    assert listing(finished) == before and sum(told) == config.steps
+
+
+def test_where_and_how_often_a_run_is_saved_does_not_change_what_it_is(tmp_path):
+    plain = describe(train_config(tmp_path))
+    elsewhere = describe(train_config(tmp_path / "x", "checkpoint_seconds=1", "logger.project=other"))
+    assert plain.run_id == elsewhere.run_id and plain.config_hash == elsewhere.config_hash
+    for change in ("seed=1", "env.diversity=0.3", "agent.gamma=0.9", "env.physics.gravity=0.3", "steps=99"):
+        assert describe(train_config(tmp_path, change)).config_hash != plain.config_hash, change
+
+
+def test_training_levels_are_of_the_training_split(tmp_path):
+    levels = train_config(tmp_path).env.distribution().levels
+    assert (levels.first, levels.count) == (SPLITS["train"].first, SPLITS["train"].count)
+    few = train_config(tmp_path, "env.train_levels=7").env.distribution().levels
+    assert (few.first, few.count) == (0, 7)
+
+
+# --- killed and resumed -----------------------------------------------------------------------------------------------
+
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
+def test_a_run_killed_at_any_moment_goes_on_bit_for_bit(tmp_path):
+    iterations, kills, delays = 60, 5, random.Random(0)
+    whole = train.train(train_config(tmp_path / "whole", iterations=iterations))
+    config = train_config(tmp_path / "killed", "checkpoint_seconds=0", iterations=iterations)
+    folder = tmp_path / "killed" / "runs" / whole.name
+    context = multiprocessing.get_context("forkserver")  # one import for all the processes to be killed
+    context.set_forkserver_preload(["gmexp.train", "torch._dynamo"])
+    killed = 0
+    for _ in range(kills):
+        process = context.Process(target=train.train, args=(config,))
+        process.start()
+        before = _saved_steps(folder)
+        while _saved_steps(folder) <= before and process.is_alive():
+            time.sleep(0.002)
+        time.sleep(delays.uniform(0, 0.1))
+        killed += process.is_alive()
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+    assert killed == kills and not (folder / "run.json").exists()
+    told = []
+    train.train(config, told.append)
+    assert told[0] >= kills * ITERATION and sum(told) == config.steps  # went on, not anew
+    assert_equal_runs(folder, whole)
+    assert not (folder / "resume.npz").exists()
+
+
+def _saved_steps(folder) -> int:
+    try:
+        return int(artefacts.read_npz(folder / "resume.npz")["steps"])
+    except UserError:  # none yet; one that is there is always whole
+        assert not (folder / "resume.npz").exists()
+        return 0
+
+
+@pytest.fixture
+def interrupted(tmp_path, monkeypatch):
+    """The configuration and folder of a run that stopped after its first saved state."""
+    config = train_config(tmp_path, "checkpoint_seconds=0")
+    monkeypatch.setattr(train, "_finish", lambda *_: None)
+    folder = train.train(config)
+    monkeypatch.undo()
+    assert [p.name for p in folder.iterdir()] == ["resume.npz"]
+    return config, folder
+
+
+DAMAGE = {
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:-1000]),
+    "empty": lambda path: path.write_bytes(b""),
+    "foreign": lambda path: artefacts.write_npz(path, {"weights": np.zeros(3)}),
+    "of another configuration": lambda path: artefacts.write_npz(
+        path, artefacts.read_npz(path) | {"config_hash": np.array("0" * 12)}),
+    "without a generator": lambda path: artefacts.write_npz(
+        path, {k: v for k, v in artefacts.read_npz(path).items() if k != "generator"}),
+    "of another engine": lambda path: artefacts.write_npz(
+        path, artefacts.read_npz(path) | {"env.world.body": np.zeros((2, 2))}),
+    "of another network": lambda path: artefacts.write_npz(
+        path, artefacts.read_npz(path) | {"network.value.bias": np.zeros(2)}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_saved_state_that_does_not_fit_is_refused_and_kept(interrupted, damage, capsys):
+    config, folder = interrupted
+    DAMAGE[damage](folder / "resume.npz")
+    before = listing(folder)
+    assert "remove it to start this run anew" in refused(
+        capsys, "train", f"out={config.out}", *AGENT, f"steps={config.steps}", "checkpoint_seconds=0")
+    assert listing(folder) == before
+
+
+# --- what can go wrong ------------------------------------------------------------------------------------------------
+
+def test_a_checkpoint_that_cannot_be_read_is_refused_in_one_line(copy, capsys):
+    path = copy / "checkpoint.npz"
+    arrays = artefacts.read_npz(path)
+    whole = path.read_bytes()
+
+    def about(**changes):
+        import json
+        return {"about": np.array(json.dumps(json.loads(str(arrays["about"])) | changes))}
+
+    cases = {
+        "damaged": whole[: len(whole) // 2],
+        "lacks the arrays about": {"x": np.zeros(2)},
+        "checkpoint of version 99": arrays | about(version=99),
+        "another architecture": arrays | {"network.body.weight": np.zeros((3, 3), np.float32)},
+        "not a checkpoint of this gmexp": arrays | about(agent={"name": "ppo"}),
+        "not a checkpoint": arrays | {"about": np.array("[1, 2]")},
+    }
+    for expected, content in cases.items():
+        path.write_bytes(content) if isinstance(content, bytes) else artefacts.write_npz(path, content)
+        before = listing(copy)
+        assert expected in refused(capsys, "evaluate", f"run={copy}")
+        assert listing(copy) == before
+    path.unlink()
+    assert "no checkpoint" in refused(capsys, "evaluate", f"run={copy}")
+    assert "no checkpoint" in refused(capsys, "evaluate", f"run={copy / 'nowhere'}")
+
+
+def test_a_folder_that_cannot_be_written_to_is_found_before_training(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(train.PPO, "iterate", lambda self: pytest.fail("trained"))
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file", tmp_path / "file" / "below", "/proc/nowhere"):
+        assert "cannot write" in refused(capsys, "train", f"out={out}", *AGENT)
+
+
+def test_a_full_disk_ends_a_run_in_one_line_and_keeps_its_last_state(tmp_path, capsys, monkeypatch):
+    saved = []
+
+    def fsync(descriptor: int) -> None:
+        saved.append(descriptor)
+        if len(saved) > 4:  # two whole states: the file and its folder each
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(artefacts.os, "fsync", fsync)
+    line = refused(capsys, "train", f"out={tmp_path}", *AGENT, f"steps={8 * ITERATION}", "checkpoint_seconds=0")
+    assert "No space left on device" in line
+    monkeypatch.undo()
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert [p.name for p in folder.iterdir()] == ["resume.npz"]
+    assert artefacts.read_npz(folder / "resume.npz")["steps"] == 2 * ITERATION
+
+
+def test_a_run_that_diverges_stops_at_once(tmp_path, capsys):
+    line = refused(capsys, "train", f"out={tmp_path}", *AGENT, "agent.learning_rate=1e30", f"steps={99 * ITERATION}")
+    assert "diverged" in line and "agent.learning_rate" in line
+
+
+def test_the_identity_holds_everything_but_where_and_how(tmp_path):
+    assert identity(train_config(tmp_path)).keys() == {"experiment", "env", "agent", "steps", "seed", "device"}
