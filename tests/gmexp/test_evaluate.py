@@ -10,7 +10,7 @@ import pytest
 from envs.coinrun.certify import certify
 from envs.distribution import SPLITS, LevelDistribution
 from gmexp import artefacts, rates, train
-from gmexp.agents.scripted import ScriptedActor
+from gmexp.agents.scripted import ScriptedAgent
 from gmexp.cli import main
 from gmexp.config import EvaluationPlan
 from gmexp.errors import UserError
@@ -30,7 +30,7 @@ RUN = meta("run", 0.0, 0)
 
 def scripted(name: str, planned: list[Cell], plan: EvaluationPlan, run: RunMeta = RUN) -> dict[str, np.ndarray]:
     env = make_env(planned, plan)
-    return play_cells(ScriptedActor(name, env), env, planned, plan, run)
+    return play_cells(ScriptedAgent(name, env), env, planned, plan, run)
 
 
 # --- cells ------------------------------------------------------------------------------------------------------------
