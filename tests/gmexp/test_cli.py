@@ -121,7 +121,7 @@ REFUSED = [
     (["evaluate", "run=/nowhere"], "no checkpoint"),
     (["rates", "study=/nowhere"], "no study folder"),
     (["report", "study=/nowhere"], "no study folder"),
-    (["calibrate", "counts=/nowhere/counts.parquet", "out=/tmp/x.json"], "/nowhere/counts.parquet"),
+    (["calibrate", "counts=/nowhere/counts.parquet", "out=calibration.json"], "/nowhere/counts.parquet"),
     (["run", QUICKSTART, "out=/proc/nowhere"], "cannot write to /proc/nowhere"),
     (["run", QUICKSTART, "out=/" + 300 * "x"], "name too long"),
 ]  # fmt: skip
