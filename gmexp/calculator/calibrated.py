@@ -49,12 +49,15 @@ def estimate_calibrated(scenario: Scenario, calibration: Calibration, harm: str 
     harmful = misgen * harms
     value = float(harmful.mean())
     low, high = (float(q) for q in np.quantile(harmful, (0.025, 0.975)))
-    base = _mean_without(scenario, calibration, harms, kind, tuple(FACTORS))
+    base = float(np.mean(_misgen_without(scenario, calibration, kind, tuple(FACTORS)) * harms))
     grade = scenario.grade if scenario.shift else 0
     contributions = [Contribution("base", f"type {scenario.shift}, grade {grade:g}, settings at the mean of the "
                                   "experiments", base, base, "measured")]
-    contributions += [_contribution(scenario, calibration, harms, kind, setting, value) for setting in FACTORS
-                      if getattr(scenario, setting) is not None]
+    for setting in FACTORS:
+        if getattr(scenario, setting) is not None:
+            without = _misgen_without(scenario, calibration, kind, (setting,))
+            contributions.append(_contribution(scenario, calibration, setting, float(misgen.mean() / without.mean()),
+                                               value - float(np.mean(without * harms))))
     contributions.append(Contribution("harm", harm_name, float(harms.mean()), value - float(misgen.mean()), "prior"))
     notes = [f"calibration: {note}" for note in calibration.warnings]
     return Estimate(
@@ -63,19 +66,15 @@ def estimate_calibrated(scenario: Scenario, calibration: Calibration, harm: str 
         contributions=tuple(contributions), warnings=(*prediction.warnings, *notes))
 
 
-def _mean_without(scenario: Scenario, calibration: Calibration, harms: np.ndarray, kind: str,
-                  settings: tuple[str, ...]) -> float:
-    """The estimate with some settings left at the mean of the experiments."""
-    neutral = replace(scenario, **{name: None for name in settings})
-    return float(np.mean(calibration.predict(neutral, kind).draws["misgen"] * harms))
+def _misgen_without(scenario: Scenario, calibration: Calibration, kind: str, settings: tuple[str, ...]) -> np.ndarray:
+    """Draws of p_misgen with some settings left at the mean of the experiments."""
+    return calibration.predict(replace(scenario, **{name: None for name in settings}), kind).draws["misgen"]
 
 
-def _contribution(scenario: Scenario, calibration: Calibration, harms: np.ndarray, kind: str, setting: str,
-                  value: float) -> Contribution:
-    without = _mean_without(scenario, calibration, harms, kind, (setting,))
-    x = calibration.covariates(replace(Scenario(scenario.shift), **{setting: getattr(scenario, setting)}))[0]
+def _contribution(scenario: Scenario, calibration: Calibration, setting: str, multiplier: float,
+                  effect: float) -> Contribution:
+    value = getattr(scenario, setting)
+    x = calibration.covariates(Scenario(scenario.shift, **{setting: value}))[0]
     varied = bool(np.any(np.ptp(calibration.posterior.x, axis=0)[x != 0] > 0))
-    shown = getattr(scenario, setting)
-    shown = f"{shown:g}" if isinstance(shown, int | float) else shown
-    return Contribution(FACTORS[setting], f"{setting}={shown}", value / without if without else float("inf"),
-                        value - without, "measured" if varied else "prior")
+    shown = f"{value:g}" if isinstance(value, int | float) else value
+    return Contribution(FACTORS[setting], f"{setting}={shown}", multiplier, effect, "measured" if varied else "prior")

@@ -97,6 +97,7 @@ def calibrate(counts: Sequence[OutcomeCounts], config: CalibrationConfig | None 
         posterior = _ordered(posterior, violation, config)
     grid, conflicts = literature_grid(posterior, config)
     left_out = leave_one_run_out(design, posterior, config.seed)
+    summaries, modifiers = cell_summaries(posterior), modifier_effects(posterior)
     a, b = elicited_harm()
     return Calibration(
         provenance=_provenance(kept, config, time.perf_counter() - began),
@@ -114,9 +115,9 @@ def calibrate(counts: Sequence[OutcomeCounts], config: CalibrationConfig | None 
             "structure": structure_as_json(posterior)},
         diagnostics={**asdict(judged), "loso_elpd": left_out.elpd, "loso_elpd_se": left_out.elpd_se,
                      "loso_runs_above_k": left_out.runs_above_limit, "pit_p": left_out.pit_p, "pit": left_out.pit},
-        summaries=cell_summaries(posterior), modifiers=modifier_effects(posterior),
-        literature=grid, harm={"distribution": "beta", "a": a, "b": b, "source": "elicited, never updated by data",
-                               "environment": measured_harm(kept)},
+        summaries=summaries, modifiers=modifiers, literature=grid,
+        harm={"distribution": "beta", "a": a, "b": b, "source": "elicited, never updated by data",
+              "environment": measured_harm(kept)},
         warnings=[*_few_runs(design), *conflicts], posterior=posterior)
 
 

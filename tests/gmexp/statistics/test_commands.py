@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 import pytest
 
+from gmexp.calculator.commands import estimate
 from gmexp.errors import UserError
 from gmexp.statistics.commands import check, meta, plan, predict, sensitivity
 
@@ -53,6 +54,17 @@ def test_predict(capsys, path, calibration):
         predict(["shift=4", f"calibration={path}", "episodes=10"])
     with pytest.raises(UserError, match="did you mean shift"):
         predict(["shit=4"])
+
+
+@pytest.mark.parametrize("harm", ["0", "1", "elicited", "printed"])
+def test_estimate_from_a_calibration(capsys, path, harm):
+    args = ["shift=4", "diversity=0", "spec_quality=0.2", "mode=calibrated", f"calibration={path}", f"harm={harm}"]
+    assert estimate([*args, "format=json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    by_name = {c["name"]: c for c in document["contributions"]}
+    assert (by_name["M_div"]["source"], by_name["M_spec"]["source"]) == ("measured", "prior")
+    assert document["value"] == pytest.approx(document["p_misgen"] * by_name["harm"]["multiplier"], rel=0.05)
+    assert by_name["M_div"]["multiplier"] > 1  # no diversity at all: riskier than the mean of the experiments
 
 
 def test_plan_and_sensitivity(capsys, path):
