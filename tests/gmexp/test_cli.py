@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import os
 import re
 import subprocess
@@ -10,7 +12,7 @@ import sys
 from unittest import mock
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gmexp import config, run, train
@@ -127,7 +129,7 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("arguments, expected", REFUSED, ids=lambda value: " ".join(value)[:60] if value else "")
+@pytest.mark.parametrize("arguments, expected", REFUSED, ids=[" ".join(case[0])[:60] for case in REFUSED])
 def test_bad_input_is_one_line(arguments, expected, capsys):
     assert expected.lower() in refused(capsys, *arguments).lower()
 
@@ -190,23 +192,21 @@ VALUES = st.one_of(
 WORDS = st.one_of(st.text(max_size=12), st.sampled_from(["--help", "-h", "experiment=quickstart", "=", "~env", "+a=1"]))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from([*VERBS, "fly"]), st.data())
-def test_nothing_typed_yields_a_traceback(capsys_free, verb, data):
+def test_nothing_typed_yields_a_traceback(call, verb, data):
     known = list(keys(SCHEMAS[verb])) if verb in SCHEMAS else ["shift", "diversity", "mode", "format", "capability"]
     override = st.tuples(st.sampled_from(known), VALUES).map("=".join)
     arguments = data.draw(st.lists(override | WORDS, max_size=3))
     if verb == "run" and data.draw(st.booleans()):
         arguments = [QUICKSTART, *arguments]
-    code, err = capsys_free([verb, *arguments])
+    code, err = call([verb, *arguments])
     assert code in (0, 2) and len(err.splitlines()) == (code == 2), err
 
 
 @pytest.fixture
-def capsys_free(monkeypatch):
-    """Runs a command whose work is left out -> (exit code, stderr); hypothesis cannot share capsys."""
-    import contextlib
-    import io
+def call(monkeypatch):
+    """Runs a command whose work is left out -> (exit code, stderr)."""
 
     def check_only(name):
         return (lambda loaded: bool(run.training_runs(loaded)) * 0) if name == "run" else (lambda loaded: 0)
@@ -215,7 +215,7 @@ def capsys_free(monkeypatch):
         module = importlib.import_module(VERBS[name].module)
         monkeypatch.setattr(module, VERBS[name].function, check_only(name))
 
-    def call(arguments):
+    def call(arguments):  # capsys would collect all examples
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = main(arguments)
