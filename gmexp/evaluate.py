@@ -113,10 +113,14 @@ def play_cells(actor: Actor, env: envs.VecEnv, planned: list[Cell], plan: Evalua
     An episode counts as separated only if its level is certified (see `certified_levels`, which uses `cache`).
     """
     log, slot = play(actor, env, plan.episodes // plan.slots, lambda steps, episodes: on_progress(episodes))
-    certified = np.stack([certified_levels(cell.distribution, cache) for cell in planned])
-    first = np.array([cell.distribution.levels.first for cell in planned])
-    log = log._replace(separated=certified[log.condition, log.level_seed - first[log.condition]])
-    return episode_columns(log, slot % plan.slots, planned, plan, meta)
+    slot = slot % plan.slots
+    separated = np.zeros(len(slot), bool)
+    for index, cell in enumerate(planned):
+        rows = log.condition == index
+        position = (slot[rows] + log.index[rows] * plan.slots) % cell.distribution.num_levels  # in its level sequence
+        separated[rows] = certified_levels(cell.distribution, cache)[position]
+    log = log._replace(separated=separated)
+    return episode_columns(log, slot, planned, plan, meta)
 
 
 def certified_levels(distribution: LevelDistribution, cache: Path | None = None) -> np.ndarray:

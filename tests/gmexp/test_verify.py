@@ -5,7 +5,7 @@ import json
 import pytest
 
 from envs.procgen import binary as procgen
-from gmexp import verify
+from gmexp import verification, verify
 from gmexp.errors import UserError
 
 needs_procgen = pytest.mark.skipif(not procgen.installed(), reason="procgen is not installed")
@@ -27,7 +27,7 @@ def test_fresh_seed_finds_no_difference(capsys):
 def test_a_fault_sets_the_exit_code(capsys, monkeypatch):
     report = {"seed": 1, "differences": 2, "compared": {"levels": 4}, "differing": {"grid": 2}, "controls": {},
               "examples": ["grid: easy level 3"], "frames_comparable": True, "seconds": 1.0, "procgen": "procgen"}
-    monkeypatch.setattr(verify, "verify_engine", lambda **values: report)
+    monkeypatch.setattr(verification, "verify_engine", lambda **values: report)
     assert verify.main(["engine", "seed=1"]) == 1
     assert "2 differences" in capsys.readouterr().out
 
@@ -43,6 +43,6 @@ def test_without_procgen(monkeypatch):
     def missing(*args, **kwargs):
         raise procgen.ProcgenUnavailable("procgen is not installed: pip install ...")
 
-    monkeypatch.setattr(verify, "verify_engine", missing)
+    monkeypatch.setattr(verification, "verify_engine", missing)
     with pytest.raises(UserError, match="not installed"):
         verify.main(["engine", "seed=1"])
