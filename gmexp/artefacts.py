@@ -29,9 +29,11 @@ from gmexp.errors import UserError
 from gmexp.provenance import config_hash, plain, provenance
 from gmexp.records import Provenance
 
-__all__ = ["as_table", "atomic", "check_writable", "config_hash", "plain", "provenance", "read_bytes", "read_json", "read_npz",
-           "read_provenance", "read_records", "read_table", "remove_temporaries", "schema", "write_bytes", "write_json", "write_npz",
-           "write_table", "write_text"]
+__all__ = [
+    "as_table", "atomic", "check_writable", "config_hash", "plain", "provenance", "read_bytes", "read_json", "read_npz",
+    "read_provenance", "read_records", "read_table", "remove_temporaries", "schema", "write_bytes", "write_json",
+    "write_npz", "write_table", "write_text",
+]
 
 PROVENANCE_KEY = b"gmexp.provenance"
 ARROW = {int: pa.int64(), float: pa.float64(), str: pa.string(), bool: pa.bool_()}
