@@ -41,7 +41,8 @@ def modifier_effects(post: Posterior) -> list[dict[str, Any]]:
 
     odds_ratio   exp of the log odds contrast, per stage (conditional on run and cell)
     risk_ratio   standardised P(capable and goal fails), per measured shift type: low/neutral and high/neutral
-                 with a new condition's u (g-computation); the published multipliers are ratios of that kind
+                 with a new condition's u (g-computation); the published multipliers are ratios of that kind. Empty
+                 for a modifier that was not varied: its odds ratio is the prior's
     p_in_range   posterior probability that both ratios lie within the published range of the multiplier
     """
     effects = []
@@ -55,7 +56,7 @@ def modifier_effects(post: Posterior) -> list[dict[str, Any]]:
             "odds_ratio": {stage: asdict(summarise(np.exp(draws), post.chains)) for stage, draws in log_or.items()},
             "published_range": list(modifier_range(name)),
             "risk_ratio": [_risk_ratio(post, level, low, neutral, high, modifier_range(name))
-                           for level in range(len(post.shifts)) if _measured_level(post, level)]})
+                           for level in range(len(post.shifts)) if measured and _measured_level(post, level)]})
     return effects
 
 
