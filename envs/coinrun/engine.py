@@ -198,7 +198,9 @@ class CoinRun(VecEnv):
         return SemanticObservation(b.window, b.state, self.world.look)
 
     def _draw(self, rows: np.ndarray) -> np.ndarray:
-        self._sprites.require(self.world.facts[rows, BACKGROUND])
+        backgrounds = self.world.facts[rows, BACKGROUND]
+        self._sprites.require(backgrounds)
+        rows = rows[np.argsort(backgrounds, kind="stable")]  # worlds that share a background find it in the cache
         self._run(render, rows, self.world, self._sprites.images, self._frames, self.style.channels_first)
         return self._frames
 
