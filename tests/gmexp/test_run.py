@@ -1,0 +1,180 @@
+"""A whole study: complete, repeatable, killable, and alone in its folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gmexp import artefacts, rates
+from gmexp.cli import main
+from gmexp.config import load
+from gmexp.records import OutcomeCounts
+from gmexp.run import training_runs
+from gmexp.study import Study
+from gmexp.train import describe
+
+from .tiny import AGENT, ITERATION, assert_equal_runs
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="needs signals")]
+
+STUDY = ["run", "experiment=quickstart", *AGENT, f"steps={20 * ITERATION}", "seeds=[0,1]", "evaluation.episodes=8",
+         "evaluation.slots=8", "workers=2", "checkpoint_seconds=0", "env.horizon=200", "chains=2",
+         "draws=500"]  # fmt: skip
+MADE_BY_CLOCK = ("created_utc", "git_sha")
+
+
+def counts(study: Study) -> list[dict]:
+    rows = artefacts.read_records(study.counts, OutcomeCounts)
+    return [{k: v for k, v in dataclasses.asdict(row).items() if k not in MADE_BY_CLOCK} for row in rows]
+
+
+def assert_equal_studies(first: Study, second: Study) -> None:
+    assert [run.run_id for run in first.runs()] == [run.run_id for run in second.runs()]
+    for run in first.runs():
+        assert_equal_runs(first.run(run.run_id), second.run(run.run_id))
+    assert counts(first) == counts(second)
+    assert rates.read_rates(first.rates) == rates.read_rates(second.rates)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Study:
+    """An uninterrupted study. Read only, but for running it again."""
+    root = tmp_path_factory.mktemp("whole")
+    assert main([*STUDY, f"out={root}"]) == 0
+    return Study(root)
+
+
+# --- processes --------------------------------------------------------------------------------------------------------
+
+def start(root: Path) -> subprocess.Popen:
+    """`gmexp run` as a process group of its own, with what it says kept in files beside the study."""
+    return subprocess.Popen([sys.executable, "-m", "gmexp", *STUDY, f"out={root}"], start_new_session=True,
+                            stdout=subprocess.DEVNULL, stderr=open(f"{root}.err", "w"))
+
+
+def wait_for(root: Path, pattern: str, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 600
+    while not any(root.glob(pattern)):
+        assert process.poll() is None, Path(f"{root}.err").read_text()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def group(process: subprocess.Popen) -> list[int]:
+    """Living processes of the group that `start` made, zombies aside."""
+    living = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = entry.read_text().rpartition(")")[2].split()
+        except OSError:  # gone meanwhile
+            continue
+        if int(fields[2]) == process.pid and fields[0] not in "ZX":
+            living.append(int(entry.parent.name))
+    return living
+
+
+def all_end(process: subprocess.Popen, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while group(process) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not group(process)
+
+
+# --- tests ------------------------------------------------------------------------------------------------------------
+
+def test_a_study_leaves_every_artefact(whole):
+    for path in (whole.index, whole.counts, whole.rates, whole.calibration, whole.calibration.with_suffix(".npz"),
+                 whole.estimate, whole.report):
+        assert path.stat().st_size > 0
+    assert {p.suffix for p in whole.figures.iterdir()} == {".png", ".svg"}
+    runs = whole.runs()
+    assert len(runs) == 4 and {run.train_diversity for run in runs} == {0.0, 0.3}
+    for run in runs:
+        assert sorted(p.name for p in whole.run(run.run_id).iterdir()) == [
+            "checkpoint.npz", "curve.parquet", "episodes.parquet", "run.json"]
+    assert not list(whole.root.rglob("*.tmp"))
+    assert {(row["shift_type"], row["probe"]) for row in counts(whole)} == {
+        (0, False), (0, True), (1, False), (1, True), (2, False), (3, False), (4, False)}
+    assert all(row["n_episodes"] == 8 for row in counts(whole))
+    shifts = artefacts.read_json(whole.estimate, required=("shifts", "provenance"))["shifts"]
+    assert [row["shift"] for row in shifts] == [1, 2, 3, 4]
+
+
+def test_the_second_time_nothing_is_trained(whole, capsys):
+    def stamps() -> dict:
+        return {p: p.stat().st_mtime_ns for p in whole.root.rglob("runs/*/*")}
+
+    before, counted = stamps(), counts(whole)
+    assert main([*STUDY, f"out={whole.root}"]) == 0
+    assert stamps() == before and counts(whole) == counted
+    assert str(whole.report) in capsys.readouterr().out
+
+
+def test_a_study_interrupted_and_killed_goes_on_and_ends_the_same(whole, tmp_path, capsys):
+    root = tmp_path / "study"
+    process = start(root)
+    wait_for(root, "runs/*/resume.npz", process)
+    assert main([*STUDY, f"out={root}"]) == 2  # while it runs, nobody else may
+    err = capsys.readouterr().err
+    assert "another gmexp run" in err and err.count("\n") == 1
+    os.killpg(process.pid, signal.SIGINT)  # Ctrl-C reaches the whole group
+    assert process.wait(60) == 130
+    assert all_end(process, 3)
+    said = Path(f"{root}.err").read_text().splitlines()
+    assert said[-1] == "gmexp run: stopped; the same command goes on where it was" and len(said) == 1
+
+    process = start(root)
+    wait_for(root, "runs/*/run.json", process)
+    os.kill(process.pid, signal.SIGKILL)  # the parent alone: its workers must notice
+    process.wait(10)
+    assert all_end(process, 5)
+    assert len(list(root.glob("runs/*/run.json"))) < 4
+    (root / "runs" / ".left.npz.0123456789ab.tmp").write_text("half of something")
+
+    assert main([*STUDY, f"out={root}"]) == 0
+    assert_equal_studies(Study(root), whole)
+    assert not list(root.rglob("*.tmp"))
+
+
+def test_a_failing_run_is_named_and_the_others_are_kept(tmp_path, capsys):
+    command = [*STUDY, f"steps={ITERATION}", f"out={tmp_path}"]
+    planned = [describe(item).run_id for item in training_runs(load("run", command[1:]))]
+    study = Study(tmp_path)
+    study.run(planned[2]).parent.mkdir()
+    study.run(planned[2]).write_text("in the way")
+    assert main(command) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and f"1 of 4 runs failed, the first being {planned[2]}: cannot write to" in err
+    kept = [run_id for run_id in planned if study.episodes(run_id).is_file()]
+    assert kept == [run_id for run_id in planned if run_id != planned[2]]
+    assert not study.rates.exists()
+
+
+def test_wandb_gets_a_copy_offline(tmp_path, monkeypatch):
+    pytest.importorskip("wandb")
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
+    for name in ("DIR", "DATA_DIR", "CACHE_DIR", "CONFIG_DIR"):
+        monkeypatch.setenv(f"WANDB_{name}", str(tmp_path / "wandb"))
+    root = tmp_path / "study"
+    assert main([*STUDY, f"steps={ITERATION}", "seeds=[0]", "logger=wandb", f"out={root}"]) == 0
+    logged = sorted(path.relative_to(root).parts for path in root.rglob("offline-run-*/*.wandb"))
+    assert len(logged) == 3 and sum(parts[0] == "runs" for parts in logged) == 2  # two runs and the study
+    assert Study(root).report.is_file()
+
+
+def test_without_wandb_installed_only_its_logger_is_missing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    command = ["train", *AGENT, f"steps={ITERATION}", f"out={tmp_path}"]
+    assert main(command) == 0
+    capsys.readouterr()
+    assert main([*command, "logger=wandb"]) == 2
+    err = capsys.readouterr().err
+    assert "needs the wandb package" in err and err.count("\n") == 1
