@@ -99,16 +99,16 @@ def verify_engine(seed: int, levels: int = 8192, steps: int = 1_048_576, frames:
     started = time.perf_counter()
     tally = _Tally()
     seeds = (int(s) for s in np.random.default_rng(seed).integers(0, 2**31 - 1, 10_000))
-    with progress(levels, "levels", "levels") as bar:
+    with progress(levels, "levels", "level") as bar:
         for mode in MODES:
             _compare_random_levels(tally, mode, -(-levels // 4), seeds, bar)
             _compare_first_levels(tally, mode, -(-levels // 4), bar)
     runs = [(mode, policy) for mode in MODES for policy in POLICIES]
-    with progress(steps, "steps and frames", "steps") as bar:
+    with progress(steps, "steps and frames", "step") as bar:
         for mode, policy in runs:
             _compare_steps(tally, mode, policy, next(seeds), -(-steps // (len(runs) * WORLDS)),
                            -(-frames // (len(runs) * WORLDS)), bar)
-    with progress(edited, "edited games", "steps") as bar:
+    with progress(edited, "edited games", "step") as bar:
         for name, distribution in EDITED.items():
             _compare_edited(tally, name, distribution, next(seeds), -(-edited // (len(EDITED) * WORLDS)), bar)
     return {
