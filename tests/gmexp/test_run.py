@@ -103,7 +103,7 @@ def test_a_study_leaves_every_artefact(whole):
     runs = whole.runs()
     assert len(runs) == 4 and {run.train_diversity for run in runs} == {0.0, 0.3}
     for run in runs:
-        assert sorted(p.name for p in whole.run(run.run_id).iterdir()) == [
+        assert sorted(p.name for p in whole.run(run.run_id).iterdir() if p != whole.clips(run.run_id)) == [
             "checkpoint.npz", "curve.parquet", "episodes.parquet", "run.json"]
     assert not list(whole.root.rglob("*.tmp"))
     assert {(row["shift_type"], row["probe"]) for row in counts(whole)} == {
@@ -131,7 +131,7 @@ def test_a_study_interrupted_and_killed_goes_on_and_ends_the_same(whole, tmp_pat
     err = capsys.readouterr().err
     assert "another gmexp run" in err and err.count("\n") == 1
     os.killpg(process.pid, signal.SIGINT)  # Ctrl-C reaches the whole group
-    assert process.wait(60) == 130
+    assert process.wait(300) == 130
     assert all_end(process, 3)
     said = [line for line in Path(f"{root}.err").read_text().splitlines() if not line.startswith("train 4 runs")]
     assert said == ["gmexp run: stopped; the same command goes on where it was"]
@@ -157,7 +157,8 @@ def test_a_failing_run_is_named_and_the_others_are_kept(tmp_path, capsys):
     study.run(planned[2]).write_text("in the way")
     assert main(command) == 2
     err = capsys.readouterr().err
-    assert err.count("\n") == 1 and f"1 of 4 runs failed, the first being {planned[2]}: cannot write to" in err
+    (said,) = [line for line in err.splitlines() if not line.startswith("train 4 runs")]
+    assert f"1 of 4 runs failed, the first being {planned[2]}: cannot write to" in said
     kept = [run_id for run_id in planned if study.episodes(run_id).is_file()]
     assert kept == [run_id for run_id in planned if run_id != planned[2]]
     assert not study.rates.exists()
