@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 import numba
-from numba.core import config
+from numba.core import config, types
 
 KEEP = 4  # source versions whose compiled code stays on disk
 
@@ -45,13 +45,26 @@ def _cache_folder() -> str | None:
 CACHE_FOLDER = _cache_folder()
 
 
+def _widened(argument: types.Type) -> types.Type:
+    """The type as which compiled code passes an argument: no literals, and one signed integer."""
+    argument = types.unliteral(argument)
+    return types.int64 if isinstance(argument, types.Integer) and argument.signed else argument
+
+
 def jit(function=None, **options):
-    """`numba.njit(nogil=True)` cached in `CACHE_FOLDER`; usable as `@jit` or `@jit(inline="always")`."""
+    """`numba.njit(nogil=True)` cached in `CACHE_FOLDER`; usable as `@jit` or `@jit(inline="always")`.
+
+    Numba compiles a function anew for every literal and integer width it is called with, which doubled the time the
+    engine takes to compile; here, calls from compiled code pass every signed integer as int64.
+    """
     if function is None:
         return lambda f: jit(f, **options)
     before = config.CACHE_DIR
     config.CACHE_DIR = CACHE_FOLDER or ""
     try:
-        return numba.njit(nogil=True, cache=CACHE_FOLDER is not None, **options)(function)
+        dispatcher = numba.njit(nogil=True, cache=CACHE_FOLDER is not None, **options)(function)
     finally:
         config.CACHE_DIR = before
+    call_template = dispatcher.get_call_template
+    dispatcher.get_call_template = lambda args, kws: call_template(tuple(map(_widened, args)), kws)
+    return dispatcher
