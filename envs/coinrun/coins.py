@@ -71,7 +71,7 @@ def path_top(world, e, x):
     """Highest row of column x that an agent heading for the end passes; the highest of all inside a pit.
 
     It walks, two rows tall, falls off ledges, and jumps where it must: at a rise, a pit or a saw, and anywhere on a
-    walker's beat. All jumps are equally high, so a jump counts from the ground where it starts.
+    walker's beat. All jumps are equally high, so a jump counts from the highest ground where it may start.
     """
     surface, end_x = world.surface[e], world.facts[e, END_X]
     if x < 1 or x > end_x:
@@ -83,13 +83,19 @@ def path_top(world, e, x):
     top = np.int32(ground + 1)
     for i in range(max(x - FALL, 1), x):
         top = max(top, np.int32(surface[i] + 1))
+    jumps = _saw_within(world, e, first, last) or _on_a_beat(world, e, x)
+    before = np.int32(0)  # highest ground to the left of column i
+    here = np.int32(0)  # highest ground up to column x
     for i in range(first, last + 1):
         if surface[i] == 0:
-            top = max(top, np.int32(ground + JUMP_ROWS))
+            jumps = True
         elif i > first and surface[i] > surface[i - 1]:
-            top = max(top, np.int32(surface[i - 1] + JUMP_ROWS))
-    if _saw_within(world, e, first, last) or _on_a_beat(world, e, x):
-        top = max(top, np.int32(ground + JUMP_ROWS))
+            top = max(top, np.int32(before + JUMP_ROWS))
+        before = max(before, np.int32(surface[i]))
+        if i <= x:
+            here = before
+    if jumps:
+        top = max(top, np.int32(here + JUMP_ROWS))
     return top
 
 

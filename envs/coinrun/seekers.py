@@ -2,8 +2,9 @@
 
 Both seekers are the same best-first search (A* with a weighted heuristic) over short stretches of one held action,
 simulated with `step_world` on a copy of the world. They differ in what ends the search, in what they must not touch on
-the way, and in what a step costs: the proxy-seeker does not know of the coin and keeps to the path to the end wherever
-it can, the coin-seeker never touches the end first. A plan is followed until the world is not where it expected it.
+the way, and in what they keep to: the proxy-seeker does not know of the coin and stays on the path to the end, which it
+leaves only where it finds no other way; the coin-seeker never touches the end first. A plan is followed until the world
+is not where the plan expected it.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ TABLE = 4 * NODES  # slots for the states already seen
 PLAN_LENGTH = 128  # decisions; a longer plan is cut off and made anew from there
 PATIENCE = 32  # decisions to stand still where the goal cannot be reached
 GROUND_STEPS, AIR_STEPS = 2, 4  # game steps that a stretch lasts; in the air it ends with the landing
-GREED = np.array([3, 5], f32)  # weight of the estimated rest of the way, per seeker: more is faster and less careful
-OFF_PATH_COST = f32(200)  # what a step off the path costs the proxy-seeker, in steps
+GREED = f32(5)  # weight of the estimated rest of the way: more is faster and finds longer ways
+FORBIDDEN, FREE_OF_CHARGE, OFF_PATH_COST = f32(-1), f32(0), f32(10)  # what a step off the path costs, in steps
 
 # (direction_x, direction_y) of the stretches tried from a state; the last two only where they mean anything
 DIRECTIONS = np.array([(1, 0), (1, 1), (0, 0), (0, 1), (-1, 0), (-1, 1), (0, DOWN)], np.int32)
@@ -206,8 +207,10 @@ def _search(world, e, conditions, kind, repeat, off_path_cost, search):
                     step_world(sim, 0, conditions, action)
                     events = sim.clock[0, EVENTS]
                     cost += f32(1)
-                    if off_path_cost > 0 and _off_path(search, sim.body[0, X], sim.body[0, Y]):
+                    if off_path_cost != FREE_OF_CHARGE and _off_path(search, sim.body[0, X], sim.body[0, Y]):
                         cost += off_path_cost
+                        if off_path_cost == FORBIDDEN:
+                            events |= DIED
                     if events & (goal | forbidden):
                         break
                 if not grounded and is_supported(sim, 0):
@@ -220,7 +223,7 @@ def _search(world, e, conditions, kind, repeat, off_path_cost, search):
                 return count, True
             if rest < search.rests[best] and is_supported(sim, 0):
                 best = count
-            heapq.heappush(heap, (f32(cost + GREED[kind] * rest), i32(count)))
+            heapq.heappush(heap, (f32(cost + GREED * rest), i32(count)))
             count += 1
             if count == NODES:
                 return best, False
@@ -230,10 +233,10 @@ def _search(world, e, conditions, kind, repeat, off_path_cost, search):
 @jit
 def _plan(world, e, conditions, kind, repeat, search, plans):
     """Make world e's plan: to the goal, else to the nearest state on firm ground, else standing still for a while."""
-    target, reached = _search(world, e, conditions, kind, repeat, OFF_PATH_COST if kind == PROXY_SEEKER else f32(0),
-                              search)
+    target, reached = _search(world, e, conditions, kind, repeat,
+                              FORBIDDEN if kind == PROXY_SEEKER else FREE_OF_CHARGE, search)
     if kind == PROXY_SEEKER and not reached:
-        target, reached = _search(world, e, conditions, kind, repeat, f32(0), search)
+        target, reached = _search(world, e, conditions, kind, repeat, OFF_PATH_COST, search)
     head = plans.heads[e]
     head[0] = world.facts[e, SEED]
     head[1] = world.clock[e, TIME]
