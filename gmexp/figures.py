@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from gmexp import artefacts, plotting
+from gmexp.measures import figures as measured
 from gmexp.plotting import COLUMN, GREY, PAGE, canvas, entry, legend, shares
 from gmexp.rates import CellRates, goal_cells, read_rates, shift_label, strongest
 from gmexp.records import CurvePoint
@@ -214,6 +215,9 @@ FIGURES: dict[str, Callable[[Study], Figure | None]] = {
     "training": training,
     "forest": forest,
     "base_rates": base_rates,
+    "attribution": measured.attribution,
+    "critic": measured.critic,
+    "magnitudes": measured.magnitudes,
 }
 
 

@@ -42,6 +42,13 @@ CAPTIONS = {
     "grades": "Means over runs and their 95% intervals against the grade of each shift; grade 0 is the training "
               "distribution. Goal failure is that of a shift's probe where it has one.",
     "diversity": "Goal failure against training diversity: dots are runs, lines join the means of one shift.",
+    "attribution": "What the coin causes, on the same levels with the same luck: coins touched by accident on the way count "
+                   "for neither effect. An agent that does not know of the coin is at 0, one that wants nothing else at "
+                   "1. Dots are runs, lines 95% intervals of their mean.",
+    "critic": "The critic's value of the same states with the coin drawn in at the level's end and without, against the "
+              "distance to the end. The agents play without a coin, and the wall behind the end can be walked through.",
+    "magnitudes": "Capability and goal failure against the measured distance of each cell from training; numbers are "
+                  "shift types, lines 95% intervals.",
     "training": "Share of training episodes that touched the coin: thin lines are runs, thick lines their mean.",
 }
 GLOSSARY = (
@@ -79,6 +86,7 @@ def page(study: Study) -> str:
     sections = {
         "result": ("Result", _result(study, rates)),
         "rates": ("Rates", _rates(rates)),
+        "causes": ("Causes", _causes(study)),
         "episodes": ("Episodes to look at", _clips(study)),
         "calibration": ("Calibration", _calibration(study)),
         "training": ("Training", _chart(study, "training", narrow=True)),
@@ -200,6 +208,12 @@ def _rates(rates: Rates) -> Html:
 
 def _run_ids(cells: Sequence[CellRates]) -> set[str]:
     return {run.run_id for cell in cells for run in cell.capability.runs}
+
+
+def _causes(study: Study) -> Html | None:
+    """What the coin causes, and what the critic makes of it."""
+    charts = [chart for name in ("attribution", "critic", "magnitudes") if (chart := _chart(study, name))]
+    return join(charts) if charts else None
 
 
 def _clips(study: Study) -> Html | None:

@@ -17,6 +17,7 @@ from gmexp.compilation import compile_kernels
 from gmexp.config import EvaluationPlan, RunConfig, TrainConfig, override
 from gmexp.errors import UserError
 from gmexp.evaluate import cells, evaluate
+from gmexp.measures.command import measure
 from gmexp.progress import Bar
 from gmexp.rates import check_replicates
 from gmexp.study import Study, condition_labels
@@ -100,7 +101,7 @@ def _train_and_evaluate(planned: Sequence[TrainConfig], config: RunConfig) -> No
     workers = min(config.workers or available_cores(), len(planned))
     total = sum(item.steps for item in planned)
     with Bar(total, f"train {len(planned)} runs, {workers} at a time", "step") as bar:
-        failures = work_through([(item, config.evaluation) for item in planned], _work, workers, bar.advance,
+        failures = work_through([(item, config.evaluation, config.measures) for item in planned], _work, workers, bar.advance,
                                 lambda count: bar.note(f"{count}/{len(planned)} evaluated"))
     if not failures:
         return
@@ -111,8 +112,9 @@ def _train_and_evaluate(planned: Sequence[TrainConfig], config: RunConfig) -> No
                     f"{failure.reason}; the same command tries them again and keeps the others")
 
 
-def _work(task: tuple[TrainConfig, EvaluationPlan], report: Callable[[int], None]) -> None:
-    """One run, trained and evaluated."""
-    config, plan = task
-    folder = train(config, report)
-    evaluate(load_checkpoint(folder, config.device), plan)
+def _work(task: tuple[TrainConfig, EvaluationPlan, list[str]], report: Callable[[int], None]) -> None:
+    """One run, trained, evaluated and measured."""
+    config, plan, measures = task
+    checkpoint = load_checkpoint(train(config, report), config.device)
+    evaluate(checkpoint, plan)
+    measure(checkpoint, measures, plan)

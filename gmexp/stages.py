@@ -12,6 +12,7 @@ from gmexp.calculator import Scenario, table
 from gmexp.config import CalibrateConfig, RatesConfig, ReportConfig, RunConfig
 from gmexp.errors import UserError
 from gmexp.figures import draw_all
+from gmexp.measures import summary
 from gmexp.progress import Bar
 from gmexp.records import OutcomeCounts
 from gmexp.report import build_report
@@ -35,6 +36,7 @@ def rates(config: RatesConfig) -> int:
         study.write_index(runs[0].experiment_id, {}, runs, origin)
     rates_stage.build(study.root, config.gate, config.seed)
     _print_rates(study)
+    _measures(study)
     return 0
 
 
@@ -60,6 +62,7 @@ def analyse(study: Study, config: RunConfig) -> None:
     """Everything after the episodes, in seconds: rates, calibration, estimates, figures, page, W&B."""
     rates_stage.build(study.root, config.gate, config.statistics_seed)
     _print_rates(study)
+    _measures(study)
     rows = read_counts(study.counts)
     calibration = _fit(rows, study.calibration, config.chains, config.draws, config.statistics_seed)
     shifts = base_rates(calibration, rows)
@@ -77,6 +80,14 @@ def analyse(study: Study, config: RunConfig) -> None:
 def _print_rates(study: Study) -> None:
     rates = rates_stage.read_rates(study.rates)
     print("\n\n".join(filter(None, (rates_stage.table(rates.cells), rates_stage.contrast_table(rates)))))
+
+
+def _measures(study: Study) -> None:
+    """Bring together and print what the runs were measured for besides, if they were."""
+    measures = summary.summarise(study)
+    if text := summary.table(measures):
+        summary.write(study, measures)
+        print(f"\n{text}")
 
 
 def _fit(rows: list[OutcomeCounts], out: Path, chains: int, draws: int, seed: int) -> Calibration:

@@ -36,6 +36,10 @@ class Study:
         return self.root / "rates.json"
 
     @property
+    def measures(self) -> Path:
+        return self.root / "measures.json"
+
+    @property
     def calibration(self) -> Path:
         return self.root / "calibration.json"
 

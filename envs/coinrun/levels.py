@@ -11,11 +11,11 @@ from envs.coinrun.coins import place_coin
 from envs.coinrun.layout import (
     AGENT_THEME, AGENT_THEMES, AIR_CONTROL, BACKGROUND, BACKGROUND_SHIFT, BACKGROUNDS, BARRIER, BARRIER_ROW, BEST_X,
     BODY_COLUMNS, C_AIR_CONTROL, C_APPEARANCE, C_CONTEXT, C_EASY, C_GRAVITY, C_HORIZON, C_MAX_JUMP, C_MAX_SPEED,
-    C_MIXRATE, C_PLACEMENT, C_RESTYLE, C_RHO, C_SUPERVISION, COIN_STEP, CONDITION, CRATE_CELL, CRATE_THEMES, DANGER,
+    C_MIXRATE, C_PERMEABLE, C_PLACEMENT, C_RESTYLE, C_RHO, C_SUPERVISION, COIN_STEP, CONDITION, CRATE_CELL, CRATE_THEMES, DANGER,
     DECOY, DECOY_CELL, DIFFICULTY, END_STEP, END_X, END_Y, ENEMY_THEMES, EVENTS, FLAGS, FREE, ACTION_X, COIN, GOAL,
     GRAVITY, GROUND, HORIZON, LANGOSCO, LAST_Y, LAVA, LAVA_DEPTH, LAVA_MID, LAVA_TOP, LOOK_AGENT, LOOK_BACKGROUND,
     LOOK_CRATE, LOOK_ENEMY, LOOK_WALL, MAX_ENEMIES, MAX_JUMP, MAX_SPEED, MAX_STATICS, MIXRATE, NUM_ENEMIES, NUM_LOOK,
-    NUM_SECTIONS, NUM_STATICS, OPEN_ENDED, OVERFLOW, PLATFORM, SAW_CELL, SEED, SIZE, SPACE, START_X, START_Y, TIME,
+    NUM_SECTIONS, NUM_STATICS, OPEN_ENDED, OVERFLOW, PERMEABLE, PLATFORM, SAW_CELL, SEED, SIZE, SPACE, START_X, START_Y, TIME,
     TRAIN_AGENTS, TRAIN_BACKGROUNDS, TRAIN_CRATES, TRAIN_ENEMIES, TRAIN_WALLS, TWISTER, WALL, WALL_MID, WALL_THEME,
     WALL_THEMES, WALL_TOP, X, Y, ZERO, f32,
 )
@@ -31,7 +31,7 @@ SALT_HARDEST, SALT_WALKERS, SALT_DECOY, SALT_OPEN = 11, 12, 13, 14
 SALT_WALL, SALT_AGENT, SALT_BACKGROUND, SALT_CRATE, SALT_ENEMY = 100, 102, 104, 1000, 2000
 
 CLASS_OF_CELL = np.full(128, FREE, np.uint8)
-CLASS_OF_CELL[[WALL_MID, WALL_TOP]] = WALL
+CLASS_OF_CELL[[WALL_MID, WALL_TOP, PERMEABLE]] = WALL
 CLASS_OF_CELL[[LAVA_MID, LAVA_TOP]] = LAVA
 CLASS_OF_CELL[GOAL] = COIN
 
@@ -127,6 +127,14 @@ def _paint(world, e):
             y = terrain[BARRIER_ROW + k, x]
             if y > 0 and grid[y, x] == SPACE:
                 grid[y, x] = BARRIER
+
+
+@jit
+def _open_wall(world, e, end_x, end_y, columns):
+    """Let the agent walk through the wall behind the end, which goes on looking like one."""
+    for x in range(end_x + 1, min(end_x + 1 + columns, SIZE)):
+        for y in range(end_y, SIZE - 1):
+            world.grid[e, y, x] = PERMEABLE
 
 
 @jit
@@ -306,6 +314,7 @@ def generate_level(world, e, conditions, seed):
     terrain[BARRIER_ROW, x] = 0
     surface[x] = y
     _paint(world, e)
+    _open_wall(world, e, x, y, conditions.ints[c, C_PERMEABLE])
 
     facts[SEED] = seed
     facts[END_X] = x
