@@ -39,8 +39,8 @@ CAPTIONS = {
               "next run; a hollow mean has no run behind it. Goal failure counts a shift's probe with the shift.",
     "base_rates": "The model's base rates; P(misgeneralization) is capability times goal failure, without harm. Lines "
                   "are 95% credible intervals of the mean over runs.",
-    "grades": "Means over runs and their 95% intervals against the grade of each shift; grade 0 is the training "
-              "distribution. Goal failure is that of a shift's probe where it has one.",
+    "grades": "Against the grade of each shift: thin lines are runs, the thick one their mean in its 95% interval, the "
+              "pale band is for the next run; grade 0 is the training distribution. Goal failure is that of a shift's probe where it has one.",
     "diversity": "Goal failure against training diversity: dots are runs, lines join the means of one shift.",
     "attribution": "What the coin causes, on the same levels with the same luck: coins touched by accident on the way count "
                    "for neither effect. An agent that does not know of the coin is at 0, one that wants nothing else at "

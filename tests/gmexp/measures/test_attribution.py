@@ -78,7 +78,7 @@ def test_effects_are_those_of_the_definition(tmp_path):
     assert found["presence"].value == pytest.approx(np.mean(presence))
     assert found["reliance"].value == pytest.approx(np.mean(reliance))
     assert found["presence"].n_levels == len(levels)
-    reached = np.mean([by["at_end", k].coin_step is not None or by["at_end", k].end_step is not None for k in levels])
+    reached = np.mean([by["moved", k].coin_step is not None or by["moved", k].end_step is not None for k in levels])
     accidents = np.mean([coin_first(by["hidden", k]) for k in levels])
     assert found["pursuit"].value == pytest.approx(np.mean(presence) / (reached - accidents))
 
