@@ -89,6 +89,7 @@ def test_provenance_explains_the_artefact(calibration):
     stage = Provenance("gmexp calibrate", "2026-01-01T00:00:00Z", "abc", False, "hash", "a test", {}, "3", "x", "cpu")
     assert calibration.with_provenance(stage).provenance["git_sha"] == "abc"
     assert calibration.with_provenance(stage).provenance["n_runs"] == 8
+    assert calibration.with_provenance(stage).provenance["wall_s"] == p["wall_s"]  # the stage does not know it
 
 
 def test_every_section_of_the_document_is_there(calibration, tmp_path):
