@@ -29,6 +29,7 @@ VERBS = {
     "calibrate": Verb("gmexp.stages", "calibrate", "counts -> posterior", True),
     "report": Verb("gmexp.stages", "report", "a study -> figures and one HTML page", True),
     "estimate": Verb("gmexp.calculator.commands", "estimate", "P(misgeneralization) of a scenario", False),
+    "calculator": Verb("gmexp.calculator.page", "calculator", "the calculator as one interactive HTML page", False),
     "verify": Verb("gmexp.verify", "main", "the native engine against procgen's binary, bit by bit", False),
     "tables": Verb("gmexp.calculator.commands", "tables", "every table of the published model", False),
     "audit": Verb("gmexp.calculator.commands", "audit", "the published model's flaws, with computed numbers", False),

@@ -1,7 +1,8 @@
 """Stage `report`: everything a study found, on one page that needs no network and no other file.
 
 The page shows artefacts and computes nothing: numbers come from rates.json, estimate.json and calibration.json,
-pictures from the figures folder. What a study has not made yet is left out.
+pictures from the figures folder. Only its calculator computes, in the browser, from the calibration's draws. What a
+study has not made yet is left out.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gmexp import artefacts, figures
+from gmexp.calculator.page import embedded
 from gmexp.definitions import DEFINITIONS
 from gmexp.errors import UserError
 from gmexp.html import Html, data_uri, element, glossary, join, table
@@ -28,6 +30,7 @@ from gmexp.rates import (
     shift_label,
     strongest,
 )
+from gmexp.statistics.calibration import Calibration
 from gmexp.study import Study, condition_labels, pretty
 
 MAX_CLIPS = 12
@@ -81,6 +84,7 @@ def page(study: Study) -> str:
         "rates": ("Rates", _rates(rates)),
         "episodes": ("Episodes to look at", _clips(study)),
         "calibration": ("Calibration", _calibration(study)),
+        "calculator": ("Calculator", _calculator(study)),
         "training": ("Training", _chart(study, "training", narrow=True)),
         "definitions": ("Definitions", _definitions(rates)),
         "provenance": ("Provenance", _provenance(index)),
@@ -247,6 +251,14 @@ def _calibration(study: Study) -> Html | None:
             parts.append(element("details", element("summary", "Diagnostics of the sampler"),
                                  glossary((key, _value(value)) for key, value in diagnostics.items())))
     return join(parts) if parts else None
+
+
+def _calculator(study: Study) -> Html | None:
+    """The interactive calculator with this study's posterior."""
+    if not study.calibration.with_suffix(".npz").exists():
+        return None
+    return join([element("p", "The published model, the same read as odds, and what this study makes of it.",
+                         class_="note"), embedded(Calibration.load(study.calibration))])
 
 
 MODIFIERS = {"spec": "specification quality", "cap": "capability level", "div": "training diversity",
