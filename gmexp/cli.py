@@ -37,7 +37,7 @@ VERBS = {
     "predict": Verb("gmexp.statistics.commands", "predict", "what a calibration expects of a scenario", False),
     "meta": Verb("gmexp.statistics.commands", "meta", "random-effects meta-analysis", False),
     "check": Verb("gmexp.statistics.commands", "check", "checks of the statistics: sbc, coverage, loso, ppc", False),
-    "sensitivity": Verb("gmexp.statistics.commands", "sensitivity", "what an estimate depends on: tornado, Sobol", False),
+    "sensitivity": Verb("gmexp.statistics.commands", "sensitivity", "tornado and Sobol indices of an estimate", False),
     "plan": Verb("gmexp.statistics.commands", "plan", "which further runs would help most", False),
 }
 

@@ -258,7 +258,7 @@ def _calculator(study: Study) -> Html | None:
     if not study.calibration.with_suffix(".npz").exists():
         return None
     return join([element("p", "The published model, the same read as odds, and what this study makes of it.",
-                         class_="note"), embedded(Calibration.load(study.calibration))])
+                         class_="note"), embedded(Calibration.load(study.calibration), study.calibration.name)])
 
 
 MODIFIERS = {"spec": "specification quality", "cap": "capability level", "div": "training diversity",

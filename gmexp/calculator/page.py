@@ -38,12 +38,17 @@ def calculator(args: list[str]) -> int:
     from gmexp.calculator.calibrated import load_calibration
     from gmexp.statistics.files import write_bytes
 
-    print(write_bytes(Path(values["out"]), page(load_calibration(values["calibration"])).encode()))
+    chosen = values["calibration"]
+    print(write_bytes(Path(values["out"]), page(load_calibration(chosen), chosen).encode()))
     return 0
 
 
-def page(calibration: Any) -> str:
-    """The calculator alone on a page; `calibration` is a `gmexp.statistics.calibration.Calibration`."""
+def page(calibration: Any, source: str | None = None) -> str:
+    """The calculator alone on a page.
+
+    `calibration` is a `gmexp.statistics.calibration.Calibration`, `source` the path under which the page's command
+    line names it; None for the shipped one, which needs no name.
+    """
     provenance = calibration.provenance
     head = element("head", element("meta", charset="utf-8"),
                    element("meta", name="viewport", content="width=device-width, initial-scale=1"),
@@ -51,16 +56,16 @@ def page(calibration: Any) -> str:
                    element("style", Html(_packaged("data/report.css"))))
     body = element("main", element("p", "Goal misgeneralization, measured", class_="eyebrow"),
                    element("h1", "How likely is harmful goal misgeneralization?"),
-                   element("p", "An agent keeps its capabilities under a distribution shift but not its goal. A published "
-                                "model puts a number on this; here beside it are the same model read as odds and a "
-                                f"posterior from {provenance['n_runs']} training runs.", class_="lede"),
-                   embedded(calibration))
+                   element("p", "An agent keeps its capabilities under a distribution shift but not its goal. A "
+                                "published model puts a number on this; here beside it are the same model read as "
+                                f"odds and a posterior from {provenance['n_runs']} training runs.", class_="lede"),
+                   embedded(calibration, source))
     return "<!doctype html>\n" + element("html", head, element("body", body), lang="en") + "\n"
 
 
-def embedded(calibration: Any) -> Html:
+def embedded(calibration: Any, source: str | None = None) -> Html:
     """The calculator as a piece of a page that has the styles of data/report.css."""
-    data = json.dumps(page_data(calibration), allow_nan=False, separators=(",", ":"))
+    data = json.dumps({**page_data(calibration), "source": source}, allow_nan=False, separators=(",", ":"))
     return join([element("style", Html(_packaged("calculator/web/calculator.css"))),
                  Html(_packaged("calculator/web/calculator.html")),
                  element("script", Html(data.replace("<", "\\u003c")), type="application/json",
@@ -70,7 +75,7 @@ def embedded(calibration: Any) -> Html:
 
 
 def page_data(calibration: Any) -> dict[str, Any]:
-    """What the browser computes with: tables by name, and the calibration as arrays [draws, ...] with their structure."""
+    """What the browser computes with: tables by name, the calibration's arrays [draws, ...] and their structure."""
     from gmexp.calculator.calibrated import harm_draws
     from gmexp.statistics.design import CAPABILITY_POSITION, DIVERSITY_SCALE
     from gmexp.statistics.model import MARGINAL

@@ -105,8 +105,10 @@ def test_the_calculator_computes_with_this_study(study, tmp_path):
     page = Page(text)
     assert [tag for tag, _ in page.tags].count("script") == 3
     assert all(link.startswith(("data:", "#")) for link in page.links)
-    seen = run_in_page(text, "return document.querySelector('.sentence strong').textContent;", tmp_path)
+    seen, command = run_in_page(text, "return ['.sentence strong', '.command'].map("
+                                      "s => document.querySelector(s).textContent);", tmp_path)
     ours = Calibration.load(study.calibration).thinned(DRAWS)
+    assert command == "gmexp estimate shift=3 mode=calibrated calibration=calibration.json"
     assert seen == f"{Calculator('calibrated', calibration=ours).estimate(Scenario(3)).value:.1%}"
 
 

@@ -1,4 +1,4 @@
-// The calculator's arithmetic, as in formula.py, inputs.py, core.py and calibrated.py: same names, same order, same words.
+// The calculator's arithmetic, as in formula.py, inputs.py, core.py and calibrated.py: same names, order and words.
 // `data` comes from page.py: the published tables, and posterior draws as base64 of little-endian float64.
 "use strict";
 

@@ -24,7 +24,8 @@
     capability: own(tables.capability_levels, "not set"),
     alignment: [...own(tables.alignment_methods, "not set"), ...measured],
     harm: [[null, "as the reading has it"], ["printed", "printed"],
-           ...tables.harm.filter(row => row.value !== null).map(row => [row.name, percentOf(row)]), ["own", "your own"]],
+           ...tables.harm.filter(row => row.value !== null).map(row => [row.name, percentOf(row)]),
+           ["own", "your own"]],
     spec_map: tables.spec_maps.map(row => [row.name, row.name]),
   };
   const READINGS = {
@@ -48,7 +49,7 @@
                 make("span", {className: "body"}, ...body));
   }
 
-  // --- the state: what the inputs say, what a link says ----------------------------------------------------------------
+  // --- the state: what the inputs say, what a link says -----------------------------------------------------------
 
   function read() {
     const state = {...START};
@@ -91,7 +92,7 @@
     return state;
   }
 
-  // --- the page ---------------------------------------------------------------------------------------------------------
+  // --- the page ---------------------------------------------------------------------------------------------------
 
   function build() {
     for (const [key, choices] of Object.entries(CHOICES)) {
@@ -146,8 +147,9 @@
     root.querySelector(".contributions").hidden = "error" in result;
     root.querySelector(".warnings").replaceChildren(...(result.warnings ?? []).map(
       note => make("li", {className: "warning", textContent: note[0].toUpperCase() + note.slice(1) + "."})));
+    const source = data.source && state.mode === "calibrated" ? [`calibration=${data.source}`] : [];
     root.querySelector(".command").textContent =
-      ["gmexp estimate", ...changed(state, [...SCENARIO, ...OPTIONS[state.mode], "mode"])].join(" ");
+      ["gmexp estimate", ...changed(state, [...SCENARIO, ...OPTIONS[state.mode], "mode"]), ...source].join(" ");
   }
 
   const modifies = factor => factor.name.startsWith("M_");  // the base rate is where one starts, and harm is in it
@@ -160,7 +162,8 @@
     const about = idle ? "not set" : `${words(factor.setting)} (${factor.source})${inBase}`;
     return make("tr", {className: idle ? "idle" : ""},
       make("th", {scope: "row"}, NAMES[factor.name], make("small", {className: "about", textContent: about})),
-      make("td", {className: "n", textContent: base ? percent(factor.multiplier) : `× ${factor.multiplier.toFixed(2)}`}),
+      make("td", {className: "n",
+        textContent: base ? percent(factor.multiplier) : `× ${factor.multiplier.toFixed(2)}`}),
       make("td", {className: "effect"}, make("span", {className: "number",
         textContent: base ? "start" : factor.effect ? points(factor.effect) : "0"}), bar));
   }
@@ -190,8 +193,9 @@
   write(START);
   if (location.hash.includes("=")) write(fromLink());
   const {draws, draws_of_all: all} = calibration;
-  root.querySelector(".draws").textContent = "Calibrated numbers are means over training runs at full strength of the " +
-    `shift, from ${draws.toLocaleString("en")} of ${all.toLocaleString("en")} posterior draws; the command uses all.`;
+  root.querySelector(".draws").textContent =
+    "Calibrated numbers are means over training runs at full strength of the shift, from " +
+    ` ${draws.toLocaleString("en")} of ${all.toLocaleString("en")} posterior draws; the command uses all.`;
   root.addEventListener("input", event => {
     const level = event.target.type === "range" && event.target.closest(".level").querySelector("[type=checkbox]");
     if (level) level.checked = true;  // moving a slider sets it

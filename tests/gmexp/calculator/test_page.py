@@ -170,7 +170,8 @@ def test_a_link_restores_the_scenario(document, tmp_path):
 def test_everything_can_be_reached_by_keyboard(document, tmp_path):
     """Native inputs, each with a name of its own and in the tab order; the estimate is announced."""
     found = run_in_page(document, """
-        const root = document.querySelector(".calculator"), inputs = [...root.querySelectorAll("input, button, summary")];
+        const root = document.querySelector(".calculator");
+        const inputs = [...root.querySelectorAll("input, button, summary")];
         return {unnamed: inputs.filter(i => !(i.labels?.length || i.ariaLabel || i.textContent.trim())).length,
                 skipped: inputs.filter(i => i.tabIndex < 0).length, inputs: inputs.length,
                 kinds: [...new Set(inputs.map(i => i.type ?? i.tagName))].sort(),
