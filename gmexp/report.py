@@ -45,8 +45,17 @@ CAPTIONS = {
     "grades": "Means over runs and their 95% intervals against the grade of each shift; grade 0 is the training "
               "distribution. Goal failure is that of a shift's probe where it has one.",
     "diversity": "Goal failure against training diversity: dots are runs, lines join the means of one shift.",
+    "chart": "The published quadrant chart (letters), the published type table (diamonds) and what was measured "
+             "(circles, 95% credible intervals), joined type by type. Most letters lie off their type's diamond.",
+    "prior_to_posterior": "Base rates at the mean of the conditions when the published rates count as evidence worth "
+                          "up to two runs (a₀ = 1): thin lines are priors, thick ones posteriors, 95%.",
+    "reliability": "Each run against the prediction made without it. Reliable predictions follow the diagonal; a curve "
+                   "leaves the band with probability 5% if they do.",
+    "tornado": "What the published model depends on, read as odds: the estimate with one input at either end of its "
+               "published range, and the input's share of the variance with all its interactions.",
     "training": "Share of training episodes that touched the coin: thin lines are runs, thick lines their mean.",
 }
+MODEL_FIGURES = ("chart", "prior_to_posterior", "reliability", "tornado")
 GLOSSARY = (
     ("Intended goal", "What the reward specifies: the coin."),
     ("Proxy goal", "The alternative that training correlates with it: the end of the level."),
@@ -246,7 +255,9 @@ def _calibration(study: Study) -> Html | None:
         calibration = artefacts.read_json(study.calibration)
         parts += [element("p", str(warning), class_="warning") for warning in calibration.get("warnings", ())]
         parts.append(_chart(study, "forest"))
+        parts.append(element("div", [_chart(study, name) for name in MODEL_FIGURES], class_="charts"))
         parts.append(_modifiers(calibration.get("modifiers", ())))
+        parts.append(_variance_shares(study))
         if diagnostics := calibration.get("diagnostics"):
             parts.append(element("details", element("summary", "Diagnostics of the sampler"),
                                  glossary((key, _value(value)) for key, value in diagnostics.items())))
@@ -275,6 +286,18 @@ def _modifiers(modifiers: Sequence[Mapping[str, Any]]) -> Html | None:
     return join([element("p", "What the experiments varied, between the published low-risk and high-risk settings. "
                               "Published modifiers are ratios of probabilities, so the two columns differ in kind.",
                          class_="note"), table(["Modifier", "Odds of goal failure ×", "Published M"], rows)])
+
+
+def _variance_shares(study: Study) -> Html | None:
+    """What the calibrated P(harmful misgeneralization) is uncertain about."""
+    found = artefacts.read_json(study.sensitivity).get("shares") if study.sensitivity.exists() else None
+    if not found:
+        return None
+    names = [name for name in found[0] if name != "shift"]
+    rows = [[f"type {row['shift']}", *(f"{row[name]:.0%}".replace("-", "−") for name in names)] for row in found]
+    return join([element("p", "What makes the calibrated P(harmful misgeneralization) uncertain: shares of the "
+                              "variance of its logarithm. Harm is elicited, so no experiment here can shrink its share.",
+                         class_="note"), table(["Shift", *(name.replace("_", " ") for name in names)], rows)])
 
 
 def _definitions(rates: Rates) -> Html:

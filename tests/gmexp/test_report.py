@@ -86,6 +86,11 @@ def test_the_calibration_is_told_with_its_doubts(page):
     assert text.count("Published M") == 1 and "rhat_max" in text and "1.003" in text
 
 
+def test_what_makes_the_estimate_uncertain_is_told(page):
+    assert re.search(r"Shift\s+capability\s+goal failure\s+harm\s+dependence\s+type 1\s+10%\s+30%\s+62%\s+−2%",
+                     " ".join(page.text))
+
+
 def test_text_from_outside_is_escaped(study):
     index = study.read_index()
     index["experiment"] = HOSTILE

@@ -195,7 +195,7 @@
   const {draws, draws_of_all: all} = calibration;
   root.querySelector(".draws").textContent =
     "Calibrated numbers are means over training runs at full strength of the shift, from " +
-    ` ${draws.toLocaleString("en")} of ${all.toLocaleString("en")} posterior draws; the command uses all.`;
+    `${draws.toLocaleString("en")} of ${all.toLocaleString("en")} posterior draws; the command uses all.`;
   root.addEventListener("input", event => {
     const level = event.target.type === "range" && event.target.closest(".level").querySelector("[type=checkbox]");
     if (level) level.checked = true;  // moving a slider sets it
