@@ -81,7 +81,7 @@ class Posterior:
 
     def thinned(self, at_most: int) -> Posterior:
         """The same posterior with every k-th draw of each chain, the smallest k that leaves at most so many."""
-        step = -(-len(self.rho) // at_most)
+        step = -(-len(self.rho) // self.chains // (at_most // self.chains))
         return replace(self, **{name: array.reshape(self.chains, -1, *array.shape[1:])[:, ::step].reshape(
             -1, *array.shape[1:]) for name, array in self.draws.items()})
 
