@@ -31,6 +31,7 @@ VERBS = {
     "calibrate": Verb("gmexp.stages", "calibrate", "counts -> posterior", True),
     "report": Verb("gmexp.stages", "report", "a study -> figures and one HTML page", True),
     "estimate": Verb("gmexp.calculator.commands", "estimate", "P(misgeneralization) of a scenario", False),
+    "calculator": Verb("gmexp.calculator.page", "calculator", "the calculator as one interactive HTML page", False),
     "verify": Verb("gmexp.verify", "main", "the native engine against procgen's binary, bit by bit", False),
     "tables": Verb("gmexp.calculator.commands", "tables", "every table of the published model", False),
     "audit": Verb("gmexp.calculator.commands", "audit", "the published model's flaws, with computed numbers", False),
@@ -38,6 +39,7 @@ VERBS = {
     "predict": Verb("gmexp.statistics.commands", "predict", "what a calibration expects of a scenario", False),
     "meta": Verb("gmexp.statistics.commands", "meta", "random-effects meta-analysis", False),
     "check": Verb("gmexp.statistics.commands", "check", "checks of the statistics: sbc, coverage, loso, ppc", False),
+    "sensitivity": Verb("gmexp.statistics.commands", "sensitivity", "tornado and Sobol indices of an estimate", False),
     "plan": Verb("gmexp.statistics.commands", "plan", "which further runs would help most", False),
 }
 

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
-from gmexp import artefacts, plotting
+from gmexp import artefacts, model_figures, plotting
 from gmexp.measures import figures as measured
 from gmexp.plotting import COLUMN, GREY, PAGE, canvas, entry, legend, shares
 from gmexp.rates import CellRates, Rate, goal_cells, read_rates, shift_label, strongest
@@ -50,7 +50,7 @@ def rates(study: Study) -> Figure | None:
         return None
     cells = strongest(read_rates(study.rates).cells)
     colours = plotting.colours(cell.condition for cell in cells)
-    published = {row["shift"]: row["published"] for row in _estimates(study)}
+    published = {row["shift"]: row["published"] for row in study.estimates()}
     figure, (axes,) = canvas(PAGE, 2.9, 2)
     panels = {"capability": [cell for cell in cells if not cell.probe], "goal_failure": goal_cells(cells)}
     for axis, (metric, shown) in zip(axes, panels.items(), strict=True):
@@ -186,7 +186,7 @@ def forest(study: Study) -> Figure | None:
     shifts, conditions = (calibration["model"]["structure"][key] for key in ("shifts", "conditions"))
     names, cells = labels(conditions), read_rates(study.rates).cells
     colours = plotting.colours(names)
-    published = {row["shift"]: row["published"] for row in _estimates(study)}
+    published = {row["shift"]: row["published"] for row in study.estimates()}
     height = len(names) + 0.5  # of a shift's rows, in rows
     figure, (axes,) = canvas(PAGE, 0.9 + 0.2 * len(shifts) * height, 2)
     for axis, metric in zip(axes, TITLES, strict=True):
@@ -219,7 +219,7 @@ def forest(study: Study) -> Figure | None:
 
 def base_rates(study: Study) -> Figure | None:
     """The model's base rates per shift, as published and as calibrated on each training diversity of this study."""
-    if not (estimates := _estimates(study)):
+    if not (estimates := study.estimates()):
         return None
     panels = {"capability": "P(capability)", "goal_failure": "P(goal fails | capability)",
               "p_misgen": "P(misgeneralization)"}
@@ -250,11 +250,11 @@ FIGURES: dict[str, Callable[[Study], Figure | None]] = {
     "attribution": measured.attribution,
     "critic": measured.critic,
     "magnitudes": measured.magnitudes,
+    "chart": model_figures.chart,
+    "prior_to_posterior": model_figures.prior_to_posterior,
+    "reliability": model_figures.reliability,
+    "tornado": model_figures.tornado,
 }
-
-
-def _estimates(study: Study) -> list[dict[str, Any]]:
-    return artefacts.read_json(study.estimate, required=["shifts"])["shifts"] if study.estimate.exists() else []
 
 
 def _run_rates(cells: Sequence[CellRates], metric: str, shift: Mapping[str, Any], condition: str) -> list[float]:

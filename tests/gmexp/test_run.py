@@ -97,7 +97,7 @@ def all_end(process: subprocess.Popen, seconds: float) -> bool:
 
 def test_a_study_leaves_every_artefact(whole):
     for path in (whole.index, whole.counts, whole.rates, whole.calibration, whole.calibration.with_suffix(".npz"),
-                 whole.estimate, whole.report):
+                 whole.estimate, whole.sensitivity, whole.report):
         assert path.stat().st_size > 0
     assert {p.suffix for p in whole.figures.iterdir()} == {".png", ".svg"}
     runs = whole.runs()
