@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from gmexp.errors import UserError
 from gmexp.workers import Failure, Work, attempt, fitting, work_through
 
 POLL_SECONDS = 1.0
+CONNECT_SECONDS = 10.0
 REPORT_SECONDS = 5.0  # how often a run elsewhere writes down how far it is
 
 Told = Callable[[int], None]
@@ -118,9 +120,12 @@ def _cluster(config: LauncherConfig) -> Iterator[None]:
     """A connection to the cluster, or to one made of this machine alone."""
     import ray
 
+    host, separator, port = (config.cluster or "").removeprefix("ray://").rpartition(":")
     try:
+        if separator:  # Ray itself tries for minutes
+            socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
         ray.init(address=config.cluster or "local", log_to_driver=False, logging_level="error", **config.options)
-    except (ConnectionError, ValueError, RuntimeError, TypeError) as error:
+    except (OSError, ValueError, RuntimeError, TypeError) as error:
         raise UserError(f"cannot reach a Ray cluster at launcher.cluster={config.cluster}: {_cause(error)}") from error
     try:
         yield
