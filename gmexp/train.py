@@ -81,7 +81,8 @@ def train(config: TrainConfig, on_progress: Callable[[int], None] = lambda steps
     curve, seconds = _resume(folder / "resume.npz", agent, meta)
     on_progress(min(agent.steps, config.steps))
     with open_tracker(config.logger.name, mode=config.logger.mode, project=config.logger.project,
-                      group=config.experiment, name=meta.run_id, config=identity(config), dir=folder) as tracker:
+                      group=config.experiment, name=meta.run_id, config=identity(config), dir=folder,
+                      id=meta.run_id) as tracker:
         seconds = _loop(config, agent, curve, seconds, folder, meta, tracker, on_progress)
     _finish(config, agent, curve, seconds, folder, meta)
     env.close()

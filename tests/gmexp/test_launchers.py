@@ -6,8 +6,11 @@ pytest tests/gmexp/test_launchers.py.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -137,7 +140,8 @@ def test_a_sweep_survives_the_loss_of_a_ray_node(tmp_path, cluster):
     (at_work,) = tasks_of(lost)
     saved = {path.parent: saved_seconds(path) for path in root.glob("runs/*/resume.npz")}
     cluster.remove_node(lost, allow_graceful=False)
-    assert not Path(f"/proc/{at_work}").exists() or "Z" in Path(f"/proc/{at_work}/stat").read_text()
+    with contextlib.suppress(ProcessLookupError):  # a lost machine takes everything with it, at once
+        os.kill(at_work, signal.SIGKILL)
     assert process.wait(600) == 0, (tmp_path / "err").read_text()
 
     study = Study(root)

@@ -149,19 +149,32 @@ def test_a_study_interrupted_and_killed_goes_on_and_ends_the_same(whole, tmp_pat
     assert not list(root.rglob("*.tmp"))
 
 
-def test_a_failing_run_is_named_and_the_others_are_kept(tmp_path, capsys):
+def test_a_failing_run_is_named_and_the_others_are_analysed(tmp_path, capsys):
     command = [*STUDY, f"steps={ITERATION}", f"out={tmp_path}"]
     planned = [describe(item).run_id for item in training_runs(load("run", command[1:]))]
     study = Study(tmp_path)
     study.run(planned[2]).parent.mkdir()
     study.run(planned[2]).write_text("in the way")
-    assert main(command) == 2
+    assert main(command) == 1
     err = capsys.readouterr().err
-    (said,) = [line for line in err.splitlines() if not line.startswith("train 4 runs")]
-    assert f"1 of 4 runs failed, the first being {planned[2]}: cannot write to" in said
-    kept = [run_id for run_id in planned if study.episodes(run_id).is_file()]
-    assert kept == [run_id for run_id in planned if run_id != planned[2]]
-    assert not study.rates.exists()
+    assert f"1 of 4 runs failed; the same command tries them again and keeps the others:\n  {planned[2]}: cannot" in err
+    assert "Traceback" not in err
+    assert [run.run_id for run in study.runs()] == [run_id for run_id in planned if run_id != planned[2]]
+    (failed,) = study.read_index()["failed"]
+    assert failed["run_id"] == planned[2] and "cannot write to" in failed["reason"]
+    assert study.report.is_file()
+
+    study.run(planned[2]).unlink()
+    assert main(command) == 0
+    assert [run.run_id for run in study.runs()] == planned and not study.read_index()["failed"]
+
+
+def test_a_study_of_which_nothing_is_left_says_so(tmp_path, capsys):
+    command = [*STUDY, "agent.learning_rate=1e30", "seeds=[0]", f"out={tmp_path}"]
+    assert main(command) == 1
+    err = capsys.readouterr().err
+    assert "2 of 2 runs failed" in err and err.count("training diverged") == 2 and "Traceback" not in err
+    assert not Study(tmp_path).index.exists()
 
 
 def test_wandb_gets_a_copy_offline(tmp_path, monkeypatch):

@@ -1,11 +1,15 @@
 """`gmexp run -m`: Hydra's grammar becomes conditions x seeds, and mistakes one line."""
 
+import itertools
+
 import pytest
+import yaml
 
 from gmexp import sweep
 from gmexp.cli import main
 from gmexp.config import load
 from gmexp.errors import UserError
+from gmexp.help import config_folder
 from gmexp.run import training_runs
 from gmexp.train import describe
 
@@ -68,6 +72,18 @@ def test_mistakes_are_one_line_before_anything_is_trained(argument, said, tmp_pa
     err = capsys.readouterr().err
     assert said in err and err.count("\n") == 1
     assert not (tmp_path / "study").exists()
+
+
+@pytest.mark.parametrize("path", sorted((config_folder() / "sweep").glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_wandb_sweep_trains_the_runs_of_the_multirun_that_it_names(path):
+    content = yaml.safe_load(path.read_text())
+    assert content["command"] == ["gmexp", "train", "${args_no_hyphens}"] and content["method"] == "grid"
+    names = list(content["parameters"])
+    values = [entry.get("values", [entry.get("value")]) for entry in content["parameters"].values()]
+    agents = {describe(load("train", [f"{k}={v}" for k, v in zip(names, chosen, strict=True) if k != "logger"])).run_id
+              for chosen in itertools.product(*values)}
+    (command,) = [line.lstrip("# ").split() for line in path.read_text().splitlines() if line.startswith("#   gmexp run")]
+    assert agents == {describe(run).run_id for run in training_runs(sweep.load(command[2:]))}
 
 
 def test_several_values_without_the_flag_are_refused_with_a_hint():
