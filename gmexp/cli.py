@@ -25,7 +25,7 @@ VERBS = {
     "run": Verb("gmexp.run", "run", "a whole study: train, evaluate, rates, calibrate, estimate, report", True),
     "train": Verb("gmexp.train", "run", "one training run -> checkpoint", True),
     "evaluate": Verb("gmexp.evaluate", "run", "a checkpoint under the graded shifts -> episodes", True),
-    "measure": Verb("gmexp.measures.command", "run", "causal attribution, critic study, magnitudes of a checkpoint",
+    "measure": Verb("gmexp.measures.command", "run", "a checkpoint's causes, critic, factors, magnitudes",
                     True),
     "rates": Verb("gmexp.stages", "rates", "episodes of all runs -> counts and rates", True),
     "calibrate": Verb("gmexp.stages", "calibrate", "counts -> posterior", True),

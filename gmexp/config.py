@@ -31,7 +31,7 @@ from gmexp.tracking import check_logger
 
 ENVIRONMENTS = ("coinrun",)
 SEED_LIMIT = 2**63  # seeds are stored as 64-bit integers
-MEASURES = ("attribution", "critic", "magnitude")
+MEASURES = ("attribution", "critic", "factors", "magnitude")
 PHYSICS = tuple(f.name for f in dataclasses.fields(Physics))
 
 
@@ -152,7 +152,7 @@ class EvaluateConfig:
 
 @dataclass
 class MeasureConfig:
-    """`gmexp measure`: attribution, critic study and magnitudes of a checkpoint."""
+    """`gmexp measure`: attribution, critic study, factors and magnitudes of a checkpoint."""
 
     run: str  # folder of the run, or its checkpoint
     measures: list[str]
@@ -204,7 +204,7 @@ class RunConfig:
     conditions: list[dict[str, Any]]  # what varies between conditions: dotted keys of the training config
     seeds: list[int]  # train seeds of every condition
     evaluation: EvaluationPlan
-    measures: list[str]  # what else is measured of every run: attribution, critic, magnitude
+    measures: list[str]  # what else is measured of every run: names of MEASURES
     gate: float
     chains: int
     draws: int

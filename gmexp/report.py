@@ -51,6 +51,8 @@ CAPTIONS = {
                    "Dots are runs, lines 95% intervals of their mean.",
     "critic": "The critic's value of the same states with the coin drawn in at the level's end and without, against the "
               "distance to the end. The agents play without a coin, and the wall behind the end can be walked through.",
+    "factors": "Each factor of the ladder shifted alone, on the same levels; goal failure is that of the probe. Dots are runs, "
+               "lines 95% intervals of their mean.",
     "magnitudes": "Capability and goal failure against the measured distance of each cell from training; numbers are "
                   "shift types, lines 95% intervals.",
     "chart": "The published quadrant chart (letters), the published type table (diamonds) and what was measured "
@@ -226,7 +228,7 @@ def _run_ids(cells: Sequence[CellRates]) -> set[str]:
 
 def _causes(study: Study) -> Html | None:
     """What the coin causes, and what the critic makes of it."""
-    charts = [chart for name in ("attribution", "critic", "magnitudes") if (chart := _chart(study, name))]
+    charts = [chart for name in ("attribution", "critic", "factors", "magnitudes") if (chart := _chart(study, name))]
     return join(charts) if charts else None
 
 

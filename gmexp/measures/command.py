@@ -1,4 +1,4 @@
-"""`gmexp measure`: attribution, critic study and magnitudes of one checkpoint."""
+"""`gmexp measure`: attribution, critic study, factors and magnitudes of one checkpoint."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from gmexp import artefacts
 from gmexp.compilation import compile_kernels
 from gmexp.config import EvaluationPlan, MeasureConfig
 from gmexp.evaluate import made_from
-from gmexp.measures import attribution, critic, magnitude
+from gmexp.measures import attribution, critic, factors, magnitude
 from gmexp.progress import Bar
 from gmexp.train import Checkpoint, load_checkpoint
 
-MEASURES: dict[str, ModuleType] = {"attribution": attribution, "critic": critic, "magnitude": magnitude}
+MEASURES: dict[str, ModuleType] = {"attribution": attribution, "critic": critic, "factors": factors,
+                                   "magnitude": magnitude}
 
 
 def run(config: MeasureConfig) -> int:

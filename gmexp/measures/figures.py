@@ -5,6 +5,7 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from envs.shifts import FACTORS
 from gmexp import plotting
 from gmexp.measures import summary
 from gmexp.measures.attribution import EFFECTS
@@ -63,6 +64,26 @@ def critic(study: Study) -> Figure | None:
     return figure
 
 
+def factors(study: Study) -> Figure | None:
+    """Capability and goal failure (by the probe) with each factor shifted alone."""
+    rows = _measures(study).factors
+    if not rows:
+        return None
+    colours = plotting.colours(row.condition for row in rows)
+    figure, (axes,) = canvas(PAGE, 2.6, 2)
+    for axis, (metric, title) in zip(axes, (("capability", "Capability"), ("goal_failure", "Goal failure, probed")),
+                                     strict=True):
+        for row in rows:
+            if row.probe == (metric == "goal_failure"):
+                x = FACTORS.index(row.factor) + plotting.dodge(list(colours).index(row.condition), len(colours))
+                _dots(axis, x, getattr(row, metric), colours[row.condition])
+        shares(axis, title)
+        axis.set_xlim(-0.6, len(FACTORS) - 0.4)
+        axis.set_xticks(range(len(FACTORS)), FACTORS)
+    legend(figure, [entry(colour, condition) for condition, colour in colours.items()])
+    return figure
+
+
 def magnitudes(study: Study) -> Figure | None:
     """Capability and goal failure against how far each cell measurably is from training: a dot per cell."""
     rows = _measures(study).magnitudes
@@ -96,7 +117,7 @@ def magnitudes(study: Study) -> Figure | None:
 
 
 def _measures(study: Study) -> summary.Measures:
-    return summary.read(study.measures) if study.measures.is_file() else summary.Measures((), (), ())
+    return summary.read(study.measures) if study.measures.is_file() else summary.Measures((), (), (), ())
 
 
 def _dots(axis: Axes, x: float, quantity: summary.Mean, colour: str) -> None:
