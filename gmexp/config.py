@@ -22,6 +22,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from envs import BACKENDS
 from envs.distribution import LevelDistribution, Physics, split_levels
 from gmexp.agents.ppo import PPOConfig
 from gmexp.errors import UserError
@@ -91,10 +92,12 @@ class TrainConfig:
     seed: int  # the train seed
     checkpoint_seconds: float  # how often a run saves its full state
     device: str
+    backend: str  # of the environment: native, or procgen for the real binary, which teaches the same
     out: str
     logger: LoggerConfig
 
     def __post_init__(self) -> None:
+        _check_backend(self.backend)
         if self.steps < 1:
             raise ValueError(f"steps = {self.steps} must be at least 1")
         _check_seed("seed", self.seed)
@@ -210,6 +213,7 @@ class RunConfig:
     draws: int
     checkpoint_seconds: float
     device: str
+    backend: str  # of training: native or procgen
     workers: int | None  # runs trained side by side; None for one per core
     out: str
     logger: LoggerConfig
@@ -223,6 +227,7 @@ class RunConfig:
         if self.workers is not None and self.workers < 1:
             raise ValueError(f"workers = {self.workers} must be at least 1, or null for one per core")
         _check_measures(self.measures)
+        _check_backend(self.backend)
         if not 0 <= self.gate <= 1:
             raise ValueError(f"gate = {self.gate} is not within [0, 1]")
         CalibrationConfig(seed=self.statistics_seed, chains=self.chains, draws=self.draws)  # refuses what does not fit
@@ -244,6 +249,11 @@ def _check_measures(names: list[str]) -> None:
     for name in names:
         if name not in MEASURES:
             raise ValueError(f"measures names {name!r}: choose from {', '.join(MEASURES)}")
+
+
+def _check_backend(backend: str) -> None:
+    if backend not in BACKENDS:
+        raise ValueError(f"backend = {backend!r}: choose one of {', '.join(BACKENDS)}")
 
 
 def _check_device(device: str) -> None:

@@ -51,8 +51,8 @@ CAPTIONS = {
                    "Dots are runs, lines 95% intervals of their mean.",
     "critic": "The critic's value of the same states with the coin drawn in at the level's end and without, against the "
               "distance to the end. The agents play without a coin, and the wall behind the end can be walked through.",
-    "factors": "Each factor of the ladder shifted alone, on the same levels; goal failure is that of the probe. Dots are runs, "
-               "lines 95% intervals of their mean.",
+    "factors": "Each factor of the ladder shifted alone, on the same levels; goal failure is that of the probe. Dots are "
+               "runs, lines 95% intervals of their mean.",
     "magnitudes": "Capability and goal failure against the measured distance of each cell from training; numbers are "
                   "shift types, lines 95% intervals.",
     "chart": "The published quadrant chart (letters), the published type table (diamonds) and what was measured "

@@ -49,7 +49,7 @@ def run(config: RunConfig) -> int:
 def training_runs(config: RunConfig) -> list[TrainConfig]:
     """Every condition with every train seed; UserError for what would only show once they were trained."""
     base = TrainConfig(experiment=config.experiment, env=config.env, agent=config.agent, steps=config.steps, seed=0,
-                       checkpoint_seconds=config.checkpoint_seconds, device=config.device, out=config.out,
+                       checkpoint_seconds=config.checkpoint_seconds, device=config.device, backend=config.backend, out=config.out,
                        logger=config.logger)
     for key in (key for condition in config.conditions for key in condition):
         if key.split(".")[0] in SAME_FOR_ALL:
@@ -99,9 +99,9 @@ def _locked(folder: Path) -> Iterator[None]:
 def _train_and_evaluate(planned: Sequence[TrainConfig], config: RunConfig) -> None:
     """Train and evaluate every run, as many at a time as there are cores."""
     workers = min(config.workers or available_cores(), len(planned))
-    total = sum(item.steps for item in planned)
-    with Bar(total, f"train {len(planned)} runs, {workers} at a time", "step") as bar:
-        failures = work_through([(item, config.evaluation, config.measures) for item in planned], _work, workers, bar.advance,
+    tasks = [(item, config.evaluation, config.measures) for item in planned]
+    with Bar(sum(item.steps for item in planned), f"train {len(planned)} runs, {workers} at a time", "step") as bar:
+        failures = work_through(tasks, _work, workers, bar.advance,
                                 lambda count: bar.note(f"{count}/{len(planned)} evaluated"))
     if not failures:
         return
