@@ -30,6 +30,7 @@ VERBS = {
     "report": Verb("gmexp.stages", "report", "a study -> figures and one HTML page", True),
     "estimate": Verb("gmexp.calculator.commands", "estimate", "P(misgeneralization) of a scenario", False),
     "verify": Verb("gmexp.verify", "main", "the native engine against procgen's binary, bit by bit", False),
+    "bench": Verb("gmexp.bench", "main", "the native engine's speed beside procgen's, SB3's and EnvPool's", False),
     "tables": Verb("gmexp.calculator.commands", "tables", "every table of the published model", False),
     "audit": Verb("gmexp.calculator.commands", "audit", "the published model's flaws, with computed numbers", False),
     "scenarios": Verb("gmexp.calculator.commands", "scenarios", "the published domain scenarios, recomputed", False),
