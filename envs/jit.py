@@ -12,7 +12,9 @@ import tempfile
 from pathlib import Path
 
 import numba
-from numba.core import config, types
+from numba.core import cgutils, config, types
+from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 
 KEEP = 4  # source versions whose compiled code stays on disk
 
@@ -51,20 +53,44 @@ def _widened(argument: types.Type) -> types.Type:
     return types.int64 if isinstance(argument, types.Integer) and argument.signed else argument
 
 
-def jit(function=None, **options):
+def jit(function=None, *, allocates=False, **options):
     """`numba.njit(nogil=True)` cached in `CACHE_FOLDER`; usable as `@jit` or `@jit(inline="always")`.
 
     Numba compiles a function anew for every literal and integer width it is called with, which doubled the time the
-    engine takes to compile; here, calls from compiled code pass every signed integer as int64.
+    engine takes to compile; here, calls from compiled code pass every signed integer as int64. Numba also counts
+    references to every array and row it touches, which took half of a step's time; functions that make no arrays need
+    not, and those that do say so by `allocates`.
     """
     if function is None:
-        return lambda f: jit(f, **options)
+        return lambda f: jit(f, allocates=allocates, **options)
     before = config.CACHE_DIR
     config.CACHE_DIR = CACHE_FOLDER or ""
     try:
-        dispatcher = numba.njit(nogil=True, cache=CACHE_FOLDER is not None, **options)(function)
+        dispatcher = numba.njit(nogil=True, _nrt=allocates, error_model="numpy", cache=CACHE_FOLDER is not None,
+                                **options)(function)
     finally:
         config.CACHE_DIR = before
     call_template = dispatcher.get_call_template
     dispatcher.get_call_template = lambda args, kws: call_template(tuple(map(_widened, args)), kws)
     return dispatcher
+
+
+@intrinsic
+def array_at(typing_context, address, shape, dtype):
+    """In compiled code: the C-contiguous array of this shape and dtype whose data start at an address (uint64)."""
+    kind = types.Array(dtype.dtype, len(shape), "C")
+
+    def build(context, builder, signature, arguments):
+        start, sizes, _ = arguments
+        sizes = [context.cast(builder, size, of, types.intp)
+                 for size, of in zip(cgutils.unpack_tuple(builder, sizes, kind.ndim), signature.args[1], strict=True)]
+        item = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(kind.dtype)))
+        strides = [item]
+        for size in reversed(sizes[1:]):
+            strides.insert(0, builder.mul(strides[0], size))
+        array = context.make_array(kind)(context, builder)
+        data = builder.inttoptr(start, context.get_data_type(kind.dtype).as_pointer())
+        populate_array(array, data=data, shape=sizes, strides=strides, itemsize=item, meminfo=None)
+        return array._getvalue()
+
+    return kind(types.uint64, shape, dtype), build

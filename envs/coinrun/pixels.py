@@ -452,7 +452,7 @@ class _Scratch(NamedTuple):
     is_sky: np.ndarray  # uint32 [64]: all bits where a column shows the background
 
 
-@jit
+@jit(allocates=True)
 def render(world, images, frames, channels_first, rows, first, last):
     """Draw the worlds `rows[first:last]` into their `frames`: uint8 [N, 64, 64, 3], or [N, 3, 64, 64] channels first.
 
