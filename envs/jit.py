@@ -12,9 +12,7 @@ import tempfile
 from pathlib import Path
 
 import numba
-from numba.core import cgutils, config, types
-from numba.extending import intrinsic
-from numba.np.arrayobj import populate_array
+from numba.core import config, types
 
 KEEP = 4  # source versions whose compiled code stays on disk
 
@@ -73,24 +71,3 @@ def jit(function=None, *, allocates=False, **options):
     call_template = dispatcher.get_call_template
     dispatcher.get_call_template = lambda args, kws: call_template(tuple(map(_widened, args)), kws)
     return dispatcher
-
-
-@intrinsic
-def array_at(typing_context, address, shape, dtype):
-    """In compiled code: the C-contiguous array of this shape and dtype whose data start at an address (uint64)."""
-    kind = types.Array(dtype.dtype, len(shape), "C")
-
-    def build(context, builder, signature, arguments):
-        start, sizes, _ = arguments
-        sizes = [context.cast(builder, size, of, types.intp)
-                 for size, of in zip(cgutils.unpack_tuple(builder, sizes, kind.ndim), signature.args[1], strict=True)]
-        item = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(kind.dtype)))
-        strides = [item]
-        for size in reversed(sizes[1:]):
-            strides.insert(0, builder.mul(strides[0], size))
-        array = context.make_array(kind)(context, builder)
-        data = builder.inttoptr(start, context.get_data_type(kind.dtype).as_pointer())
-        populate_array(array, data=data, shape=sizes, strides=strides, itemsize=item, meminfo=None)
-        return array._getvalue()
-
-    return kind(types.uint64, shape, dtype), build

@@ -21,13 +21,14 @@ from envs.coinrun.layout import (
     SEPARATED, STRIDE, TIME, WINDOW, Conditions, World, addresses, allocate, f32, world_at,
 )
 from envs.coinrun.levels import generate_level
-from envs.coinrun.pixels import render
+from envs.coinrun.pixels import FRAME, render
 from envs.coinrun.rules import ONGOING, TERMINATED, TRUNCATED, step_world
 from envs.coinrun.semantic import observe_semantic
 from envs.coinrun.sprites import Sprites, default_style, load_sprites
 from envs.coinrun.twister import draw
 from envs.distribution import LevelDistribution, SeedRange
-from envs.jit import array_at, jit
+from envs.jit import jit
+from envs.memory import array_at
 from envs.vec import EpisodeLog, FrameStyle, SemanticObservation, Step, VecEnv
 
 WORLDS_PER_THREAD = 128  # fewer are not worth handing over
@@ -183,7 +184,8 @@ class CoinRun(VecEnv):
             truncated=np.zeros(n, np.bool_), log=np.zeros((n, NUM_LOG), np.int32), log_return=np.zeros(n, np.float32))
         self.style = style or default_style()
         if self._drawable:
-            self._frames = np.zeros(self.style.shape(n), np.uint8)
+            self._pixels = np.zeros(FRAME * n + 1, np.uint8)
+            self._frames = self._pixels[:-1].reshape(self.style.shape(n))
         sizes = n, self.world.trails.shape[1], len(self.conditions.floats), len(self.conditions.seeds)
         self._table = np.append(addresses(self.world, self.conditions, self._buffers), np.array(sizes, np.uint64))
         self._semantic = observation == "semantic"
@@ -229,7 +231,7 @@ class CoinRun(VecEnv):
         backgrounds = self.world.facts[rows, BACKGROUND]
         self._sprites.require(backgrounds)
         rows = rows[np.argsort(backgrounds, kind="stable")]  # worlds that share a background find it in the cache
-        self._run(render, rows, self.world, self._sprites.images, self._frames, self.style.channels_first)
+        self._run(render, rows, self.world, self._sprites.images, self._pixels, self.style.channels_first)
         return self._frames
 
     def frames(self, rows: np.ndarray | None = None) -> np.ndarray:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envs.jit import array_at, jit
+from envs.jit import jit
+from envs.memory import array_at
 
 f32 = np.float32
 
