@@ -33,6 +33,7 @@ VERBS = {
     "estimate": Verb("gmexp.calculator.commands", "estimate", "P(misgeneralization) of a scenario", False),
     "calculator": Verb("gmexp.calculator.page", "calculator", "the calculator as one interactive HTML page", False),
     "verify": Verb("gmexp.verify", "main", "the native engine against procgen's binary, bit by bit", False),
+    "bench": Verb("gmexp.bench", "main", "the native engine's speed beside procgen's, SB3's and EnvPool's", False),
     "tables": Verb("gmexp.calculator.commands", "tables", "every table of the published model", False),
     "audit": Verb("gmexp.calculator.commands", "audit", "the published model's flaws, with computed numbers", False),
     "scenarios": Verb("gmexp.calculator.commands", "scenarios", "the published domain scenarios, recomputed", False),

@@ -13,7 +13,7 @@ from typing import Any
 
 from gmexp.errors import UserError
 
-__all__ = ["Command", "Option", "boolean", "choice", "nearest", "number", "text", "whole"]
+__all__ = ["Command", "Option", "boolean", "choice", "nearest", "number", "text", "whole", "wholes"]
 
 HELP = ("--help", "-h", "help")
 
@@ -56,6 +56,16 @@ def whole(low: int, high: int | None = None) -> Kind:
         return n
 
     return Kind(f"a whole number >= {low}" if high is None else f"a whole number from {low} to {high}", read)
+
+
+def wholes(low: int) -> Kind:
+    """A list of integers >= low: [1,2], or one alone."""
+    one = whole(low)
+
+    def read(value: str) -> list[int]:
+        return [one.read(part) for part in value.removeprefix("[").removesuffix("]").split(",")]
+
+    return Kind(f"whole numbers >= {low}, as in [1,2]", read)
 
 
 def choice(*options: str) -> Kind:

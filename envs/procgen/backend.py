@@ -142,7 +142,7 @@ class ProcgenCoinRun(CoinRun):
 
     def _begin(self, rows: np.ndarray) -> None:
         """Draw the next levels of these worlds, and make procgen's fresh episodes those levels."""
-        self._run(begin_episodes, rows, self.world, self.conditions, self._buffers, False)
+        self._run(begin_episodes, rows, self._table, False)
         self._bring_back(rows.tolist())
         for e in rows.tolist():
             self._write_level(e)

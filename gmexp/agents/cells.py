@@ -36,7 +36,7 @@ def _active_rows(window, look, rows):
     return n
 
 
-@jit
+@jit(allocates=True)
 def _sum_rows(window, look, weight, out):
     """out[b] += sum of the sample's rows of weight."""
     rows = np.empty(window.shape[1] + look.shape[1], np.int64)
@@ -49,7 +49,7 @@ def _sum_rows(window, look, weight, out):
                 target[h] += row[h]
 
 
-@jit
+@jit(allocates=True)
 def _scatter_rows(window, look, gradient, weight_gradient):
     """weight_gradient[row] += gradient[b] for every row of sample b."""
     rows = np.empty(window.shape[1] + look.shape[1], np.int64)
