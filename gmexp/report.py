@@ -53,8 +53,8 @@ CAPTIONS = {
               "distance to the end. The agents play without a coin, and the wall behind the end can be walked through.",
     "factors": "Each factor of the ladder shifted alone, on the same levels; goal failure is that of the probe. Dots are "
                "runs, lines 95% intervals of their mean.",
-    "magnitudes": "Capability and goal failure against the measured distance of each cell from training; numbers are "
-                  "shift types, lines 95% intervals.",
+    "magnitudes": "Capability and goal failure against the measured distance of each cell from training; a line joins the "
+                  "grades of a shift, bars are 95% intervals.",
     "chart": "The published quadrant chart (letters), the published type table (diamonds) and what was measured "
              "(circles, 95% credible intervals), joined type by type. Most letters lie off their type's diamond.",
     "prior_to_posterior": "Base rates at the mean of the conditions when the published rates count as evidence worth "
