@@ -264,8 +264,8 @@ def _check_device(device: str) -> None:
         raise ValueError(f"device = {device!r} cannot be used here: {_first_line(error)}") from error
 
 
-SCHEMAS = {"train": TrainConfig, "evaluate": EvaluateConfig, "measure": MeasureConfig, "rates": RatesConfig, "calibrate": CalibrateConfig,
-           "report": ReportConfig, "run": RunConfig}
+SCHEMAS = {"train": TrainConfig, "evaluate": EvaluateConfig, "measure": MeasureConfig, "rates": RatesConfig,
+           "calibrate": CalibrateConfig, "report": ReportConfig, "run": RunConfig}
 
 for _verb, _schema in SCHEMAS.items():
     ConfigStore.instance().store(name=f"{_verb}_schema", node=_schema)

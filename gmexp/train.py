@@ -24,22 +24,23 @@ from gmexp.compilation import compile_kernels
 from gmexp.config import EnvConfig, TrainConfig
 from gmexp.errors import UserError
 from gmexp.progress import Bar
+from gmexp.quiet import imported
 from gmexp.records import CurvePoint, RunMeta
 from gmexp.seeding import stream
 from gmexp.study import Study
 from gmexp.tracking import Tracker, open_tracker
 
 CHECKPOINT_VERSION = 1
-NOT_IDENTITY = ("out", "logger", "checkpoint_seconds", "backend")  # change where and how, but not what a run learns
+NOT_IDENTITY = ("out", "logger", "checkpoint_seconds", "backend")  # change how, not what a run learns
 
 
 def _sb3() -> type:
     """The second trainer, imported only where it is used."""
     try:
-        from gmexp.agents.sb3 import SB3PPO
+        return imported("gmexp.agents.sb3").SB3PPO
     except ModuleNotFoundError as error:
-        raise UserError(f"agent=sb3_ppo needs stable-baselines3 (no module {error.name}): pip install 'gmexp[sb3]'") from error
-    return SB3PPO
+        raise UserError(f"agent=sb3_ppo needs stable-baselines3 (no module {error.name}): pip install "
+                        "'gmexp[sb3]'") from error
 
 
 TRAINERS: dict[str, Callable[[], type]] = {"ppo": lambda: PPO, "sb3_ppo": _sb3}  # by agent.name

@@ -91,5 +91,10 @@ class CellLayer(nn.Module):
     def forward(self, window: Tensor, look: Tensor) -> Tensor:
         if window.device.type == "cpu":
             return _SumRows.apply(window, look, self.weight)
-        cells = torch.nn.functional.one_hot(window.long(), NUM_CLASSES)[..., 1:].flatten(1)
-        return torch.cat([cells, look], 1).to(self.weight.dtype) @ self.weight
+        return dense_cells(window, look) @ self.weight
+
+
+def dense_cells(window: Tensor, look: Tensor) -> Tensor:
+    """What the layer multiplies its weights with, written out: float32 [batch, ROWS] of zeros and ones."""
+    cells = torch.nn.functional.one_hot(window.long(), NUM_CLASSES)[..., 1:].flatten(1)
+    return torch.cat([cells, look], 1).float()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import importlib.metadata
-import io
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from envs import FrameStyle
 from envs.coinrun.layout import BACKGROUNDS, NUM_ACTIONS
 from envs.coinrun.sprites import load_sprites
 from envs.procgen.binary import package_folder
+from gmexp.quiet import imported
 
 __all__ = ["CONTESTANTS", "Contestant", "Runner", "Settings", "Unavailable"]
 
@@ -64,11 +63,9 @@ class Contestant(NamedTuple):
 
 
 def _quietly(module: str) -> Any:
-    """Import a module without what the old gym prints meanwhile."""
+    """Import a module of a contestant."""
     try:
-        with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return importlib.import_module(module)
+        return imported(module)
     except ImportError as error:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         raise Unavailable("not installed" if missing == module.split(".")[0] else f"does not load: {error}") from error
@@ -91,7 +88,7 @@ def _procgen(num_envs: int, settings: Settings) -> Runner:
     return Runner(step, env.close)
 
 
-def _sb3(num_envs: int, settings: Settings) -> Runner:
+def sb3_over_procgen(num_envs: int, settings: Settings) -> Any:
     """The recipe of Stable-Baselines3's documentation: VecMonitor(VecExtractDictObs(ProcgenEnv)).
 
     procgen describes its spaces by the old gym, which Stable-Baselines3 no longer accepts, so they are named anew.
@@ -108,7 +105,11 @@ def _sb3(num_envs: int, settings: Settings) -> Runner:
     env.action_space = spaces.Discrete(NUM_ACTIONS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that there is no render mode
-        env = wrappers.VecMonitor(wrappers.VecExtractDictObs(env, "rgb"))
+        return wrappers.VecMonitor(wrappers.VecExtractDictObs(env, "rgb"))
+
+
+def _sb3(num_envs: int, settings: Settings) -> Runner:
+    env = sb3_over_procgen(num_envs, settings)
     env.reset()
     return Runner(env.step, env.close)
 

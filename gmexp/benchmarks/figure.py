@@ -1,4 +1,4 @@
-"""The benchmark as a figure: speeds, and how many times procgen's they are, over the number of worlds."""
+"""The benchmarks as figures: speeds, and how many times procgen's they are, over the number of worlds."""
 
 from __future__ import annotations
 
@@ -10,15 +10,34 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from gmexp import plotting
-from gmexp.plotting import PAGE
+from gmexp.plotting import COLUMN, PAGE
 
-__all__ = ["draw"]
+__all__ = ["draw", "draw_training"]
 
 
 def draw(report: dict[str, Any]) -> dict[str, bytes]:
     """The figure's files by suffix."""
     with matplotlib.rc_context(plotting.STYLE):
         figure = _figure(report)
+        return {suffix: plotting.render(figure, suffix) for suffix in ("svg", "png")}
+
+
+def draw_training(report: dict[str, Any]) -> dict[str, bytes]:
+    """The files of the training benchmark's figure by suffix: a bar per trainer, the range of its rounds as a line."""
+    with matplotlib.rc_context(plotting.STYLE):
+        figure, ((axis,),) = plotting.canvas(COLUMN, 1.9, 1)
+        labels = {c["name"]: c["label"] for c in report["contestants"]}
+        for y, m in enumerate(report["measurements"]):
+            speed = m["steps_per_cpu_second"]
+            axis.barh(y, speed["median"], height=0.6,
+                      color=plotting.OKABE_ITO[0] if m["contestant"] == "ppo" else plotting.GREY)
+            axis.plot([speed["low"], speed["high"]], [y, y], color="black", linewidth=1)
+        axis.set_yticks(range(len(report["measurements"])), [labels[m["contestant"]] for m in report["measurements"]])
+        axis.invert_yaxis()
+        axis.grid(axis="y", visible=False)
+        axis.grid(axis="x", visible=True)
+        axis.set_title("Training steps per CPU-second")
+        axis.xaxis.set_major_formatter(FuncFormatter(plotting.count))
         return {suffix: plotting.render(figure, suffix) for suffix in ("svg", "png")}
 
 

@@ -3,11 +3,12 @@
 import json
 
 import pytest
+import torch
 
 from envs.procgen import binary as procgen
 from gmexp import bench
 from gmexp.artefacts import read_json
-from gmexp.benchmarks import engine
+from gmexp.benchmarks import engine, training
 from gmexp.benchmarks.contestants import CONTESTANTS, Contestant, Unavailable
 from gmexp.errors import UserError
 
@@ -67,3 +68,41 @@ def test_without_procgen(monkeypatch):
     monkeypatch.setattr(procgen, "package_folder", missing)
     with pytest.raises(UserError, match="not installed"):
         bench.main(["engine"])
+
+
+# --- training ---------------------------------------------------------------------------------------------------------
+
+@needs_procgen
+def test_a_tiny_training_benchmark(tmp_path, capsys):
+    pytest.importorskip("stable_baselines3")
+    tiny = ["num_envs=8", "rollout=8", "minibatches=2", "width=8", "hidden=8", "rounds=2"]
+    assert bench.main(["train", *tiny, f"out={tmp_path}", "format=json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report == read_json(tmp_path / "train.json")
+    assert [m["contestant"] for m in report["measurements"]] == list(training.CONTESTANTS)
+    for m in report["measurements"]:
+        assert 0 < m["steps_per_cpu_second"]["low"] <= m["steps_per_cpu_second"]["high"] and m["peak_memory_mib"] > 50
+    assert set(report["ratios"]) == {f"ppo_vs_{name}" for name in training.CONTESTANTS if name != "ppo"}
+    assert (tmp_path / "train.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_dense_and_sparse_trainers_are_the_same_training():
+    """The plain loop differs from ours in nothing but how it computes the first layer."""
+    torch.set_num_threads(1)
+    settings = training.Settings(num_envs=8, rollout=16, epochs=1, minibatches=2, width=8, hidden=8, seed=0)
+    weights = []
+    for start in (training._ppo, training._plain):
+        iterate = start(settings)
+        assert iterate() == 8 * 16
+        agent = iterate.__closure__[0].cell_contents
+        weights.append(agent.network.state_dict())
+    assert weights[0].keys() == weights[1].keys()
+    for name in weights[0]:
+        torch.testing.assert_close(weights[0][name], weights[1][name], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("args", [["train", "minibatches=7"], ["train", "rounds=0"], ["train", "envs=3"], ["run"]])
+def test_mistakes_in_training_benchmarks_are_one_line(args):
+    with pytest.raises(UserError) as caught:
+        bench.main(args)
+    assert "\n" not in str(caught.value)
