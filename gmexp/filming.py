@@ -93,10 +93,11 @@ def _choose(table: pa.Table, planned: Sequence[Cell], plan: EvaluationPlan) -> l
     for outcome in CAPTIONS:
         candidates = []
         for row, o in zip(table.to_pylist(), index, strict=True):
-            if OUTCOMES[o] is outcome and row["index"] == 0 and WORTH_WATCHING[0] <= goal_step(row) <= WORTH_WATCHING[1]:
+            if (OUTCOMES[o] is outcome and row["index"] == 0
+                    and WORTH_WATCHING[0] <= goal_step(row) <= WORTH_WATCHING[1]):
                 candidates.append(row)
         if candidates:
-            row = min(candidates, key=lambda row: (row["shift_type"] != 3, row["probe"], row["shift_type"], row["slot"]))
+            row = min(candidates, key=lambda r: (r["shift_type"] != 3, r["probe"], r["shift_type"], r["slot"]))
             cell = position[row["shift_type"], row["grade"], row["probe"]]
             found.append((cell * plan.slots + row["slot"], row, outcome))
     return found[:plan.clips]

@@ -38,7 +38,8 @@ def test_clips_are_the_logged_episodes(evaluated):
     folder, plan = evaluated
     paths = write_clips(folder, plan)
     assert paths, "an untrained agent that starts two cells from the coin touches it now and then"
-    episodes = {row["level_seed"]: row for row in artefacts.read_table(folder / "episodes.parquet", Episode).to_pylist()}
+    table = artefacts.read_table(folder / "episodes.parquet", Episode)
+    episodes = {row["level_seed"]: row for row in table.to_pylist()}
     for path in paths:
         about = json.loads(path.with_suffix(".json").read_text())
         row = episodes[about["level_seed"]]
@@ -68,8 +69,8 @@ def test_a_film_is_the_recorded_episode(name, repeat):
     assert tape.log.level_seed.tolist() == list(range(LEVELS.first, LEVELS.first + LEVELS.count))
     for world in range(4):
         decisions = -(-int(tape.log.length[world]) // repeat)
-        take = Take(distribution, int(tape.log.level_seed[world]), Outcome.DEATH, tape.actions[:decisions, world], repeat,
-                    None)
+        take = Take(distribution, int(tape.log.level_seed[world]), Outcome.DEATH, tape.actions[:decisions, world],
+                    repeat, None)
         shown = film(take, 64, pictures=())
         last = shown.moments[-1]
         logged = [step if step != NEVER else None for step in (tape.log.coin_step[world], tape.log.end_step[world])]
@@ -107,7 +108,8 @@ def has(image, colour, box=None):
 
 def test_what_is_out_of_view_has_an_arrow_at_the_border_and_hides_nothing():
     for offset, box in (((0, 0), (100, 100, 300, 300)), ((30, 0), (300, 150, 400, 250)), ((-30, 0), (0, 150, 100, 250)),
-                        ((0, 30), (150, 0, 250, 100)), ((0, -30), (150, 300, 250, 400)), ((30, 30), (250, 0, 400, 150))):
+                        ((0, 30), (150, 0, 250, 100)), ((0, -30), (150, 300, 250, 400)),
+                        ((30, 30), (250, 0, 400, 150))):
         image, taken = Image.new("RGB", (400, 400)), []
         mark(image, "coin", COIN, offset, taken)
         assert has(image, COIN, box) and bool(taken) == (offset != (0, 0))
@@ -143,7 +145,8 @@ def test_an_agent_is_watched_with_the_same_bytes_each_time(evaluated, tmp_path, 
 
 @pytest.mark.parametrize("agent, outcome", [("proxy_seeker", "proxy_goal"), ("coin_seeker", "intended_goal")])
 def test_scripted_agents_can_be_watched_too(agent, outcome, tmp_path, capsys):
-    files = watched(tmp_path, f"agent={agent}", "shift=1", "probe=true", "episodes=2", "format=sheet", f"outcomes={outcome}")
+    files = watched(tmp_path, f"agent={agent}", "shift=1", "probe=true", "episodes=2", "format=sheet",
+                    f"outcomes={outcome}")
     assert set(files) == {"sheet.png"}
     about = json.loads((tmp_path / "episodes.json").read_text())["episodes"]
     assert [episode["outcome"] for episode in about] == [outcome] * 2
