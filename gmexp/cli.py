@@ -29,6 +29,7 @@ VERBS = {
     "calibrate": Verb("gmexp.stages", "calibrate", "counts -> posterior", True),
     "report": Verb("gmexp.stages", "report", "a study -> figures and one HTML page", True),
     "watch": Verb("gmexp.watch", "main", "chosen episodes as animations, with coin, end and value marked", False),
+    "show": Verb("gmexp.show", "main", "what the shifts do to levels, as pictures", False),
     "langosco": Verb("gmexp.langosco_command", "main", "Langosco et al.'s logs and their Figure 2, in and out", False),
     "estimate": Verb("gmexp.calculator.commands", "estimate", "P(misgeneralization) of a scenario", False),
     "verify": Verb("gmexp.verify", "main", "the native engine against procgen's binary, bit by bit", False),

@@ -62,13 +62,13 @@ def mark(image: Image.Image, label: str, colour: str, offset: tuple[float, float
     x, y = image.width / 2 + offset[0] * scale, image.height / 2 - offset[1] * scale
     margin = 0.4 * scale
     if margin <= x <= image.width - margin and margin <= y <= image.height - margin:
-        frame_cell(image, label, colour, x, y, scale)
+        frame_cell(image, label, colour, x, y, scale, text_size(image.width))
     else:
         distance = float(np.hypot(*offset))
         _arrow(image, f"{label} {distance:.0f}", colour, offset, taken)
 
 
-def frame_cell(image: Image.Image, label: str, colour: str, x: float, y: float, scale: float) -> None:
+def frame_cell(image: Image.Image, label: str, colour: str, x: float, y: float, scale: float, text: int) -> None:
     """A round frame for the coin, a square one for anything else, with its name above, or below at the upper border."""
     draw = ImageDraw.Draw(image)
     half, width = 0.62 * scale, max(2, round(scale / 13))
@@ -76,9 +76,8 @@ def frame_cell(image: Image.Image, label: str, colour: str, x: float, y: float, 
     shape = draw.ellipse if label.startswith("coin") else draw.rectangle
     shape([v + w for v, w in zip(box, (-width, -width, width, width), strict=True)], outline="black", width=3 * width)
     shape(box, outline=colour, width=width)
-    height = text_size(image.width) * 1.35
-    above = y - half - width - height
-    _tag(draw, label, colour, x, above if above > 0 else y + half + width, image)
+    above = y - half - width - 1.35 * text
+    _tag(image, label, colour, x, above if above > 0 else y + half + width, text)
 
 
 def _arrow(image: Image.Image, label: str, colour: str, offset: tuple[float, float],
@@ -100,12 +99,12 @@ def _arrow(image: Image.Image, label: str, colour: str, offset: tuple[float, flo
     draw.polygon([tuple(map(float, corner)) for corner in corners], fill=colour, outline="black", width=2)
     width = font(size).getlength(label)
     middle = tip - direction * (length + 0.4 * size + (width / 2 + 4 if abs(direction[0]) > 0.5 else 0.7 * size))
-    _tag(draw, label, colour, float(middle[0]), float(middle[1] - 0.7 * size), image)
+    _tag(image, label, colour, float(middle[0]), float(middle[1] - 0.7 * size), size)
 
 
-def _tag(draw: ImageDraw.ImageDraw, label: str, colour: str, x: float, top: float, image: Image.Image) -> None:
+def _tag(image: Image.Image, label: str, colour: str, x: float, top: float, size: int) -> None:
     """Black text on the colour, centred at x and kept inside the picture."""
-    size = text_size(image.width)
+    draw = ImageDraw.Draw(image)
     width, height = font(size).getlength(label) + 0.6 * size, 1.35 * size
     x = min(max(x, width / 2 + 1), image.width - width / 2 - 1)
     top = min(max(top, 1), image.height - height - 1)

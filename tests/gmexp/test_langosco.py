@@ -221,9 +221,9 @@ def test_the_log_ends_with_the_coin():
     """Under shift 4 our episodes go on after the coin; theirs do not, so what comes later must not show."""
     table = artefacts.as_table({
         "experiment_id": "e", "run_id": "run", "train_seed": 5, "eval_seed": 1, "shift_type": 4,
-        "shift_name": "extreme", "grade": 1.0, "probe": False, "slot": np.arange(3), "index": 0, "level_seed": np.arange(3), "coin_x": 1,
-        "coin_y": 1, "end_x": np.array([9, 9, 1]), "end_y": 1, "num_sections": 1, "separated": True,
-        "coin_step": np.array([10, 50, 20]), "end_step": np.array([50, 10, 20]),
+        "shift_name": "extreme", "grade": 1.0, "probe": False, "slot": np.arange(3), "index": 0,
+        "level_seed": np.arange(3), "coin_x": 1, "coin_y": 1, "end_x": np.array([9, 9, 1]), "end_y": 1,
+        "num_sections": 1, "separated": True, "coin_step": np.array([10, 50, 20]), "end_step": np.array([50, 10, 20]),
         "death_step": np.ma.masked_array([60, 60, 60], [False, False, True]), "length": 60, "truncated": False,
         "episode_return": 0.0}, Episode)
     assert [column.tolist() for column in langosco.logs_of_episodes(table)] == [
