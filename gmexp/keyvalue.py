@@ -13,7 +13,7 @@ from typing import Any
 
 from gmexp.errors import UserError
 
-__all__ = ["Command", "Option", "boolean", "choice", "nearest", "number", "text", "whole", "wholes"]
+__all__ = ["Command", "Option", "boolean", "choice", "listing", "nearest", "number", "text", "whole", "wholes"]
 
 HELP = ("--help", "-h", "help")
 
@@ -94,6 +94,16 @@ def boolean() -> Kind:
     """true or false."""
     words = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
     return Kind("true or false", lambda value: words[value.lower()])
+
+
+def listing(kind: Kind) -> Kind:
+    """One or more values of a kind: [a,b], a,b or a."""
+
+    def read(value: str) -> list[Any]:
+        inside = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+        return [kind.read(part.strip()) for part in inside.split(",")]
+
+    return Kind(f"a list such as [a,b] of {kind.expects.removeprefix('a ')}", read)
 
 
 @dataclass(frozen=True)

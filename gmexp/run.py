@@ -17,12 +17,12 @@ from gmexp.compilation import compile_kernels
 from gmexp.config import EvaluationPlan, RunConfig, TrainConfig, override
 from gmexp.errors import UserError
 from gmexp.evaluate import cells, evaluate
+from gmexp.filming import write_clips
 from gmexp.measures.command import measure
 from gmexp.progress import Bar
 from gmexp.rates import check_replicates
 from gmexp.study import Study, condition_labels
 from gmexp.train import NOT_IDENTITY, describe, load_checkpoint, train
-from gmexp.watch import write_clips
 from gmexp.workers import available_cores, work_through
 
 SAME_FOR_ALL = ("experiment", "seed", "device", *NOT_IDENTITY)  # keys that conditions cannot vary
