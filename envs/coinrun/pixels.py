@@ -13,7 +13,7 @@ import numpy as np
 
 from envs.coinrun import sprites as S
 from envs.coinrun.blit import (
-    LINE, PIXEL, RESOLUTION, blend, blit, f64, fill_run, first_sample, i32, rounded, u32, u64,
+    LINE, PIXEL, RESOLUTION, blend, blit, f64, fill_run, first_sample, i32, rounded, u64,
 )
 from envs.coinrun.layout import (
     ACTION_X, AGENT_THEME, BACKGROUND, BACKGROUND_SHIFT, COIN_X, COIN_Y, DECOY, END_X, END_Y, FACING_LEFT, FLAGS,
