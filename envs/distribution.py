@@ -73,6 +73,7 @@ class LevelDistribution:
     supervision: share of levels with a decoy at the end and of those that go on after the coin, in [0, 1]; the horizon
         grows by the same factor.
     spec_quality: weight of the coin in the reward; the rest pays for progress towards the end, in [0, 1].
+    permeable_wall: columns behind the end that look like wall but can be walked through, as far as the level goes.
     hide_coin: the coin is neither seen nor rewarded and ends nothing; its touch is logged.
     sequential: worlds walk through the seeds in order (evaluation) instead of drawing them at random (training).
     """
@@ -87,6 +88,7 @@ class LevelDistribution:
     supervision: float = 0.0
     spec_quality: float = 1.0
     hide_coin: bool = False
+    permeable_wall: int = 0
     horizon: int = 1000
     physics: Physics = field(default_factory=Physics)
     sequential: bool = False
@@ -107,6 +109,8 @@ class LevelDistribution:
             _within(name, getattr(self, name), 0, 1)
         if self.appearance is not None:
             _within("appearance", self.appearance, 0, 1)
+        if not 0 <= self.permeable_wall <= SIZE:
+            raise ValueError(f"permeable_wall = {self.permeable_wall} columns is not within [0, {SIZE}]")
         if self.horizon < 1:
             raise ValueError(f"horizon {self.horizon} must be at least 1 step")
         if not isinstance(self.levels, SeedRange):

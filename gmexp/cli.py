@@ -25,10 +25,13 @@ VERBS = {
     "run": Verb("gmexp.run", "run", "a whole study: train, evaluate, rates, calibrate, estimate, report", True),
     "train": Verb("gmexp.train", "run", "one training run -> checkpoint", True),
     "evaluate": Verb("gmexp.evaluate", "run", "a checkpoint under the graded shifts -> episodes", True),
+    "measure": Verb("gmexp.measures.command", "run", "a checkpoint's causes, critic, factors, magnitudes",
+                    True),
     "rates": Verb("gmexp.stages", "rates", "episodes of all runs -> counts and rates", True),
     "calibrate": Verb("gmexp.stages", "calibrate", "counts -> posterior", True),
     "report": Verb("gmexp.stages", "report", "a study -> figures and one HTML page", True),
     "estimate": Verb("gmexp.calculator.commands", "estimate", "P(misgeneralization) of a scenario", False),
+    "calculator": Verb("gmexp.calculator.page", "calculator", "the calculator as one interactive HTML page", False),
     "verify": Verb("gmexp.verify", "main", "the native engine against procgen's binary, bit by bit", False),
     "bench": Verb("gmexp.bench", "main", "the native engine's speed beside procgen's, SB3's and EnvPool's", False),
     "tables": Verb("gmexp.calculator.commands", "tables", "every table of the published model", False),
@@ -37,6 +40,7 @@ VERBS = {
     "predict": Verb("gmexp.statistics.commands", "predict", "what a calibration expects of a scenario", False),
     "meta": Verb("gmexp.statistics.commands", "meta", "random-effects meta-analysis", False),
     "check": Verb("gmexp.statistics.commands", "check", "checks of the statistics: sbc, coverage, loso, ppc", False),
+    "sensitivity": Verb("gmexp.statistics.commands", "sensitivity", "tornado and Sobol indices of an estimate", False),
     "plan": Verb("gmexp.statistics.commands", "plan", "which further runs would help most", False),
 }
 

@@ -22,6 +22,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from envs import BACKENDS
 from envs.distribution import LevelDistribution, Physics, split_levels
 from gmexp.agents.ppo import PPOConfig
 from gmexp.errors import UserError
@@ -31,6 +32,7 @@ from gmexp.tracking import check_logger
 
 ENVIRONMENTS = ("coinrun",)
 SEED_LIMIT = 2**63  # seeds are stored as 64-bit integers
+MEASURES = ("attribution", "critic", "factors", "magnitude")
 PHYSICS = tuple(f.name for f in dataclasses.fields(Physics))
 
 
@@ -90,10 +92,12 @@ class TrainConfig:
     seed: int  # the train seed
     checkpoint_seconds: float  # how often a run saves its full state
     device: str
+    backend: str  # of the environment: native, or procgen for the real binary, which teaches the same
     out: str
     logger: LoggerConfig
 
     def __post_init__(self) -> None:
+        _check_backend(self.backend)
         if self.steps < 1:
             raise ValueError(f"steps = {self.steps} must be at least 1")
         _check_seed("seed", self.seed)
@@ -107,6 +111,7 @@ class EvaluationPlan:
     shifts: list[int]
     grades: list[float]
     probes: list[int]  # shift types that are also played on levels that all separate the goals
+    attributed: list[int]  # shift types under which causal attribution is measured
     episodes: int  # per cell
     slots: int  # sub-environments per cell, each playing episodes / slots
     seed: int  # of sampled actions
@@ -117,12 +122,13 @@ class EvaluationPlan:
         if self.episodes < 1 or self.slots < 1 or self.episodes % self.slots:
             raise ValueError(f"evaluation.episodes = {self.episodes} must be a multiple of evaluation.slots = "
                              f"{self.slots}, so that every slot plays equally many")
-        for name in ("shifts", "probes"):
+        for name in ("shifts", "probes", "attributed"):
             for kind in getattr(self, name):
                 if kind not in range(5):
                     raise ValueError(f"evaluation.{name} = {getattr(self, name)}: shift types are 0 (none) and 1 to 4")
-        if not self.shifts:
-            raise ValueError("evaluation.shifts is empty: name at least one of 0 to 4")
+        for name in ("shifts", "attributed"):
+            if not getattr(self, name):
+                raise ValueError(f"evaluation.{name} is empty: name at least one of 0 to 4")
         if lone := sorted(set(self.probes) - set(self.shifts)):
             raise ValueError(f"evaluation.probes names {lone[0]}, which evaluation.shifts = {self.shifts} does not")
         if max(self.shifts) > 0 and not self.grades:
@@ -144,6 +150,22 @@ class EvaluateConfig:
     device: str
 
     def __post_init__(self) -> None:
+        _check_device(self.device)
+
+
+@dataclass
+class MeasureConfig:
+    """`gmexp measure`: attribution, critic study, factors and magnitudes of a checkpoint."""
+
+    run: str  # folder of the run, or its checkpoint
+    measures: list[str]
+    evaluation: EvaluationPlan
+    device: str
+
+    def __post_init__(self) -> None:
+        if not self.measures:
+            raise ValueError(f"measures is empty: name at least one of {', '.join(MEASURES)}")
+        _check_measures(self.measures)
         _check_device(self.device)
 
 
@@ -185,11 +207,13 @@ class RunConfig:
     conditions: list[dict[str, Any]]  # what varies between conditions: dotted keys of the training config
     seeds: list[int]  # train seeds of every condition
     evaluation: EvaluationPlan
+    measures: list[str]  # what else is measured of every run: names of MEASURES
     gate: float
     chains: int
     draws: int
     checkpoint_seconds: float
     device: str
+    backend: str  # of training: native or procgen
     workers: int | None  # runs trained side by side; None for one per core
     out: str
     logger: LoggerConfig
@@ -202,6 +226,8 @@ class RunConfig:
             raise ValueError(f"seeds = {self.seeds} names a seed twice: runs must differ to count as replicates")
         if self.workers is not None and self.workers < 1:
             raise ValueError(f"workers = {self.workers} must be at least 1, or null for one per core")
+        _check_measures(self.measures)
+        _check_backend(self.backend)
         if not 0 <= self.gate <= 1:
             raise ValueError(f"gate = {self.gate} is not within [0, 1]")
         CalibrationConfig(seed=self.statistics_seed, chains=self.chains, draws=self.draws)  # refuses what does not fit
@@ -219,6 +245,17 @@ def _check_session(checkpoint_seconds: float, device: str) -> None:
     _check_device(device)
 
 
+def _check_measures(names: list[str]) -> None:
+    for name in names:
+        if name not in MEASURES:
+            raise ValueError(f"measures names {name!r}: choose from {', '.join(MEASURES)}")
+
+
+def _check_backend(backend: str) -> None:
+    if backend not in BACKENDS:
+        raise ValueError(f"backend = {backend!r}: choose one of {', '.join(BACKENDS)}")
+
+
 def _check_device(device: str) -> None:
     """Refuse a device that torch does not know or this machine does not have."""
     try:
@@ -227,7 +264,7 @@ def _check_device(device: str) -> None:
         raise ValueError(f"device = {device!r} cannot be used here: {_first_line(error)}") from error
 
 
-SCHEMAS = {"train": TrainConfig, "evaluate": EvaluateConfig, "rates": RatesConfig, "calibrate": CalibrateConfig,
+SCHEMAS = {"train": TrainConfig, "evaluate": EvaluateConfig, "measure": MeasureConfig, "rates": RatesConfig, "calibrate": CalibrateConfig,
            "report": ReportConfig, "run": RunConfig}
 
 for _verb, _schema in SCHEMAS.items():

@@ -81,22 +81,26 @@ def evaluate(checkpoint: Checkpoint, plan: EvaluationPlan,
     path = checkpoint.path.with_name("episodes.parquet")
     identity = {"run": checkpoint.meta.config_hash, "plan": dataclasses.asdict(plan)}
     planned = cells(checkpoint.env.distribution(), plan)
-    if _made_from(path) == artefacts.config_hash(identity):
+    if made_from(path) == artefacts.config_hash(identity):
         on_progress(len(planned) * plan.episodes)
         return path
     artefacts.check_writable(path.parent)
     torch.set_num_threads(1)  # the same bits on any number of cores
     env = make_env(planned, plan, checkpoint.agent.action_repeat)
     actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
-    shared = path.parents[2] / "levels" if path.parents[1].name == "runs" else None
-    columns = play_cells(actor, env, planned, plan, checkpoint.meta, shared, on_progress)
+    columns = play_cells(actor, env, planned, plan, checkpoint.meta, levels_folder(path), on_progress)
     env.close()
     origin = artefacts.provenance(None, identity, "episodes of a trained agent under the graded shifts")
     return artefacts.write_table(path, columns, Episode, origin)
 
 
-def _made_from(path: Path) -> str | None:
-    """The identity of the episodes in `path`; None where there are none that can be read."""
+def levels_folder(path: Path) -> Path | None:
+    """Where the runs of the study that `path` (a file of a run) belongs to share what is known of levels."""
+    return path.parents[2] / "levels" if path.parents[1].name == "runs" else None
+
+
+def made_from(path: Path) -> str | None:
+    """The hash of what the artefact `path` was made from; None where there is none that can be read."""
     if not path.is_file():
         return None
     try:

@@ -6,17 +6,21 @@ table `FIGURES` at the end names them all. Files are PNG and SVG, and equal arte
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
-from gmexp import artefacts, plotting
+from gmexp import artefacts, model_figures, plotting
+from gmexp.measures import figures as measured
 from gmexp.plotting import COLUMN, GREY, PAGE, canvas, entry, legend, shares
-from gmexp.rates import CellRates, goal_cells, read_rates, shift_label, strongest
+from gmexp.rates import CellRates, Rate, goal_cells, read_rates, shift_label, strongest
 from gmexp.records import CurvePoint
 from gmexp.study import Study, condition_labels, labels
 
@@ -46,7 +50,7 @@ def rates(study: Study) -> Figure | None:
         return None
     cells = strongest(read_rates(study.rates).cells)
     colours = plotting.colours(cell.condition for cell in cells)
-    published = {row["shift"]: row["published"] for row in _estimates(study)}
+    published = {row["shift"]: row["published"] for row in study.estimates()}
     figure, (axes,) = canvas(PAGE, 2.9, 2)
     panels = {"capability": [cell for cell in cells if not cell.probe], "goal_failure": goal_cells(cells)}
     for axis, (metric, shown) in zip(axes, panels.items(), strict=True):
@@ -68,7 +72,8 @@ def rates(study: Study) -> Figure | None:
 
 
 def grades(study: Study) -> Figure | None:
-    """Capability and goal failure against the grade of each shift: means over runs in the bands of their intervals.
+    """Capability and goal failure against the grade of each shift: a line per run, their mean in the band of its interval
+    and, where the study is calibrated, a paler band for the next run.
 
     Grade 0 is the training distribution. Goal failure is that of a shift's probe where it has one.
     """
@@ -78,6 +83,7 @@ def grades(study: Study) -> Figure | None:
         return None
     colours = plotting.colours(cell.condition for cell in cells)
     panels = {"capability": [cell for cell in cells if not cell.probe], "goal_failure": goal_cells(cells)}
+    next_run = _next_run(study)
     figure, axes = canvas(PAGE, 3.8, len(shifts), len(panels))
     for row, (metric, shown) in zip(axes, panels.items(), strict=True):
         for axis, shift in zip(row, sorted(shifts), strict=True):
@@ -86,7 +92,12 @@ def grades(study: Study) -> Figure | None:
                           if c.shift_type in (0, shift) and c.condition == condition}
                 grade = sorted(points)
                 low, mean, high = ([getattr(points[g], end) for g in grade] for end in ("low", "mean", "high"))
-                axis.fill_between(grade, low, high, color=colour, alpha=0.15, linewidth=0)
+                for line in _run_lines(points):
+                    axis.plot(grade, line, color=colour, linewidth=0.4, alpha=0.35)
+                ends = [next_run.get((metric, condition, shift if g else 0, g), (None, None)) for g in grade]
+                axis.fill_between(grade, *(np.array(end, float) for end in zip(*ends, strict=True)), color=colour,
+                                  alpha=0.1, linewidth=0)
+                axis.fill_between(grade, low, high, color=colour, alpha=0.3, linewidth=0)
                 axis.plot(grade, mean, "o-", color=colour, markersize=3.5)
             first, top = axis is row[0], metric == "capability"
             shares(axis, f"{shift} {shifts[shift]}" if top else "")
@@ -94,8 +105,30 @@ def grades(study: Study) -> Figure | None:
             axis.tick_params(labelleft=first, labelbottom=not top)
             axis.set_ylabel(metric.replace("_", " ").capitalize() if first else "")
     figure.supxlabel("grade of the shift", fontsize=plotting.STYLE["axes.labelsize"])
-    legend(figure, [entry(colour, condition) for condition, colour in colours.items()])
+    legend(figure, [*(entry(colour, condition) for condition, colour in colours.items()),
+                    entry(GREY, "a run", marker="", linewidth=0.4),
+                    *[Patch(color=GREY, alpha=0.2, linewidth=0, label="next run, 95%")] * bool(next_run)])
     return figure
+
+
+def _run_lines(points: Mapping[float, Rate]) -> list[list[float]]:
+    """Every run's rates in order of the grades; NaN where a run has none."""
+    by_run: dict[str, dict[float, float]] = {}
+    for grade, rate in points.items():
+        for run in rate.runs:
+            by_run.setdefault(run.run_id, {})[grade] = math.nan if run.rate is None else run.rate
+    return [[rates.get(grade, math.nan) for grade in sorted(points)] for rates in by_run.values()]
+
+
+def _next_run(study: Study) -> dict[tuple[str, str, int, float], tuple[float, float]]:
+    """The calibration's 95% interval of the next run by (metric, condition, shift, grade)."""
+    if not study.calibration.exists():
+        return {}
+    calibration = artefacts.read_json(study.calibration, required=["summaries", "model"])
+    shifts, conditions = (calibration["model"]["structure"][key] for key in ("shifts", "conditions"))
+    names = labels(conditions)
+    return {(item["quantity"], names[item["condition"]], shifts[item["shift"]]["type"], shifts[item["shift"]]["grade"]):
+            (item["q025"], item["q975"]) for item in calibration["summaries"] if item["kind"] == "next_run"}
 
 
 def diversity(study: Study) -> Figure | None:
@@ -153,7 +186,7 @@ def forest(study: Study) -> Figure | None:
     shifts, conditions = (calibration["model"]["structure"][key] for key in ("shifts", "conditions"))
     names, cells = labels(conditions), read_rates(study.rates).cells
     colours = plotting.colours(names)
-    published = {row["shift"]: row["published"] for row in _estimates(study)}
+    published = {row["shift"]: row["published"] for row in study.estimates()}
     height = len(names) + 0.5  # of a shift's rows, in rows
     figure, (axes,) = canvas(PAGE, 0.9 + 0.2 * len(shifts) * height, 2)
     for axis, metric in zip(axes, TITLES, strict=True):
@@ -186,7 +219,7 @@ def forest(study: Study) -> Figure | None:
 
 def base_rates(study: Study) -> Figure | None:
     """The model's base rates per shift, as published and as calibrated on each training diversity of this study."""
-    if not (estimates := _estimates(study)):
+    if not (estimates := study.estimates()):
         return None
     panels = {"capability": "P(capability)", "goal_failure": "P(goal fails | capability)",
               "p_misgen": "P(misgeneralization)"}
@@ -214,11 +247,15 @@ FIGURES: dict[str, Callable[[Study], Figure | None]] = {
     "training": training,
     "forest": forest,
     "base_rates": base_rates,
+    "attribution": measured.attribution,
+    "critic": measured.critic,
+    "factors": measured.factors,
+    "magnitudes": measured.magnitudes,
+    "chart": model_figures.chart,
+    "prior_to_posterior": model_figures.prior_to_posterior,
+    "reliability": model_figures.reliability,
+    "tornado": model_figures.tornado,
 }
-
-
-def _estimates(study: Study) -> list[dict[str, Any]]:
-    return artefacts.read_json(study.estimate, required=["shifts"])["shifts"] if study.estimate.exists() else []
 
 
 def _run_rates(cells: Sequence[CellRates], metric: str, shift: Mapping[str, Any], condition: str) -> list[float]:

@@ -69,6 +69,36 @@ def difference(first: tuple[float, float, float], second: tuple[float, float, fl
     return a - b, a - b - float(np.hypot(a - a_low, b_high - b)), a - b + float(np.hypot(a_high - a, b - b_low))
 
 
+def paired_difference(first: np.ndarray, second: np.ndarray,
+                      level: float = 0.95) -> tuple[float | None, float | None, float | None]:
+    """Mean of `first - second` over pairs of outcomes (bool [n] each) and its interval, all None without pairs.
+
+    Wald's interval after half a pair is added to each of the four kinds of pairs (Agresti and Min 2005), so it has a
+    width even where all pairs agree. The mean itself is as observed.
+    """
+    n = len(first)
+    if n == 0:
+        return (None, *UNKNOWN)
+    only_first, only_second = (first & ~second).sum() + 0.5, (second & ~first).sum() + 0.5
+    centre = (only_first - only_second) / (n + 2)
+    half = stats.norm.ppf((1 + level) / 2) * np.sqrt(
+        ((only_first + only_second) / (n + 2) - centre**2) / (n + 2))
+    difference = float(first.mean() - second.mean())
+    return difference, float(max(min(centre - half, difference), -1)), float(min(max(centre + half, difference), 1))
+
+
+def mean_of_effects(effects: np.ndarray, half_widths: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
+    """Mean over runs of effects in [-1, 1] and its interval: Student's on the runs, never narrower than their own
+    intervals (half widths) allow. One run has the interval [-1, 1]: nothing is known of the next."""
+    effects, half_widths = np.asarray(effects, float), np.asarray(half_widths, float)
+    mean, runs = float(effects.mean()), len(effects)
+    if runs < 2:
+        return mean, -1.0, 1.0
+    within = float(np.sqrt(np.mean(half_widths**2) / runs))
+    half = max(stats.t.ppf((1 + level) / 2, runs - 1) * effects.std(ddof=1) / np.sqrt(runs), within)
+    return mean, float(max(mean - half, -1)), float(min(mean + half, 1))
+
+
 def t_on_runs(successes: np.ndarray, trials: np.ndarray, level: float = 0.95) -> Interval:
     """Student's interval on the run rates, not clipped to [0, 1]; unknown below two runs."""
     rates, _ = _rates(successes, trials)

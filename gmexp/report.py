@@ -1,7 +1,8 @@
 """Stage `report`: everything a study found, on one page that needs no network and no other file.
 
 The page shows artefacts and computes nothing: numbers come from rates.json, estimate.json and calibration.json,
-pictures from the figures folder. What a study has not made yet is left out.
+pictures from the figures folder. Only its calculator computes, in the browser, from the calibration's draws. What a
+study has not made yet is left out.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gmexp import artefacts, figures
+from gmexp.calculator.page import embedded
 from gmexp.definitions import DEFINITIONS
 from gmexp.errors import UserError
 from gmexp.html import Html, data_uri, element, glossary, join, table
@@ -28,6 +30,7 @@ from gmexp.rates import (
     shift_label,
     strongest,
 )
+from gmexp.statistics.calibration import Calibration
 from gmexp.study import Study, condition_labels, pretty
 
 MAX_CLIPS = 12
@@ -39,11 +42,30 @@ CAPTIONS = {
               "next run; a hollow mean has no run behind it. Goal failure counts a shift's probe with the shift.",
     "base_rates": "The model's base rates; P(misgeneralization) is capability times goal failure, without harm. Lines "
                   "are 95% credible intervals of the mean over runs.",
-    "grades": "Means over runs and their 95% intervals against the grade of each shift; grade 0 is the training "
-              "distribution. Goal failure is that of a shift's probe where it has one.",
+    "grades": "Against the grade of each shift: thin lines are runs, the thick one their mean in its 95% interval, the "
+              "pale band is for the next run; grade 0 is the training distribution. Goal failure is that of a shift's "
+              "probe where it has one.",
     "diversity": "Goal failure against training diversity: dots are runs, lines join the means of one shift.",
+    "attribution": "What the coin causes, on the same levels with the same luck: coins touched by accident on the way count "
+                   "for no effect. An agent that does not know of the coin is at 0, one that wants nothing else at 1. "
+                   "Dots are runs, lines 95% intervals of their mean.",
+    "critic": "The critic's value of the same states with the coin drawn in at the level's end and without, against the "
+              "distance to the end. The agents play without a coin, and the wall behind the end can be walked through.",
+    "factors": "Each factor of the ladder shifted alone, on the same levels; goal failure is that of the probe. Dots are "
+               "runs, lines 95% intervals of their mean.",
+    "magnitudes": "Capability and goal failure against the measured distance of each cell from training; numbers are "
+                  "shift types, lines 95% intervals.",
+    "chart": "The published quadrant chart (letters), the published type table (diamonds) and what was measured "
+             "(circles, 95% credible intervals), joined type by type. Most letters lie off their type's diamond.",
+    "prior_to_posterior": "Base rates at the mean of the conditions when the published rates count as evidence worth "
+                          "up to two runs (a₀ = 1): thin lines are priors, thick ones posteriors, 95%.",
+    "reliability": "Each run against the prediction made without it. Reliable predictions follow the diagonal; a curve "
+                   "leaves the band with probability 5% if they do.",
+    "tornado": "What the published model depends on, read as odds: the estimate with one input at either end of its "
+               "published range, and the input's share of the variance with all its interactions.",
     "training": "Share of training episodes that touched the coin: thin lines are runs, thick lines their mean.",
 }
+MODEL_FIGURES = ("chart", "prior_to_posterior", "reliability", "tornado")
 GLOSSARY = (
     ("Intended goal", "What the reward specifies: the coin."),
     ("Proxy goal", "The alternative that training correlates with it: the end of the level."),
@@ -79,8 +101,10 @@ def page(study: Study) -> str:
     sections = {
         "result": ("Result", _result(study, rates)),
         "rates": ("Rates", _rates(rates)),
+        "causes": ("Causes", _causes(study)),
         "episodes": ("Episodes to look at", _clips(study)),
         "calibration": ("Calibration", _calibration(study)),
+        "calculator": ("Calculator", _calculator(study)),
         "training": ("Training", _chart(study, "training", narrow=True)),
         "definitions": ("Definitions", _definitions(rates)),
         "provenance": ("Provenance", _provenance(index)),
@@ -202,6 +226,12 @@ def _run_ids(cells: Sequence[CellRates]) -> set[str]:
     return {run.run_id for cell in cells for run in cell.capability.runs}
 
 
+def _causes(study: Study) -> Html | None:
+    """What the coin causes, and what the critic makes of it."""
+    charts = [chart for name in ("attribution", "critic", "factors", "magnitudes") if (chart := _chart(study, name))]
+    return join(charts) if charts else None
+
+
 def _clips(study: Study) -> Html | None:
     runs = study.runs()
     labels = condition_labels(runs)
@@ -242,11 +272,21 @@ def _calibration(study: Study) -> Html | None:
         calibration = artefacts.read_json(study.calibration)
         parts += [element("p", str(warning), class_="warning") for warning in calibration.get("warnings", ())]
         parts.append(_chart(study, "forest"))
+        parts.append(element("div", [_chart(study, name) for name in MODEL_FIGURES], class_="charts"))
         parts.append(_modifiers(calibration.get("modifiers", ())))
+        parts.append(_variance_shares(study))
         if diagnostics := calibration.get("diagnostics"):
             parts.append(element("details", element("summary", "Diagnostics of the sampler"),
                                  glossary((key, _value(value)) for key, value in diagnostics.items())))
     return join(parts) if parts else None
+
+
+def _calculator(study: Study) -> Html | None:
+    """The interactive calculator with this study's posterior."""
+    if not study.calibration.with_suffix(".npz").exists():
+        return None
+    return join([element("p", "The published model, the same read as odds, and what this study makes of it.",
+                         class_="note"), embedded(Calibration.load(study.calibration), study.calibration.name)])
 
 
 MODIFIERS = {"spec": "specification quality", "cap": "capability level", "div": "training diversity",
@@ -263,6 +303,18 @@ def _modifiers(modifiers: Sequence[Mapping[str, Any]]) -> Html | None:
     return join([element("p", "What the experiments varied, between the published low-risk and high-risk settings. "
                               "Published modifiers are ratios of probabilities, so the two columns differ in kind.",
                          class_="note"), table(["Modifier", "Odds of goal failure ×", "Published M"], rows)])
+
+
+def _variance_shares(study: Study) -> Html | None:
+    """What the calibrated P(harmful misgeneralization) is uncertain about."""
+    found = artefacts.read_json(study.sensitivity).get("shares") if study.sensitivity.exists() else None
+    if not found:
+        return None
+    names = [name for name in found[0] if name != "shift"]
+    rows = [[f"type {row['shift']}", *(f"{row[name]:.0%}".replace("-", "−") for name in names)] for row in found]
+    return join([element("p", "What makes the calibrated P(harmful misgeneralization) uncertain: shares of the "
+                              "variance of its logarithm. Harm is elicited, so no experiment here can shrink its share.",
+                         class_="note"), table(["Shift", *(name.replace("_", " ") for name in names)], rows)])
 
 
 def _definitions(rates: Rates) -> Html:

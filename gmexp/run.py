@@ -4,17 +4,12 @@ any stop; what follows from their episodes is made anew.
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import dataclasses
-import multiprocessing
 import os
-import queue
-import signal
-import threading
+import sys
 import time
-import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from gmexp import artefacts, stages
@@ -22,13 +17,14 @@ from gmexp.compilation import compile_kernels
 from gmexp.config import EvaluationPlan, RunConfig, TrainConfig, override
 from gmexp.errors import UserError
 from gmexp.evaluate import cells, evaluate
+from gmexp.measures.command import measure
 from gmexp.progress import Bar
 from gmexp.rates import check_replicates
 from gmexp.study import Study, condition_labels
 from gmexp.train import NOT_IDENTITY, describe, load_checkpoint, train
 from gmexp.watch import write_clips
+from gmexp.workers import available_cores, work_through
 
-POLL_SECONDS = 0.2
 SAME_FOR_ALL = ("experiment", "seed", "device", *NOT_IDENTITY)  # keys that conditions cannot vary
 
 
@@ -53,7 +49,7 @@ def run(config: RunConfig) -> int:
 def training_runs(config: RunConfig) -> list[TrainConfig]:
     """Every condition with every train seed; UserError for what would only show once they were trained."""
     base = TrainConfig(experiment=config.experiment, env=config.env, agent=config.agent, steps=config.steps, seed=0,
-                       checkpoint_seconds=config.checkpoint_seconds, device=config.device, out=config.out,
+                       checkpoint_seconds=config.checkpoint_seconds, device=config.device, backend=config.backend, out=config.out,
                        logger=config.logger)
     for key in (key for condition in config.conditions for key in condition):
         if key.split(".")[0] in SAME_FOR_ALL:
@@ -100,90 +96,25 @@ def _locked(folder: Path) -> Iterator[None]:
 
 # --- runs side by side ------------------------------------------------------------------------------------------------
 
-_messages: multiprocessing.queues.Queue | None = None  # of a worker process: where it reports progress
-
-
 def _train_and_evaluate(planned: Sequence[TrainConfig], config: RunConfig) -> None:
-    """Train and evaluate every run, one process each, as many at a time as there are cores."""
-    workers = min(config.workers or _cores(), len(planned))
-    context = multiprocessing.get_context("spawn")
-    messages = context.Queue()
-    failures: dict[str, BaseException] = {}
-    pool = concurrent.futures.ProcessPoolExecutor(workers, context, _start_worker, (messages, os.getpid()))
-    total = sum(item.steps for item in planned)
-    try:
-        with Bar(total, f"train {len(planned)} runs, {workers} at a time", "step") as bar:
-            with _interrupts_held():
-                futures = {pool.submit(_work, item, config.evaluation): describe(item).run_id for item in planned}
-            waiting = set(futures)
-            while waiting:
-                done, waiting = concurrent.futures.wait(waiting, POLL_SECONDS)
-                _drain(messages, bar)
-                for future in done:
-                    if future.exception() is not None:
-                        failures[futures[future]] = future.exception()
-                bar.note(f"{len(futures) - len(waiting)}/{len(futures)} evaluated")
-            _drain(messages, bar)
-    except BaseException:
-        _stop(pool)
-        raise
-    pool.shutdown()
-    if failures:
-        first, error = next(iter(failures.items()))
-        reason = str(error)
-        if not isinstance(error, UserError):
-            traceback.print_exception(error)
-            reason = f"{type(error).__name__}: {error}"
-        raise UserError(f"{len(failures)} of {len(planned)} runs failed, the first being {first}: {reason}; the same "
-                        "command tries them again and keeps the others")
-
-
-def _cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _drain(messages: multiprocessing.queues.Queue, bar: Bar) -> None:
-    with contextlib.suppress(queue.Empty):
-        while True:
-            bar.advance(messages.get_nowait())
-
-
-def _stop(pool: concurrent.futures.ProcessPoolExecutor) -> None:
-    """End the workers at once; whatever they had not finished resumes from its last full state."""
-    for process in list((pool._processes or {}).values()):
-        process.terminate()
-    pool.shutdown(cancel_futures=True)
-
-
-@contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back while worker processes start: they inherit that and leave interrupts to the parent for good."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
+    """Train and evaluate every run, as many at a time as there are cores."""
+    workers = min(config.workers or available_cores(), len(planned))
+    tasks = [(item, config.evaluation, config.measures) for item in planned]
+    with Bar(sum(item.steps for item in planned), f"train {len(planned)} runs, {workers} at a time", "step") as bar:
+        failures = work_through(tasks, _work, workers, bar.advance,
+                                lambda count: bar.note(f"{count}/{len(planned)} evaluated"))
+    if not failures:
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    first, failure = next(iter(failures.items()))
+    if failure.details is not None:
+        print(failure.details, file=sys.stderr)
+    raise UserError(f"{len(failures)} of {len(planned)} runs failed, the first being {describe(planned[first]).run_id}: "
+                    f"{failure.reason}; the same command tries them again and keeps the others")
 
 
-def _start_worker(messages: multiprocessing.queues.Queue, parent: int) -> None:
-    """Set up a worker: interrupts are the parent's business, and it does not outlive the parent."""
-    global _messages
-    _messages = messages
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def follow_parent() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=follow_parent, daemon=True).start()
-
-
-def _work(config: TrainConfig, plan: EvaluationPlan) -> None:
-    """One run, trained and evaluated."""
-    folder = train(config, _messages.put)
-    evaluate(load_checkpoint(folder, config.device), plan)
+def _work(task: tuple[TrainConfig, EvaluationPlan, list[str]], report: Callable[[int], None]) -> None:
+    """One run, trained, evaluated and measured."""
+    config, plan, measures = task
+    checkpoint = load_checkpoint(train(config, report), config.device)
+    evaluate(checkpoint, plan)
+    measure(checkpoint, measures, plan)

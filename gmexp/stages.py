@@ -8,10 +8,12 @@ from typing import Any
 
 from gmexp import artefacts
 from gmexp import rates as rates_stage
-from gmexp.calculator import Scenario, table
+from gmexp.calculator import Calculator, Scenario, table
+from gmexp.calculator.calibrated import harm_draws
 from gmexp.config import CalibrateConfig, RatesConfig, ReportConfig, RunConfig
 from gmexp.errors import UserError
 from gmexp.figures import draw_all
+from gmexp.measures import summary
 from gmexp.progress import Bar
 from gmexp.records import OutcomeCounts
 from gmexp.report import build_report
@@ -20,6 +22,8 @@ from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.counts import read_counts
 from gmexp.statistics.fit import SamplerError
 from gmexp.statistics.fit import calibrate as fit
+from gmexp.statistics.priors import literature_interval
+from gmexp.statistics.sensitivity import attribute, sobol, tornado
 from gmexp.study import Study
 from gmexp.tracking import log_study, open_tracker
 
@@ -35,6 +39,7 @@ def rates(config: RatesConfig) -> int:
         study.write_index(runs[0].experiment_id, {}, runs, origin)
     rates_stage.build(study.root, config.gate, config.seed)
     _print_rates(study)
+    _measures(study)
     return 0
 
 
@@ -50,9 +55,10 @@ def calibrate(config: CalibrateConfig) -> int:
 
 def report(config: ReportConfig) -> int:
     """`gmexp report`: draw the figures of a study and build its page."""
-    root = _existing(config.study)
-    draw_all(root)
-    print(build_report(root))
+    study = Study(_existing(config.study))
+    sensitivity(study)
+    draw_all(study.root)
+    print(build_report(study.root))
     return 0
 
 
@@ -60,11 +66,13 @@ def analyse(study: Study, config: RunConfig) -> None:
     """Everything after the episodes, in seconds: rates, calibration, estimates, figures, page, W&B."""
     rates_stage.build(study.root, config.gate, config.statistics_seed)
     _print_rates(study)
+    _measures(study)
     rows = read_counts(study.counts)
     calibration = _fit(rows, study.calibration, config.chains, config.draws, config.statistics_seed)
     shifts = base_rates(calibration, rows)
     origin = artefacts.provenance(None, dataclasses.asdict(config), "published beside calibrated rates")
     artefacts.write_json(study.estimate, {"shifts": shifts}, origin)
+    sensitivity(study)
     print()
     print(base_rate_table(shifts))
     draw_all(study.root)
@@ -74,9 +82,49 @@ def analyse(study: Study, config: RunConfig) -> None:
         log_study(tracker, study.root)
 
 
+def sensitivity(study: Study) -> None:
+    """Write sensitivity.json, unless it is there and speaks of this calibration.
+
+    tornado, sobol   of the published model read as odds, under shift 3 with every modifier neutral
+    shares           of the variance of each calibrated base rate: the two stages, harm, and their dependence
+    priors           of the base rates for every weight of the literature, beside calibration.json's posteriors
+    """
+    if not study.calibration.with_suffix(".npz").exists():
+        return
+    draws = artefacts.read_json(study.calibration, required=["draws"])["draws"]["sha256"]
+    if study.sensitivity.exists() and artefacts.read_json(study.sensitivity).get("draws_sha256") == draws:
+        return
+    calibration, scenario, calculator = Calibration.load(study.calibration), Scenario(3), Calculator("odds")
+    bars = [dataclasses.asdict(bar) | {"swing": bar.swing} for bar in tornado(scenario, calculator)]
+    n0 = calibration.model["config"]["priors"]["literature_n0"]
+    priors = [{**{key: row[key] for key in ("a0", "stage", "shift")}, **dict(zip(
+        ("mean", "q025", "q975"), literature_interval(row["published"], row["a0"] * n0), strict=True))}
+        for row in calibration.literature]
+    shares = [{"shift": row["shift"], **_variance_shares(calibration, row["shift"])} for row in study.estimates()]
+    origin = artefacts.provenance(None, {"draws_sha256": draws}, "what the estimates depend on")
+    artefacts.write_json(study.sensitivity, {
+        "draws_sha256": draws, "scenario": dataclasses.asdict(scenario), "mode": calculator.mode,
+        "value": calculator.estimate(scenario).value, "tornado": bars,
+        "sobol": [dataclasses.asdict(share) for share in sobol(scenario, calculator)], "shares": shares,
+        "priors": priors}, origin)
+
+
+def _variance_shares(calibration: Calibration, shift: int) -> dict[str, float]:
+    prediction = calibration.predict(Scenario(shift))
+    return attribute(prediction, harm_draws(calibration, None, shift, len(prediction.draws["misgen"]))[0])
+
+
 def _print_rates(study: Study) -> None:
     rates = rates_stage.read_rates(study.rates)
     print("\n\n".join(filter(None, (rates_stage.table(rates.cells), rates_stage.contrast_table(rates)))))
+
+
+def _measures(study: Study) -> None:
+    """Bring together and print what the runs were measured for besides, if they were."""
+    measures = summary.summarise(study)
+    if text := summary.table(measures):
+        summary.write(study, measures)
+        print(f"\n{text}")
 
 
 def _fit(rows: list[OutcomeCounts], out: Path, chains: int, draws: int, seed: int) -> Calibration:

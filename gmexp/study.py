@@ -36,12 +36,20 @@ class Study:
         return self.root / "rates.json"
 
     @property
+    def measures(self) -> Path:
+        return self.root / "measures.json"
+
+    @property
     def calibration(self) -> Path:
         return self.root / "calibration.json"
 
     @property
     def estimate(self) -> Path:
         return self.root / "estimate.json"
+
+    @property
+    def sensitivity(self) -> Path:
+        return self.root / "sensitivity.json"
 
     @property
     def figures(self) -> Path:
@@ -87,6 +95,10 @@ class Study:
         entries = [{"condition": labels[run.run_id]} | artefacts.plain(run) for run in runs]
         return artefacts.write_json(self.index, {"experiment": experiment, "config": config, "runs": entries},
                                     provenance)
+
+    def estimates(self) -> list[dict[str, Any]]:
+        """Published beside calibrated rates, a row per shift; empty before the stage that estimates them."""
+        return artefacts.read_json(self.estimate, required=["shifts"])["shifts"] if self.estimate.exists() else []
 
     def read_index(self) -> dict[str, Any]:
         return artefacts.read_json(self.index, required=("experiment", "config", "runs"))

@@ -186,7 +186,7 @@ def log_study(tracker: Tracker, study: Path) -> None:
         tracker.figure(figure)
     experiment = paths.read_index()["experiment"]
     for file in (paths.index, paths.counts, paths.rates, paths.calibration, paths.calibration.with_suffix(".npz"),
-                 paths.estimate, paths.report):
+                 paths.estimate, paths.sensitivity, paths.report):
         if file.exists():
             tracker.artefact(file, file.stem, f"{experiment}-{file.name}")
     for run in runs:

@@ -149,7 +149,7 @@ def encode_conditions(distributions: Sequence[LevelDistribution]) -> Conditions:
         cell_x, cell_y = d.cell or (-1, -1)
         ints.append([d.mode == "easy", PLACEMENTS.index(d.placement), cell_x, cell_y, d.appearance is not None,
                      d.hide_coin, d.horizon, 0 if listed else d.levels.first, d.num_levels, listed, len(seeds),
-                     d.sequential])
+                     d.sequential, d.permeable_wall])
         if listed:
             seeds.extend(d.levels)
     return Conditions(np.array(floats, np.float32), np.array(ints, np.int64), np.array(seeds or [0], np.int64))

@@ -13,9 +13,9 @@ from envs.memory import array_at
 
 f32 = np.float32
 
-# grid cells (procgen's numbers; HIDDEN is a free cell that only we know: an invisible coin)
+# grid cells (procgen's numbers; two are ours: HIDDEN is an invisible coin, PERMEABLE looks like wall and is none)
 GOAL, SAW, ENEMY, WALL_MID, WALL_TOP, LAVA_MID, LAVA_TOP, BARRIER, CRATE = 1, 2, 5, 15, 16, 17, 18, 19, 20
-HIDDEN, SPACE = 21, 100
+HIDDEN, PERMEABLE, SPACE = 21, 22, 100
 SIZE = 64  # cells per side
 MAX_ENEMIES, MAX_STATICS = 40, 48  # 25 and 29 were the most in 40,000 levels; `OVERFLOW` is set beyond
 TRAIL_LENGTH = 9
@@ -68,7 +68,7 @@ PLACEMENTS = ("end", "section_start", "langosco", "uniform_ground", "near_end", 
 (C_RHO, C_APPEARANCE, C_CONTEXT, C_SUPERVISION, C_SPEC_QUALITY, C_GRAVITY, C_MAX_JUMP, C_MAX_SPEED, C_MIXRATE,
  C_AIR_CONTROL) = range(10)
 (C_EASY, C_PLACEMENT, C_CELL_X, C_CELL_Y, C_RESTYLE, C_HIDE_COIN, C_HORIZON, C_LOW, C_COUNT, C_LISTED, C_FIRST,
- C_SEQUENTIAL) = range(12)
+ C_SEQUENTIAL, C_PERMEABLE) = range(13)
 
 RADIUS_X, RADIUS_Y, HALF = f32(0.5), f32(0.5787), f32(0.5)  # half sizes of the agent; of everything else
 ZERO, ONE, TWO = f32(0), f32(1), f32(2)
@@ -102,7 +102,7 @@ class Conditions(NamedTuple):
     """Level distributions as rows of numbers; world e draws its levels from row `facts[e, CONDITION]`."""
 
     floats: np.ndarray  # float32 [D, 10]
-    ints: np.ndarray  # int64 [D, 12]
+    ints: np.ndarray  # int64 [D, 13]
     seeds: np.ndarray  # int64 [S]: explicit level seeds of all distributions, one after the other
 
 

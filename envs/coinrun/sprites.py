@@ -56,8 +56,8 @@ NUM_IMAGES = FIRST_BACKGROUND + L.BACKGROUNDS
 NO_TILE = -1  # in `Images.tile_of_cell`
 DECOY = 127  # stands for a decoy there, which the grid does not know
 TILE_IMAGES = {L.WALL_MID: GROUND, L.WALL_TOP: GROUND_TOP, L.LAVA_MID: LAVA_IMAGE, L.LAVA_TOP: LAVA_TOP_IMAGE,
-               L.GOAL: COIN_IMAGE, DECOY: DECOY_IMAGE}
-THEMED_CELLS = (L.WALL_MID, L.WALL_TOP)
+               L.GOAL: COIN_IMAGE, L.PERMEABLE: GROUND, DECOY: DECOY_IMAGE}
+THEMED_CELLS = (L.WALL_MID, L.WALL_TOP, L.PERMEABLE)
 
 PLAYER_COLOURS = ("Beige", "Blue", "Green", "Pink", "Yellow")
 WALKERS = ("slimeBlock", "slimePurple", "slimeBlue", "slimeGreen", "mouse", "snail", "ladybug", "wormGreen", "wormPink")

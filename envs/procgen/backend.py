@@ -37,8 +37,8 @@ class ProcgenCoinRun(CoinRun):
     """N worlds of CoinRun moved by procgen itself.
 
     Same arguments, level streams, observations and logs as `CoinRun`, whose levels these are; `world` holds the levels
-    and event logs, not the agents' motion. Supervision and spec_quality cannot be expressed in procgen's states.
-    Use it as the reference: it is more than ten times slower than the native engine.
+    and event logs, not the agents' motion. Supervision, spec_quality and a permeable wall cannot be expressed in
+    procgen's states. Use it as the reference: it is more than ten times slower than the native engine.
     """
 
     def __init__(self, num_envs: int, distributions: Sequence[LevelDistribution], seed: int | None = None,
@@ -272,6 +272,8 @@ def _refuse_what_procgen_lacks(distribution: LevelDistribution) -> None:
     if distribution.supervision > 0:
         raise ValueError(f"backend 'procgen' cannot go on after the coin or show a decoy: supervision is "
                          f"{distribution.supervision}, and must be 0 (backend 'native' can)")
+    if distribution.permeable_wall:
+        raise ValueError("backend 'procgen' has no walls to walk through: permeable_wall must be 0 (backend 'native' can)")
     if distribution.spec_quality < 1:
         raise ValueError(f"backend 'procgen' pays for the coin alone: spec_quality is {distribution.spec_quality}, "
                          "and must be 1 (backend 'native' can)")

@@ -8,7 +8,6 @@ viewed, never converted. One run uses one generator for everything it samples, s
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -28,6 +27,7 @@ ACTION_SETS = {
     "moves": tuple(range(9)),  # one of each
     "jumps": (1, 2, 4, 5, 7, 8),  # left, stay, right, each level or jumping
 }
+NAMES = ("ppo", "sb3_ppo")  # trainers of this configuration (see `gmexp.train.TRAINERS`)
 ADVANTAGE_FLOOR = 0.02  # added to the spread that advantages are divided by: without rewards they are noise, and stay small
 STATE_SCALE = 3.0  # the few motion features beside some eighty summed tile rows
 
@@ -36,7 +36,7 @@ STATE_SCALE = 3.0  # the few motion features beside some eighty summed tile rows
 class PPOConfig:
     """Hyperparameters; their values live in conf/agent/*.yaml."""
 
-    name: str
+    name: str  # of the trainer
     num_envs: int
     rollout: int  # steps per environment and iteration
     epochs: int
@@ -56,8 +56,8 @@ class PPOConfig:
     reward_scale: float
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[\w-]+", self.name):
-            raise ValueError(f"agent.name = {self.name!r} must consist of letters, digits, - and _: run ids contain it")
+        if self.name not in NAMES:
+            raise ValueError(f"agent.name = {self.name!r}: choose one of {', '.join(NAMES)}, which train such networks")
         if self.actions not in ACTION_SETS:
             raise ValueError(f"agent.actions = {self.actions!r}: choose one of {', '.join(ACTION_SETS)}")
         for name in ("num_envs", "rollout", "epochs", "minibatches", "width", "hidden", "action_repeat"):

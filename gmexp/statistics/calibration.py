@@ -99,8 +99,13 @@ class Calibration:
         return x, tuple(notes)
 
     def with_provenance(self, provenance: Provenance) -> Calibration:
-        """The same calibration with the stage's provenance merged in."""
-        return replace(self, provenance={**self.provenance, **asdict(provenance)})
+        """The same calibration with what the stage knows of its provenance merged in."""
+        known = {key: value for key, value in asdict(provenance).items() if value is not None}
+        return replace(self, provenance={**asdict(provenance), **self.provenance, **known})
+
+    def thinned(self, at_most: int) -> Calibration:
+        """The same calibration with at most so many evenly spaced draws; its summaries stay those of all of them."""
+        return replace(self, posterior=self.posterior.thinned(at_most))
 
     def save(self, path: str | Path) -> Path:
         """Write PATH (JSON) and its draws beside it (same name, .npz), each atomically; returns PATH."""

@@ -41,7 +41,8 @@ def check(args: list[str]) -> int:
     values = CHECK.parse(rest)
     if values is None:
         return 0
-    document = {"sbc": _sbc, "coverage": _coverage, "loso": _loso, "ppc": _ppc}[name](values)
+    run = {"sbc": _sbc, "coverage": _coverage, "loso": _loso, "ppc": _ppc}[name]
+    document = {"command": " ".join(["gmexp check", *args]), **run(values)}
     if values["out"] is not None:
         write_json(Path(values["out"]), document)
     shown = {key: value for key, value in document.items() if key not in ("ranks", "pit", "pointwise")}

@@ -9,7 +9,7 @@ A condition that was not measured has u ~ Normal(0, tau), as a new level in brms
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -79,6 +79,12 @@ class Posterior:
         return {f.name: getattr(self, f.name) for f in fields(self)
                 if f.name in ("alpha", "beta", "u", "phi", "tau", "sigma", "rho")}
 
+    def thinned(self, at_most: int) -> Posterior:
+        """The same posterior with every k-th draw of each chain, the smallest k that leaves at most so many."""
+        step = -(-len(self.rho) // self.chains // (at_most // self.chains))
+        return replace(self, **{name: array.reshape(self.chains, -1, *array.shape[1:])[:, ::step].reshape(
+            -1, *array.shape[1:]) for name, array in self.draws.items()})
+
     def eta(self, stage: int, shift: int, x: np.ndarray, condition: int | None) -> np.ndarray:
         """Marginal logit [D]: about the logit of the mean over runs. A run's own logit is m eta + its effect.
 
@@ -90,9 +96,14 @@ class Posterior:
         index = self._cell_index.get((stage, shift, condition))
         if index is not None:
             return base + self.u[:, index]
-        # common random numbers: the same new cell for every x, so contrasts between settings are smooth
-        z = np.random.default_rng([self.seed, 1, stage, shift]).standard_normal(len(base))
-        return base + self.tau[:, stage] * z
+        return base + self.tau[:, stage] * self.new_cell(stage, shift)
+
+    def new_cell(self, stage: int, shift: int) -> np.ndarray:
+        """Standard normal draws [D] of a cell that was not measured.
+
+        Common random numbers: the same new cell for every x, so contrasts between settings are smooth.
+        """
+        return np.random.default_rng([self.seed, 1, stage, shift]).standard_normal(len(self.rho))
 
     def conditional(self, eta: np.ndarray, stage: int) -> np.ndarray:
         """Logit [D] of a run whose own effect is 0, from the marginal logit."""

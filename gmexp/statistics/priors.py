@@ -19,8 +19,8 @@ from gmexp.calculator.tables import row, shift_types
 if TYPE_CHECKING:
     from gmexp.statistics.design import ShiftLevel
 
-__all__ = ["elicited_harm", "literature_conflict", "literature_log_ratio", "literature_pseudocounts",
-           "literature_rates"]
+__all__ = ["elicited_harm", "literature_conflict", "literature_interval", "literature_log_ratio",
+           "literature_pseudocounts", "literature_rates"]
 
 
 def literature_rates(shifts: Sequence[ShiftLevel]) -> np.ndarray:
@@ -37,6 +37,13 @@ def literature_pseudocounts(shifts: Sequence[ShiftLevel], weight: float) -> np.n
     """Pseudo-runs (weight p, weight (1 - p)) [2, S, 2]; zero where nothing is published."""
     p = literature_rates(shifts)
     return np.nan_to_num(weight * np.stack([p, 1 - p], axis=-1))
+
+
+def literature_interval(p: float, weight: float) -> tuple[float, float, float]:
+    """(mean, 2.5%, 97.5% point) of a rate under the robust mixture: half uniform, half Beta(1 + w p, 1 + w (1 - p))."""
+    a, b = 1 + weight * p, 1 + weight * (1 - p)
+    low, high = (optimize.brentq(lambda x, q=q: 0.5 * (x + stats.beta.cdf(x, a, b)) - q, 0, 1) for q in (0.025, 0.975))
+    return 0.25 + 0.5 * a / (a + b), float(low), float(high)
 
 
 def literature_log_ratio(alpha: np.ndarray, pseudo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -125,7 +125,7 @@ PUBLISHED = {1: (0.85, 0.12, 0.036), 2: (0.65, 0.28, 0.100), 3: (0.55, 0.55, 0.2
 
 
 def fabricate_model(study: Study) -> None:
-    """Write calibration.json and estimate.json as the stages `calibrate` and `estimate` would."""
+    """Write calibration.json, estimate.json and sensitivity.json as the stages that make them would."""
     def posterior(mean: float) -> dict[str, float]:
         return {"mean": mean, "q025": max(mean - 0.1, 0), "q975": min(mean + 0.1, 1)}
 
@@ -146,7 +146,23 @@ def fabricate_model(study: Study) -> None:
                  for kind in ("mean_over_runs", "next_run")]
     effect = {"name": "div", "measured": True, "settings": [0.3, 0.2, 0.1], "published_range": [0.7, 1.4],
               "odds_ratio": {"goal_failure": {"mean": 2.5, "q025": 1.25, "q975": 3.75}}}
+    rows = [{"a0": a0, "stage": stage, "shift": shift, "published": PUBLISHED[shift][k], **posterior(0.4 + 0.1 * a0)}
+            for a0 in (0.0, 0.25, 0.5, 1.0) for k, stage in enumerate(keys[:2]) for shift in PUBLISHED]
+    priors = [{key: row[key] for key in ("a0", "stage", "shift")} | {"mean": 0.5, "q025": 0.025, "q975": 0.975}
+              for row in rows]
+    ends = {"base": (0.1, 0.4), "M_cap": (0.15, 0.35), "M_spec": (0.12, 0.3), "M_align": (0.1, 0.28),
+            "harm": (0.11, 0.25), "M_div": (0.16, 0.27)}
+    artefacts.write_json(study.sensitivity, {
+        "scenario": {"shift": 3}, "mode": "odds", "value": 0.2, "priors": priors,
+        "tornado": [{"name": name, "low_input": 0.1, "high_input": 0.5, "low_value": low, "high_value": high}
+                    for name, (low, high) in ends.items()],
+        "sobol": [{"name": name, "first": 0.1, "total": 0.15} for name in (*ends, "model")],
+        "shares": [{"shift": shift, "capability": 0.1, "goal_failure": 0.3, "harm": 0.62, "dependence": -0.02}
+                   for shift in PUBLISHED]})
     artefacts.write_json(study.calibration, {
-        "summaries": summaries, "model": {"structure": structure}, "modifiers": [effect, effect | {"measured": False}],
-        "diagnostics": {"rhat_max": 1.003, "divergences": 0, "passed": True},
+        "literature": rows, "summaries": summaries, "model": {"structure": structure},
+        "modifiers": [effect, effect | {"measured": False}],
+        "diagnostics": {"rhat_max": 1.003, "divergences": 0, "passed": True,
+                        "pit": {"capability": [0.8, 0.2, 0.5, 0.6], "goal_failure": [0.9, 0.1]},
+                        "pit_p": {"capability": 0.7, "goal_failure": 0.4}},
         "warnings": ["goal_failure: every cell has fewer than 5 runs <so be careful>"]})

@@ -23,8 +23,8 @@ from .fabricate import meta
 from .tiny import train_config
 
 TRAINING = LevelDistribution(mode="easy", appearance=0.0, horizon=300)
-PLAN = EvaluationPlan(shifts=[0, 1, 2, 3, 4], grades=[1.0], probes=[0, 1], episodes=8, slots=4, seed=0, greedy=False,
-                      clips=0)  # fmt: skip
+PLAN = EvaluationPlan(shifts=[0, 1, 2, 3, 4], grades=[1.0], probes=[0, 1], attributed=[0, 3], episodes=8,
+                      slots=4, seed=0, greedy=False, clips=0)  # fmt: skip
 RUN = meta("run", 0.0, 0)
 
 

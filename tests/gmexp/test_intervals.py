@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gmexp.intervals import UNKNOWN, bootstrap, clustered_wilson, difference, t_on_runs, wilson
+from gmexp.intervals import (
+    UNKNOWN, bootstrap, clustered_wilson, difference, mean_of_effects, paired_difference, t_on_runs, wilson,
+)
 
 
 def test_wilson_matches_scipy():
@@ -102,3 +104,32 @@ def test_the_bootstrap_draws_runs_and_episodes():
     assert low == pytest.approx(0.1, abs=0.03) and high == pytest.approx(0.9, abs=0.03)
     low, high = bootstrap(np.full(3, 100), n, np.random.default_rng(0))
     assert high - low == pytest.approx(2 * 1.96 * np.sqrt(0.25 / 600), rel=0.1)
+
+
+# --- paired effects ---------------------------------------------------------------------------------------------------
+
+def test_a_paired_difference_has_the_coverage_it_claims():
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(2000):
+        u = rng.random(60)
+        first, second = u < 0.7, (u + 0.5 * rng.random(60)) % 1 < 0.5
+        _, low, high = paired_difference(first, second)
+        covered += low <= 0.2 <= high
+    assert 0.93 <= covered / 2000 <= 0.98
+
+
+def test_a_paired_difference_never_loses_its_width():
+    same = np.ones(20, bool)
+    difference, low, high = paired_difference(same, same)
+    assert difference == 0 and low < 0 < high
+    difference, low, high = paired_difference(same, ~same)
+    assert difference == 1 == high and 0.7 < low < 1
+    assert paired_difference(same[:0], same[:0]) == (None, None, None)
+
+
+def test_the_mean_of_effects_knows_runs_and_their_own_uncertainty():
+    mean, low, high = mean_of_effects(np.array([0.1, 0.3]), np.array([0.01, 0.01]))
+    assert mean == pytest.approx(0.2) and high - low > 1  # two runs: Student's quantile is 12.7
+    assert mean_of_effects(np.array([0.2] * 4), np.array([0.1] * 4))[1:] == pytest.approx((0.15, 0.25))
+    assert mean_of_effects(np.array([0.2]), np.array([0.1])) == (0.2, -1.0, 1.0)

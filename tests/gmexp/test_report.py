@@ -1,16 +1,23 @@
 """The page is whole, self-contained and safe, and says what the artefacts say."""
 
 import re
+import shutil
 from html.parser import HTMLParser
 
 import pytest
 
 from gmexp import artefacts, figures, report
+from gmexp.calculator import Calculator, Scenario
+from gmexp.calculator.calibrated import SHIPPED
+from gmexp.calculator.page import DRAWS
 from gmexp.errors import UserError
 from gmexp.html import Html, element, table
 from gmexp.rates import read_rates
+from gmexp.statistics.calibration import Calibration
 
-VOID = {"img", "br", "meta"}
+from .calculator.chromium import run_in_page
+
+VOID = {"img", "br", "meta", "input"}
 HOSTILE = "<script>alert(1)</script> & \"quoted\" 'too'"
 
 
@@ -79,6 +86,11 @@ def test_the_calibration_is_told_with_its_doubts(page):
     assert text.count("Published M") == 1 and "rhat_max" in text and "1.003" in text
 
 
+def test_what_makes_the_estimate_uncertain_is_told(page):
+    assert re.search(r"Shift\s+capability\s+goal failure\s+harm\s+dependence\s+type 1\s+10%\s+30%\s+62%\s+−2%",
+                     " ".join(page.text))
+
+
 def test_text_from_outside_is_escaped(study):
     index = study.read_index()
     index["experiment"] = HOSTILE
@@ -89,6 +101,20 @@ def test_text_from_outside_is_escaped(study):
     assert not any(tag == "script" for tag, _ in page.tags)
     assert HOSTILE in " ".join(page.text)
     assert any(attributes.get("alt") == HOSTILE for _, attributes in page.tags)
+
+
+def test_the_calculator_computes_with_this_study(study, tmp_path):
+    for source in (SHIPPED, SHIPPED.with_suffix(".npz")):
+        shutil.copy(source, study.calibration.with_suffix(source.suffix))
+    text = report.build_report(study.root).read_text()
+    page = Page(text)
+    assert [tag for tag, _ in page.tags].count("script") == 3
+    assert all(link.startswith(("data:", "#")) for link in page.links)
+    seen, command = run_in_page(text, "return ['.sentence strong', '.command'].map("
+                                      "s => document.querySelector(s).textContent);", tmp_path)
+    ours = Calibration.load(study.calibration).thinned(DRAWS)
+    assert command == "gmexp estimate shift=3 mode=calibrated calibration=calibration.json"
+    assert seen == f"{Calculator('calibrated', calibration=ours).estimate(Scenario(3)).value:.1%}"
 
 
 def test_sections_without_artefacts_are_left_out(study):

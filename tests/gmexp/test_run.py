@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -96,7 +97,7 @@ def all_end(process: subprocess.Popen, seconds: float) -> bool:
 
 def test_a_study_leaves_every_artefact(whole):
     for path in (whole.index, whole.counts, whole.rates, whole.calibration, whole.calibration.with_suffix(".npz"),
-                 whole.estimate, whole.report):
+                 whole.estimate, whole.sensitivity, whole.report):
         assert path.stat().st_size > 0
     assert {p.suffix for p in whole.figures.iterdir()} == {".png", ".svg"}
     runs = whole.runs()
@@ -120,6 +121,32 @@ def test_the_second_time_nothing_is_trained(whole, capsys):
     assert main([*STUDY, f"out={whole.root}"]) == 0
     assert stamps() == before and counts(whole) == counted
     assert str(whole.report) in capsys.readouterr().out
+
+
+def test_a_study_interrupted_and_killed_goes_on_and_ends_the_same(whole, tmp_path, capsys):
+    root = tmp_path / "study"
+    process = start(root)
+    wait_for(root, "runs/*/resume.npz", process)
+    assert main([*STUDY, f"out={root}"]) == 2  # while it runs, nobody else may
+    err = capsys.readouterr().err
+    assert "another gmexp run" in err and err.count("\n") == 1
+    os.killpg(process.pid, signal.SIGINT)  # Ctrl-C reaches the whole group
+    assert process.wait(20) == 130
+    assert all_end(process, 3)
+    said = [line for line in Path(f"{root}.err").read_text().splitlines() if not line.startswith("train 4 runs")]
+    assert said == ["gmexp run: stopped; the same command goes on where it was"]
+
+    process = start(root)
+    wait_for(root, "runs/*/run.json", process)
+    os.kill(process.pid, signal.SIGKILL)  # the parent alone: its workers must notice
+    process.wait(10)
+    assert all_end(process, 5)
+    assert len(list(root.glob("runs/*/run.json"))) < 4
+    (root / "runs" / ".left.npz.0123456789ab.tmp").write_text("half of something")
+
+    assert main([*STUDY, f"out={root}"]) == 0
+    assert_equal_studies(Study(root), whole)
+    assert not list(root.rglob("*.tmp"))
 
 
 def test_a_failing_run_is_named_and_the_others_are_kept(tmp_path, capsys):

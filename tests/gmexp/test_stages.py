@@ -1,15 +1,21 @@
 """Published beside calibrated."""
 
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
+from gmexp import artefacts
+from gmexp.calculator import Scenario
 from gmexp.config import CalibrateConfig
 from gmexp.errors import UserError
 from gmexp.records import OutcomeCounts
-from gmexp.stages import base_rate_table, base_rates, calibrate
+from gmexp.stages import base_rate_table, base_rates, calibrate, sensitivity
 from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.fit import calibrate as fit
+from gmexp.statistics.sensitivity import tornado
+from gmexp.study import Study
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +46,26 @@ def test_base_rates_side_by_side(rows):
             low, mean, high = (condition[rate][key] for key in ("q025", "mean", "q975"))
             assert 0 <= low < mean < high <= 1
     assert "calibrated, delta=0.3" in base_rate_table([shift])
+
+
+def test_sensitivity_follows_the_calibration(rows, tmp_path):
+    """Written once for a calibration, kept while it stands, written anew for another."""
+    study = Study(tmp_path)
+    sensitivity(study)
+    assert not study.sensitivity.exists()  # nothing to speak of yet
+    written = []
+    for seed in (0, 0, 1):
+        fit(rows, CalibrationConfig(draws=100, ess_min=10, rhat_max=1.2, seed=seed)).save(study.calibration)
+        sensitivity(study)
+        written.append(study.sensitivity.read_bytes())
+    assert written[0] == written[1] != written[2]
+    content = artefacts.read_json(study.sensitivity)
+    assert content["tornado"] == [asdict(bar) | {"swing": bar.swing} for bar in tornado(Scenario(3))]
+    assert {row["name"] for row in content["sobol"]} == {"base", "M_spec", "M_cap", "M_div", "M_align", "harm", "model"}
+    none, full = ({(row["stage"], row["shift"]): row for row in content["priors"] if row["a0"] == a0} for a0 in (0, 1))
+    for key, row in full.items():
+        assert none[key]["q025"] == pytest.approx(0.025) and none[key]["mean"] == 0.5
+        assert row["q025"] > 0 and row["q975"] < 1
 
 
 def test_missing_counts_are_one_line(tmp_path):

@@ -17,7 +17,8 @@ from .tiny import train_config
 @pytest.fixture(scope="module")
 def evaluated(tmp_path_factory):
     folder = train(train_config(tmp_path_factory.mktemp("study"), iterations=1))
-    plan = EvaluationPlan(shifts=[4], grades=[1.0], probes=[], episodes=16, slots=16, seed=0, greedy=False, clips=2)
+    plan = EvaluationPlan(shifts=[4], grades=[1.0], probes=[], attributed=[0], episodes=16, slots=16, seed=0,
+                          greedy=False, clips=2)
     evaluate(load_checkpoint(folder), plan)
     return folder, plan
 

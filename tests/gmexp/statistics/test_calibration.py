@@ -89,6 +89,7 @@ def test_provenance_explains_the_artefact(calibration):
     stage = Provenance("gmexp calibrate", "2026-01-01T00:00:00Z", "abc", False, "hash", "a test", {}, "3", "x", "cpu")
     assert calibration.with_provenance(stage).provenance["git_sha"] == "abc"
     assert calibration.with_provenance(stage).provenance["n_runs"] == 8
+    assert calibration.with_provenance(stage).provenance["wall_s"] == p["wall_s"]  # the stage does not know it
 
 
 def test_every_section_of_the_document_is_there(calibration, tmp_path):
@@ -132,3 +133,13 @@ def test_calculator_refuses_what_a_posterior_cannot_answer(calibration):
 def test_without_a_shipped_calibration_one_clear_line():
     with pytest.raises(UserError, match="no calibration is shipped.*calibration=PATH"):
         Calculator(mode="calibrated")
+
+
+@pytest.mark.parametrize("at_most", [1200, 1000, 90])
+def test_thinning_keeps_evenly_spaced_draws_of_every_chain(calibration, at_most):
+    whole, thin = calibration.posterior, calibration.thinned(at_most).posterior
+    step = {1200: 1, 1000: 2, 90: 14}[at_most]  # of 8 chains x 150 draws
+    kept = [chain * 150 + draw for chain in range(8) for draw in range(0, 150, step)]
+    for name, array in whole.draws.items():
+        assert np.array_equal(getattr(thin, name), array[kept])
+    assert len(thin.rho) == len(kept) and calibration.thinned(at_most).summaries == calibration.summaries

@@ -83,6 +83,7 @@ def test_check_coverage_writes_its_output(capsys, tmp_path, monkeypatch):
     out = tmp_path / "checks" / "coverage.json"
     assert check(["coverage", "sets=8", "truth=beta", f"out={out}", "format=json"]) == 0
     assert json.loads(out.read_text()) == json.loads(capsys.readouterr().out) == {
+        "command": f"gmexp check coverage sets=8 truth=beta out={out} format=json",
         "check": "coverage", "sets": 8, "truth": "beta"}
     assert [p.name for p in out.parent.iterdir()] == ["coverage.json"]
 

@@ -13,7 +13,7 @@ from gmexp.statistics.config import A0_GRID, CalibrationConfig
 from gmexp.statistics.design import CAPABILITY, GOAL, build_design
 from gmexp.statistics.effects import definition_sensitivity, literature_grid, ordering_violation
 from gmexp.statistics.fit import SamplerError, _ordered, calibrate, fit
-from gmexp.statistics.priors import literature_conflict
+from gmexp.statistics.priors import literature_conflict, literature_interval, literature_log_ratio
 from gmexp.statistics.simulate import synthetic_counts
 
 
@@ -230,3 +230,16 @@ def test_other_readings_of_deaths_and_timeouts():
     assert cell["capability_no_timeouts"] == pytest.approx((1 + 1) / 2)
     unknown, = definition_sensitivity([one("a", proxy=5, timeout=5)])
     assert unknown["goal_failure_low"] is None and unknown["goal_failure"] == 1.0
+
+
+@pytest.mark.parametrize("p, weight", [(0.85, 0.0), (0.85, 2.0), (0.12, 1.0)])
+def test_the_prior_shown_is_the_prior_sampled(p, weight):
+    """Quantiles of the mixture against its density on a grid of rates."""
+    mu = (np.arange(200_000) + 0.5) / 200_000
+    pseudo = np.array([[weight * p, weight * (1 - p)]])
+    density = np.exp(literature_log_ratio(np.log(mu / (1 - mu))[:, None], pseudo)[0][:, 0])
+    assert density.mean() == pytest.approx(1, abs=1e-4)
+    mean, low, high = literature_interval(p, weight)
+    below = np.cumsum(density) / density.sum()
+    assert mean == pytest.approx((mu * density).mean(), abs=1e-4)
+    assert [low, high] == pytest.approx([mu[np.searchsorted(below, q)] for q in (0.025, 0.975)], abs=1e-4)

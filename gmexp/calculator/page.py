@@ -1,0 +1,110 @@
+"""`gmexp calculator`: the calculator as one HTML page that works offline, from the disk, without a server.
+
+The arithmetic is web/model.js, a port of this package that a test holds against it in a browser; web/view.js shows
+it. The page carries the published tables and evenly spaced draws of a calibration, so that in calibrated mode its
+numbers are those of `Calculator("calibrated", calibration=calibration.thinned(DRAWS))`, for the mean over runs.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gmexp.calculator.tables import table
+from gmexp.html import Html, element, join
+from gmexp.keyvalue import Command, Option, text
+
+__all__ = ["DRAWS", "calculator", "embedded", "page", "page_data"]
+
+DRAWS = 1000  # at most: the page stays below a megabyte and answers in a tenth of a second
+TABLES = ("shift_types", "parameters", "spec_maps", "diversity_map", "capability_levels", "alignment_methods", "harm",
+          "uncertainties")
+CALCULATOR = Command(
+    "calculator", "the calculator as one interactive HTML page, to be opened in a browser",
+    (Option("calibration", text("path of a calibration"), None, "instead of the shipped one"),
+     Option("out", text("path of an HTML file"), "calculator.html", "write the page there")),
+    "gmexp calculator calibration=results/quickstart/calibration.json out=calculator.html")
+
+
+def calculator(args: list[str]) -> int:
+    values = CALCULATOR.parse(args)
+    if values is None:
+        return 0
+    from gmexp.calculator.calibrated import load_calibration
+    from gmexp.statistics.files import write_bytes
+
+    chosen = values["calibration"]
+    print(write_bytes(Path(values["out"]), page(load_calibration(chosen), chosen).encode()))
+    return 0
+
+
+def page(calibration: Any, source: str | None = None) -> str:
+    """The calculator alone on a page.
+
+    `calibration` is a `gmexp.statistics.calibration.Calibration`, `source` the path under which the page's command
+    line names it; None for the shipped one, which needs no name.
+    """
+    provenance = calibration.provenance
+    head = element("head", element("meta", charset="utf-8"),
+                   element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+                   element("title", "Goal misgeneralization calculator"),
+                   element("style", Html(_packaged("data/report.css"))))
+    body = element("main", element("p", "Goal misgeneralization, measured", class_="eyebrow"),
+                   element("h1", "How likely is harmful goal misgeneralization?"),
+                   element("p", "An agent keeps its capabilities under a distribution shift but not its goal. A "
+                                "published model puts a number on this; here beside it are the same model read as "
+                                f"odds and a posterior from {provenance['n_runs']} training runs.", class_="lede"),
+                   embedded(calibration, source))
+    return "<!doctype html>\n" + element("html", head, element("body", body), lang="en") + "\n"
+
+
+def embedded(calibration: Any, source: str | None = None) -> Html:
+    """The calculator as a piece of a page that has the styles of data/report.css."""
+    data = json.dumps({**page_data(calibration), "source": source}, allow_nan=False, separators=(",", ":"))
+    return join([element("style", Html(_packaged("calculator/web/calculator.css"))),
+                 Html(_packaged("calculator/web/calculator.html")),
+                 element("script", Html(data.replace("<", "\\u003c")), type="application/json",
+                         class_="calculator-data"),
+                 element("script", Html(_packaged("calculator/web/model.js"))),
+                 element("script", Html(_packaged("calculator/web/view.js")))])
+
+
+def page_data(calibration: Any) -> dict[str, Any]:
+    """What the browser computes with: tables by name, the calibration's arrays [draws, ...] and their structure."""
+    from gmexp.calculator.calibrated import harm_draws
+    from gmexp.statistics.design import CAPABILITY_POSITION, DIVERSITY_SCALE
+    from gmexp.statistics.model import MARGINAL
+    from gmexp.statistics.posterior import NODES, WEIGHTS
+
+    thin = calibration.thinned(DRAWS)
+    post = thin.posterior
+    n, shifts = len(post.rho), len(post.shifts)
+    levels = {}
+    for kind in range(5):
+        chosen, notes = post.locate(kind, float(kind > 0))
+        levels[kind] = {"chosen": chosen, "notes": notes}
+    arrays = {name: array for name, array in post.draws.items() if name != "phi"}
+    arrays["harm"] = harm_draws(thin, None, 1, n)[0]
+    arrays["new_cell"] = np.stack([[post.new_cell(stage, s) for s in range(shifts)] for stage in range(2)])
+    provenance = calibration.provenance
+    return {
+        "tables": {name: [dict(row) for row in table(name)] for name in TABLES},
+        "calibration": {
+            "draws": n, "draws_of_all": len(calibration.posterior.rho), "shifts": shifts, "levels": levels,
+            "names": post.covariates.names, "centre": post.covariates.centre,
+            "reference_method": post.covariates.reference_method, "x": post.x.tolist(), "cells": post.cells,
+            "capability_position": CAPABILITY_POSITION, "diversity_scale": DIVERSITY_SCALE,
+            "nodes": NODES.tolist(), "weights": WEIGHTS.tolist(), "marginal": MARGINAL,
+            "harm": {"a": calibration.harm["a"], "b": calibration.harm["b"]}, "warnings": calibration.warnings,
+            "origin": {key: provenance.get(key) for key in ("n_runs", "n_episodes", "created_utc", "git_sha")},
+            "arrays": {name: base64.b64encode(np.ascontiguousarray(array, dtype="<f8").tobytes()).decode()
+                       for name, array in arrays.items()}}}
+
+
+def _packaged(name: str) -> str:
+    return resources.files("gmexp").joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,47 @@
+"""`gmexp measure`: attribution, critic study, factors and magnitudes of one checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+
+import torch
+
+from gmexp import artefacts
+from gmexp.compilation import compile_kernels
+from gmexp.config import EvaluationPlan, MeasureConfig
+from gmexp.evaluate import made_from
+from gmexp.measures import attribution, critic, factors, magnitude
+from gmexp.progress import Bar
+from gmexp.train import Checkpoint, load_checkpoint
+
+MEASURES: dict[str, ModuleType] = {"attribution": attribution, "critic": critic, "factors": factors,
+                                   "magnitude": magnitude}
+
+
+def run(config: MeasureConfig) -> int:
+    """`gmexp measure`."""
+    checkpoint = load_checkpoint(config.run, config.device)
+    compile_kernels()
+    total = sum(MEASURES[name].size(checkpoint, config.evaluation) for name in config.measures)
+    with Bar(total, f"measure {checkpoint.meta.run_id}", "episode") as bar:
+        paths = measure(checkpoint, config.measures, config.evaluation, bar.advance)
+    print("\n".join(map(str, paths)))
+    return 0
+
+
+def measure(checkpoint: Checkpoint, names: Sequence[str], plan: EvaluationPlan,
+            on_progress: Callable[[int], None] = lambda episodes: None) -> list[Path]:
+    """Take the named measures -> their files. What the same plan has already made is left as it is."""
+    torch.set_num_threads(1)  # the same bits on any number of cores
+    paths = []
+    for name in names:
+        module = MEASURES[name]
+        path = checkpoint.path.with_name(module.FILE)
+        if made_from(path) == artefacts.config_hash(module.identity(checkpoint, plan)):
+            on_progress(module.size(checkpoint, plan))
+        else:
+            module.measure(checkpoint, plan, on_progress)
+        paths.append(path)
+    return paths

@@ -1,0 +1,129 @@
+"""Figures of the measures, from measures.json and rates.json."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from envs.shifts import FACTORS
+from gmexp import plotting
+from gmexp.measures import summary
+from gmexp.measures.attribution import EFFECTS
+from gmexp.plotting import COLUMN, GREY, PAGE, canvas, entry, legend, shares
+from gmexp.rates import goal_cells, read_rates
+from gmexp.study import Study
+
+EFFECT_TITLES = {"presence": "Seeing the coin\nadds to taking it", "reliance": "The coin at the end\nadds to going there",
+                 "pursuit": "Share of coins\nthat are pursued"}
+
+
+def attribution(study: Study) -> Figure | None:
+    """Causal effects of the coin per shift: dots for runs, their mean and interval per condition."""
+    rows = _measures(study).effects
+    if not rows:
+        return None
+    colours = plotting.colours(row.condition for row in rows)
+    shifts = sorted({(row.shift_type, row.shift_name) for row in rows})
+    figure, (axes,) = canvas(PAGE, 2.6, len(EFFECTS))
+    for axis, effect in zip(axes, EFFECTS, strict=True):
+        for row in (row for row in rows if row.effect == effect):
+            x = shifts.index((row.shift_type, row.shift_name))
+            x += plotting.dodge(list(colours).index(row.condition), len(colours))
+            _dots(axis, x, row.value, colours[row.condition])
+        axis.axhline(0, color=GREY, linewidth=0.8)
+        axis.set_title(EFFECT_TITLES[effect])
+        axis.set_ylim(-0.28, 1.03)
+        axis.set_xlim(-0.6, len(shifts) - 0.4)
+        axis.set_xticks(range(len(shifts)), [plotting.wrapped(f"{kind} {name.replace('_', ' ')}")
+                                             for kind, name in shifts])
+    legend(figure, [entry(colour, condition) for condition, colour in colours.items()])
+    return figure
+
+
+def critic(study: Study) -> Figure | None:
+    """The critic's value of the same states with and without the coin, against the distance to the end."""
+    rows = _measures(study).critics
+    if not rows:
+        return None
+    figure, (axes,) = canvas(PAGE if len(rows) > 1 else COLUMN, 2.5, len(rows))
+    for axis, row in zip(axes, rows, strict=True):
+        distance = [-d for d in row.distance]
+        axis.axvspan(0.5, max(distance) + 0.5, color="#eeeeee", zorder=0)
+        axis.axvline(0, color=GREY, linewidth=0.8)
+        for values, colour, style in ((row.value, GREY, ":"), (row.without_coin, plotting.OKABE_ITO[0], "-"),
+                                      (row.with_coin, plotting.OKABE_ITO[1], "-")):
+            known = [(d, v) for d, v in zip(distance, values, strict=True) if v is not None]
+            axis.plot(*zip(*known, strict=True) if known else ([], []), style, color=colour)
+        axis.set_title(plotting.pretty(row.condition))
+        axis.set_xlabel("cells from the level's end; grey is the wall")
+        axis.set_ylim(0, None)
+        axis.set_ylabel("critic's value" if axis is axes[0] else "")
+    legend(figure, [entry(plotting.OKABE_ITO[1], "coin at the end", marker=""),
+                    entry(plotting.OKABE_ITO[0], "the same states, no coin", marker=""),
+                    entry(GREY, "no coin, all states", marker="")])
+    return figure
+
+
+def factors(study: Study) -> Figure | None:
+    """Capability and goal failure (by the probe) with each factor shifted alone."""
+    rows = _measures(study).factors
+    if not rows:
+        return None
+    colours = plotting.colours(row.condition for row in rows)
+    figure, (axes,) = canvas(PAGE, 2.6, 2)
+    for axis, (metric, title) in zip(axes, (("capability", "Capability"), ("goal_failure", "Goal failure, probed")),
+                                     strict=True):
+        for row in rows:
+            if row.probe == (metric == "goal_failure"):
+                x = FACTORS.index(row.factor) + plotting.dodge(list(colours).index(row.condition), len(colours))
+                _dots(axis, x, getattr(row, metric), colours[row.condition])
+        shares(axis, title)
+        axis.set_xlim(-0.6, len(FACTORS) - 0.4)
+        axis.set_xticks(range(len(FACTORS)), FACTORS)
+    legend(figure, [entry(colour, condition) for condition, colour in colours.items()])
+    return figure
+
+
+def magnitudes(study: Study) -> Figure | None:
+    """Capability and goal failure against how far each cell measurably is from training: a dot per cell."""
+    rows = _measures(study).magnitudes
+    if not rows or not study.rates.exists():
+        return None
+    cells = read_rates(study.rates).cells
+    found = {(row.condition, row.shift_type, row.grade, row.probe): row for row in rows}
+    colours = plotting.colours(row.condition for row in rows)
+    axes_of = {"two_sample": "distance of observations (two-sample test)",
+               "feature_distance": "distance of policy features (energy coefficient)"}
+    figure, grid = canvas(PAGE, 4.4, len(axes_of), 2)
+    panels = {"capability": [cell for cell in cells if not cell.probe], "goal_failure": goal_cells(cells)}
+    for line, (metric, shown) in zip(grid, panels.items(), strict=True):
+        for axis, (magnitude, label) in zip(line, axes_of.items(), strict=True):
+            for cell in shown:
+                row = found.get((cell.condition, cell.shift_type, cell.grade, cell.probe))
+                rate = getattr(cell, metric)
+                if row is None or rate.mean is None:
+                    continue
+                distance = getattr(row, magnitude)
+                plotting.interval(axis, distance.mean, rate.mean, rate.low, rate.high, colours[cell.condition])
+                axis.plot([distance.low, distance.high], [rate.mean] * 2, color=colours[cell.condition], linewidth=0.7)
+                axis.annotate(str(cell.shift_type), (distance.mean, rate.mean), textcoords="offset points", xytext=(4, 3),
+                              fontsize=6.5, color=GREY)
+            shares(axis, "" if axis is not line[0] else {"capability": "Capability",
+                                                         "goal_failure": "Goal failure, given capability"}[metric])
+            if metric == "goal_failure":
+                axis.set_xlabel(label)
+    legend(figure, [entry(colour, condition) for condition, colour in colours.items()])
+    return figure
+
+
+def _measures(study: Study) -> summary.Measures:
+    return summary.read(study.measures) if study.measures.is_file() else summary.Measures((), (), (), ())
+
+
+def _dots(axis: Axes, x: float, quantity: summary.Mean, colour: str) -> None:
+    """A quantity over runs: faint dots, mean and interval."""
+    if quantity.mean is None:
+        return
+    known = [run for run in quantity.runs if run is not None]
+    axis.scatter([x + 0.09] * len(known), known, s=9, color=colour, alpha=0.4, linewidth=0, zorder=2)
+    plotting.interval(axis, x, quantity.mean, quantity.low, quantity.high, colour)
