@@ -14,11 +14,11 @@ from typing import NamedTuple
 import numpy as np
 
 from envs.coinrun.layout import (
-    BACKGROUND, C_COUNT, C_FIRST, C_LISTED, C_LOW, C_SEQUENTIAL, COIN_STEP, COIN_X, COIN_Y, CONDITION, CORRELATED,
-    DIED, END_STEP, END_X, END_Y, EPISODES, EVENTS, LEVEL_STREAM, LOG_COIN_STEP, LOG_COIN_X, LOG_COIN_Y,
-    LOG_CONDITION, LOG_CORRELATED, LOG_DIED, LOG_END_STEP, LOG_END_X, LOG_END_Y, LOG_EPISODE, LOG_LENGTH,
-    LOG_SECTIONS, LOG_SEED, LOG_SEPARATED, NUM_LOG, NUM_SECTIONS, NUM_STATE, OFFSET, PLACEMENTS, RETURN, SEED,
-    SEPARATED, STRIDE, TIME, WINDOW, Conditions, World, addresses, allocate, f32, world_at,
+    BACKGROUND, COIN_STEP, COIN_X, COIN_Y, CONDITION, CORRELATED, C_COUNT, C_FIRST, C_LISTED, C_LOW, C_SEQUENTIAL,
+    Conditions, DIED, END_STEP, END_X, END_Y, EPISODES, EVENTS, LEVEL_STREAM, LOG_COIN_STEP, LOG_COIN_X, LOG_COIN_Y,
+    LOG_CONDITION, LOG_CORRELATED, LOG_DIED, LOG_END_STEP, LOG_END_X, LOG_END_Y, LOG_EPISODE, LOG_LENGTH, LOG_SECTIONS,
+    LOG_SEED, LOG_SEPARATED, NUM_FLOATS, NUM_INTS, NUM_LOG, NUM_SECTIONS, NUM_STATE, OFFSET, PLACEMENTS, RETURN, SEED,
+    SEPARATED, STRIDE, TIME, WINDOW, World, addresses, allocate, f32, world_at,
 )
 from envs.coinrun.levels import generate_level
 from envs.coinrun.pixels import FRAME, render
@@ -92,7 +92,7 @@ def _opened(table):
     n, trails = np.int64(table[sizes]), np.int64(table[sizes + 1])
     d, seeds = np.int64(table[sizes + 2]), np.int64(table[sizes + 3])
     conditions = Conditions(
-        array_at(table[c], (d, 10), np.float32), array_at(table[c + 1], (d, 12), np.int64),
+        array_at(table[c], (d, NUM_FLOATS), np.float32), array_at(table[c + 1], (d, NUM_INTS), np.int64),
         array_at(table[c + 2], (seeds,), np.int64))
     buffers = _Buffers(
         array_at(table[b], (n, WINDOW, WINDOW), np.uint8), array_at(table[b + 1], (n, NUM_STATE), np.float32),
@@ -152,7 +152,9 @@ def encode_conditions(distributions: Sequence[LevelDistribution]) -> Conditions:
                      d.sequential, d.permeable_wall])
         if listed:
             seeds.extend(d.levels)
-    return Conditions(np.array(floats, np.float32), np.array(ints, np.int64), np.array(seeds or [0], np.int64))
+    found = Conditions(np.array(floats, np.float32), np.array(ints, np.int64), np.array(seeds or [0], np.int64))
+    assert found.floats.shape[1] == NUM_FLOATS and found.ints.shape[1] == NUM_INTS  # as `_opened` reads them
+    return found
 
 
 class CoinRun(VecEnv):

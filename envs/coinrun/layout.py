@@ -69,6 +69,9 @@ PLACEMENTS = ("end", "section_start", "langosco", "uniform_ground", "near_end", 
  C_AIR_CONTROL) = range(10)
 (C_EASY, C_PLACEMENT, C_CELL_X, C_CELL_Y, C_RESTYLE, C_HIDE_COIN, C_HORIZON, C_LOW, C_COUNT, C_LISTED, C_FIRST,
  C_SEQUENTIAL, C_PERMEABLE) = range(13)
+NUM_FLOATS, NUM_INTS = 10, 13
+# lengths of the rows of World.body, clock, facts and slots, some columns to spare
+BODY_ROW, CLOCK_ROW, FACTS_ROW, SLOTS_ROW = 16, 8, 24, 4
 
 RADIUS_X, RADIUS_Y, HALF = f32(0.5), f32(0.5787), f32(0.5)  # half sizes of the agent; of everything else
 ZERO, ONE, TWO = f32(0), f32(1), f32(2)
@@ -101,8 +104,8 @@ class World(NamedTuple):
 class Conditions(NamedTuple):
     """Level distributions as rows of numbers; world e draws its levels from row `facts[e, CONDITION]`."""
 
-    floats: np.ndarray  # float32 [D, 10]
-    ints: np.ndarray  # int64 [D, 13]
+    floats: np.ndarray  # float32 [D, NUM_FLOATS]
+    ints: np.ndarray  # int64 [D, NUM_INTS]
     seeds: np.ndarray  # int64 [S]: explicit level seeds of all distributions, one after the other
 
 
@@ -110,8 +113,8 @@ def allocate(num_envs: int, trails: bool) -> World:
     """Zeroed arrays for `num_envs` worlds (about 15 kB each, 18 kB with enemy trails, which only frames need)."""
     n, zeros = num_envs, np.zeros
     return World(
-        body=zeros((n, 16), f32), clock=zeros((n, 8), np.int32), facts=zeros((n, 24), np.int32),
-        slots=zeros((n, 4), np.int32), grid=zeros((n, SIZE, SIZE), np.uint8),
+        body=zeros((n, BODY_ROW), f32), clock=zeros((n, CLOCK_ROW), np.int32), facts=zeros((n, FACTS_ROW), np.int32),
+        slots=zeros((n, SLOTS_ROW), np.int32), grid=zeros((n, SIZE, SIZE), np.uint8),
         classes=np.full((n, SIZE, SIZE + 2 * MARGIN), WALL, np.uint8), terrain=zeros((n, 5, SIZE), np.uint8),
         surface=zeros((n, SIZE), np.uint8),
         look=zeros((n, NUM_LOOK), np.uint8), enemies=zeros((n, MAX_ENEMIES, 3), f32),
@@ -132,8 +135,8 @@ def addresses(*groups: tuple[np.ndarray, ...]) -> np.ndarray:
 def world_at(table, n, trails):
     """The `World` of n worlds whose arrays start at the addresses in `table`; shapes are constants to the compiler."""
     return World(
-        array_at(table[0], (n, 16), np.float32), array_at(table[1], (n, 8), np.int32),
-        array_at(table[2], (n, 24), np.int32), array_at(table[3], (n, 4), np.int32),
+        array_at(table[0], (n, BODY_ROW), np.float32), array_at(table[1], (n, CLOCK_ROW), np.int32),
+        array_at(table[2], (n, FACTS_ROW), np.int32), array_at(table[3], (n, SLOTS_ROW), np.int32),
         array_at(table[4], (n, SIZE, SIZE), np.uint8),
         array_at(table[5], (n, SIZE, SIZE + 2 * MARGIN), np.uint8),
         array_at(table[6], (n, 5, SIZE), np.uint8), array_at(table[7], (n, SIZE), np.uint8),
