@@ -148,9 +148,11 @@ class EvaluateConfig:
     run: str  # folder of the run, or its checkpoint
     evaluation: EvaluationPlan
     device: str
+    backend: str  # of the environment: native, or procgen for the real binary, where an agent fares the same
 
     def __post_init__(self) -> None:
         _check_device(self.device)
+        _check_backend(self.backend)
 
 
 @dataclass

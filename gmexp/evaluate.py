@@ -8,6 +8,7 @@ numbers).
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from envs.coinrun.certify import certify
 from envs.distribution import LevelDistribution, split_levels
 from envs.jit import source_hash
 from envs.outcome import NEVER
+from envs.procgen.backend import why_not
+from envs.procgen.binary import ProcgenUnavailable
 from envs.shifts import find_shift, probe, shift
 from envs.vec import EpisodeLog
 from gmexp import artefacts
@@ -67,31 +70,52 @@ def cells(training: LevelDistribution, plan: EvaluationPlan) -> list[Cell]:
 def run(config: EvaluateConfig) -> int:
     """`gmexp evaluate`."""
     checkpoint = load_checkpoint(config.run, config.device)
-    planned = cells(checkpoint.env.distribution(), config.evaluation)
+    planned, left_out = playable(cells(checkpoint.env.distribution(), config.evaluation), config.backend)
+    if left_out:
+        names = ", ".join(dict.fromkeys(f"{cell.shift_name} at {cell.grade:g}" for cell in left_out))
+        print(f"left out, since procgen cannot play them: {names}", file=sys.stderr)
     compile_kernels()
     with Bar(len(planned) * config.evaluation.episodes, f"evaluate {checkpoint.meta.run_id}", "episode") as bar:
-        path = evaluate(checkpoint, config.evaluation, bar.advance)
+        path = evaluate(checkpoint, config.evaluation, bar.advance, config.backend)
     print(path)
     return 0
 
 
 def evaluate(checkpoint: Checkpoint, plan: EvaluationPlan,
-             on_progress: Callable[[int], None] = lambda episodes: None) -> Path:
-    """Evaluate a checkpoint -> episodes.parquet beside it. Episodes of the same plan are left as they are."""
-    path = checkpoint.path.with_name("episodes.parquet")
+             on_progress: Callable[[int], None] = lambda episodes: None, backend: str = "native") -> Path:
+    """Evaluate a checkpoint -> episodes.parquet beside it. Episodes of the same plan are left as they are.
+
+    With backend procgen, what the real binary can play goes to episodes-procgen.parquet: the same episodes.
+    """
+    path = checkpoint.path.with_name(f"episodes{'' if backend == 'native' else f'-{backend}'}.parquet")
     identity = {"run": checkpoint.meta.config_hash, "plan": dataclasses.asdict(plan)}
-    planned = cells(checkpoint.env.distribution(), plan)
+    every = cells(checkpoint.env.distribution(), plan)
+    planned, _ = playable(every, backend)
     if made_from(path) == artefacts.config_hash(identity):
         on_progress(len(planned) * plan.episodes)
         return path
     artefacts.check_writable(path.parent)
     torch.set_num_threads(1)  # the same bits on any number of cores
-    env = make_env(planned, plan, checkpoint.agent.action_repeat)
-    actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
+    env = make_env(planned, plan, checkpoint.agent.action_repeat, backend=backend)
+    actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy, slots=len(every) * plan.slots)
     columns = play_cells(actor, env, planned, plan, checkpoint.meta, levels_folder(path), on_progress)
     env.close()
     origin = artefacts.provenance(None, identity, "episodes of a trained agent under the graded shifts")
     return artefacts.write_table(path, columns, Episode, origin)
+
+
+def playable(planned: list[Cell], backend: str) -> tuple[list[Cell], list[Cell]]:
+    """The cells that a backend can play, and those that it cannot: these come last, as supervision is shift 4's.
+
+    UserError where it can play none.
+    """
+    if backend == "native":
+        return planned, []
+    reasons = [why_not(cell.distribution) for cell in planned]
+    count = next((k for k, reason in enumerate(reasons) if reason), len(planned))
+    if count == 0:
+        raise UserError(str(reasons[0]))
+    return planned[:count], planned[count:]
 
 
 def levels_folder(path: Path) -> Path | None:
@@ -141,10 +165,15 @@ def certified_levels(distribution: LevelDistribution, cache: Path | None = None)
     return separated
 
 
-def make_env(planned: list[Cell], plan: EvaluationPlan, action_repeat: int = 1, drawable: bool = False) -> envs.VecEnv:
-    """One environment for all cells: `plan.slots` worlds each."""
-    return envs.make_vec("coinrun", len(planned) * plan.slots, distribution=[c.distribution for c in planned],
-                         seed=stream(plan.seed, "levels"), action_repeat=action_repeat, drawable=drawable)
+def make_env(planned: list[Cell], plan: EvaluationPlan, action_repeat: int = 1, drawable: bool = False,
+             backend: str = "native") -> envs.VecEnv:
+    """One environment for all cells: `plan.slots` worlds each. UserError where procgen is wanted but not installed."""
+    try:
+        return envs.make_vec("coinrun", len(planned) * plan.slots, distribution=[c.distribution for c in planned],
+                             seed=stream(plan.seed, "levels"), action_repeat=action_repeat, drawable=drawable,
+                             backend=backend)
+    except ProcgenUnavailable as error:
+        raise UserError(str(error)) from error
 
 
 def episode_columns(log: EpisodeLog, slot: np.ndarray, planned: list[Cell], plan: EvaluationPlan,

@@ -166,9 +166,9 @@ class Checkpoint:
     env: EnvConfig
     meta: RunMeta
 
-    def policy(self, seed: int, greedy: bool = False) -> Policy:
-        """The agent as something that acts."""
-        return Policy(self.network, self.agent.actions, seed, greedy)
+    def policy(self, seed: int, greedy: bool = False, slots: int = 0) -> Policy:
+        """The agent as something that acts; `slots` as in `Policy`."""
+        return Policy(self.network, self.agent.actions, seed, greedy, slots)
 
 
 def load_checkpoint(path: Path | str, device: str = "cpu") -> Checkpoint:

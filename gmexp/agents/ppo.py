@@ -292,13 +292,15 @@ def network_weights(arrays: Mapping[str, np.ndarray], network: nn.Module) -> dic
 class Policy:
     """A trained network that acts: samples from its policy, or takes the most probable action.
 
-    The noise of a slot's k-th action depends on the seed, the slot and k alone, so two evaluations that share seed and
-    levels share their luck, whoever else is still playing.
+    The noise of a slot's k-th action depends on the seed, the slot, k and the number of slots alone, so two evaluations
+    that share seed and levels share their luck, whoever else is still playing. `slots` is that number where an
+    environment has only the first of them.
     """
 
-    def __init__(self, network: Network, actions: str, seed: int, greedy: bool = False) -> None:
+    def __init__(self, network: Network, actions: str, seed: int, greedy: bool = False, slots: int = 0) -> None:
         self.network = network.eval()
         self.greedy = greedy
+        self._slots = slots
         self._device = next(network.parameters()).device
         self._generator = torch.Generator(self._device).manual_seed(seed)
         self._actions = torch.tensor(ACTION_SETS[actions], dtype=torch.int32, device=self._device)
@@ -309,7 +311,7 @@ class Policy:
         chosen = SemanticObservation(*(part[rows] for part in observation))
         logits, _ = self.network(Observation.of(chosen, self._device))
         if not self.greedy:
-            slots = len(observation.window)
+            slots = max(self._slots, len(observation.window))
             noise = torch.rand(slots, logits.shape[1], generator=self._generator, device=self._device)
             logits = logits + gumbel(noise[torch.from_numpy(rows).to(self._device)])
         return self._actions[logits.argmax(1)].numpy(force=True)

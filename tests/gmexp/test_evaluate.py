@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 
 from envs.coinrun.certify import certify
 from envs.distribution import SPLITS, LevelDistribution
+from envs.procgen import binary as procgen
 from gmexp import artefacts, rates, train
 from gmexp.agents.scripted import ScriptedAgent
 from gmexp.cli import main
@@ -174,3 +176,27 @@ def test_a_checkpoint_is_evaluated_where_it_lies(checkpoint, tmp_path, capsys):
                  "evaluation.slots=4"]) == 0  # fmt: skip
     assert capsys.readouterr().out.strip() == str(moved.with_name("episodes.parquet"))
     assert artefacts.read_table(moved.with_name("episodes.parquet"), Episode).num_rows == 4
+
+
+# --- the real binary as the environment ------------------------------------------------------------------------------
+
+@pytest.mark.skipif(not procgen.installed(), reason="procgen is not installed: nothing to compare with")
+def test_both_backends_give_the_same_episodes(checkpoint, capsys):
+    plan = dataclasses.replace(PLAN, probes=[0, 3], episodes=8, slots=4)
+    native = artefacts.read_table(evaluate(checkpoint, plan), Episode)
+    overrides = [f"evaluation.{key}={getattr(plan, key)}" for key in ("shifts", "probes", "episodes", "slots", "seed")]
+    assert main(["evaluate", f"run={checkpoint.path}", "backend=procgen", "evaluation.greedy=false", *overrides]) == 0
+    told = capsys.readouterr()
+    assert "left out, since procgen cannot play them: extreme at 1" in told.err
+    path = checkpoint.path.with_name("episodes-procgen.parquet")
+    assert told.out.strip() == str(path)
+    binary = artefacts.read_table(path, Episode)
+    kept = native.filter(pc.less(native["shift_type"], 4))
+    assert binary.num_rows == kept.num_rows == 6 * 8
+    assert binary.equals(kept)
+
+
+def test_what_procgen_cannot_play_at_all_is_one_line(tmp_path):
+    partly = load_checkpoint(train.train(train_config(tmp_path, "env.spec_quality=0.5", iterations=1)))
+    with pytest.raises(UserError, match="pays for the coin alone"):
+        evaluate(partly, SMALL, backend="procgen")
