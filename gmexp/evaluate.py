@@ -1,8 +1,9 @@
 """Stage `evaluate`: a checkpoint under shifts -> its episodes.
 
-All cells (shift x grade, and the goal probes) are played as one batch, on held-out levels that every run and every cell
-shares: episode k of slot s plays the same level seed everywhere, with the same luck in sampling (common random
-numbers).
+All cells (shift x grade, and the goal probes) are played as one batch, on held-out levels that the run's cells share:
+episode k of slot s plays the same level seed in each, with the same luck in sampling (common random numbers). Runs of
+different train seeds play different levels, so that the spread between runs, which intervals are made of, includes that
+between levels; runs that share a train seed, one in each condition, share their levels.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import torch
 
 import envs
 from envs.coinrun.certify import certify
-from envs.distribution import LevelDistribution, split_levels
+from envs.distribution import SPLITS, LevelDistribution, SeedRange, split_levels
 from envs.jit import source_hash
 from envs.outcome import NEVER
 from envs.procgen.backend import why_not
@@ -47,14 +48,19 @@ class Cell:
     distribution: LevelDistribution
 
 
-def cells(training: LevelDistribution, plan: EvaluationPlan) -> list[Cell]:
-    """The cells of a plan, for an agent trained on `training`, on the levels of the evaluation split.
+def held_out(train_seed: int, count: int, split: str = "evaluation") -> SeedRange:
+    """The `count` levels of a split that runs of this train seed are measured on."""
+    return split_levels(split, count, count * (train_seed % (SPLITS[split].count // count)))
+
+
+def cells(training: LevelDistribution, plan: EvaluationPlan, train_seed: int = 0) -> list[Cell]:
+    """The cells of a plan, for an agent trained on `training` with this train seed, on held-out levels.
 
     UserError where the training distribution cannot be shifted so.
     """
     found = []
     try:
-        levels = split_levels("evaluation", plan.episodes)
+        levels = held_out(train_seed, plan.episodes)
         for kind in sorted(set(plan.shifts)):
             name = find_shift(kind).name
             for grade in sorted(set(plan.grades)) if kind else [0.0]:
@@ -70,7 +76,8 @@ def cells(training: LevelDistribution, plan: EvaluationPlan) -> list[Cell]:
 def run(config: EvaluateConfig) -> int:
     """`gmexp evaluate`."""
     checkpoint = load_checkpoint(config.run, config.device)
-    planned, left_out = playable(cells(checkpoint.env.distribution(), config.evaluation), config.backend)
+    every = cells(checkpoint.env.distribution(), config.evaluation, checkpoint.meta.train_seed)
+    planned, left_out = playable(every, config.backend)
     if left_out:
         names = ", ".join(dict.fromkeys(f"{cell.shift_name} at {cell.grade:g}" for cell in left_out))
         print(f"left out, since procgen cannot play them: {names}", file=sys.stderr)
@@ -88,8 +95,9 @@ def evaluate(checkpoint: Checkpoint, plan: EvaluationPlan,
     With backend procgen, what the real binary can play goes to episodes-procgen.parquet: the same episodes.
     """
     path = checkpoint.path.with_name(f"episodes{'' if backend == 'native' else f'-{backend}'}.parquet")
-    identity = {"run": checkpoint.meta.config_hash, "plan": dataclasses.asdict(plan)}
-    every = cells(checkpoint.env.distribution(), plan)
+    levels = held_out(checkpoint.meta.train_seed, plan.episodes)
+    identity = {"run": checkpoint.meta.config_hash, "plan": dataclasses.asdict(plan), "levels": levels}
+    every = cells(checkpoint.env.distribution(), plan, checkpoint.meta.train_seed)
     planned, _ = playable(every, backend)
     if made_from(path) == artefacts.config_hash(identity):
         on_progress(len(planned) * plan.episodes)

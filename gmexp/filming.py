@@ -59,7 +59,7 @@ def write_clips(folder: Path, plan: EvaluationPlan) -> list[Path]:
         return there
     checkpoint = load_checkpoint(folder)
     table = artefacts.read_table(folder / "episodes.parquet", Episode)
-    planned = cells(checkpoint.env.distribution(), plan)
+    planned = cells(checkpoint.env.distribution(), plan, checkpoint.meta.train_seed)
     chosen = _choose(table, planned, plan)
     if not chosen:
         return []
@@ -177,8 +177,8 @@ def _cell(training: LevelDistribution, plan: WatchPlan) -> Cell:
 
 def _takes(cell: Cell, checkpoint: Checkpoint | None, plan: WatchPlan) -> list[Take]:
     """Play the cell's levels and choose; UserError where no outcome that was asked for is among them."""
-    played = EvaluationPlan(shifts=[plan.shift], grades=[plan.grade], probes=[], attributed=[0],
-                            episodes=plan.levels, slots=plan.levels, seed=plan.seed, greedy=plan.greedy, clips=0)
+    played = EvaluationPlan(shifts=[plan.shift], grades=[plan.grade], probes=[], attributed=[0], episodes=plan.levels,
+                            slots=plan.levels, seed=plan.seed, greedy=plan.greedy, clips=0)
     repeat = checkpoint.agent.action_repeat if checkpoint else 1
     env = make_env([cell], played, repeat)
     seed = stream(plan.seed, "policy")

@@ -61,7 +61,7 @@ def training_runs(config: RunConfig) -> list[TrainConfig]:
         raise UserError("two of the conditions are the same")
     check_replicates(metas, condition_labels(metas))
     for item in runs:
-        cells(item.env.distribution(), config.evaluation)
+        cells(item.env.distribution(), config.evaluation, item.seed)
     return runs
 
 

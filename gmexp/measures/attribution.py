@@ -27,7 +27,7 @@ from envs.outcome import NEVER
 from envs.shifts import probe
 from gmexp import artefacts
 from gmexp.config import EvaluationPlan
-from gmexp.evaluate import Cell, cells, certified_levels, levels_folder, make_env
+from gmexp.evaluate import Cell, cells, certified_levels, held_out, levels_folder, make_env
 from gmexp.intervals import paired_difference
 from gmexp.rollout import Actor, play
 from gmexp.seeding import stream
@@ -63,16 +63,16 @@ def arms(distribution: LevelDistribution) -> dict[str, LevelDistribution]:
             "hidden": dataclasses.replace(moved, hide_coin=True)}
 
 
-def arm_cells(training: LevelDistribution, plan: EvaluationPlan) -> list[tuple[str, Cell]]:
+def arm_cells(training: LevelDistribution, plan: EvaluationPlan, train_seed: int = 0) -> list[tuple[str, Cell]]:
     """Every arm of each shift that a plan attributes, at its highest grade."""
     highest = dataclasses.replace(plan, shifts=plan.attributed, grades=plan.grades and [max(plan.grades)], probes=[])
     return [(arm, dataclasses.replace(cell, distribution=distribution))
-            for cell in cells(training, highest) for arm, distribution in arms(cell.distribution).items()]
+            for cell in cells(training, highest, train_seed) for arm, distribution in arms(cell.distribution).items()]
 
 
 def measure(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable[[int], None]) -> Path:
     """Play a checkpoint in every arm -> attribution.parquet in the run's folder."""
-    planned = arm_cells(checkpoint.env.distribution(), plan)
+    planned = arm_cells(checkpoint.env.distribution(), plan, checkpoint.meta.train_seed)
     actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
     env = make_env([cell for _, cell in planned], plan, checkpoint.agent.action_repeat)
     columns = play_arms(actor, env, planned, plan, checkpoint.meta.run_id, levels_folder(checkpoint.path), on_progress)
@@ -83,12 +83,13 @@ def measure(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable[
 
 def identity(checkpoint: Checkpoint, plan: EvaluationPlan) -> dict:
     """What decides the file's content."""
-    return {"run": checkpoint.meta.config_hash, "plan": dataclasses.asdict(plan), "measure": "attribution"}
+    return {"run": checkpoint.meta.config_hash, "plan": dataclasses.asdict(plan), "measure": "attribution",
+            "levels": held_out(checkpoint.meta.train_seed, plan.episodes)}
 
 
 def size(checkpoint: Checkpoint, plan: EvaluationPlan) -> int:
     """How many episodes `measure` plays."""
-    return len(arm_cells(checkpoint.env.distribution(), plan)) * plan.episodes
+    return len(arm_cells(checkpoint.env.distribution(), plan, checkpoint.meta.train_seed)) * plan.episodes
 
 
 def play_arms(actor: Actor, env, planned: list[tuple[str, Cell]], plan: EvaluationPlan, run_id: str,

@@ -10,12 +10,12 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-from envs.distribution import LevelDistribution, split_levels
+from envs.distribution import LevelDistribution
 from envs.shifts import FACTORS, probe, shift_factor
 from gmexp import artefacts
 from gmexp.config import EvaluationPlan
 from gmexp.errors import UserError
-from gmexp.evaluate import Cell, levels_folder, make_env, play_cells
+from gmexp.evaluate import Cell, held_out, levels_folder, make_env, play_cells
 from gmexp.records import Episode
 from gmexp.seeding import stream
 from gmexp.train import Checkpoint
@@ -23,12 +23,12 @@ from gmexp.train import Checkpoint
 FILE = "factors.parquet"
 
 
-def factor_cells(training: LevelDistribution, plan: EvaluationPlan) -> list[Cell]:
+def factor_cells(training: LevelDistribution, plan: EvaluationPlan, train_seed: int = 0) -> list[Cell]:
     """Every factor alone at the plan's highest grade, and its probe; named by the factor, of shift type 0."""
     grade = max(plan.grades, default=1.0)
-    held_out = dataclasses.replace(training, levels=split_levels("evaluation", plan.episodes), sequential=True)
+    unseen = dataclasses.replace(training, levels=held_out(train_seed, plan.episodes), sequential=True)
     try:
-        shifted = {factor: shift_factor(held_out, factor, grade) for factor in FACTORS}
+        shifted = {factor: shift_factor(unseen, factor, grade) for factor in FACTORS}
     except ValueError as error:
         raise UserError(f"the factors do not fit the training distribution: {error}") from error
     return [Cell(0, factor, grade, probed, probe(distribution) if probed else distribution)
@@ -37,7 +37,7 @@ def factor_cells(training: LevelDistribution, plan: EvaluationPlan) -> list[Cell
 
 def measure(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable[[int], None]) -> Path:
     """Play a checkpoint with every factor shifted alone -> factors.parquet in the run's folder."""
-    planned = factor_cells(checkpoint.env.distribution(), plan)
+    planned = factor_cells(checkpoint.env.distribution(), plan, checkpoint.meta.train_seed)
     env = make_env(planned, plan, checkpoint.agent.action_repeat)
     actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
     columns = play_cells(actor, env, planned, plan, checkpoint.meta, levels_folder(checkpoint.path), on_progress)
@@ -48,9 +48,10 @@ def measure(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable[
 
 def identity(checkpoint: Checkpoint, plan: EvaluationPlan) -> dict:
     """What decides the file's content."""
-    return {"run": checkpoint.meta.config_hash, "plan": dataclasses.asdict(plan), "measure": "factors"}
+    return {"run": checkpoint.meta.config_hash, "plan": dataclasses.asdict(plan), "measure": "factors",
+            "levels": held_out(checkpoint.meta.train_seed, plan.episodes)}
 
 
 def size(checkpoint: Checkpoint, plan: EvaluationPlan) -> int:
     """How many episodes `measure` plays."""
-    return len(factor_cells(checkpoint.env.distribution(), plan)) * plan.episodes
+    return len(factor_cells(checkpoint.env.distribution(), plan, checkpoint.meta.train_seed)) * plan.episodes

@@ -16,7 +16,7 @@ from gmexp.agents.scripted import ScriptedAgent
 from gmexp.cli import main
 from gmexp.config import EvaluationPlan
 from gmexp.errors import UserError
-from gmexp.evaluate import Cell, cells, evaluate, make_env, play_cells
+from gmexp.evaluate import Cell, cells, evaluate, held_out, make_env, play_cells
 from gmexp.records import Episode, RunMeta
 from gmexp.study import Study
 from gmexp.train import load_checkpoint
@@ -52,6 +52,17 @@ def test_every_cell_walks_the_same_held_out_levels():
     train_split = SPLITS["train"]
     assert train_split.first + train_split.count <= SPLITS["validation"].first
     assert SPLITS["validation"].first + SPLITS["validation"].count <= whole.first
+
+
+def test_train_seeds_have_levels_of_their_own_that_conditions_share():
+    levels = [cells(training, PLAN, seed)[3].distribution.levels for seed in (0, 1, 2) for training in
+              (TRAINING, dataclasses.replace(TRAINING, rho=0.7))]
+    assert levels[::2] == levels[1::2]
+    seeds = [set(range(part.first, part.first + part.count)) for part in levels[::2]]
+    assert len(set.union(*seeds)) == 3 * PLAN.episodes
+    whole = SPLITS["evaluation"]
+    last = held_out(2**63 - 1, 200)
+    assert whole.first <= last.first and last.first + last.count <= whole.first + whole.count
 
 
 def test_grade_zero_is_the_training_distribution():
