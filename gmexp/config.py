@@ -93,11 +93,13 @@ class TrainConfig:
     checkpoint_seconds: float  # how often a run saves its full state
     device: str
     backend: str  # of the environment: native, or procgen for the real binary, which teaches the same
+    threads: int  # of the environment
     out: str
     logger: LoggerConfig
 
     def __post_init__(self) -> None:
         _check_backend(self.backend)
+        _check_threads(self.threads)
         if self.steps < 1:
             raise ValueError(f"steps = {self.steps} must be at least 1")
         _check_seed("seed", self.seed)
@@ -216,6 +218,7 @@ class RunConfig:
     checkpoint_seconds: float
     device: str
     backend: str  # of training: native or procgen
+    threads: int  # of every training environment
     workers: int | None  # runs trained side by side; None for one per core
     out: str
     logger: LoggerConfig
@@ -230,6 +233,7 @@ class RunConfig:
             raise ValueError(f"workers = {self.workers} must be at least 1, or null for one per core")
         _check_measures(self.measures)
         _check_backend(self.backend)
+        _check_threads(self.threads)
         if not 0 <= self.gate <= 1:
             raise ValueError(f"gate = {self.gate} is not within [0, 1]")
         CalibrationConfig(seed=self.statistics_seed, chains=self.chains, draws=self.draws)  # refuses what does not fit
@@ -251,6 +255,11 @@ def _check_measures(names: list[str]) -> None:
     for name in names:
         if name not in MEASURES:
             raise ValueError(f"measures names {name!r}: choose from {', '.join(MEASURES)}")
+
+
+def _check_threads(threads: int) -> None:
+    if threads < 1:
+        raise ValueError(f"threads = {threads} must be at least 1")
 
 
 def _check_backend(backend: str) -> None:

@@ -31,7 +31,7 @@ from gmexp.study import Study
 from gmexp.tracking import Tracker, open_tracker
 
 CHECKPOINT_VERSION = 1
-NOT_IDENTITY = ("out", "logger", "checkpoint_seconds", "backend")  # change how, not what a run learns
+NOT_IDENTITY = ("out", "logger", "checkpoint_seconds", "backend", "threads")  # change how, not what a run learns
 
 
 def _sb3() -> type:
@@ -89,7 +89,8 @@ def train(config: TrainConfig, on_progress: Callable[[int], None] = lambda steps
     torch.set_num_threads(1)  # one thread per run: the same bits on any number of cores
     seeds = {name: stream(config.seed, name) for name in ("levels", "agent")}
     env = envs.make_vec(config.env.name, config.agent.num_envs, distribution=config.env.distribution(),
-                        seed=seeds["levels"], action_repeat=config.agent.action_repeat, backend=config.backend)
+                        seed=seeds["levels"], action_repeat=config.agent.action_repeat, backend=config.backend,
+                        threads=config.threads)
     agent = TRAINERS[config.agent.name]()(config.agent, env, config.steps, seeds["agent"], config.device)
     curve, seconds = _resume(folder / "resume.npz", agent, meta)
     on_progress(min(agent.steps, config.steps))

@@ -6,6 +6,7 @@ environment's own, so nothing spins, other threads may use numba as they like, a
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -161,8 +162,8 @@ class CoinRun(VecEnv):
     """N worlds of CoinRun on the CPU (see `envs.make_vec` for what the arguments mean).
 
     With several distributions the worlds are shared out evenly, the first N / D to the first distribution and so on.
-    `drawable` makes `frames` possible where the observation is semantic. Memory is about 16 kB per world, 31 kB with
-    frames, for which up to 240 MB of images are shared by the process.
+    `drawable` makes `frames` possible where the observation is semantic. Memory is about 17 kB per world, 32 kB with
+    frames, for which up to 180 MB of images are shared by the process.
     All returned arrays are overwritten by the next call.
     """
 
@@ -193,7 +194,8 @@ class CoinRun(VecEnv):
         self._semantic = observation == "semantic"
         threads = max(1, min(threads, num_envs // WORLDS_PER_THREAD))
         self._threads = threads
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._pool: ThreadPoolExecutor | None = None
+        self._process = 0  # whose threads are in the pool: a forked child needs its own
         self._seed_streams(self.seed)
 
     def _seed_streams(self, seed: int) -> None:
@@ -213,9 +215,11 @@ class CoinRun(VecEnv):
 
     def _run(self, kernel, rows: np.ndarray, *arguments) -> None:
         """Run a kernel over the given worlds, shared out over the threads."""
-        if self._pool is None or len(rows) < 2 * WORLDS_PER_THREAD:
+        if self._threads == 1 or len(rows) < 2 * WORLDS_PER_THREAD:
             kernel(*arguments, rows, 0, len(rows))
             return
+        if self._pool is None or self._process != os.getpid():
+            self._pool, self._process = ThreadPoolExecutor(self._threads), os.getpid()
         bounds = np.linspace(0, len(rows), self._threads + 1).astype(int).tolist()
         futures = [self._pool.submit(kernel, *arguments, rows, a, b)
                    for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
@@ -294,6 +298,6 @@ class CoinRun(VecEnv):
         self._observation(self._all_rows)  # frames are drawn anew rather than saved
 
     def close(self) -> None:
-        if self._pool is not None:
+        if self._pool is not None and self._process == os.getpid():
             self._pool.shutdown()
-            self._pool = None
+        self._pool = None
