@@ -31,13 +31,19 @@ def make_vec(name: str, num_envs: int, *, observation: str = "semantic", levels=
         seed: seeds the level streams as procgen's rand_seed does; None draws one (see `env.seed`).
         device: "cpu".
         backend: "native", or "procgen" for the real binary.
-        threads: threads that share the worlds.
+        threads: threads that share the worlds; natively at most one per 128 of them, since fewer are not worth one.
         action_repeat: game steps that an action lasts; rewards add up, logs and horizons count game steps.
         style: how frames look; None is procgen's look, or flat colours on black where procgen is not installed.
         drawable: a semantic environment can draw frames too (`frames`); pixel environments always can.
         distribution: a `LevelDistribution` in place of levels, mode and knobs; or several, over which the worlds are
             shared out evenly.
         knobs: further fields of `LevelDistribution` (rho, placement, appearance, context, supervision, ...).
+
+    Memory of the native backend: 17 kB per world, 32 kB where frames are drawn, and once per process the images in use
+    (10 MB of sprites, up to 177 MB where all of procgen's 62 backgrounds are). Backend "procgen": about 0.5 GB once per
+    process, and 0.8 MB per world. Nothing grows with the number of episodes, or of environments made and closed.
+
+    Environments survive a fork, except procgen's with more than one thread, which say so when they are stepped.
 
     Raises ValueError naming the argument that does not fit.
     """

@@ -51,18 +51,21 @@ def _widened(argument: types.Type) -> types.Type:
     return types.int64 if isinstance(argument, types.Integer) and argument.signed else argument
 
 
-def jit(function=None, **options):
+def jit(function=None, *, allocates=False, **options):
     """`numba.njit(nogil=True)` cached in `CACHE_FOLDER`; usable as `@jit` or `@jit(inline="always")`.
 
     Numba compiles a function anew for every literal and integer width it is called with, which doubled the time the
-    engine takes to compile; here, calls from compiled code pass every signed integer as int64.
+    engine takes to compile; here, calls from compiled code pass every signed integer as int64. Numba also counts
+    references to every array and row it touches, which took half of a step's time; functions that make no arrays need
+    not, and those that do say so by `allocates`.
     """
     if function is None:
-        return lambda f: jit(f, **options)
+        return lambda f: jit(f, allocates=allocates, **options)
     before = config.CACHE_DIR
     config.CACHE_DIR = CACHE_FOLDER or ""
     try:
-        dispatcher = numba.njit(nogil=True, cache=CACHE_FOLDER is not None, **options)(function)
+        dispatcher = numba.njit(nogil=True, _nrt=allocates, error_model="numpy", cache=CACHE_FOLDER is not None,
+                                **options)(function)
     finally:
         config.CACHE_DIR = before
     call_template = dispatcher.get_call_template

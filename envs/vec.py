@@ -140,7 +140,7 @@ class VecEnv(ABC):
         actions = np.ascontiguousarray(actions, np.int32)
         if actions.shape != (self.num_envs,):
             raise ValueError(f"actions have shape {actions.shape}, expected ({self.num_envs},)")
-        if actions.min() < 0 or actions.max() >= self.num_actions:
+        if actions.view(np.uint32).max() >= self.num_actions:
             raise ValueError(f"actions must be within 0..{self.num_actions - 1}, got "
                              f"{int(actions.min())}..{int(actions.max())}")
         return actions

@@ -24,6 +24,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from envs import BACKENDS
 from envs.distribution import LevelDistribution, Physics, split_levels
 from gmexp.agents.ppo import PPOConfig
 from gmexp.errors import UserError
@@ -34,7 +35,7 @@ from gmexp.tracking import check_logger
 ENVIRONMENTS = ("coinrun",)
 LAUNCHERS = {"local": None, "ray": "ray", "slurm": "submitit"}  # and the package that each needs
 SEED_LIMIT = 2**63  # seeds are stored as 64-bit integers
-MEASURES = ("attribution", "critic", "magnitude")
+MEASURES = ("attribution", "critic", "factors", "magnitude")
 PHYSICS = tuple(f.name for f in dataclasses.fields(Physics))
 
 
@@ -115,10 +116,14 @@ class TrainConfig:
     seed: int  # the train seed
     checkpoint_seconds: float  # how often a run saves its full state
     device: str
+    backend: str  # of the environment: native, or procgen for the real binary, which teaches the same
+    threads: int  # of the environment
     out: str
     logger: LoggerConfig
 
     def __post_init__(self) -> None:
+        _check_backend(self.backend)
+        _check_threads(self.threads)
         if self.steps < 1:
             raise ValueError(f"steps = {self.steps} must be at least 1")
         _check_seed("seed", self.seed)
@@ -169,14 +174,16 @@ class EvaluateConfig:
     run: str  # folder of the run, or its checkpoint
     evaluation: EvaluationPlan
     device: str
+    backend: str  # of the environment: native, or procgen for the real binary, where an agent fares the same
 
     def __post_init__(self) -> None:
         _check_device(self.device)
+        _check_backend(self.backend)
 
 
 @dataclass
 class MeasureConfig:
-    """`gmexp measure`: attribution, critic study and magnitudes of a checkpoint."""
+    """`gmexp measure`: attribution, critic study, factors and magnitudes of a checkpoint."""
 
     run: str  # folder of the run, or its checkpoint
     measures: list[str]
@@ -228,12 +235,14 @@ class RunConfig:
     conditions: list[dict[str, Any]]  # what varies between conditions: dotted keys of the training config
     seeds: list[int]  # train seeds of every condition
     evaluation: EvaluationPlan
-    measures: list[str]  # what else is measured of every run: attribution, critic, magnitude
+    measures: list[str]  # what else is measured of every run: names of MEASURES
     gate: float
     chains: int
     draws: int
     checkpoint_seconds: float
     device: str
+    backend: str  # of training: native or procgen
+    threads: int  # of every training environment
     workers: int | None  # runs side by side, at most; None for as many as fit
     out: str
     logger: LoggerConfig
@@ -248,6 +257,8 @@ class RunConfig:
         if self.workers is not None and self.workers < 1:
             raise ValueError(f"workers = {self.workers} must be at least 1, or null for as many as fit")
         _check_measures(self.measures)
+        _check_backend(self.backend)
+        _check_threads(self.threads)
         if not 0 <= self.gate <= 1:
             raise ValueError(f"gate = {self.gate} is not within [0, 1]")
         CalibrationConfig(seed=self.statistics_seed, chains=self.chains, draws=self.draws)  # refuses what does not fit
@@ -271,6 +282,16 @@ def _check_measures(names: list[str]) -> None:
             raise ValueError(f"measures names {name!r}: choose from {', '.join(MEASURES)}")
 
 
+def _check_threads(threads: int) -> None:
+    if threads < 1:
+        raise ValueError(f"threads = {threads} must be at least 1")
+
+
+def _check_backend(backend: str) -> None:
+    if backend not in BACKENDS:
+        raise ValueError(f"backend = {backend!r}: choose one of {', '.join(BACKENDS)}")
+
+
 def _check_device(device: str) -> None:
     """Refuse a device that torch does not know or this machine does not have."""
     try:
@@ -279,8 +300,8 @@ def _check_device(device: str) -> None:
         raise ValueError(f"device = {device!r} cannot be used here: {_first_line(error)}") from error
 
 
-SCHEMAS = {"train": TrainConfig, "evaluate": EvaluateConfig, "measure": MeasureConfig, "rates": RatesConfig, "calibrate": CalibrateConfig,
-           "report": ReportConfig, "run": RunConfig}
+SCHEMAS = {"train": TrainConfig, "evaluate": EvaluateConfig, "measure": MeasureConfig, "rates": RatesConfig,
+           "calibrate": CalibrateConfig, "report": ReportConfig, "run": RunConfig}
 
 for _verb, _schema in SCHEMAS.items():
     ConfigStore.instance().store(name=f"{_verb}_schema", node=_schema)
@@ -359,8 +380,8 @@ def override(config: Any, changes: dict[str, Any]) -> Any:
                 raise UserError(_unknown(key, list(known)))
             if dataclasses.is_dataclass(known[key]) and isinstance(changed, str):
                 _check_choice(key, changed)
-                changed = OmegaConf.merge(OmegaConf.structured(known[key]),
-                                          OmegaConf.load(config_folder() / key / f"{changed}.yaml"))
+                with initialize_config_dir(str(config_folder()), version_base="1.3", job_name="gmexp"):
+                    changed = compose(f"{key}/{changed}")[key]
             OmegaConf.update(node, key, changed)
         return OmegaConf.to_object(node)
     except (OmegaConfBaseException, ValueError) as error:

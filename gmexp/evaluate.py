@@ -1,13 +1,15 @@
 """Stage `evaluate`: a checkpoint under shifts -> its episodes.
 
-All cells (shift x grade, and the goal probes) are played as one batch, on held-out levels that every run and every cell
-shares: episode k of slot s plays the same level seed everywhere, with the same luck in sampling (common random
-numbers).
+All cells (shift x grade, and the goal probes) are played as one batch, on held-out levels that the run's cells share:
+episode k of slot s plays the same level seed in each, with the same luck in sampling (common random numbers). Runs of
+different train seeds play different levels, so that the spread between runs, which intervals are made of, includes that
+between levels; runs that share a train seed, one in each condition, share their levels.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +19,11 @@ import torch
 
 import envs
 from envs.coinrun.certify import certify
-from envs.distribution import LevelDistribution, split_levels
+from envs.distribution import SPLITS, LevelDistribution, SeedRange, split_levels
 from envs.jit import source_hash
 from envs.outcome import NEVER
+from envs.procgen.backend import why_not
+from envs.procgen.binary import ProcgenUnavailable
 from envs.shifts import find_shift, probe, shift
 from envs.vec import EpisodeLog
 from gmexp import artefacts
@@ -44,14 +48,19 @@ class Cell:
     distribution: LevelDistribution
 
 
-def cells(training: LevelDistribution, plan: EvaluationPlan) -> list[Cell]:
-    """The cells of a plan, for an agent trained on `training`, on the levels of the evaluation split.
+def held_out(train_seed: int, count: int, split: str = "evaluation") -> SeedRange:
+    """The `count` levels of a split that runs of this train seed are measured on."""
+    return split_levels(split, count, count * (train_seed % (SPLITS[split].count // count)))
+
+
+def cells(training: LevelDistribution, plan: EvaluationPlan, train_seed: int = 0) -> list[Cell]:
+    """The cells of a plan, for an agent trained on `training` with this train seed, on held-out levels.
 
     UserError where the training distribution cannot be shifted so.
     """
     found = []
     try:
-        levels = split_levels("evaluation", plan.episodes)
+        levels = held_out(train_seed, plan.episodes)
         for kind in sorted(set(plan.shifts)):
             name = find_shift(kind).name
             for grade in sorted(set(plan.grades)) if kind else [0.0]:
@@ -67,31 +76,54 @@ def cells(training: LevelDistribution, plan: EvaluationPlan) -> list[Cell]:
 def run(config: EvaluateConfig) -> int:
     """`gmexp evaluate`."""
     checkpoint = load_checkpoint(config.run, config.device)
-    planned = cells(checkpoint.env.distribution(), config.evaluation)
+    every = cells(checkpoint.env.distribution(), config.evaluation, checkpoint.meta.train_seed)
+    planned, left_out = playable(every, config.backend)
+    if left_out:
+        names = ", ".join(dict.fromkeys(f"{cell.shift_name} at {cell.grade:g}" for cell in left_out))
+        print(f"left out, since procgen cannot play them: {names}", file=sys.stderr)
     compile_kernels()
     with Bar(len(planned) * config.evaluation.episodes, f"evaluate {checkpoint.meta.run_id}", "episode") as bar:
-        path = evaluate(checkpoint, config.evaluation, bar.advance)
+        path = evaluate(checkpoint, config.evaluation, bar.advance, config.backend)
     print(path)
     return 0
 
 
 def evaluate(checkpoint: Checkpoint, plan: EvaluationPlan,
-             on_progress: Callable[[int], None] = lambda episodes: None) -> Path:
-    """Evaluate a checkpoint -> episodes.parquet beside it. Episodes of the same plan are left as they are."""
-    path = checkpoint.path.with_name("episodes.parquet")
-    identity = {"run": checkpoint.meta.config_hash, "plan": dataclasses.asdict(plan)}
-    planned = cells(checkpoint.env.distribution(), plan)
+             on_progress: Callable[[int], None] = lambda episodes: None, backend: str = "native") -> Path:
+    """Evaluate a checkpoint -> episodes.parquet beside it. Episodes of the same plan are left as they are.
+
+    With backend procgen, what the real binary can play goes to episodes-procgen.parquet: the same episodes.
+    """
+    path = checkpoint.path.with_name(f"episodes{'' if backend == 'native' else f'-{backend}'}.parquet")
+    levels = held_out(checkpoint.meta.train_seed, plan.episodes)
+    identity = {"run": checkpoint.meta.config_hash, "plan": dataclasses.asdict(plan), "levels": levels}
+    every = cells(checkpoint.env.distribution(), plan, checkpoint.meta.train_seed)
+    planned, _ = playable(every, backend)
     if made_from(path) == artefacts.config_hash(identity):
         on_progress(len(planned) * plan.episodes)
         return path
     artefacts.check_writable(path.parent)
     torch.set_num_threads(1)  # the same bits on any number of cores
-    env = make_env(planned, plan, checkpoint.agent.action_repeat)
-    actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
+    env = make_env(planned, plan, checkpoint.agent.action_repeat, backend=backend)
+    actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy, slots=len(every) * plan.slots)
     columns = play_cells(actor, env, planned, plan, checkpoint.meta, levels_folder(path), on_progress)
     env.close()
     origin = artefacts.provenance(None, identity, "episodes of a trained agent under the graded shifts")
     return artefacts.write_table(path, columns, Episode, origin)
+
+
+def playable(planned: list[Cell], backend: str) -> tuple[list[Cell], list[Cell]]:
+    """The cells that a backend can play, and those that it cannot: these come last, as supervision is shift 4's.
+
+    UserError where it can play none.
+    """
+    if backend == "native":
+        return planned, []
+    reasons = [why_not(cell.distribution) for cell in planned]
+    count = next((k for k, reason in enumerate(reasons) if reason), len(planned))
+    if count == 0:
+        raise UserError(str(reasons[0]))
+    return planned[:count], planned[count:]
 
 
 def levels_folder(path: Path) -> Path | None:
@@ -141,10 +173,15 @@ def certified_levels(distribution: LevelDistribution, cache: Path | None = None)
     return separated
 
 
-def make_env(planned: list[Cell], plan: EvaluationPlan, action_repeat: int = 1, drawable: bool = False) -> envs.VecEnv:
-    """One environment for all cells: `plan.slots` worlds each."""
-    return envs.make_vec("coinrun", len(planned) * plan.slots, distribution=[c.distribution for c in planned],
-                         seed=stream(plan.seed, "levels"), action_repeat=action_repeat, drawable=drawable)
+def make_env(planned: list[Cell], plan: EvaluationPlan, action_repeat: int = 1, drawable: bool = False,
+             backend: str = "native") -> envs.VecEnv:
+    """One environment for all cells: `plan.slots` worlds each. UserError where procgen is wanted but not installed."""
+    try:
+        return envs.make_vec("coinrun", len(planned) * plan.slots, distribution=[c.distribution for c in planned],
+                             seed=stream(plan.seed, "levels"), action_repeat=action_repeat, drawable=drawable,
+                             backend=backend)
+    except ProcgenUnavailable as error:
+        raise UserError(str(error)) from error
 
 
 def episode_columns(log: EpisodeLog, slot: np.ndarray, planned: list[Cell], plan: EvaluationPlan,

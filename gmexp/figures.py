@@ -249,6 +249,7 @@ FIGURES: dict[str, Callable[[Study], Figure | None]] = {
     "base_rates": base_rates,
     "attribution": measured.attribution,
     "critic": measured.critic,
+    "factors": measured.factors,
     "magnitudes": measured.magnitudes,
     "chart": model_figures.chart,
     "prior_to_posterior": model_figures.prior_to_posterior,

@@ -13,7 +13,7 @@ from typing import Any
 
 from gmexp.errors import UserError
 
-__all__ = ["Command", "Option", "boolean", "choice", "nearest", "number", "text", "whole"]
+__all__ = ["Command", "Option", "boolean", "choice", "listing", "nearest", "number", "text", "whole", "wholes"]
 
 HELP = ("--help", "-h", "help")
 
@@ -58,6 +58,16 @@ def whole(low: int, high: int | None = None) -> Kind:
     return Kind(f"a whole number >= {low}" if high is None else f"a whole number from {low} to {high}", read)
 
 
+def wholes(low: int) -> Kind:
+    """A list of integers >= low: [1,2], or one alone."""
+    one = whole(low)
+
+    def read(value: str) -> list[int]:
+        return [one.read(part) for part in value.removeprefix("[").removesuffix("]").split(",")]
+
+    return Kind(f"whole numbers >= {low}, as in [1,2]", read)
+
+
 def choice(*options: str) -> Kind:
     """One of the given words."""
 
@@ -84,6 +94,16 @@ def boolean() -> Kind:
     """true or false."""
     words = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
     return Kind("true or false", lambda value: words[value.lower()])
+
+
+def listing(kind: Kind) -> Kind:
+    """One or more values of a kind: [a,b], a,b or a."""
+
+    def read(value: str) -> list[Any]:
+        inside = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+        return [kind.read(part.strip()) for part in inside.split(",")]
+
+    return Kind(f"a list such as [a,b] of {kind.expects.removeprefix('a ')}", read)
 
 
 @dataclass(frozen=True)

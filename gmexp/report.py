@@ -18,6 +18,7 @@ from gmexp.calculator.page import embedded
 from gmexp.definitions import DEFINITIONS
 from gmexp.errors import UserError
 from gmexp.html import Html, data_uri, element, glossary, join, table
+from gmexp.ladder import read_ladder
 from gmexp.plotting import unique
 from gmexp.rates import (
     METRICS,
@@ -51,8 +52,10 @@ CAPTIONS = {
                    "Dots are runs, lines 95% intervals of their mean.",
     "critic": "The critic's value of the same states with the coin drawn in at the level's end and without, against the "
               "distance to the end. The agents play without a coin, and the wall behind the end can be walked through.",
-    "magnitudes": "Capability and goal failure against the measured distance of each cell from training; numbers are "
-                  "shift types, lines 95% intervals.",
+    "factors": "Each factor of the ladder shifted alone, on the same levels; goal failure is that of the probe. Dots are "
+               "runs, lines 95% intervals of their mean.",
+    "magnitudes": "Capability and goal failure against the measured distance of each cell from training; a line joins the "
+                  "grades of a shift, bars are 95% intervals.",
     "chart": "The published quadrant chart (letters), the published type table (diamonds) and what was measured "
              "(circles, 95% credible intervals), joined type by type. Most letters lie off their type's diamond.",
     "prior_to_posterior": "Base rates at the mean of the conditions when the published rates count as evidence worth "
@@ -99,6 +102,7 @@ def page(study: Study) -> str:
     sections = {
         "result": ("Result", _result(study, rates)),
         "rates": ("Rates", _rates(rates)),
+        "shifts": ("What is shifted", _shifts(study)),
         "causes": ("Causes", _causes(study)),
         "episodes": ("Episodes to look at", _clips(study)),
         "calibration": ("Calibration", _calibration(study)),
@@ -224,9 +228,23 @@ def _run_ids(cells: Sequence[CellRates]) -> set[str]:
     return {run.run_id for cell in cells for run in cell.capability.runs}
 
 
+def _shifts(study: Study) -> Html:
+    """The ladder in words, beside what the model says of each type; in pictures where `gmexp show` has drawn them."""
+    rows = []
+    for text in read_ladder():
+        rates = ["–" if text.published is None else f"{text.published[key]:.2f}" for key in ("capability", "goal_failure")]
+        rows.append([text.type, text.key_factor, element("span", text.here, class_="rule"), *rates])
+    parts = [table(["Shift", "Key factor", "What changes here", "Published capability", "goal failure"], rows, (3, 4))]
+    if (picture := study.figures / "shifts.png").exists():
+        about = "The same levels under each shift, from grade to grade, with coin and end marked."
+        image = element("img", src=data_uri(artefacts.read_bytes(picture), "image/png"), alt=about)
+        parts.append(element("figure", image, element("figcaption", about), class_="chart"))
+    return join(parts)
+
+
 def _causes(study: Study) -> Html | None:
     """What the coin causes, and what the critic makes of it."""
-    charts = [chart for name in ("attribution", "critic", "magnitudes") if (chart := _chart(study, name))]
+    charts = [chart for name in ("attribution", "critic", "factors", "magnitudes") if (chart := _chart(study, name))]
     return join(charts) if charts else None
 
 

@@ -17,13 +17,13 @@ from gmexp.compilation import compile_kernels
 from gmexp.config import EvaluationPlan, RunConfig, TrainConfig, override
 from gmexp.errors import UserError
 from gmexp.evaluate import cells, evaluate
+from gmexp.filming import write_clips
 from gmexp.launchers import launch
 from gmexp.measures.command import measure
 from gmexp.progress import Bar
 from gmexp.rates import check_replicates
 from gmexp.study import Study, condition_labels
 from gmexp.train import NOT_IDENTITY, describe, load_checkpoint, train
-from gmexp.watch import write_clips
 from gmexp.workers import Failure
 
 SAME_FOR_ALL = ("experiment", "seed", "device", *NOT_IDENTITY)  # keys that conditions cannot vary
@@ -74,8 +74,9 @@ def _complain(failed: dict[str, str], failures: Iterable[Failure], planned: int)
 def training_runs(config: RunConfig) -> list[TrainConfig]:
     """Every condition with every train seed; UserError for what would only show once they were trained."""
     base = TrainConfig(experiment=config.experiment, env=config.env, agent=config.agent, steps=config.steps, seed=0,
-                       checkpoint_seconds=config.checkpoint_seconds, device=config.device, out=config.out,
-                       logger=config.logger)
+                       checkpoint_seconds=config.checkpoint_seconds, device=config.device, backend=config.backend,
+                       threads=config.threads,
+                       out=config.out, logger=config.logger)
     for key in (key for condition in config.conditions for key in condition):
         if key.split(".")[0] in SAME_FOR_ALL:
             raise UserError(f"conditions cannot vary {key}: it is the same for the whole study, and seeds=[...] lists "
@@ -86,7 +87,7 @@ def training_runs(config: RunConfig) -> list[TrainConfig]:
         raise UserError("two of the conditions are the same")
     check_replicates(metas, condition_labels(metas))
     for item in runs:
-        cells(item.env.distribution(), config.evaluation)
+        cells(item.env.distribution(), config.evaluation, item.seed)
     return runs
 
 

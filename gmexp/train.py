@@ -24,13 +24,26 @@ from gmexp.compilation import compile_kernels
 from gmexp.config import EnvConfig, TrainConfig
 from gmexp.errors import UserError
 from gmexp.progress import Bar
+from gmexp.quiet import imported
 from gmexp.records import CurvePoint, RunMeta
 from gmexp.seeding import stream
 from gmexp.study import Study
 from gmexp.tracking import Tracker, open_tracker
 
 CHECKPOINT_VERSION = 1
-NOT_IDENTITY = ("out", "logger", "checkpoint_seconds")  # keys that change where and how, but not what a run learns
+NOT_IDENTITY = ("out", "logger", "checkpoint_seconds", "backend", "threads")  # change how, not what a run learns
+
+
+def _sb3() -> type:
+    """The second trainer, imported only where it is used."""
+    try:
+        return imported("gmexp.agents.sb3").SB3PPO
+    except ModuleNotFoundError as error:
+        raise UserError(f"agent=sb3_ppo needs stable-baselines3 (no module {error.name}): pip install "
+                        "'gmexp[sb3]'") from error
+
+
+TRAINERS: dict[str, Callable[[], type]] = {"ppo": lambda: PPO, "sb3_ppo": _sb3}  # by agent.name
 
 
 def run(config: TrainConfig) -> int:
@@ -76,8 +89,9 @@ def train(config: TrainConfig, on_progress: Callable[[int], None] = lambda steps
     torch.set_num_threads(1)  # one thread per run: the same bits on any number of cores
     seeds = {name: stream(config.seed, name) for name in ("levels", "agent")}
     env = envs.make_vec(config.env.name, config.agent.num_envs, distribution=config.env.distribution(),
-                        seed=seeds["levels"], action_repeat=config.agent.action_repeat)
-    agent = PPO(config.agent, env, config.steps, seeds["agent"], config.device)
+                        seed=seeds["levels"], action_repeat=config.agent.action_repeat, backend=config.backend,
+                        threads=config.threads)
+    agent = TRAINERS[config.agent.name]()(config.agent, env, config.steps, seeds["agent"], config.device)
     curve, seconds = _resume(folder / "resume.npz", agent, meta)
     on_progress(min(agent.steps, config.steps))
     with open_tracker(config.logger.name, mode=config.logger.mode, project=config.logger.project,
@@ -154,9 +168,9 @@ class Checkpoint:
     env: EnvConfig
     meta: RunMeta
 
-    def policy(self, seed: int, greedy: bool = False) -> Policy:
-        """The agent as something that acts."""
-        return Policy(self.network, self.agent.actions, seed, greedy)
+    def policy(self, seed: int, greedy: bool = False, slots: int = 0) -> Policy:
+        """The agent as something that acts; `slots` as in `Policy`."""
+        return Policy(self.network, self.agent.actions, seed, greedy, slots)
 
 
 def load_checkpoint(path: Path | str, device: str = "cpu") -> Checkpoint:

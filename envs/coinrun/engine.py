@@ -6,6 +6,7 @@ environment's own, so nothing spins, other threads may use numba as they like, a
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -14,20 +15,21 @@ from typing import NamedTuple
 import numpy as np
 
 from envs.coinrun.layout import (
-    BACKGROUND, C_COUNT, C_FIRST, C_LISTED, C_LOW, C_SEQUENTIAL, COIN_STEP, COIN_X, COIN_Y, CONDITION, CORRELATED,
-    DIED, END_STEP, END_X, END_Y, EPISODES, EVENTS, LEVEL_STREAM, LOG_COIN_STEP, LOG_COIN_X, LOG_COIN_Y,
-    LOG_CONDITION, LOG_CORRELATED, LOG_DIED, LOG_END_STEP, LOG_END_X, LOG_END_Y, LOG_EPISODE, LOG_LENGTH,
-    LOG_SECTIONS, LOG_SEED, LOG_SEPARATED, NUM_LOG, NUM_SECTIONS, NUM_STATE, OFFSET, PLACEMENTS, RETURN, SEED,
-    SEPARATED, STRIDE, TIME, WINDOW, Conditions, allocate,
+    BACKGROUND, COIN_STEP, COIN_X, COIN_Y, CONDITION, CORRELATED, C_COUNT, C_FIRST, C_LISTED, C_LOW, C_SEQUENTIAL,
+    Conditions, DIED, END_STEP, END_X, END_Y, EPISODES, EVENTS, LEVEL_STREAM, LOG_COIN_STEP, LOG_COIN_X, LOG_COIN_Y,
+    LOG_CONDITION, LOG_CORRELATED, LOG_DIED, LOG_END_STEP, LOG_END_X, LOG_END_Y, LOG_EPISODE, LOG_LENGTH, LOG_SECTIONS,
+    LOG_SEED, LOG_SEPARATED, NUM_FLOATS, NUM_INTS, NUM_LOG, NUM_SECTIONS, NUM_STATE, OFFSET, PLACEMENTS, RETURN, SEED,
+    SEPARATED, STRIDE, TIME, WINDOW, World, addresses, allocate, f32, world_at,
 )
 from envs.coinrun.levels import generate_level
-from envs.coinrun.pixels import render
+from envs.coinrun.pixels import FRAME, render
 from envs.coinrun.rules import ONGOING, TERMINATED, TRUNCATED, step_world
 from envs.coinrun.semantic import observe_semantic
 from envs.coinrun.sprites import Sprites, default_style, load_sprites
 from envs.coinrun.twister import draw
 from envs.distribution import LevelDistribution, SeedRange
 from envs.jit import jit
+from envs.memory import array_at
 from envs.vec import EpisodeLog, FrameStyle, SemanticObservation, Step, VecEnv
 
 WORLDS_PER_THREAD = 128  # fewer are not worth handing over
@@ -43,6 +45,9 @@ class _Buffers(NamedTuple):
     truncated: np.ndarray  # bool [N]
     log: np.ndarray  # int32 [N, NUM_LOG]
     log_return: np.ndarray  # float32 [N]
+
+
+NUM_WORLD, NUM_CONDITIONS, NUM_BUFFERS = len(World._fields), len(Conditions._fields), len(_Buffers._fields)
 
 
 @jit
@@ -80,26 +85,47 @@ def write_log(world, e, log):
     log[LOG_EPISODE] = world.slots[e, EPISODES]
 
 
+@jit(inline="always")
+def _opened(table):
+    """World, conditions and buffers from the table of `CoinRun`."""
+    w, c, b = 0, NUM_WORLD, NUM_WORLD + NUM_CONDITIONS
+    sizes = b + NUM_BUFFERS
+    n, trails = np.int64(table[sizes]), np.int64(table[sizes + 1])
+    d, seeds = np.int64(table[sizes + 2]), np.int64(table[sizes + 3])
+    conditions = Conditions(
+        array_at(table[c], (d, NUM_FLOATS), np.float32), array_at(table[c + 1], (d, NUM_INTS), np.int64),
+        array_at(table[c + 2], (seeds,), np.int64))
+    buffers = _Buffers(
+        array_at(table[b], (n, WINDOW, WINDOW), np.uint8), array_at(table[b + 1], (n, NUM_STATE), np.float32),
+        array_at(table[b + 2], (n,), np.float32), array_at(table[b + 3], (n,), np.bool_),
+        array_at(table[b + 4], (n,), np.bool_), array_at(table[b + 5], (n, NUM_LOG), np.int32),
+        array_at(table[b + 6], (n,), np.float32))
+    return world_at(table[w:], n, trails), conditions, buffers
+
+
 @jit
-def begin_episodes(world, conditions, buffers, semantic, rows, first, last):
+def begin_episodes(table, semantic, rows, first, last):
     """Start the next episode of the worlds rows[first:last]."""
+    world, conditions, buffers = _opened(table)
     for k in range(first, last):
-        e = rows[k]
+        e = np.uint64(rows[k])
         generate_level(world, e, conditions, _next_seed(world, e, conditions))
         if semantic:
             observe_semantic(world, e, buffers.window[e], buffers.state[e])
 
 
 @jit
-def _step_worlds(world, conditions, buffers, semantic, actions, repeat, rows, first, last):
+def _step_worlds(table, semantic, actions, repeat, autoreset, rows, first, last):
     """Step the worlds rows[first:last], `repeat` times each or to the end of the episode, and log what ended."""
+    world, conditions, buffers = _opened(table)
     for k in range(first, last):
-        e = rows[k]
-        reward, ending = step_world(world, e, conditions, actions[e])
-        for _ in range(1, repeat):
-            if ending == ONGOING:
-                more, ending = step_world(world, e, conditions, actions[e])
-                reward += more
+        e = np.uint64(rows[k])
+        reward, ending = f32(0), ONGOING
+        for _ in range(repeat):
+            more, ending = step_world(world, e, conditions, actions[e])
+            reward = f32(reward + more)
+            if ending != ONGOING:
+                break
         buffers.reward[e] = reward
         buffers.terminated[e] = ending == TERMINATED
         buffers.truncated[e] = ending == TRUNCATED
@@ -107,6 +133,8 @@ def _step_worlds(world, conditions, buffers, semantic, actions, repeat, rows, fi
             write_log(world, e, buffers.log[e])
             buffers.log_return[e] = world.body[e, RETURN]
             world.slots[e, EPISODES] += 1
+            if autoreset:
+                generate_level(world, e, conditions, _next_seed(world, e, conditions))
         if semantic:
             observe_semantic(world, e, buffers.window[e], buffers.state[e])
 
@@ -125,15 +153,17 @@ def encode_conditions(distributions: Sequence[LevelDistribution]) -> Conditions:
                      d.sequential, d.permeable_wall])
         if listed:
             seeds.extend(d.levels)
-    return Conditions(np.array(floats, np.float32), np.array(ints, np.int64), np.array(seeds or [0], np.int64))
+    found = Conditions(np.array(floats, np.float32), np.array(ints, np.int64), np.array(seeds or [0], np.int64))
+    assert found.floats.shape[1] == NUM_FLOATS and found.ints.shape[1] == NUM_INTS  # as `_opened` reads them
+    return found
 
 
 class CoinRun(VecEnv):
     """N worlds of CoinRun on the CPU (see `envs.make_vec` for what the arguments mean).
 
     With several distributions the worlds are shared out evenly, the first N / D to the first distribution and so on.
-    `drawable` makes `frames` possible where the observation is semantic. Memory is about 15 kB per world, 30 kB with
-    frames, for which up to 240 MB of images are shared by the process.
+    `drawable` makes `frames` possible where the observation is semantic. Memory is about 17 kB per world, 32 kB with
+    frames, for which up to 180 MB of images are shared by the process.
     All returned arrays are overwritten by the next call.
     """
 
@@ -157,11 +187,15 @@ class CoinRun(VecEnv):
             truncated=np.zeros(n, np.bool_), log=np.zeros((n, NUM_LOG), np.int32), log_return=np.zeros(n, np.float32))
         self.style = style or default_style()
         if self._drawable:
-            self._frames = np.zeros(self.style.shape(n), np.uint8)
-        self._shared = (self.world, self.conditions, self._buffers, observation == "semantic")
+            self._pixels = np.zeros(FRAME * n + 1, np.uint8)
+            self._frames = self._pixels[:-1].reshape(self.style.shape(n))
+        sizes = n, self.world.trails.shape[1], len(self.conditions.floats), len(self.conditions.seeds)
+        self._table = np.append(addresses(self.world, self.conditions, self._buffers), np.array(sizes, np.uint64))
+        self._semantic = observation == "semantic"
         threads = max(1, min(threads, num_envs // WORLDS_PER_THREAD))
         self._threads = threads
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._pool: ThreadPoolExecutor | None = None
+        self._process = 0  # whose threads are in the pool: a forked child needs its own
         self._seed_streams(self.seed)
 
     def _seed_streams(self, seed: int) -> None:
@@ -181,9 +215,11 @@ class CoinRun(VecEnv):
 
     def _run(self, kernel, rows: np.ndarray, *arguments) -> None:
         """Run a kernel over the given worlds, shared out over the threads."""
-        if self._pool is None or len(rows) < 2 * WORLDS_PER_THREAD:
+        if self._threads == 1 or len(rows) < 2 * WORLDS_PER_THREAD:
             kernel(*arguments, rows, 0, len(rows))
             return
+        if self._pool is None or self._process != os.getpid():
+            self._pool, self._process = ThreadPoolExecutor(self._threads), os.getpid()
         bounds = np.linspace(0, len(rows), self._threads + 1).astype(int).tolist()
         futures = [self._pool.submit(kernel, *arguments, rows, a, b)
                    for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
@@ -201,7 +237,7 @@ class CoinRun(VecEnv):
         backgrounds = self.world.facts[rows, BACKGROUND]
         self._sprites.require(backgrounds)
         rows = rows[np.argsort(backgrounds, kind="stable")]  # worlds that share a background find it in the cache
-        self._run(render, rows, self.world, self._sprites.images, self._frames, self.style.channels_first)
+        self._run(render, rows, self.world, self._sprites.images, self._pixels, self.style.channels_first)
         return self._frames
 
     def frames(self, rows: np.ndarray | None = None) -> np.ndarray:
@@ -216,24 +252,21 @@ class CoinRun(VecEnv):
         if seed is not None:
             self.seed = seed
             self._seed_streams(seed)
-        self._run(begin_episodes, self._all_rows, *self._shared)
+        self._run(begin_episodes, self._all_rows, self._table, self._semantic)
         return self._observation(self._all_rows)
 
     def step(self, actions: np.ndarray, rows: np.ndarray | None = None, autoreset: bool = True) -> Step:
         """Apply actions as every `VecEnv`. Without autoreset, worlds whose episode ends stay as they are, so that the
         observation is their last; `begin` starts their next episode."""
         rows = self._all_rows if rows is None else self._checked_rows(rows)
-        self._run(_step_worlds, rows, *self._shared, self._checked(actions), self.action_repeat)
+        self._run(_step_worlds, rows, self._table, self._semantic, self._checked(actions), self.action_repeat, autoreset)
         b = self._buffers
-        ended = rows[(b.terminated | b.truncated)[rows]]
-        if autoreset and len(ended):
-            self._run(begin_episodes, ended, *self._shared)
         return Step(self._observation(rows), b.reward, b.terminated, b.truncated)
 
     def begin(self, rows: np.ndarray):
         """Start the next episode of the worlds `rows`; returns the observation of all."""
         rows = self._checked_rows(rows)
-        self._run(begin_episodes, rows, *self._shared)
+        self._run(begin_episodes, rows, self._table, self._semantic)
         return self._observation(rows)
 
     @property
@@ -265,6 +298,6 @@ class CoinRun(VecEnv):
         self._observation(self._all_rows)  # frames are drawn anew rather than saved
 
     def close(self) -> None:
-        if self._pool is not None:
+        if self._pool is not None and self._process == os.getpid():
             self._pool.shutdown()
-            self._pool = None
+        self._pool = None

@@ -13,7 +13,7 @@ from envs.coinrun.layout import (
     SIZE, TIME, TRAIL_LENGTH, WALL_MID, WALL_THEME, WINDOW, World, X, Y,
 )
 from envs.coinrun.pixels import (
-    HAS_THEMES, IMAGE_OF_CELL, NOTHING, PLAYER_HEIGHT, TRAIL_DROP, TRAIL_HEIGHT, TRAIL_OPACITY, TRAIL_RISE,
+    PLAYER_HEIGHT, TRAIL_DROP, TRAIL_HEIGHT, TRAIL_OPACITY, TRAIL_RISE,
     TRAIL_WIDTH, enemy_image, player_image,
 )
 
@@ -90,11 +90,10 @@ def _tiles(world: World, e: int) -> Iterator[_Item]:
     for x in range(centre_x - WINDOW // 2 - 1, centre_x + WINDOW // 2 + 2):
         for y in range(centre_y - WINDOW // 2 - 1, centre_y + WINDOW // 2 + 2):
             cell = world.grid[e, y, x] if 0 <= x < SIZE and 0 <= y < SIZE else WALL_MID
-            image = int(IMAGE_OF_CELL[cell] + HAS_THEMES[cell] * facts[WALL_THEME])
             if decoy and (x, y) == (facts[END_X], facts[END_Y]):
-                image = S.DECOY_IMAGE
-            if image != NOTHING:
-                yield _Item(image, x, y, 1, 1)
+                cell = S.DECOY
+            if cell in S.TILE_IMAGES:
+                yield _Item(S.TILE_IMAGES[cell] + int(facts[WALL_THEME]) * (cell in S.THEMED_CELLS), x, y, 1, 1)
 
 
 @lru_cache(maxsize=64)

@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from envs.jit import jit
+from envs.memory import array_at
+
 f32 = np.float32
 
 # grid cells (procgen's numbers; two are ours: HIDDEN is an invisible coin, PERMEABLE looks like wall and is none)
@@ -22,6 +25,7 @@ NUM_ACTIONS = 15  # 3 x 3 directions, then six that do nothing here
 (FREE, WALL, LAVA, CRATE_CELL, SAW_CELL, ENEMY_LEFT, ENEMY_RIGHT, COIN, DECOY_CELL) = range(9)
 NUM_CLASSES = 9
 WINDOW = 13  # cells seen across and down: procgen's visibility
+MARGIN = WINDOW // 2  # columns of wall on both sides of World.classes, so that no window leaves it sideways
 NUM_STATE = 7  # floats of the semantic state vector
 
 # appearance: how many themes each attribute has, and how many of them training may use (the rest is held out)
@@ -39,7 +43,8 @@ PREDRAWN = 256  # outputs drawn ahead when a level begins: its layout takes up t
 (X, Y, VX, VY, LAST_Y, GRAVITY, MAX_JUMP, MAX_SPEED, MIXRATE, AIR_CONTROL, BEST_X, BACKGROUND_SHIFT,
  RETURN, BODY_COLUMNS) = range(14)
 # columns of World.clock (int32): what changes every step
-(TIME, FLAGS, ACTION_X, COIN_STEP, END_STEP, TWISTER, EVENTS) = range(7)
+# (TWISTER: outputs of the level's generator that the game has asked for; DRAWN: those that were drawn from it)
+(TIME, FLAGS, ACTION_X, COIN_STEP, END_STEP, TWISTER, EVENTS, DRAWN) = range(8)
 # columns of World.facts (int32): what holds for the whole episode
 (SEED, COIN_X, COIN_Y, END_X, END_Y, NUM_ENEMIES, NUM_STATICS, BACKGROUND, WALL_THEME, AGENT_THEME, DIFFICULTY,
  NUM_SECTIONS, DANGER, OVERFLOW, DECOY, OPEN_ENDED, HORIZON, CORRELATED, SEPARATED, CONDITION) = range(20)
@@ -64,6 +69,9 @@ PLACEMENTS = ("end", "section_start", "langosco", "uniform_ground", "near_end", 
  C_AIR_CONTROL) = range(10)
 (C_EASY, C_PLACEMENT, C_CELL_X, C_CELL_Y, C_RESTYLE, C_HIDE_COIN, C_HORIZON, C_LOW, C_COUNT, C_LISTED, C_FIRST,
  C_SEQUENTIAL, C_PERMEABLE) = range(13)
+NUM_FLOATS, NUM_INTS = 10, 13
+# lengths of the rows of World.body, clock, facts and slots, some columns to spare
+BODY_ROW, CLOCK_ROW, FACTS_ROW, SLOTS_ROW = 16, 8, 24, 4
 
 RADIUS_X, RADIUS_Y, HALF = f32(0.5), f32(0.5787), f32(0.5)  # half sizes of the agent; of everything else
 ZERO, ONE, TWO = f32(0), f32(1), f32(2)
@@ -79,7 +87,7 @@ class World(NamedTuple):
     facts: np.ndarray  # int32 [N, 24]
     slots: np.ndarray  # int32 [N, 4]
     grid: np.ndarray  # uint8 [N, 64, 64], [y, x], y upwards
-    classes: np.ndarray  # uint8 [N, 64, 64], semantic classes of everything that does not move
+    classes: np.ndarray  # uint8 [N, 64, 6 + 64 + 6], semantic classes of everything that does not move
     terrain: np.ndarray  # uint8 [N, 5, 64]: per column the rows of layout.GROUND ... layout.BARRIER_ROW
     surface: np.ndarray  # uint8 [N, 64]: height of safe ground per column, 0 over pits and walls
     look: np.ndarray  # uint8 [N, 86]
@@ -89,28 +97,51 @@ class World(NamedTuple):
     crate_columns: np.ndarray  # uint64 [N]: bit x is set where column x has crates
     trails: np.ndarray  # float32 [N, MAX_ENEMIES, 9, 2], or one enemy only where frames are not drawn
     draws: np.ndarray  # uint32 [N, PREDRAWN]: first outputs of the level's generator
-    twister: np.ndarray  # uint32 [N, 624]: that generator, which goes on with the outputs after these
+    twister: np.ndarray  # uint32 [N, 624]: that generator, which goes on after `clock[DRAWN]` outputs
     level_stream: np.ndarray  # uint32 [N, 624]: generator of level seeds
 
 
 class Conditions(NamedTuple):
     """Level distributions as rows of numbers; world e draws its levels from row `facts[e, CONDITION]`."""
 
-    floats: np.ndarray  # float32 [D, 10]
-    ints: np.ndarray  # int64 [D, 13]
+    floats: np.ndarray  # float32 [D, NUM_FLOATS]
+    ints: np.ndarray  # int64 [D, NUM_INTS]
     seeds: np.ndarray  # int64 [S]: explicit level seeds of all distributions, one after the other
 
 
 def allocate(num_envs: int, trails: bool) -> World:
-    """Zeroed arrays for `num_envs` worlds (about 14 kB each, 17 kB with enemy trails, which only frames need)."""
+    """Zeroed arrays for `num_envs` worlds (about 15 kB each, 18 kB with enemy trails, which only frames need)."""
     n, zeros = num_envs, np.zeros
     return World(
-        body=zeros((n, 16), f32), clock=zeros((n, 8), np.int32), facts=zeros((n, 24), np.int32),
-        slots=zeros((n, 4), np.int32), grid=zeros((n, SIZE, SIZE), np.uint8),
-        classes=zeros((n, SIZE, SIZE), np.uint8), terrain=zeros((n, 5, SIZE), np.uint8),
+        body=zeros((n, BODY_ROW), f32), clock=zeros((n, CLOCK_ROW), np.int32), facts=zeros((n, FACTS_ROW), np.int32),
+        slots=zeros((n, SLOTS_ROW), np.int32), grid=zeros((n, SIZE, SIZE), np.uint8),
+        classes=np.full((n, SIZE, SIZE + 2 * MARGIN), WALL, np.uint8), terrain=zeros((n, 5, SIZE), np.uint8),
         surface=zeros((n, SIZE), np.uint8),
         look=zeros((n, NUM_LOOK), np.uint8), enemies=zeros((n, MAX_ENEMIES, 3), f32),
         enemy_themes=zeros((n, MAX_ENEMIES), np.uint8), statics=zeros((n, MAX_STATICS, 3), np.uint8),
         crate_columns=zeros(n, np.uint64),
         trails=zeros((n, MAX_ENEMIES if trails else 1, TRAIL_LENGTH, 2), f32),
         draws=zeros((n, PREDRAWN), np.uint32), twister=zeros((n, 624), np.uint32), level_stream=zeros((n, 624), np.uint32))
+
+
+def addresses(*groups: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Where the arrays' data are (uint64), in order. Kernels take them from there: handing over the arrays themselves
+    costs about as much as stepping ten worlds."""
+    assert all(array.flags.c_contiguous for arrays in groups for array in arrays)
+    return np.array([array.ctypes.data for arrays in groups for array in arrays], np.uint64)
+
+
+@jit(inline="always")
+def world_at(table, n, trails):
+    """The `World` of n worlds whose arrays start at the addresses in `table`; shapes are constants to the compiler."""
+    return World(
+        array_at(table[0], (n, BODY_ROW), np.float32), array_at(table[1], (n, CLOCK_ROW), np.int32),
+        array_at(table[2], (n, FACTS_ROW), np.int32), array_at(table[3], (n, SLOTS_ROW), np.int32),
+        array_at(table[4], (n, SIZE, SIZE), np.uint8),
+        array_at(table[5], (n, SIZE, SIZE + 2 * MARGIN), np.uint8),
+        array_at(table[6], (n, 5, SIZE), np.uint8), array_at(table[7], (n, SIZE), np.uint8),
+        array_at(table[8], (n, NUM_LOOK), np.uint8), array_at(table[9], (n, MAX_ENEMIES, 3), np.float32),
+        array_at(table[10], (n, MAX_ENEMIES), np.uint8), array_at(table[11], (n, MAX_STATICS, 3), np.uint8),
+        array_at(table[12], (n,), np.uint64), array_at(table[13], (n, trails, TRAIL_LENGTH, 2), np.float32),
+        array_at(table[14], (n, PREDRAWN), np.uint32), array_at(table[15], (n, 624), np.uint32),
+        array_at(table[16], (n, 624), np.uint32))

@@ -11,12 +11,13 @@ from envs.coinrun.coins import place_coin
 from envs.coinrun.layout import (
     AGENT_THEME, AGENT_THEMES, AIR_CONTROL, BACKGROUND, BACKGROUND_SHIFT, BACKGROUNDS, BARRIER, BARRIER_ROW, BEST_X,
     BODY_COLUMNS, C_AIR_CONTROL, C_APPEARANCE, C_CONTEXT, C_EASY, C_GRAVITY, C_HORIZON, C_MAX_JUMP, C_MAX_SPEED,
-    C_MIXRATE, C_PERMEABLE, C_PLACEMENT, C_RESTYLE, C_RHO, C_SUPERVISION, COIN_STEP, CONDITION, CRATE_CELL, CRATE_THEMES, DANGER,
-    DECOY, DECOY_CELL, DIFFICULTY, END_STEP, END_X, END_Y, ENEMY_THEMES, EVENTS, FLAGS, FREE, ACTION_X, COIN, GOAL,
-    GRAVITY, GROUND, HORIZON, LANGOSCO, LAST_Y, LAVA, LAVA_DEPTH, LAVA_MID, LAVA_TOP, LOOK_AGENT, LOOK_BACKGROUND,
-    LOOK_CRATE, LOOK_ENEMY, LOOK_WALL, MAX_ENEMIES, MAX_JUMP, MAX_SPEED, MAX_STATICS, MIXRATE, NUM_ENEMIES, NUM_LOOK,
-    NUM_SECTIONS, NUM_STATICS, OPEN_ENDED, OVERFLOW, PERMEABLE, PLATFORM, SAW_CELL, SEED, SIZE, SPACE, START_X, START_Y, TIME,
-    TRAIN_AGENTS, TRAIN_BACKGROUNDS, TRAIN_CRATES, TRAIN_ENEMIES, TRAIN_WALLS, TWISTER, WALL, WALL_MID, WALL_THEME,
+    ACTION_X, COIN, COIN_STEP, CONDITION, CRATE_CELL, CRATE_THEMES, C_MIXRATE, C_PERMEABLE, C_PLACEMENT, C_RESTYLE,
+    C_RHO, C_SUPERVISION, DANGER, DECOY, DECOY_CELL, DIFFICULTY, DRAWN, END_STEP, END_X, END_Y, ENEMY_THEMES, EVENTS,
+    FLAGS, FREE, GOAL, GRAVITY, GROUND, HORIZON, LANGOSCO, LAST_Y, LAVA, LAVA_DEPTH, LAVA_MID, LAVA_TOP, LOOK_AGENT,
+    LOOK_BACKGROUND, LOOK_CRATE, LOOK_ENEMY, LOOK_WALL, MARGIN, MAX_ENEMIES, MAX_JUMP, MAX_SPEED, MAX_STATICS, MIXRATE,
+    NUM_ENEMIES, NUM_LOOK, NUM_SECTIONS, NUM_STATICS, OPEN_ENDED, OVERFLOW, PERMEABLE, PLATFORM, SAW_CELL, SEED, SIZE,
+    SPACE, START_X, START_Y, TIME, TRAIN_AGENTS, TRAIN_BACKGROUNDS, TRAIN_CRATES, TRAIN_ENEMIES, TRAIN_WALLS, TWISTER,
+    WALL, WALL_MID, WALL_THEME,
     WALL_THEMES, WALL_TOP, X, Y, ZERO, f32,
 )
 from envs.coinrun.twister import hash_below, hash_unit, start_generator
@@ -143,13 +144,13 @@ def _write_classes(world, e):
     grid, classes, facts = world.grid[e], world.classes[e], world.facts[e]
     for y in range(SIZE):
         for x in range(SIZE):
-            classes[y, x] = CLASS_OF_CELL[grid[y, x]]
+            classes[y, MARGIN + x] = CLASS_OF_CELL[grid[y, x]]
     for i in range(facts[NUM_STATICS]):
-        x, y = world.statics[e, i, 0], world.statics[e, i, 1]
+        x, y = MARGIN + world.statics[e, i, 0], world.statics[e, i, 1]
         if classes[y, x] != COIN:
             classes[y, x] = SAW_CELL if world.statics[e, i, 2] == 0 else CRATE_CELL
-    if facts[DECOY] and classes[facts[END_Y], facts[END_X]] != COIN:
-        classes[facts[END_Y], facts[END_X]] = DECOY_CELL
+    if facts[DECOY] and classes[facts[END_Y], MARGIN + facts[END_X]] != COIN:
+        classes[facts[END_Y], MARGIN + facts[END_X]] = DECOY_CELL
 
 
 @jit
@@ -331,6 +332,7 @@ def generate_level(world, e, conditions, seed):
     facts[OPEN_ENDED] = hash_unit(seed, SALT_OPEN) < supervision
     facts[HORIZON] = np.int32(f32(conditions.ints[c, C_HORIZON]) * (f32(1) + supervision))
     world.clock[e, TWISTER] = p
+    world.clock[e, DRAWN] = draws.shape[0]
     _start(world, e, conditions, c, shift, context)
     place_coin(world, e, conditions, c, seed, section_columns, built, coin_section, broken)
     if conditions.ints[c, C_RESTYLE]:

@@ -9,9 +9,9 @@ import math
 import numpy as np
 
 from envs.coinrun.layout import (
-    ACTION_X, AIR_CONTROL, BARRIER, BEST_X, C_SPEC_QUALITY, COIN_STEP, COIN_X, COIN_Y, CONDITION, DIED, END_STEP,
-    END_X, END_Y, EVENTS, FACING_LEFT, FLAGS, FREE, GOAL, GRAVITY, HALF, HORIZON, LAST_Y, LAVA_MID, LAVA_TOP,
-    MAX_JUMP, MAX_SPEED, MIXRATE, NUM_ENEMIES, NUM_STATICS, ON_CRATE, ONE, OPEN_ENDED, RADIUS_X, RADIUS_Y, RETURN,
+    ACTION_X, AIR_CONTROL, BARRIER, BEST_X, C_SPEC_QUALITY, COIN_STEP, COIN_X, COIN_Y, CONDITION, DIED, DRAWN,
+    END_STEP, END_X, END_Y, EVENTS, FACING_LEFT, FLAGS, FREE, GOAL, GRAVITY, HALF, HORIZON, LAST_Y, LAVA_MID, LAVA_TOP,
+    MARGIN, MAX_JUMP, MAX_SPEED, MIXRATE, NUM_ENEMIES, NUM_STATICS, ON_CRATE, ONE, OPEN_ENDED, RADIUS_X, RADIUS_Y, RETURN,
     SIZE, SPACE, START_X, SUPPORTED, TIME, TIMED_OUT, TOUCHED_COIN, TOUCHED_END, TRAIL_LENGTH, TWISTER, TWO, VX, VY,
     WALL_MID, WALL_TOP, X, Y, ZERO, f32,
 )
@@ -49,10 +49,25 @@ def _cell(grid, x, y):
 
 @jit(inline="always")
 def _solid(cell):
-    return cell == WALL_MID or cell == WALL_TOP
+    return (cell == WALL_MID) | (cell == WALL_TOP)
 
 
-@jit
+@jit(inline="always")
+def _obstacle(cell):
+    """Whether enemies turn round at a cell."""
+    return (cell == WALL_MID) | (cell == WALL_TOP) | (cell == BARRIER)
+
+
+@jit(inline="always")
+def _corner_in_wall(grid, left, right, low, high):
+    """Whether a corner of a box lies in a wall, or outside the level."""
+    if left < ZERO or low < ZERO or right >= f32(SIZE) or high >= f32(SIZE):
+        return True
+    i, j, k, m = u64(i32(left)), u64(i32(right)), u64(i32(low)), u64(i32(high))
+    return _solid(grid[k, i]) | _solid(grid[k, j]) | _solid(grid[m, i]) | _solid(grid[m, j])
+
+
+@jit(forceinline=True)
 def is_supported(world, e):
     """Whether the agent stands on something it can jump from (`has_support`)."""
     body, grid = world.body[e], world.grid[e]
@@ -63,14 +78,13 @@ def is_supported(world, e):
     return (on_crate or _solid(_cell(grid, left, below)) or _solid(_cell(grid, right, below))) and body[VY] == ZERO
 
 
-@jit
+@jit(forceinline=True)
 def _move_agent(grid, x, y, dx, dy):
     """Displace the agent by (dx, dy), one of them 0, stopping at walls -> (x, y, blocked)."""
     nx, ny = f32(x + dx), f32(y + dy)
     left, right = f32(nx - PROBE_X), f32(nx + PROBE_X)
     low, high = f32(ny - PROBE_Y), f32(ny + PROBE_Y)
-    blocked = (_solid(_cell(grid, left, low)) or _solid(_cell(grid, left, high)) or
-               _solid(_cell(grid, right, low)) or _solid(_cell(grid, right, high)))
+    blocked = _corner_in_wall(grid, left, right, low, high)
     if blocked:
         if dx > ZERO:
             nx = f32(f32(math.floor(f32(nx + RADIUS_X))) - RADIUS_X)
@@ -117,7 +131,7 @@ def _move_enemy(grid, x, y, vx, dx, dy):
     return nx, ny, vx, blocked
 
 
-@jit
+@jit(inline="always")
 def _crates_near(columns, x):
     """Whether a crate column lies within 1.5 cells of x, so that scanning the crates can matter."""
     first = max(i32(x) - 2, 0)
@@ -181,67 +195,105 @@ def _crates_stop(world, e, is_agent, x, y, vx, vy, last_y):
     return x, y, vx, vy, held
 
 
-@jit
+@jit(forceinline=True)
+def _walks_freely(grid, columns, crates_hold, x, y, vx):
+    """Whether an enemy's next four sub-steps meet no wall, barrier or crate: it looks at all cells it may reach.
+
+    It must stand in one row, as all of procgen's do, and its speed must be below half a cell per step.
+    """
+    reach = f32(HALF + abs(vx))
+    left, right = f32(x - reach), f32(x + reach)
+    if left < ZERO or right >= f32(SIZE) or y < ONE or y >= f32(SIZE - 1) or abs(vx) >= HALF:
+        return False
+    j = u64(i32(y))
+    if i32(f32(y - PROBE_HALF)) != i32(j) or i32(f32(y + PROBE_HALF)) != i32(j):
+        return False
+    if crates_hold and (_crates_near(columns, f32(x - ONE)) or _crates_near(columns, f32(x + ONE))):
+        return False
+    return not (_obstacle(grid[j, u64(i32(left))]) | _obstacle(grid[j, u64(i32(x))]) |
+                _obstacle(grid[j, u64(i32(right))]))
+
+
+@jit(forceinline=True)
 def _move_enemies(world, e, agent_vy, crates_hold):
     """All enemies, highest index first, in four sub-steps each; returns whether a crate held one."""
-    grid = world.grid[e]
-    columns = world.crate_columns[e]
+    grid, enemies, columns = world.grid[e], world.enemies[e], world.crate_columns[e]
     last_y = world.body[e, LAST_Y]
     on_crate = False
-    for i in range(world.facts[e, NUM_ENEMIES] - 1, -1, -1):
-        x, y, vx = world.enemies[e, i, 0], world.enemies[e, i, 1], world.enemies[e, i, 2]
-        free = 0
-        for _ in range(4):
+    for k in range(world.facts[e, NUM_ENEMIES]):
+        i = u64(world.facts[e, NUM_ENEMIES] - 1 - k)
+        x, y, vx = enemies[i, 0], enemies[i, 1], enemies[i, 2]
+        if _walks_freely(grid, columns, crates_hold, x, y, vx):
             dx = f32(vx * f32(0.25))
-            x, y, vx, blocked_x = _move_enemy(grid, x, y, vx, dx, ZERO)
-            if dx == ZERO and crates_hold and _crates_near(columns, x):
-                x, y, vx, _, held = _crates_stop(world, e, False, x, y, vx, agent_vy, last_y)
-                blocked_x |= held
-                on_crate |= held
-            x, y, vx, blocked_y = _move_enemy(grid, x, y, vx, ZERO, ZERO)
-            if crates_hold and _crates_near(columns, x):
-                x, y, vx, _, held = _crates_stop(world, e, False, x, y, vx, agent_vy, last_y)
-                blocked_y |= held
-                on_crate |= held
-            if not blocked_x:
-                free += 1
-            if blocked_x and blocked_y:
-                break
-        if free != 4:
-            vx = f32(vx * f32(f32(free) / f32(4)))
-        world.enemies[e, i, 0], world.enemies[e, i, 1], world.enemies[e, i, 2] = x, y, vx
+            enemies[i, 0] = f32(f32(f32(f32(x + dx) + dx) + dx) + dx)
+        elif _move_enemy_among(world, e, i, agent_vy, last_y, crates_hold):
+            on_crate = True
     return on_crate
 
 
 @jit
-def _horizontal_first(tie, vx, vy, direction_x, direction_y):
+def _move_enemy_among(world, e, i, agent_vy, last_y, crates_hold):
+    """Enemy i in four sub-steps among walls, barriers and crates; returns whether a crate held it."""
+    grid, enemies, columns = world.grid[e], world.enemies[e], world.crate_columns[e]
+    x, y, vx = enemies[i, 0], enemies[i, 1], enemies[i, 2]
+    on_crate = False
+    free = 0
+    for _ in range(4):
+        dx = f32(vx * f32(0.25))
+        x, y, vx, blocked_x = _move_enemy(grid, x, y, vx, dx, ZERO)
+        if dx == ZERO and crates_hold and _crates_near(columns, x):
+            x, y, vx, _, held = _crates_stop(world, e, False, x, y, vx, agent_vy, last_y)
+            blocked_x |= held
+            on_crate |= held
+        x, y, vx, blocked_y = _move_enemy(grid, x, y, vx, ZERO, ZERO)
+        if crates_hold and _crates_near(columns, x):
+            x, y, vx, _, held = _crates_stop(world, e, False, x, y, vx, agent_vy, last_y)
+            blocked_y |= held
+            on_crate |= held
+        if not blocked_x:
+            free += 1
+        if blocked_x and blocked_y:
+            break
+    if free != 4:
+        vx = f32(vx * f32(f32(free) / f32(4)))
+    enemies[i, 0], enemies[i, 1], enemies[i, 2] = x, y, vx
+    return on_crate
+
+
+@jit(forceinline=True)
+def _horizontal_first(world, e, vx, vy, direction_x, direction_y):
     """Which axis a sub-step moves along first: an explicit vertical action, a horizontal one, speed, then a coin toss."""
     if direction_y != 0:
         return False
     if direction_x != 0:
         return True
     difference = f32(abs(vx) - abs(vy))
-    if difference == ZERO:
-        return not tie
-    return difference > ZERO
+    if difference != ZERO:
+        return difference > ZERO
+    clock = world.clock[e]
+    bits, clock[DRAWN] = output(world.twister[e], world.draws[e], clock[TWISTER] - 1, clock[DRAWN])
+    return (bits & np.uint32(1)) == 0
 
 
-@jit
+@jit(forceinline=True)
 def _hurt(world, e, x, y):
     """Whether the agent at (x, y) overlaps an enemy or a saw."""
-    for i in range(world.facts[e, NUM_ENEMIES]):
-        if abs(f32(world.enemies[e, i, 0] - x)) < HURT_X and abs(f32(world.enemies[e, i, 1] - y)) < HURT_Y:
+    enemies, statics = world.enemies[e], world.statics[e]
+    for k in range(world.facts[e, NUM_ENEMIES]):
+        i = u64(k)
+        if (abs(f32(enemies[i, 0] - x)) < HURT_X) & (abs(f32(enemies[i, 1] - y)) < HURT_Y):
             return True
-    for i in range(world.facts[e, NUM_STATICS]):
-        if world.statics[e, i, 2] == 0:
-            saw_x = f32(f32(world.statics[e, i, 0]) + HALF)
-            saw_y = f32(f32(world.statics[e, i, 1]) + HALF)
+    for k in range(world.facts[e, NUM_STATICS]):
+        i = u64(k)
+        if statics[i, 2] == 0:
+            saw_x = f32(f32(statics[i, 0]) + HALF)
+            saw_y = f32(f32(statics[i, 1]) + HALF)
             if abs(f32(saw_x - x)) < HURT_X and abs(f32(saw_y - y)) < HURT_Y:
                 return True
     return False
 
 
-@jit
+@jit(forceinline=True)
 def touches(world, e, x, y):
     """Events of the cells that the agent at (x, y) overlaps."""
     grid, facts = world.grid[e], world.facts[e]
@@ -259,13 +311,12 @@ def touches(world, e, x, y):
     return events
 
 
-@jit
+@jit(forceinline=True)
 def step_world(world, e, conditions, action):
     """One step of world e -> (reward float32, ONGOING | TERMINATED | TRUNCATED); `clock[EVENTS]` says what happened."""
     body, clock, facts, grid = world.body[e], world.clock[e], world.facts[e], world.grid[e]
     columns = world.crate_columns[e]
-    tie_bits = output(world.twister[e], world.draws[e], clock[TWISTER])
-    clock[TWISTER] += 1
+    clock[TWISTER] += 1  # one draw per step; it matters to `_horizontal_first` alone
     flags = clock[FLAGS]
 
     # action -> directions (set_action_xy)
@@ -301,7 +352,7 @@ def step_world(world, e, conditions, action):
     on_crate = _move_enemies(world, e, vy, crates and vy < ZERO)
     steps = max(i32(4.0 * math.sqrt(np.float64(f32(f32(vx * vx) + f32(vy * vy))))), i32(4))
     fraction = f32(1.0 / np.float64(steps))
-    horizontal_first = _horizontal_first((tie_bits & np.uint32(1)) != 0, vx, vy, direction_x, direction_y)
+    horizontal_first = _horizontal_first(world, e, vx, vy, direction_x, direction_y)
     x, y, last_y = body[X], body[Y], body[LAST_Y]
     free_x = 0
     free_y = 0
@@ -344,7 +395,7 @@ def step_world(world, e, conditions, action):
     return _settle(world, e, conditions, x, y)
 
 
-@jit
+@jit(forceinline=True)
 def _settle(world, e, conditions, x, y):
     """Record what the step touched -> (reward, how the episode stands)."""
     body, clock, facts = world.body[e], world.clock[e], world.facts[e]
@@ -360,7 +411,7 @@ def _settle(world, e, conditions, x, y):
             reward = f32(quality * COIN_REWARD)
             if facts[OPEN_ENDED]:
                 world.grid[e, facts[COIN_Y], facts[COIN_X]] = SPACE
-                world.classes[e, facts[COIN_Y], facts[COIN_X]] = FREE
+                world.classes[e, facts[COIN_Y], MARGIN + facts[COIN_X]] = FREE
             else:
                 ending = TERMINATED
     if events & TOUCHED_END:

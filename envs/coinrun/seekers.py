@@ -172,7 +172,7 @@ def _action(move, first):
     return i32(3 * (DIRECTIONS[move, 0] + 1) + (DIRECTIONS[move, 1] if first else 0) + 1)
 
 
-@jit
+@jit(allocates=True)
 def _search(world, e, conditions, kind, repeat, off_path_cost, search):
     """Best-first search from world e's state -> (state to head for, whether it touches the goal)."""
     facts = world.facts[e]
@@ -230,7 +230,7 @@ def _search(world, e, conditions, kind, repeat, off_path_cost, search):
     return best, False
 
 
-@jit
+@jit(allocates=True)
 def _plan(world, e, conditions, kind, repeat, search, plans):
     """Make world e's plan: to the goal, else to the nearest state on firm ground, else standing still for a while."""
     target, reached = _search(world, e, conditions, kind, repeat,
@@ -288,7 +288,7 @@ def _planned(world, e, repeat, plans):
     return decision
 
 
-@jit
+@jit(allocates=True)
 def _act(world, conditions, kind, repeat, search, plans, rows, actions):
     """Write the actions of the worlds `rows`."""
     for k in range(len(rows)):

@@ -11,42 +11,37 @@ import math
 import numpy as np
 
 from envs.coinrun.layout import (
-    ENEMY_LEFT, ENEMY_RIGHT, FACING_LEFT, FLAGS, HALF, MAX_JUMP, MAX_SPEED, NUM_ENEMIES, ON_CRATE, ONE, SIZE, VX, VY,
-    WALL, WINDOW, X, Y, ZERO, f32,
+    ENEMY_LEFT, ENEMY_RIGHT, FACING_LEFT, FLAGS, HALF, MARGIN, MAX_JUMP, MAX_SPEED, NUM_ENEMIES, ON_CRATE, ONE, SIZE,
+    VX, VY, WALL, WINDOW, X, Y, ZERO, f32,
 )
 from envs.coinrun.rules import is_supported
 from envs.jit import jit
 
-i32 = np.int32
-MIDDLE = WINDOW // 2
+i32, u64 = np.int32, np.uint64
 
 
-@jit
+@jit(forceinline=True)
 def observe_semantic(world, e, window, state):
     """Write world e's observation into `window` and `state`."""
-    body, classes, flags = world.body[e], world.classes[e], world.clock[e, FLAGS]
+    body, classes, enemies, flags = world.body[e], world.classes[e], world.enemies[e], world.clock[e, FLAGS]
     cell_x, cell_y = i32(body[X]), i32(body[Y])
-    first = max(MIDDLE - cell_x, 0)
-    last = min(SIZE - cell_x + MIDDLE, WINDOW)
+    first = u64(min(max(cell_x, 0), SIZE - 1))
     for i in range(WINDOW):
-        y = cell_y + MIDDLE - i
-        row = window[i]
+        y = cell_y + MARGIN - i
+        row = window[u64(i)]
         if y < 0 or y >= SIZE:
             for j in range(WINDOW):
                 row[j] = WALL
-            continue
-        source = classes[y]
-        for j in range(first):
-            row[j] = WALL
-        for j in range(first, last):
-            row[j] = source[cell_x - MIDDLE + j]
-        for j in range(last, WINDOW):
-            row[j] = WALL
-    for i in range(world.facts[e, NUM_ENEMIES]):
-        column = i32(math.floor(world.enemies[e, i, 0])) - cell_x + MIDDLE
-        row_index = cell_y + MIDDLE - i32(math.floor(world.enemies[e, i, 1]))
+        else:
+            source = classes[u64(y)]
+            for j in range(WINDOW):
+                row[j] = source[first + u64(j)]
+    for k in range(world.facts[e, NUM_ENEMIES]):
+        i = u64(k)
+        column = i32(math.floor(enemies[i, 0])) - cell_x + MARGIN
+        row_index = cell_y + MARGIN - i32(math.floor(enemies[i, 1]))
         if 0 <= column < WINDOW and 0 <= row_index < WINDOW:
-            window[row_index, column] = ENEMY_RIGHT if world.enemies[e, i, 2] > ZERO else ENEMY_LEFT
+            window[row_index, column] = ENEMY_RIGHT if enemies[i, 2] > ZERO else ENEMY_LEFT
     state[0] = f32(body[VX] / body[MAX_SPEED])
     state[1] = f32(body[VY] / body[MAX_JUMP])
     state[2] = f32(f32(body[X] - f32(cell_x)) - HALF)

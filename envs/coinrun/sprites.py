@@ -4,14 +4,13 @@
     sprites.require(world.facts[:, BACKGROUND])       # backgrounds are decoded when they are first needed
     render(world, 0, num_envs, sprites.images, frames, False)
 
-All images lie one after the other in one pool of premultiplied 0xAABBGGRR pixels. The pool reserves address space for
-every background (235 MB), but only those in use take memory. Flat colours (procgen's `use_monochrome_assets`) need no
-files.
-
 Frames are so small that a tile is sampled at every 25th pixel, a sprite at every 26th. Pixels that one drawing takes
 are therefore stored side by side, which saves the renderer most of its cache misses: pixel (x, y) of image k is
-`pixels[offset[k] + place_x[kind[k], x] + place_y[kind[k], y]]`. Backgrounds are stored in blocks of 32 x 32 pixels,
-one memory page each.
+`pixels[offset[k] + place_x[kind[k], x] + place_y[kind[k], y]]`, a premultiplied 0xAABBGGRR word. Opaque tiles are stored
+once more as bytes, in the order in which they are copied to a frame: `tiles[start:]` is [25, 25, 6, 6, 3] for the first
+sampled row and column, the further ones of both, and the colours. Backgrounds are rows of bytes, red first, in one pool
+that reserves address space for all of them (180 MB); only those in use take memory. Flat colours (procgen's
+`use_monochrome_assets`) need no files.
 """
 
 import threading
@@ -31,8 +30,8 @@ TILE = 128  # pixels across and down most images
 TILE_PERIOD, SPRITE_PERIOD = 25, 26  # distance of the pixels that one drawing samples
 TILES, SPRITES, PLAYERS, PLAIN = range(4)  # kinds of storage; PLAIN is for images of up to 17 x 17 pixels
 PLAIN_SIZE = 17
-BLOCK_BITS = 5
-BLOCK = 2**BLOCK_BITS  # pixels across and down a block of a background
+TILE_SPAN = 6  # at most so many pixels of a tile are drawn across or down
+SKY_PIXEL = 3  # bytes of a background's pixel
 BLACK = 0xFF000000
 
 # procgen's image types that are no grid cells, for their flat colours (coinrun.cpp, object-ids.h)
@@ -53,6 +52,12 @@ CRATE_IMAGE = SAW_TURNED_IMAGE + 1
 TRAIL_IMAGE = CRATE_IMAGE + L.CRATE_THEMES
 FIRST_BACKGROUND = TRAIL_IMAGE + 1
 NUM_IMAGES = FIRST_BACKGROUND + L.BACKGROUNDS
+
+NO_TILE = -1  # in `Images.tile_of_cell`
+DECOY = 127  # stands for a decoy there, which the grid does not know
+TILE_IMAGES = {L.WALL_MID: GROUND, L.WALL_TOP: GROUND_TOP, L.LAVA_MID: LAVA_IMAGE, L.LAVA_TOP: LAVA_TOP_IMAGE,
+               L.GOAL: COIN_IMAGE, L.PERMEABLE: GROUND, DECOY: DECOY_IMAGE}
+THEMED_CELLS = (L.WALL_MID, L.WALL_TOP, L.PERMEABLE)
 
 PLAYER_COLOURS = ("Beige", "Blue", "Green", "Pink", "Yellow")
 WALKERS = ("slimeBlock", "slimePurple", "slimeBlue", "slimeGreen", "mouse", "snail", "ladybug", "wormGreen", "wormPink")
@@ -89,13 +94,6 @@ def _places() -> tuple[np.ndarray, np.ndarray]:
 PLACE_X, PLACE_Y = _places()
 
 
-def background_places(height: int, width: int) -> np.ndarray:
-    """int64 [height, width]: where the pixels of a background are stored, from its offset on."""
-    x, y = np.arange(width), np.arange(height)[:, None]
-    blocks = -(-width // BLOCK)
-    return ((y // BLOCK * blocks + x // BLOCK) * BLOCK + y % BLOCK) * BLOCK + x % BLOCK
-
-
 class Images(NamedTuple):
     """What the renderer reads; see the module's description for how pixels are stored."""
 
@@ -103,11 +101,13 @@ class Images(NamedTuple):
     place_x: np.ndarray  # int32 [4, 256]
     place_y: np.ndarray  # int32 [4, 256]
     kind: np.ndarray  # int32 [NUM_IMAGES]
-    offset: np.ndarray  # int64 [NUM_IMAGES]
+    offset: np.ndarray  # int64 [NUM_IMAGES]: in `pixels`, for backgrounds in `sky`
     width: np.ndarray  # int32 [NUM_IMAGES]
     height: np.ndarray  # int32 [NUM_IMAGES]
-    opaque: np.ndarray  # bool [NUM_IMAGES]
     flat: np.ndarray  # bool [1]: one colour each, drawn by procgen's rules for rectangles
+    tiles: np.ndarray  # uint8: opaque tiles
+    tile_of_cell: np.ndarray  # int32 [WALL_THEMES, 128]: where a cell's tile starts in `tiles`, or `clear_tile`, or NO_TILE
+    sky: np.ndarray  # uint8: backgrounds
 
 
 class Sprites:
@@ -127,21 +127,19 @@ class Sprites:
         with self._lock:
             for number in np.unique(backgrounds):
                 if self._missing[number]:
-                    pixels = _read(self._files[number], premultiplied=False) | np.uint32(BLACK)
-                    start = self.images.offset[FIRST_BACKGROUND + number]
-                    self.images.pixels[start + background_places(*pixels.shape)] = pixels
+                    _sky_of(self.images, number)[:] = _read_sky(self._files[number])
                     self._missing[number] = False
 
     def image(self, number: int) -> np.ndarray:
         """One image as uint8 [height, width, 4], red first, premultiplied."""
         images = self.images
-        height, width, kind = images.height[number], images.width[number], images.kind[number]
         if number >= FIRST_BACKGROUND:
-            places = background_places(height, width)
-        else:
-            places = images.place_x[kind, :width] + images.place_y[kind, :height, None]
+            sky = _sky_of(images, number - FIRST_BACKGROUND)
+            return np.concatenate([sky, np.full_like(sky[:, :, :1], 255)], axis=2)
+        height, width, kind = images.height[number], images.width[number], images.kind[number]
+        places = images.place_x[kind, :width] + images.place_y[kind, :height, None]
         words = images.pixels[images.offset[number] + places]
-        return np.ascontiguousarray(words).view(np.uint8).reshape(height, width, 4)
+        return _as_bytes(words)
 
 
 @lru_cache(maxsize=8)
@@ -155,27 +153,62 @@ def load_sprites(use_backgrounds: bool = True, restrict_themes: bool = False,
     files = ([package_folder() / "data" / "assets" / f"{name}.png" for name in BACKGROUND_FILES]
              if use_backgrounds else [])
     shapes = [image.shape for image in images]
-    if files:
-        for file in files:
-            with Image.open(file) as header:
-                shapes.append((header.height, header.width))
-    else:
-        images.append(np.full((1, 1), BLACK, np.uint32))
-        shapes.append((1, 1))
+    for file in files:
+        with Image.open(file) as header:
+            shapes.append((header.height, header.width))
+    if not files:
+        shapes.append((1, 1))  # the black pixel that stands for all backgrounds
+    which = np.minimum(np.arange(NUM_IMAGES), len(shapes) - 1)
+    heights, widths = np.array(shapes, np.int32)[which].T
     kinds = [_kind(number) for number in range(len(images))]
     places = [PLACE_X[kind, :w] + PLACE_Y[kind, :h, None] for kind, (h, w) in zip(kinds, shapes, strict=False)]
-    sizes = [int(place.max()) + 1 for place in places]
-    sizes += [-(-h // BLOCK) * -(-w // BLOCK) * BLOCK**2 for h, w in shapes[len(images):]]
-    sizes = [-(-size // BLOCK**2) * BLOCK**2 for size in sizes]  # every image begins a memory page
-    offsets = np.concatenate([[0], np.cumsum(sizes)])
-    pixels = np.empty(offsets[-1], np.uint32)
-    for image, place, start in zip(images, places, offsets, strict=False):
+    starts = np.cumsum([0] + [int(place.max()) + 1 for place in places])
+    pixels = np.empty(starts[-1], np.uint32)
+    for image, place, start in zip(images, places, starts, strict=False):
         pixels[start + place] = image
-    which = np.minimum(np.arange(NUM_IMAGES), len(shapes) - 1)  # all backgrounds are the black pixel if there are none
-    heights, widths = np.array(shapes, np.int32)[which].T
-    opaque = np.array([k >= len(images) or bool((images[k] >= BLACK).all()) for k in which])
-    return Sprites(Images(pixels, PLACE_X, PLACE_Y, np.array([_kind(k) for k in which], np.int32), offsets[which],
-                          widths.copy(), heights.copy(), opaque, np.array([use_monochrome_assets])), files)
+    sky_starts = np.cumsum([0] + [SKY_PIXEL * h * w for h, w in shapes[len(images):]])
+    sky = np.empty(sky_starts[-1] + 1, np.uint8)  # pixels are read as words
+    if not files:
+        sky[:] = 0
+    tiles, tile_of_cell = _tile_tables(images)
+    return Sprites(Images(
+        pixels, PLACE_X, PLACE_Y, np.array([_kind(k) for k in which], np.int32),
+        np.concatenate([starts[:-1], sky_starts[:-1]])[which], widths.copy(), heights.copy(),
+        np.array([use_monochrome_assets]), tiles, tile_of_cell, sky), files)
+
+
+def clear_tile(number: int) -> int:
+    """How `tile_of_cell` tells of image `number`, which is partly transparent; its own inverse."""
+    return NO_TILE - 1 - number
+
+
+def _tile_tables(images: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """`Images.tiles` and `Images.tile_of_cell` (the decoy's at cell DECOY)."""
+    samples = np.minimum(np.arange(TILE_PERIOD)[:, None] + TILE_PERIOD * np.arange(TILE_SPAN), TILE - 1)
+    stored: list[np.ndarray] = []
+    tile_of_cell = np.full((L.WALL_THEMES, 128), NO_TILE, np.int32)
+    for cell, number in TILE_IMAGES.items():
+        for theme in range(L.WALL_THEMES):
+            k = number + theme * (cell in THEMED_CELLS)
+            if (images[k] < BLACK).any():
+                tile_of_cell[theme, cell] = clear_tile(k)
+                continue
+            tile_of_cell[theme, cell] = sum(block.size for block in stored)
+            block = images[k][samples[:, None, :, None], samples[None, :, None, :]]
+            stored.append(_as_bytes(block)[..., :3].ravel())
+    return np.concatenate(stored), tile_of_cell
+
+
+def _sky_of(images: Images, number: int) -> np.ndarray:
+    """Background `number` as a view of the pool, uint8 [height, width, 3]."""
+    shape = images.height[FIRST_BACKGROUND + number], images.width[FIRST_BACKGROUND + number], SKY_PIXEL
+    start = images.offset[FIRST_BACKGROUND + number]
+    return images.sky[start:start + np.prod(shape)].reshape(shape)
+
+
+def _as_bytes(words: np.ndarray) -> np.ndarray:
+    """0xAABBGGRR words as uint8 [..., 4], red first."""
+    return np.ascontiguousarray(words.astype("<u4")).view(np.uint8).reshape(*words.shape, 4)
 
 
 def _kind(number: int) -> int:
@@ -237,10 +270,15 @@ def _colour(kind: int, theme: int) -> np.ndarray:
     return np.full((TILE, TILE), BLACK | blue << 16 | green << 8 | red, np.uint32)
 
 
-def _read(path: Path, premultiplied: bool = True) -> np.ndarray:
-    """A PNG as 0xAABBGGRR words, colours multiplied by alpha with Qt's rounding unless told otherwise."""
+def _read(path: Path) -> np.ndarray:
+    """A PNG as 0xAABBGGRR words, colours multiplied by alpha with Qt's rounding."""
     with Image.open(path) as file:
         red, green, blue, alpha = np.moveaxis(np.asarray(file.convert("RGBA")).astype(np.uint32), -1, 0)
-    if premultiplied:
-        red, green, blue = ((c * alpha + (c * alpha >> 8) + 128) >> 8 for c in (red, green, blue))
+    red, green, blue = ((c * alpha + (c * alpha >> 8) + 128) >> 8 for c in (red, green, blue))
     return alpha << 24 | blue << 16 | green << 8 | red
+
+
+def _read_sky(path: Path) -> np.ndarray:
+    """A background as uint8 [height, width, 3]; what transparency it may have is ignored, as in procgen."""
+    with Image.open(path) as file:
+        return np.asarray(file.convert("RGBA"))[:, :, :SKY_PIXEL]

@@ -53,12 +53,16 @@ def start_generator(words, draws, seed):
 
 
 @jit
-def output(words, draws, n):
-    """Output number n (from 0) of a started generator; past `draws`, outputs must be asked for in order."""
+def output(words, draws, n, drawn):
+    """Output number n (from 0) of a started generator, asked for in rising order; past `draws`, the outputs up to it
+    are drawn first, `drawn` of them being drawn already. Returns the output and how many are drawn now."""
     if n < draws.shape[0]:
-        return draws[n]
-    v, _ = draw(words, n % WORDS)
-    return v
+        return draws[n], drawn
+    v = u32(0)
+    while drawn <= n:
+        v, _ = draw(words, drawn % WORDS)
+        drawn += 1
+    return v, drawn
 
 
 @jit

@@ -47,7 +47,8 @@ class ProcgenCoinRun(CoinRun):
         if drawable and observation != "pixels":
             raise ValueError("drawable: the procgen backend draws frames only as observations; use the native backend")
         for distribution in distributions:
-            _refuse_what_procgen_lacks(distribution)
+            if (reason := why_not(distribution)) is not None:
+                raise ValueError(reason)
         super().__init__(num_envs, distributions, seed, observation, 1, action_repeat, style)
         first = self.distributions[0]
         levels = first.levels if isinstance(first.levels, SeedRange) else SeedRange(0, 1)
@@ -142,7 +143,7 @@ class ProcgenCoinRun(CoinRun):
 
     def _begin(self, rows: np.ndarray) -> None:
         """Draw the next levels of these worlds, and make procgen's fresh episodes those levels."""
-        self._run(begin_episodes, rows, self.world, self.conditions, self._buffers, False)
+        self._run(begin_episodes, rows, self._table, False)
         self._bring_back(rows.tolist())
         for e in rows.tolist():
             self._write_level(e)
@@ -268,12 +269,12 @@ def _is_as_generated(distribution: LevelDistribution, first: LevelDistribution) 
             and d.horizon == LevelDistribution().horizon and d.physics == Physics())
 
 
-def _refuse_what_procgen_lacks(distribution: LevelDistribution) -> None:
+def why_not(distribution: LevelDistribution) -> str | None:
+    """What of a distribution cannot be expressed in procgen's states; None where it can be played."""
     if distribution.supervision > 0:
-        raise ValueError(f"backend 'procgen' cannot go on after the coin or show a decoy: supervision is "
-                         f"{distribution.supervision}, and must be 0 (backend 'native' can)")
-    if distribution.permeable_wall:
-        raise ValueError("backend 'procgen' has no walls to walk through: permeable_wall must be 0 (backend 'native' can)")
+        return (f"backend 'procgen' cannot go on after the coin or show a decoy: supervision is "
+                f"{distribution.supervision}, and must be 0 (backend 'native' can)")
     if distribution.spec_quality < 1:
-        raise ValueError(f"backend 'procgen' pays for the coin alone: spec_quality is {distribution.spec_quality}, "
-                         "and must be 1 (backend 'native' can)")
+        return (f"backend 'procgen' pays for the coin alone: spec_quality is {distribution.spec_quality}, "
+                "and must be 1 (backend 'native' can)")
+    return None

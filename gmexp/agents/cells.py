@@ -36,7 +36,7 @@ def _active_rows(window, look, rows):
     return n
 
 
-@jit
+@jit(allocates=True)
 def _sum_rows(window, look, weight, out):
     """out[b] += sum of the sample's rows of weight."""
     rows = np.empty(window.shape[1] + look.shape[1], np.int64)
@@ -49,7 +49,7 @@ def _sum_rows(window, look, weight, out):
                 target[h] += row[h]
 
 
-@jit
+@jit(allocates=True)
 def _scatter_rows(window, look, gradient, weight_gradient):
     """weight_gradient[row] += gradient[b] for every row of sample b."""
     rows = np.empty(window.shape[1] + look.shape[1], np.int64)
@@ -91,5 +91,10 @@ class CellLayer(nn.Module):
     def forward(self, window: Tensor, look: Tensor) -> Tensor:
         if window.device.type == "cpu":
             return _SumRows.apply(window, look, self.weight)
-        cells = torch.nn.functional.one_hot(window.long(), NUM_CLASSES)[..., 1:].flatten(1)
-        return torch.cat([cells, look], 1).to(self.weight.dtype) @ self.weight
+        return dense_cells(window, look) @ self.weight
+
+
+def dense_cells(window: Tensor, look: Tensor) -> Tensor:
+    """What the layer multiplies its weights with, written out: float32 [batch, ROWS] of zeros and ones."""
+    cells = torch.nn.functional.one_hot(window.long(), NUM_CLASSES)[..., 1:].flatten(1)
+    return torch.cat([cells, look], 1).float()

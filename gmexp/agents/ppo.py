@@ -8,7 +8,6 @@ viewed, never converted. One run uses one generator for everything it samples, s
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -28,6 +27,7 @@ ACTION_SETS = {
     "moves": tuple(range(9)),  # one of each
     "jumps": (1, 2, 4, 5, 7, 8),  # left, stay, right, each level or jumping
 }
+NAMES = ("ppo", "sb3_ppo")  # trainers of this configuration (see `gmexp.train.TRAINERS`)
 ADVANTAGE_FLOOR = 0.02  # added to the spread that advantages are divided by: without rewards they are noise, and stay small
 STATE_SCALE = 3.0  # the few motion features beside some eighty summed tile rows
 
@@ -36,7 +36,7 @@ STATE_SCALE = 3.0  # the few motion features beside some eighty summed tile rows
 class PPOConfig:
     """Hyperparameters; their values live in conf/agent/*.yaml."""
 
-    name: str
+    name: str  # of the trainer
     num_envs: int
     rollout: int  # steps per environment and iteration
     epochs: int
@@ -56,8 +56,8 @@ class PPOConfig:
     reward_scale: float
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[\w-]+", self.name):
-            raise ValueError(f"agent.name = {self.name!r} must consist of letters, digits, - and _: run ids contain it")
+        if self.name not in NAMES:
+            raise ValueError(f"agent.name = {self.name!r}: choose one of {', '.join(NAMES)}, which train such networks")
         if self.actions not in ACTION_SETS:
             raise ValueError(f"agent.actions = {self.actions!r}: choose one of {', '.join(ACTION_SETS)}")
         for name in ("num_envs", "rollout", "epochs", "minibatches", "width", "hidden", "action_repeat"):
@@ -292,13 +292,15 @@ def network_weights(arrays: Mapping[str, np.ndarray], network: nn.Module) -> dic
 class Policy:
     """A trained network that acts: samples from its policy, or takes the most probable action.
 
-    The noise of a slot's k-th action depends on the seed, the slot and k alone, so two evaluations that share seed and
-    levels share their luck, whoever else is still playing.
+    The noise of a slot's k-th action depends on the seed, the slot, k and the number of slots alone, so two evaluations
+    that share seed and levels share their luck, whoever else is still playing. `slots` is that number where an
+    environment has only the first of them.
     """
 
-    def __init__(self, network: Network, actions: str, seed: int, greedy: bool = False) -> None:
+    def __init__(self, network: Network, actions: str, seed: int, greedy: bool = False, slots: int = 0) -> None:
         self.network = network.eval()
         self.greedy = greedy
+        self._slots = slots
         self._device = next(network.parameters()).device
         self._generator = torch.Generator(self._device).manual_seed(seed)
         self._actions = torch.tensor(ACTION_SETS[actions], dtype=torch.int32, device=self._device)
@@ -309,7 +311,7 @@ class Policy:
         chosen = SemanticObservation(*(part[rows] for part in observation))
         logits, _ = self.network(Observation.of(chosen, self._device))
         if not self.greedy:
-            slots = len(observation.window)
+            slots = max(self._slots, len(observation.window))
             noise = torch.rand(slots, logits.shape[1], generator=self._generator, device=self._device)
             logits = logits + gumbel(noise[torch.from_numpy(rows).to(self._device)])
         return self._actions[logits.argmax(1)].numpy(force=True)

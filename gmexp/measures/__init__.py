@@ -2,6 +2,7 @@
 
     attribution   what the coin's presence and place cause, on the same levels with the same luck
     critic        what the value function makes of the coin, before and behind the level's end
+    factors       each factor of the ladder shifted alone
     magnitude     how far each shift moves observations and the policy's features
 
 Each measures one checkpoint and writes one file into the run's folder; `summary` brings the runs of a study together.

@@ -29,6 +29,7 @@ from gmexp import artefacts
 from gmexp.config import EvaluationPlan
 from gmexp.evaluate import Cell, cells, certified_levels, levels_folder, make_env
 from gmexp.intervals import paired_difference
+from gmexp.measures.origin import identity
 from gmexp.rollout import Actor, play
 from gmexp.seeding import stream
 from gmexp.train import Checkpoint
@@ -63,32 +64,28 @@ def arms(distribution: LevelDistribution) -> dict[str, LevelDistribution]:
             "hidden": dataclasses.replace(moved, hide_coin=True)}
 
 
-def arm_cells(training: LevelDistribution, plan: EvaluationPlan) -> list[tuple[str, Cell]]:
+def arm_cells(training: LevelDistribution, plan: EvaluationPlan, train_seed: int = 0) -> list[tuple[str, Cell]]:
     """Every arm of each shift that a plan attributes, at its highest grade."""
     highest = dataclasses.replace(plan, shifts=plan.attributed, grades=plan.grades and [max(plan.grades)], probes=[])
     return [(arm, dataclasses.replace(cell, distribution=distribution))
-            for cell in cells(training, highest) for arm, distribution in arms(cell.distribution).items()]
+            for cell in cells(training, highest, train_seed) for arm, distribution in arms(cell.distribution).items()]
 
 
 def measure(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable[[int], None]) -> Path:
     """Play a checkpoint in every arm -> attribution.parquet in the run's folder."""
-    planned = arm_cells(checkpoint.env.distribution(), plan)
+    planned = arm_cells(checkpoint.env.distribution(), plan, checkpoint.meta.train_seed)
     actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
     env = make_env([cell for _, cell in planned], plan, checkpoint.agent.action_repeat)
     columns = play_arms(actor, env, planned, plan, checkpoint.meta.run_id, levels_folder(checkpoint.path), on_progress)
     env.close()
-    origin = artefacts.provenance(None, identity(checkpoint, plan), "every level with the coin at the end, moved, hidden")
+    origin = artefacts.provenance(None, identity(checkpoint, plan, "attribution"),
+                                  "every level with the coin at the end, moved, hidden")
     return artefacts.write_table(checkpoint.path.with_name(FILE), columns, ArmEpisode, origin)
-
-
-def identity(checkpoint: Checkpoint, plan: EvaluationPlan) -> dict:
-    """What decides the file's content."""
-    return {"run": checkpoint.meta.config_hash, "plan": dataclasses.asdict(plan), "measure": "attribution"}
 
 
 def size(checkpoint: Checkpoint, plan: EvaluationPlan) -> int:
     """How many episodes `measure` plays."""
-    return len(arm_cells(checkpoint.env.distribution(), plan)) * plan.episodes
+    return len(arm_cells(checkpoint.env.distribution(), plan, checkpoint.meta.train_seed)) * plan.episodes
 
 
 def play_arms(actor: Actor, env, planned: list[tuple[str, Cell]], plan: EvaluationPlan, run_id: str,

@@ -18,11 +18,12 @@ import torch
 
 import envs
 from envs.coinrun.layout import COIN, END_X, END_Y, FREE, SIZE, WINDOW, X, Y
-from envs.distribution import split_levels
 from envs.vec import SemanticObservation
 from gmexp import artefacts
 from gmexp.agents.ppo import Network, Observation
 from gmexp.config import EvaluationPlan
+from gmexp.evaluate import held_out
+from gmexp.measures.origin import identity
 from gmexp.seeding import stream
 from gmexp.train import Checkpoint
 
@@ -47,23 +48,18 @@ def measure(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable[
     """Watch a checkpoint's critic -> critic.json in the run's folder."""
     distribution = dataclasses.replace(
         checkpoint.env.distribution(), rho=1.0, hide_coin=True, permeable_wall=WALL, horizon=STEPS,
-        levels=split_levels("evaluation", plan.slots), sequential=True)
+        levels=held_out(checkpoint.meta.train_seed, plan.slots), sequential=True)
     env = envs.make_vec("coinrun", plan.slots, distribution=distribution, seed=stream(plan.seed, "levels"),
                         action_repeat=checkpoint.agent.action_repeat)
     actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
     reward_scale = checkpoint.agent.reward_scale * 10
     profile, reached, passed = watch(checkpoint.network, actor, env, on_progress)
     env.close()
-    origin = artefacts.provenance(None, identity(checkpoint, plan), "the critic's value of the same states with and "
-                                                                    "without a coin at the end")
+    origin = artefacts.provenance(None, identity(checkpoint, plan, "critic"),
+                                  "the critic's value of the same states with and without a coin at the end")
     return artefacts.write_json(checkpoint.path.with_name(FILE), {
         "run_id": checkpoint.meta.run_id, "levels": plan.slots, "reached_end": int(reached.sum()),
         "passed_wall": int(passed.sum()), "profile": rows(profile, reward_scale)}, origin)
-
-
-def identity(checkpoint: Checkpoint, plan: EvaluationPlan) -> dict:
-    """What decides the file's content."""
-    return {"run": checkpoint.meta.config_hash, "plan": dataclasses.asdict(plan), "measure": "critic"}
 
 
 def size(checkpoint: Checkpoint, plan: EvaluationPlan) -> int:

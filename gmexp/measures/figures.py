@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from envs.shifts import FACTORS
 from gmexp import plotting
 from gmexp.measures import summary
 from gmexp.measures.attribution import EFFECTS
@@ -33,8 +36,8 @@ def attribution(study: Study) -> Figure | None:
         axis.set_title(EFFECT_TITLES[effect])
         axis.set_ylim(-0.28, 1.03)
         axis.set_xlim(-0.6, len(shifts) - 0.4)
-        axis.set_xticks(range(len(shifts)), [plotting.wrapped(f"{kind} {name.replace('_', ' ')}")
-                                             for kind, name in shifts])
+        axis.set_xticks(range(len(shifts)), [str(kind) for kind, _ in shifts])
+        axis.set_xlabel("shift (0: in distribution)")
     legend(figure, [entry(colour, condition) for condition, colour in colours.items()])
     return figure
 
@@ -63,40 +66,63 @@ def critic(study: Study) -> Figure | None:
     return figure
 
 
+def factors(study: Study) -> Figure | None:
+    """Capability and goal failure (by the probe) with each factor shifted alone."""
+    rows = _measures(study).factors
+    if not rows:
+        return None
+    colours = plotting.colours(row.condition for row in rows)
+    figure, (axes,) = canvas(PAGE, 2.6, 2)
+    for axis, (metric, title) in zip(axes, (("capability", "Capability"), ("goal_failure", "Goal failure, probed")),
+                                     strict=True):
+        for row in rows:
+            if row.probe == (metric == "goal_failure"):
+                x = FACTORS.index(row.factor) + plotting.dodge(list(colours).index(row.condition), len(colours))
+                _dots(axis, x, getattr(row, metric), colours[row.condition])
+        shares(axis, title)
+        axis.set_xlim(-0.6, len(FACTORS) - 0.4)
+        axis.set_xticks(range(len(FACTORS)), FACTORS)
+    legend(figure, [entry(colour, condition) for condition, colour in colours.items()])
+    return figure
+
+
 def magnitudes(study: Study) -> Figure | None:
-    """Capability and goal failure against how far each cell measurably is from training: a dot per cell."""
+    """Capability and goal failure against how far each cell measurably is from training: a line per shift, a marker per
+    condition."""
     rows = _measures(study).magnitudes
     if not rows or not study.rates.exists():
         return None
     cells = read_rates(study.rates).cells
     found = {(row.condition, row.shift_type, row.grade, row.probe): row for row in rows}
-    colours = plotting.colours(row.condition for row in rows)
-    axes_of = {"two_sample": "distance of observations (two-sample test)",
+    colours = plotting.colours(f"{cell.shift_type} {cell.shift_name.replace('_', ' ')}" for cell in cells)
+    markers = dict(zip(plotting.unique(row.condition for row in rows), "os^Dv<>", strict=False))
+    columns = {"two_sample": "distance of observations (two-sample test)",
                "feature_distance": "distance of policy features (energy coefficient)"}
-    figure, grid = canvas(PAGE, 4.4, len(axes_of), 2)
-    panels = {"capability": [cell for cell in cells if not cell.probe], "goal_failure": goal_cells(cells)}
-    for line, (metric, shown) in zip(grid, panels.items(), strict=True):
-        for axis, (magnitude, label) in zip(line, axes_of.items(), strict=True):
-            for cell in shown:
-                row = found.get((cell.condition, cell.shift_type, cell.grade, cell.probe))
-                rate = getattr(cell, metric)
-                if row is None or rate.mean is None:
-                    continue
-                distance = getattr(row, magnitude)
-                plotting.interval(axis, distance.mean, rate.mean, rate.low, rate.high, colours[cell.condition])
-                axis.plot([distance.low, distance.high], [rate.mean] * 2, color=colours[cell.condition], linewidth=0.7)
-                axis.annotate(str(cell.shift_type), (distance.mean, rate.mean), textcoords="offset points", xytext=(4, 3),
-                              fontsize=6.5, color=GREY)
-            shares(axis, "" if axis is not line[0] else {"capability": "Capability",
-                                                         "goal_failure": "Goal failure, given capability"}[metric])
-            if metric == "goal_failure":
+    panels = {"capability": ("Capability", [cell for cell in cells if not cell.probe]),
+              "goal_failure": ("Goal failure, given capability", goal_cells(cells))}
+    figure, grid = canvas(PAGE, 4.4, len(columns), len(panels))
+    for line, (metric, (title, shown)) in zip(grid, panels.items(), strict=True):
+        for axis, top, (magnitude, label) in zip(line, grid[0], columns.items(), strict=True):
+            for (name, colour), (condition, marker) in itertools.product(colours.items(), markers.items()):
+                points = [(getattr(row, magnitude).mean, getattr(cell, metric)) for cell in shown
+                          if name.startswith(f"{cell.shift_type} ") and cell.condition == condition
+                          and (row := found.get((condition, cell.shift_type, cell.grade, cell.probe))) is not None]
+                points = [(x, rate) for x, rate in points if rate.mean is not None]
+                axis.plot([x for x, _ in points], [rate.mean for _, rate in points], f"{marker}-", color=colour,
+                          markersize=4, linewidth=0.8)
+                for x, rate in points:
+                    axis.plot([x, x], [rate.low, rate.high], color=colour, linewidth=1)
+            shares(axis, title if axis is line[0] else "")
+            if axis is not top:
+                axis.sharex(top)
                 axis.set_xlabel(label)
-    legend(figure, [entry(colour, condition) for condition, colour in colours.items()])
+    legend(figure, [*(entry(colour, name) for name, colour in colours.items()),
+                    *(entry(GREY, condition, marker) for condition, marker in markers.items() if len(markers) > 1)])
     return figure
 
 
 def _measures(study: Study) -> summary.Measures:
-    return summary.read(study.measures) if study.measures.is_file() else summary.Measures((), (), ())
+    return summary.read(study.measures) if study.measures.is_file() else summary.Measures((), (), (), ())
 
 
 def _dots(axis: Axes, x: float, quantity: summary.Mean, colour: str) -> None:

@@ -29,12 +29,13 @@ from scipy.spatial.distance import cdist, pdist
 
 import envs
 from envs.coinrun.layout import COIN_X, COIN_Y, CORRELATED, END_X, END_Y, NUM_CLASSES
-from envs.distribution import LevelDistribution, split_levels
+from envs.distribution import LevelDistribution
 from envs.vec import SemanticObservation
 from gmexp import artefacts
 from gmexp.agents.ppo import Network, Observation
 from gmexp.config import EvaluationPlan
-from gmexp.evaluate import cells
+from gmexp.evaluate import cells, held_out
+from gmexp.measures.origin import identity
 from gmexp.rollout import Actor
 from gmexp.seeding import stream
 from gmexp.train import Checkpoint
@@ -73,9 +74,10 @@ class States(NamedTuple):
 def measure(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable[[int], None]) -> Path:
     """Measure the magnitude of every cell of a plan -> magnitude.parquet in the run's folder."""
     training = checkpoint.env.distribution()
-    planned = cells(training, plan)
-    reference = dataclasses.replace(training, levels=split_levels("validation", LEVELS), sequential=True)
-    distributions = [reference, *(dataclasses.replace(cell.distribution, levels=split_levels("evaluation", LEVELS))
+    seed = checkpoint.meta.train_seed
+    planned = cells(training, plan, seed)
+    reference = dataclasses.replace(training, levels=held_out(seed, LEVELS, "validation"), sequential=True)
+    distributions = [reference, *(dataclasses.replace(cell.distribution, levels=held_out(seed, LEVELS))
                                   for cell in planned)]
     actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
     states = visit(checkpoint.network, actor, distributions, checkpoint.agent.action_repeat,
@@ -84,13 +86,9 @@ def measure(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable[
                        float(there.place.mean()), two_sample(states[0], there, plan.seed),
                        energy_coefficient(states[0].features, there.features))
              for cell, there in zip(planned, states[1:], strict=True)]
-    origin = artefacts.provenance(None, identity(checkpoint, plan), "measured distance of each cell from training")
+    origin = artefacts.provenance(None, identity(checkpoint, plan, "magnitude"),
+                                  "measured distance of each cell from training")
     return artefacts.write_table(checkpoint.path.with_name(FILE), found, Magnitude, origin)
-
-
-def identity(checkpoint: Checkpoint, plan: EvaluationPlan) -> dict:
-    """What decides the file's content."""
-    return {"run": checkpoint.meta.config_hash, "plan": dataclasses.asdict(plan), "measure": "magnitude"}
 
 
 def size(checkpoint: Checkpoint, plan: EvaluationPlan) -> int:

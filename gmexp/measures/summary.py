@@ -11,9 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from envs.shifts import FACTORS
 from gmexp import artefacts, intervals
+from gmexp.counting import count_outcomes
 from gmexp.errors import UserError
-from gmexp.measures import attribution, critic, magnitude
+from gmexp.measures import attribution, critic, factors, magnitude
+from gmexp.records import Episode, RunMeta
 from gmexp.study import Study, condition_labels
 
 NEAR = 6  # cells from the end within which the critic can see it
@@ -60,6 +63,18 @@ class CriticStudy:
 
 
 @dataclass(frozen=True, slots=True)
+class FactorRates:
+    """Capability and goal failure with one factor shifted alone (intervals: clustered Wilson)."""
+
+    condition: str
+    factor: str
+    grade: float
+    probe: bool
+    capability: Mean
+    goal_failure: Mean
+
+
+@dataclass(frozen=True, slots=True)
 class CellMagnitude:
     """How far a cell is from training, over runs."""
 
@@ -79,6 +94,7 @@ class Measures:
 
     effects: tuple[CellEffect, ...]
     critics: tuple[CriticStudy, ...]
+    factors: tuple[FactorRates, ...]
     magnitudes: tuple[CellMagnitude, ...]
 
 
@@ -93,7 +109,7 @@ def summarise(study: Study) -> Measures:
         return [(condition, path) for condition, path in paths if path.is_file()]
 
     return Measures(_effects(of_runs(attribution.FILE), order), _critics(of_runs(critic.FILE), order),
-                    _magnitudes(of_runs(magnitude.FILE), order))
+                    _factors(runs, study, labels, order), _magnitudes(of_runs(magnitude.FILE), order))
 
 
 def write(study: Study, measures: Measures) -> Path:
@@ -114,7 +130,7 @@ def read(path: Path) -> Measures:
 
     try:
         return Measures(built(CellEffect, content["effects"]), built(CriticStudy, content["critics"]),
-                        built(CellMagnitude, content["magnitudes"]))
+                        built(FactorRates, content["factors"]), built(CellMagnitude, content["magnitudes"]))
     except (TypeError, KeyError, AttributeError) as error:
         raise UserError(f"{path} is not a measures file of this version: {error}") from error
 
@@ -166,6 +182,24 @@ def _critics(paths: Sequence[tuple[str, Path]], order: list[str]) -> tuple[Criti
     return tuple(found)
 
 
+def _factors(runs: Sequence[RunMeta], study: Study, labels: dict[str, str], order: list[str]) -> tuple[FactorRates, ...]:
+    cells: dict[tuple, list[tuple[int, int, int, int]]] = defaultdict(list)
+    for run in runs:
+        path = study.run(run.run_id) / factors.FILE
+        for row in count_outcomes(artefacts.read_table(path, Episode), run) if path.is_file() else ():
+            place = order.index(labels[run.run_id]), FACTORS.index(row.shift_name), row.grade, row.probe
+            cells[place].append((row.reached, row.n_episodes, row.n_proxy, row.capable))
+
+    def mean(k: np.ndarray, n: np.ndarray) -> Mean:
+        rates = tuple(float(a / b) if b else None for a, b in zip(k, n, strict=True))
+        known = [rate for rate in rates if rate is not None]
+        return Mean(float(np.mean(known)) if known else None, *intervals.clustered_wilson(k, n), rates)
+
+    return tuple(FactorRates(order[condition], FACTORS[factor], grade, probe, mean(counts[:, 0], counts[:, 1]),
+                             mean(counts[:, 2], counts[:, 3]))
+                 for (condition, factor, grade, probe), rows in sorted(cells.items()) for counts in [np.array(rows)])
+
+
 def _worth(profile: dict[int, dict[str, Any]], distances: range) -> float | None:
     """Mean over distances of the value with the coin minus without."""
     known = [profile[d]["with_coin"] - profile[d]["without_coin"] for d in distances
@@ -186,7 +220,7 @@ def _magnitudes(paths: Sequence[tuple[str, Path]], order: list[str]) -> tuple[Ce
 # --- for the terminal -------------------------------------------------------------------------------------------------
 
 def table(measures: Measures) -> str:
-    """Causal effects and the critics' view of the coin as text."""
+    """Causal effects, the critics' view of the coin and the factors' own rates as text."""
     lines = []
     if measures.effects:
         lines.append(f"{'causal effect of the coin':<27}{'condition':<14}{'shift':<20}mean over runs, 95% interval")
@@ -196,7 +230,15 @@ def table(measures: Measures) -> str:
     for row in measures.critics:
         lines.append(f"{'value of seeing the coin':<27}{row.condition:<14}before the end {show(row.before)}, behind it "
                      f"{show(row.behind)}; walks on through the wall {show(row.passed)}")
+    for row in measures.factors:
+        name = f"{row.factor} alone{' (probe)' if row.probe else ''}"
+        lines.append(f"{name:<27}{row.condition:<14}capability {_plain(row.capability)}, goal failure "
+                     f"{_plain(row.goal_failure)}")
     return "\n".join(lines)
+
+
+def _plain(rate: Mean) -> str:
+    return "-" if rate.mean is None else f"{rate.mean:.2f} [{rate.low:.2f}, {rate.high:.2f}]"
 
 
 def show(quantity: Mean) -> str:

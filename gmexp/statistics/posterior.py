@@ -82,8 +82,8 @@ class Posterior:
     def thinned(self, at_most: int) -> Posterior:
         """The same posterior with every k-th draw of each chain, the smallest k that leaves at most so many."""
         step = -(-len(self.rho) // self.chains // (at_most // self.chains))
-        return replace(self, **{name: array.reshape(self.chains, -1, *array.shape[1:])[:, ::step].reshape(
-            -1, *array.shape[1:]) for name, array in self.draws.items()})
+        kept = np.arange(len(self.rho)).reshape(self.chains, -1)[:, ::step].ravel()
+        return replace(self, **{name: array[kept] for name, array in self.draws.items()})
 
     def eta(self, stage: int, shift: int, x: np.ndarray, condition: int | None) -> np.ndarray:
         """Marginal logit [D]: about the logit of the mean over runs. A run's own logit is m eta + its effect.

@@ -1,6 +1,9 @@
 """The vector engine: reproducible, resumable, the same however its worlds are grouped."""
 
 import dataclasses
+import multiprocessing
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from envs import LevelDistribution, Physics, SeedRange, split_levels
 from envs.coinrun import layout as L
 from envs.coinrun.seekers import PROXY_SEEKER, Seeker
 from envs.outcome import NEVER
+from envs.procgen import binary as procgen
 
 MIXED = LevelDistribution(levels=split_levels("train", 50), rho=0.3, appearance=0.2, context=0.4, supervision=0.3,
                           spec_quality=0.5, horizon=80)
@@ -289,3 +293,43 @@ def test_bad_physics_splits_and_actions():
         env.step(np.zeros(3))
     with pytest.raises(IndexError, match="rows"):
         env.step(np.zeros(4), np.array([4]))
+
+
+def _play_in_child(queue, env):
+    env.step(np.full(256, 7))
+    queue.put(env.world.body[:, L.X].copy())
+
+
+def test_an_environment_with_threads_survives_a_fork():
+    env, other = _make(256, threads=2), _make(256)
+    for e in (env, other):
+        e.step(np.full(256, 7))
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=_play_in_child, args=(queue, env))
+    child.start()
+    played = queue.get(timeout=60)
+    child.join(timeout=60)
+    other.step(np.full(256, 7))
+    np.testing.assert_array_equal(played, other.world.body[:, L.X])
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux how much memory the process takes")
+@pytest.mark.parametrize(("backend", "count", "observation"), [
+    ("native", 256, "semantic"), ("native", 256, "pixels"), ("procgen", 16, "semantic"), ("procgen", 16, "pixels")])
+def test_making_and_closing_takes_no_memory(backend, count, observation):
+    if backend == "procgen" and not procgen.installed():
+        pytest.skip("procgen is not installed")
+
+    def resident():
+        return int(re.search(r"VmRSS:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
+
+    taken = []
+    for k in range(18):
+        env = envs.make_vec("coinrun", count, mode="easy", seed=k, threads=2, backend=backend, observation=observation)
+        env.reset()
+        env.step(np.full(count, 7))
+        env.close()
+        taken.append(resident())
+    world = 800 if backend == "procgen" else 17  # kB
+    assert max(taken[12:]) - max(taken[:6]) < 3 * count * world  # twelve more, and not the memory of three

@@ -31,13 +31,17 @@ def _broken(distribution):
     return (facts[:, L.COIN_X] != facts[:, L.END_X]) | (facts[:, L.COIN_Y] != facts[:, L.END_Y])
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_grade_0_is_the_training_distribution(kind):
-    shifted = shift(TRAINING, kind, 0.0)
+@pytest.mark.parametrize("move, what", [*((shift, kind) for kind in KINDS),
+                                        *((shift_factor, factor) for factor in FACTORS)])
+def test_grade_0_is_the_training_distribution(move, what):
+    """As a value; and bit for bit in levels, observations, frames, rewards and endings, for every type and factor."""
+    shifted = move(TRAINING, what, 0.0)
     assert shifted == TRAINING
-    ours, theirs = (envs.make_vec("coinrun", 8, distribution=d, seed=3) for d in (shifted, TRAINING))
+    ours, theirs = (envs.make_vec("coinrun", 8, distribution=d, seed=3, drawable=True) for d in (shifted, TRAINING))
     for a, b in zip(ours.reset(), theirs.reset(), strict=True):
         np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(ours.frames(), theirs.frames())
+    np.testing.assert_array_equal(ours.world.facts, theirs.world.facts)
     rng = np.random.default_rng(0)
     for _ in range(60):
         actions = rng.integers(6, 9, 8)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 
 from envs.coinrun.certify import certify
 from envs.distribution import SPLITS, LevelDistribution
+from envs.procgen import binary as procgen
 from gmexp import artefacts, rates, train
 from gmexp.agents.scripted import ScriptedAgent
 from gmexp.cli import main
 from gmexp.config import EvaluationPlan
 from gmexp.errors import UserError
-from gmexp.evaluate import Cell, cells, evaluate, make_env, play_cells
+from gmexp.evaluate import Cell, cells, evaluate, held_out, make_env, play_cells
 from gmexp.records import Episode, RunMeta
 from gmexp.study import Study
 from gmexp.train import load_checkpoint
@@ -23,8 +25,8 @@ from .fabricate import meta
 from .tiny import train_config
 
 TRAINING = LevelDistribution(mode="easy", appearance=0.0, horizon=300)
-PLAN = EvaluationPlan(shifts=[0, 1, 2, 3, 4], grades=[1.0], probes=[0, 1], attributed=[0, 3], episodes=8, slots=4, seed=0, greedy=False,
-                      clips=0)  # fmt: skip
+PLAN = EvaluationPlan(shifts=[0, 1, 2, 3, 4], grades=[1.0], probes=[0, 1], attributed=[0, 3], episodes=8,
+                      slots=4, seed=0, greedy=False, clips=0)  # fmt: skip
 RUN = meta("run", 0.0, 0)
 
 
@@ -50,6 +52,17 @@ def test_every_cell_walks_the_same_held_out_levels():
     train_split = SPLITS["train"]
     assert train_split.first + train_split.count <= SPLITS["validation"].first
     assert SPLITS["validation"].first + SPLITS["validation"].count <= whole.first
+
+
+def test_train_seeds_have_levels_of_their_own_that_conditions_share():
+    levels = [cells(training, PLAN, seed)[3].distribution.levels for seed in (0, 1, 2) for training in
+              (TRAINING, dataclasses.replace(TRAINING, rho=0.7))]
+    assert levels[::2] == levels[1::2]
+    seeds = [set(range(part.first, part.first + part.count)) for part in levels[::2]]
+    assert len(set.union(*seeds)) == 3 * PLAN.episodes
+    whole = SPLITS["evaluation"]
+    last = held_out(2**63 - 1, 200)
+    assert whole.first <= last.first and last.first + last.count <= whole.first + whole.count
 
 
 def test_grade_zero_is_the_training_distribution():
@@ -174,3 +187,27 @@ def test_a_checkpoint_is_evaluated_where_it_lies(checkpoint, tmp_path, capsys):
                  "evaluation.slots=4"]) == 0  # fmt: skip
     assert capsys.readouterr().out.strip() == str(moved.with_name("episodes.parquet"))
     assert artefacts.read_table(moved.with_name("episodes.parquet"), Episode).num_rows == 4
+
+
+# --- the real binary as the environment ------------------------------------------------------------------------------
+
+@pytest.mark.skipif(not procgen.installed(), reason="procgen is not installed: nothing to compare with")
+def test_both_backends_give_the_same_episodes(checkpoint, capsys):
+    plan = dataclasses.replace(PLAN, probes=[0, 3], episodes=8, slots=4)
+    native = artefacts.read_table(evaluate(checkpoint, plan), Episode)
+    overrides = [f"evaluation.{key}={getattr(plan, key)}" for key in ("shifts", "probes", "episodes", "slots", "seed")]
+    assert main(["evaluate", f"run={checkpoint.path}", "backend=procgen", "evaluation.greedy=false", *overrides]) == 0
+    told = capsys.readouterr()
+    assert "left out, since procgen cannot play them: extreme at 1" in told.err
+    path = checkpoint.path.with_name("episodes-procgen.parquet")
+    assert told.out.strip() == str(path)
+    binary = artefacts.read_table(path, Episode)
+    kept = native.filter(pc.less(native["shift_type"], 4))
+    assert binary.num_rows == kept.num_rows == 6 * 8
+    assert binary.equals(kept)
+
+
+def test_what_procgen_cannot_play_at_all_is_one_line(tmp_path):
+    partly = load_checkpoint(train.train(train_config(tmp_path, "env.spec_quality=0.5", iterations=1)))
+    with pytest.raises(UserError, match="pays for the coin alone"):
+        evaluate(partly, SMALL, backend="procgen")

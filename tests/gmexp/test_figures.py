@@ -16,7 +16,7 @@ from .fabricate import CONFIG, PUBLISHED, SHIFTS, Truth, curve, fabricate, fabri
 
 def test_every_figure_is_drawn_twice(finished):
     drawn = {path.name for path in finished.figures.iterdir()}
-    elsewhere = {"grades", "diversity", "attribution", "critic", "magnitudes"}  # need grades, conditions, measures
+    elsewhere = {"grades", "diversity", "attribution", "critic", "factors", "magnitudes"}  # need what this study lacks
     assert drawn == {f"{name}.{suffix}" for name in FIGURES if name not in elsewhere for suffix in ("png", "svg")}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 import envs
 from envs.distribution import LevelDistribution, split_levels
@@ -10,16 +11,18 @@ from envs.outcome import NEVER
 from envs.vec import EpisodeLog, SemanticObservation, Step, VecEnv
 from gmexp.rollout import play
 
-TRUE_RATE = 0.5
-SHORT, LONG = 1, 25  # steps of an episode that succeeds and of one that fails
+SHORT, LONG = 1, 25  # steps
 
 
 class Toy(VecEnv):
-    """Episodes succeed with probability 1/2; successes are short, failures long. The observation is the slot's clock."""
+    """Episodes succeed with a known probability and then last so many steps, else so many others.
 
-    def __init__(self, num_envs: int, seed: int) -> None:
+    The observation is the slot's clock.
+    """
+
+    def __init__(self, num_envs: int, seed: int, rate: float = 0.5, lengths: tuple[int, int] = (SHORT, LONG)) -> None:
         super().__init__(num_envs, [LevelDistribution()], seed, "semantic", 1)
-        self._rng = np.random.default_rng(seed)
+        self._rng, self._rate, self._lengths = np.random.default_rng(seed), rate, lengths
         self._clock = np.zeros(num_envs, np.int32)
         self._success = np.zeros(num_envs, bool)
         self._index = np.zeros(num_envs, np.int32)
@@ -28,7 +31,7 @@ class Toy(VecEnv):
 
     def _begin(self, rows: np.ndarray) -> None:
         self._clock[rows] = 0
-        self._success[rows] = self._rng.random(len(rows)) < TRUE_RATE
+        self._success[rows] = self._rng.random(len(rows)) < self._rate
 
     def _observation(self) -> SemanticObservation:
         return SemanticObservation(self._clock[:, None, None], self._clock[:, None], self._clock[:, None])
@@ -42,8 +45,8 @@ class Toy(VecEnv):
         self.moved.append(rows.copy())
         self._clock[rows] += 1
         ended = np.zeros(self.num_envs, bool)
-        ended[rows] = self._clock[rows] >= np.where(self._success[rows], SHORT, LONG)
-        self._log.coin_step[ended] = np.where(self._success[ended], SHORT, NEVER)
+        ended[rows] = self._clock[rows] >= np.where(self._success[rows], *self._lengths)
+        self._log.coin_step[ended] = np.where(self._success[ended], self._lengths[0], NEVER)
         self._log.length[ended] = self._clock[ended]
         self._log.index[ended] = self._index[ended]
         self._index[ended] += 1
@@ -86,16 +89,27 @@ def stop_at_a_total(env: Toy, episodes: int) -> float:
     return float(np.mean(successes[:episodes]))
 
 
-def test_stopping_at_a_total_is_biased_and_equal_shares_are_not():
-    slots, per_slot, repetitions = 50, 1, 40
-    naive = [stop_at_a_total(Toy(slots, seed), slots * per_slot) for seed in range(repetitions)]
+@pytest.mark.parametrize("rate", [0.3, 0.5, 0.7])
+@pytest.mark.parametrize("per_slot", [1, 3])
+@pytest.mark.parametrize("lengths", [(SHORT, LONG), (LONG, SHORT)], ids=["quick success", "quick failure"])
+def test_stopping_at_a_total_is_biased_and_equal_shares_are_not(rate, per_slot, lengths):
+    """A Monte Carlo of both estimators where the truth is known and outcomes differ in how long they take."""
+    slots, repetitions = 50, 40
+    naive = [stop_at_a_total(Toy(slots, seed, rate, lengths), slots * per_slot) for seed in range(repetitions)]
     ours = []
     for seed in range(repetitions):
-        log, _ = play(Idle(), Toy(slots, seed), per_slot)
+        log, _ = play(Idle(), Toy(slots, seed, rate, lengths), per_slot)
+        assert len(log.length) == slots * per_slot  # no fewer than the other
         ours.append((log.coin_step != NEVER).mean())
-    error = np.sqrt(TRUE_RATE * (1 - TRUE_RATE) / (slots * per_slot * repetitions))
-    assert abs(np.mean(ours) - TRUE_RATE) < 4 * error
-    assert np.mean(naive) > 0.9  # the trap is real: whatever is quick enough to be counted is a success
+    error = np.sqrt(rate * (1 - rate) / (slots * per_slot * repetitions))
+    assert abs(np.mean(ours) - rate) < 4 * error
+    bias = np.mean(naive) - rate
+    assert bias > 4 * error if lengths == (SHORT, LONG) else bias < -4 * error  # the trap is real
+
+
+def test_the_trap_at_its_worst():
+    """A true .5 that is measured as more than .9: whatever is quick enough to be counted is a success."""
+    assert np.mean([stop_at_a_total(Toy(50, seed), 50) for seed in range(40)]) > 0.9
 
 
 def test_every_slot_plays_equally_many_and_then_rests():

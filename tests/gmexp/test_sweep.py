@@ -44,8 +44,8 @@ def test_what_the_experiment_varies_is_crossed_unless_it_is_swept():
 
 
 def test_a_group_is_swept_by_its_files_and_keeps_what_is_fixed_below_it():
-    study = expand("agent=glob(pp*)", "agent.width=64")
-    assert study.conditions == [{"env.diversity": d, "agent": "ppo", "agent.width": 64} for d in (0.0, 0.3)]
+    study = expand("agent=glob(*ppo)", "agent.width=64")
+    assert study.conditions == [{"env.diversity": d, "agent": a, "agent.width": 64} for d in (0.0, 0.3) for a in ("ppo", "sb3_ppo")]
     assert {run.agent.width for run in training_runs(study)} == {64}
 
 

@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from envs.shifts import FACTORS
 from gmexp import artefacts, train
 from gmexp.cli import main
 from gmexp.errors import UserError
@@ -50,12 +51,17 @@ def test_every_measure_of_every_run_is_in_it(measured):
     assert {(m.condition, m.shift_type, m.grade, m.probe) for m in found.magnitudes} == {
         (condition, *cell) for condition in ("delta=0", "delta=0.3")
         for cell in ((0, 0.0, False), (0, 0.0, True), (3, 0.5, False), (3, 1.0, False))}
+    assert {(f.condition, f.factor, f.grade, f.probe) for f in found.factors} == {
+        (condition, factor, 1.0, probed) for condition in ("delta=0", "delta=0.3") for factor in FACTORS
+        for probed in (False, True)}
+    assert all(f.goal_failure.mean is None for f in found.factors if f.factor == "appearance" and not f.probe
+               and f.condition == "delta=0")  # nothing separates the goals
     assert found == summary.summarise(measured)
 
 
 def test_the_second_time_nothing_is_measured(measured, capsys):
     folder = measured.run(measured.gather()[0].run_id)
-    names = ("attribution.parquet", "critic.json", "magnitude.parquet")
+    names = ("attribution.parquet", "critic.json", "factors.parquet", "magnitude.parquet")
     before = [(folder / name).stat().st_mtime_ns for name in names]
     assert main(["measure", f"run={folder}", *FEW]) == 0
     assert [(folder / name).stat().st_mtime_ns for name in names] == before
@@ -68,17 +74,17 @@ def test_measuring_again_gives_the_same(measured, tmp_path):
     copy = Study(tmp_path)
     copy.run(run).parent.mkdir(parents=True)
     shutil.copytree(measured.run(run), copy.run(run))
-    for name in ("attribution.parquet", "critic.json", "magnitude.parquet"):
+    for name in ("attribution.parquet", "critic.json", "factors.parquet", "magnitude.parquet"):
         (copy.run(run) / name).unlink()
     assert main(["measure", f"run={copy.run(run)}", *FEW]) == 0
-    for name in ("attribution.parquet", "magnitude.parquet"):
+    for name in ("attribution.parquet", "factors.parquet", "magnitude.parquet"):
         old, new = (artefacts.pq.read_table(study.run(run) / name) for study in (measured, copy))
         assert old.equals(new)
     old, new = (artefacts.read_json(study.run(run) / "critic.json")["profile"] for study in (measured, copy))
     assert old == new
 
 
-@pytest.mark.parametrize("name", ["attribution", "critic", "magnitudes"])
+@pytest.mark.parametrize("name", ["attribution", "critic", "factors", "magnitudes"])
 def test_figures(measured, name):
     assert FIGURES[name](measured) is not None
 
@@ -90,7 +96,7 @@ def test_a_study_without_measures_has_none(tmp_path):
 
 def test_unknown_measures_are_refused_in_one_line(capsys):
     assert main(["measure", "run=x", "measures=[atribution]"]) == 2
-    assert "choose from attribution, critic, magnitude" in capsys.readouterr().err
+    assert "choose from attribution, critic, factors, magnitude" in capsys.readouterr().err
 
 
 def test_another_versions_file_is_refused(tmp_path, measured):

@@ -1,0 +1,72 @@
+"""Compiled code's own access to memory: arrays at known addresses, words and runs of bytes that lie anywhere."""
+
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
+
+
+@intrinsic
+def array_at(typing_context, address, shape, dtype):
+    """In compiled code: the C-contiguous array of this shape and dtype whose data start at an address (uint64)."""
+    kind = types.Array(dtype.dtype, len(shape), "C")
+
+    def build(context, builder, signature, arguments):
+        start, sizes, _ = arguments
+        sizes = [context.cast(builder, size, of, types.intp)
+                 for size, of in zip(cgutils.unpack_tuple(builder, sizes, kind.ndim), signature.args[1], strict=True)]
+        item = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(kind.dtype)))
+        strides = [item]
+        for size in reversed(sizes[1:]):
+            strides.insert(0, builder.mul(strides[0], size))
+        array = context.make_array(kind)(context, builder)
+        data = builder.inttoptr(start, context.get_data_type(kind.dtype).as_pointer())
+        populate_array(array, data=data, shape=sizes, strides=strides, itemsize=item, meminfo=None)
+        return array._getvalue()
+
+    return kind(types.uint64, shape, dtype), build
+
+
+def _byte(context, builder, array_type, array, index):
+    """Pointer to byte `index` of a uint8 array."""
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.gep(data, [index])
+
+
+@intrinsic
+def load_word(typing_context, source, index):
+    """In compiled code: the 32 bits from byte `index` of a uint8 array, wherever they lie."""
+    def build(context, builder, signature, arguments):
+        place = _byte(context, builder, signature.args[0], *arguments)
+        word = context.get_value_type(types.uint32)
+        loaded = builder.load(builder.bitcast(place, word.as_pointer()))
+        loaded.align = 1
+        return loaded
+
+    return types.uint32(source, types.uint64), build
+
+
+@intrinsic
+def store_word(typing_context, target, index, word):
+    """In compiled code: write 32 bits from byte `index` of a uint8 array on, wherever they lie."""
+    def build(context, builder, signature, arguments):
+        array, at, value = arguments
+        place = _byte(context, builder, signature.args[0], array, at)
+        builder.store(value, builder.bitcast(place, value.type.as_pointer())).align = 1
+        return context.get_dummy_value()
+
+    return types.void(target, types.uint64, types.uint32), build
+
+
+@intrinsic(prefer_literal=True)
+def copy_bytes(typing_context, target, at, source, start, count):
+    """In compiled code: target[at:at + count] = source[start:start + count] for uint8 arrays and a constant count."""
+    size = count.literal_value
+
+    def build(context, builder, signature, arguments):
+        to = _byte(context, builder, signature.args[0], *arguments[:2])
+        source_type = signature.args[2]
+        cgutils.raw_memcpy(builder, to, _byte(context, builder, source_type, *arguments[2:4]),
+                           context.get_constant(types.intp, size), 1)
+        return context.get_dummy_value()
+
+    return types.void(target, types.uint64, source, types.uint64, count), build

@@ -1,0 +1,140 @@
+"""`gmexp bench engine` and `gmexp bench train`: the commands; what is measured and how is in `benchmarks`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gmexp.errors import UserError
+from gmexp.keyvalue import Command, Option, choice, number, text, whole, wholes
+
+__all__ = ["main"]
+
+ENGINE = Command(
+    "bench engine", "steps per second of the native CoinRun beside procgen, SB3 over procgen, and EnvPool",
+    (Option("num_envs", wholes(1), [64, 256, 1024, 4096], "worlds stepped together"),
+     Option("rounds", whole(1), 5, "how often each is measured, in turns"),
+     Option("seconds", number(0.001), 1.0, "how long a measurement takes, at least a step"),
+     Option("mode", choice("easy", "hard"), "easy", "procgen's distribution mode"),
+     Option("threads", whole(1), 1, "threads of each"),
+     Option("seed", whole(0, 2**31 - 1), 0, "seed of levels and actions"),
+     Option("out", text("a folder"), "outputs/bench", "where engine-<mode>.json, .svg and .png go"),
+     Option("format", choice("text", "json"), "text", "output for people or for machines")),
+    "gmexp bench engine mode=hard format=json",
+    "Needs an installed procgen to compare with; EnvPool and Stable-Baselines3 are measured where they are installed.")
+
+TRAIN = Command(
+    "bench train", "training speed of our PPO beside a plain torch loop and stable-baselines3's",
+    (Option("num_envs", whole(1), 256, "environments"),
+     Option("rollout", whole(1), 64, "steps per environment and iteration"),
+     Option("epochs", whole(1), 2, "passes over a rollout"),
+     Option("minibatches", whole(1), 8, "updates of a pass"),
+     Option("width", whole(1), 128, "units of the first layer"),
+     Option("hidden", whole(1), 64, "units of the second"),
+     Option("rounds", whole(1), 5, "iterations of each that are measured, in turns"),
+     Option("seed", whole(0, 2**31 - 1), 0, "seed of levels and agents"),
+     Option("out", text("a folder"), "outputs/bench", "where train.json, .svg and .png go"),
+     Option("format", choice("text", "json"), "text", "output for people or for machines")),
+    "gmexp bench train rounds=3 format=json",
+    "stable-baselines3 and procgen are measured where they are installed.")
+
+
+def main(args: Sequence[str]) -> int:
+    """`gmexp bench engine|train key=value ...`"""
+    verbs = {"engine": (ENGINE, _engine), "train": (TRAIN, _train)}
+    if args and args[0] in ("-h", "--help", "help"):
+        print("\n\n".join(command.help() for command, _ in verbs.values()))
+        return 0
+    if not args or args[0] not in verbs:
+        raise UserError("what to measure is missing: gmexp bench engine or gmexp bench train")
+    command, measure = verbs[args[0]]
+    values = command.parse(args[1:])
+    return 0 if values is None else measure(values)
+
+
+def _engine(values: dict[str, Any]) -> int:
+    from envs.procgen.binary import ProcgenUnavailable, package_folder  # compiles and loads much that --help does not
+    from gmexp import artefacts
+    from gmexp.benchmarks.engine import bench_engine
+    from gmexp.benchmarks.figure import draw
+
+    out, output = Path(values.pop("out")), values.pop("format")
+    try:
+        package_folder()
+    except ProcgenUnavailable as error:
+        raise UserError(str(error)) from error
+    artefacts.check_writable(out)
+    report = bench_engine(**values)
+    origin = artefacts.provenance(None, values, "speed of the native engine beside those who run procgen's")
+    report["provenance"] = artefacts.plain(origin)
+    path = _write(out / f"engine-{values['mode']}.json", report, origin, draw(report))
+    print(json.dumps(report, indent=2) if output == "json" else f"{_text(report)}\n{path}")
+    return 0
+
+
+def _train(values: dict[str, Any]) -> int:
+    from gmexp import artefacts
+    from gmexp.benchmarks.figure import draw_training
+    from gmexp.benchmarks.training import bench_train
+    from gmexp.compilation import compile_kernels
+
+    out, output = Path(values.pop("out")), values.pop("format")
+    samples = values["num_envs"] * values["rollout"]
+    if samples % values["minibatches"] or samples < 2 * values["minibatches"]:
+        raise UserError(f"minibatches = {values['minibatches']} must divide num_envs x rollout = {samples} into parts of "
+                        "at least 2")
+    artefacts.check_writable(out)
+    compile_kernels()
+    report = bench_train(**values)
+    origin = artefacts.provenance(None, values, "training speed of our PPO beside others'")
+    report["provenance"] = artefacts.plain(origin)
+    path = _write(out / "train.json", report, origin, draw_training(report))
+    print(json.dumps(report, indent=2) if output == "json" else f"{_training_text(report)}\n{path}")
+    return 0
+
+
+def _write(path: Path, report: dict[str, Any], origin: Any, figures: dict[str, bytes]) -> Path:
+    """Write a report and its figure."""
+    from gmexp import artefacts
+
+    artefacts.write_json(path, {k: v for k, v in report.items() if k != "provenance"}, origin)
+    for suffix, data in figures.items():
+        artefacts.write_bytes(path.with_suffix(f".{suffix}"), data)
+    return path
+
+
+def _training_text(report: dict[str, Any]) -> str:
+    """Medians of game steps per CPU-second, peak memory and the ratios as a table."""
+    found = {m["contestant"]: m for m in report["measurements"]}
+    lines = [f"PPO on easy CoinRun, one thread, {report['rounds']} iterations each, on {report['provenance']['hardware']}",
+             f"{'':<28}{'steps per CPU-second':>22}{'per second':>14}{'peak MiB':>10}"]
+    for c in report["contestants"]:
+        m = found.get(c["name"])
+        lines.append(f"{c['label']:<28}" + (f"  {c['missing']}" if m is None else
+                     f"{m['steps_per_cpu_second']['median']:>22,.0f}{m['steps_per_second']['median']:>14,.0f}"
+                     f"{m['peak_memory_mib']:>10,.0f}"))
+    lines += [f"{name}: {ratio:.1f} per CPU-second, {report['ratios_per_second'][name]:.1f} per second"
+              for name, ratio in report["ratios"].items()]
+    return "\n".join(lines)
+
+
+def _text(report: dict[str, Any]) -> str:
+    """Medians of the steps per CPU-second (and per second) as a table, and the ratios."""
+    worlds = report["num_envs"]
+    lines = [f"CoinRun, {report['mode']}, {report['threads']} thread(s), {report['rounds']} rounds of "
+             f"{report['seconds']:g} s, on {report['provenance']['hardware']}",
+             "thousand steps per CPU-second, and per second in brackets:",
+             f"{'worlds':<20}" + "".join(f"{n:>18,}" for n in worlds)]
+    for c in report["contestants"]:
+        if c["missing"] is not None:
+            lines.append(f"{c['label']:<20}  {c['missing']}")
+            continue
+        rows = [m for m in report["measurements"] if m["contestant"] == c["name"]]
+        cells = (f"{m['steps_per_cpu_second']['median'] / 1000:,.1f} ({m['steps_per_second']['median'] / 1000:,.1f})"
+                 for m in rows)
+        lines.append(f"{c['label']:<20}" + "".join(f"{cell:>18}" for cell in cells))
+    lines += [f"{name}: {ratio:.1f} per CPU-second, {report['ratios_per_second'][name]:.1f} per second"
+              for name, ratio in report["ratios"].items()]
+    return "\n".join(lines)

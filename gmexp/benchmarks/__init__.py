@@ -1,0 +1,1 @@
+"""`gmexp bench`: how fast the engine is beside the others that run CoinRun."""

@@ -1,0 +1,182 @@
+"""Figure 2 of Langosco et al. (2022): objective and IID robustness failure, from their logs or from our episodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pyarrow.compute as pc
+from matplotlib.figure import Figure
+
+from gmexp import artefacts, intervals, plotting
+from gmexp.errors import UserError
+from gmexp.langosco import UNKNOWN, Logs, good_seeds, logs_of_cell
+from gmexp.plotting import COLUMN, GREY, OKABE_ITO, canvas, entry, legend, shares
+from gmexp.records import Episode
+from gmexp.study import Study
+
+SERIES = {"objective_robustness_failure": (OKABE_ITO[0], "objective robustness failure"),
+          "iid_robustness_failure": (OKABE_ITO[1], "IID robustness failure")}
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A mean over runs with its 95% interval (clustered Wilson), and each run's share; None is unknown."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    runs: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One training diversity: failures on good seeds, and on all."""
+
+    diversity: float
+    objective_robustness_failure: Share | None
+    iid_robustness_failure: Share | None
+    objective_robustness_failure_all_seeds: Share
+    iid_robustness_failure_all_seeds: Share
+
+
+@dataclass(frozen=True, slots=True)
+class Figure2:
+    """Their Figure 2: a point per training diversity, and the reference agents' line; None without a reference."""
+
+    points: tuple[Point, ...]
+    most_possible: Share | None  # reference agents' coin without marker on good seeds, the grey line
+    n_seeds: int  # level seeds of the test
+    n_good_seeds: int | None
+
+
+def objective_failure(logs: Logs) -> tuple[int, int] | None:
+    """(touched the marker, episodes) with the coin at random; deaths count among the episodes. None if unknown."""
+    return _fraction(logs.inv_coin_collected)
+
+
+def iid_failure(logs: Logs) -> tuple[int, int] | None:
+    """(did not collect the coin, episodes) on levels like those of training. None if unknown."""
+    return _fraction(np.where(logs.coin_collected == UNKNOWN, UNKNOWN, 1 - logs.coin_collected))
+
+
+def coin_without_marker(logs: Logs) -> tuple[int, int] | None:
+    """(collected the coin without the marker, episodes). None if unknown."""
+    flags = np.minimum(logs.coin_collected, np.where(logs.inv_coin_collected == UNKNOWN, UNKNOWN,
+                                                     1 - logs.inv_coin_collected))
+    sure = (logs.coin_collected == 0) | (logs.inv_coin_collected == 1)
+    return _fraction(np.where(sure, 0, flags))
+
+
+def _fraction(flags: np.ndarray) -> tuple[int, int] | None:
+    return None if (flags == UNKNOWN).any() else (int(flags.sum()), len(flags))
+
+
+def _share(fractions: Sequence[tuple[int, int] | None]) -> Share:
+    """Across runs. A run of which something is unknown makes the mean unknown; one without episodes is left out."""
+    rates = tuple(None if f is None or not f[1] else f[0] / f[1] for f in fractions)
+    if None in fractions or all(rate is None for rate in rates):
+        return Share(None, None, None, rates)
+    k, n = np.array(fractions).T
+    return Share(float(np.mean([rate for rate in rates if rate is not None])), *intervals.clustered_wilson(k, n), rates)
+
+
+def figure2(tests: Sequence[tuple[float, Logs]], iids: Sequence[tuple[float, Logs]] = (),
+            references: Sequence[Logs] = ()) -> Figure2:
+    """Their Figure 2.
+
+    Arguments:
+        tests: (training diversity, log) of each agent, all coins at random.
+        iids: the same agents on levels like those of their training.
+        references: logs of agents that want the end, coin at the end and marker at the random place (theirs were
+            trained without random coins). Without any it is unknown which seeds are good.
+
+    Like the authors' script it restricts all three rates to good seeds; those over all seeds stand beside them.
+    """
+    for diversity, log in tests:
+        if (log.rand_coin != 1).any():
+            raise UserError(f"a test log at diversity {diversity:g} has the coin at the end in row "
+                            f"{np.flatnonzero(log.rand_coin != 1)[0] + 1}: the test places every coin at random")
+    good = good_seeds(references) if references else None
+
+    def on_good(log: Logs) -> Logs:
+        return log.take(np.isin(log.seed, good))
+
+    points = []
+    for diversity in sorted({d for d, _ in tests} | {d for d, _ in iids}):
+        test, iid = ([log for d, log in logs if d == diversity] for logs in (tests, iids))
+        points.append(Point(
+            diversity,
+            None if good is None else _share([objective_failure(on_good(log)) for log in test]),
+            None if good is None else _share([iid_failure(on_good(log)) for log in iid]),
+            _share([objective_failure(log) for log in test]), _share([iid_failure(log) for log in iid])))
+    seeds = np.unique(np.concatenate([log.seed for _, log in tests])) if tests else np.array([], np.int64)
+    line = _share([coin_without_marker(on_good(log)) for log in references]) if references else None
+    return Figure2(tuple(points), line, len(seeds), None if good is None else int(np.isin(seeds, good).sum()))
+
+
+def study_logs(root: Path) -> tuple[list[tuple[float, Logs]], list[tuple[float, Logs]], list[Logs]]:
+    """(tests, in-distribution logs, references) of one of our studies, for `figure2`.
+
+    The test is the goal probe of shift 0: training's own levels, but with every coin away from the end. References are
+    the runs of the lowest training diversity, in distribution. Whether a marker at the probe's coin would have been
+    touched there is the scripted proxy-seeker's answer: it is what certifies a level as separated.
+    """
+    study = Study(root)
+    runs = [(run, artefacts.read_table(study.episodes(run.run_id), Episode)) for run in study.runs()]
+    tests, iids, references = [], [], []
+    for run, episodes in runs:
+        test, iid = (logs_of_cell(episodes, 0, 0.0, probe) for probe in (True, False))
+        tests.append((run.train_diversity, test))
+        iids.append((run.train_diversity, iid))
+        if run.train_diversity == min(run.train_diversity for run, _ in runs):
+            cell = pc.and_(pc.equal(episodes["shift_type"], 0), episodes["probe"])
+            probed = episodes.filter(cell)
+            certified = dict(zip(probed["level_seed"].to_pylist(), probed["separated"].to_pylist(), strict=True))
+            marker = np.array([not certified[s] if s in certified else UNKNOWN for s in iid.seed.tolist()], np.int64)
+            references.append(iid._replace(inv_coin_collected=marker))
+    return tests, iids, references
+
+
+# --- drawing ----------------------------------------------------------------------------------------------------------
+
+def write(found: Figure2, folder: Path) -> list[Path]:
+    """Write figure2.png and figure2.svg."""
+    with matplotlib.rc_context(plotting.STYLE):
+        figure = draw(found)
+        return [artefacts.write_bytes(folder / f"figure2.{suffix}", plotting.render(figure, suffix))
+                for suffix in ("png", "svg")]
+
+
+def draw(found: Figure2) -> Figure:
+    """Failure against training diversity in even steps: runs as dots, their mean and interval; the reference as a line.
+
+    On good seeds, or on all where it is unknown which are good.
+    """
+    good = found.n_good_seeds is not None
+    figure, ((axis,),) = canvas(COLUMN, 2.7, 1)
+    for order, (name, (colour, _)) in enumerate(SERIES.items()):
+        known = {}
+        for x, point in enumerate(found.points):
+            share = getattr(point, name if good else f"{name}_all_seeds")
+            if share.mean is not None:
+                known[x + 0.25 * plotting.dodge(order, len(SERIES))] = share
+        axis.plot(list(known), [share.mean for share in known.values()], "--", color=colour, linewidth=1)
+        for x, share in known.items():
+            runs = [rate for rate in share.runs if rate is not None]
+            axis.scatter(x + np.linspace(-0.05, 0.05, len(runs)), runs, s=9, color=colour, alpha=0.4, linewidth=0,
+                         zorder=2)
+            plotting.interval(axis, x, share.mean, share.low, share.high, colour)
+    handles = [entry(colour, label) for colour, label in SERIES.values()]
+    if found.most_possible is not None and found.most_possible.mean is not None:
+        axis.axhline(found.most_possible.mean, color=GREY, linestyle="--", linewidth=1)
+        handles.append(entry(GREY, "most possible (reference agents)", marker=""))
+    shares(axis, "On good seeds" if good else "On all seeds")
+    axis.set_xticks(range(len(found.points)), [f"{100 * point.diversity:g}%" for point in found.points])
+    axis.set_xlim(-0.5, len(found.points) - 0.5)
+    axis.set_xlabel("training levels with a random coin")
+    legend(figure, handles, columns=1)
+    return figure

@@ -1,0 +1,52 @@
+"""Each factor of the ladder shifted alone, so that an effect can be traced to what shifted.
+
+The same held-out levels as in the ladder, once as the factor makes them and once with every level separating coin and
+end (the goal probe), because a factor that leaves the correlation alone shows no goal failure by itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+from envs.distribution import LevelDistribution
+from envs.shifts import FACTORS, probe, shift_factor
+from gmexp import artefacts
+from gmexp.config import EvaluationPlan
+from gmexp.errors import UserError
+from gmexp.evaluate import Cell, held_out, levels_folder, make_env, play_cells
+from gmexp.records import Episode
+from gmexp.measures.origin import identity
+from gmexp.seeding import stream
+from gmexp.train import Checkpoint
+
+FILE = "factors.parquet"
+
+
+def factor_cells(training: LevelDistribution, plan: EvaluationPlan, train_seed: int = 0) -> list[Cell]:
+    """Every factor alone at the plan's highest grade, and its probe; named by the factor, of shift type 0."""
+    grade = max(plan.grades, default=1.0)
+    unseen = dataclasses.replace(training, levels=held_out(train_seed, plan.episodes), sequential=True)
+    try:
+        shifted = {factor: shift_factor(unseen, factor, grade) for factor in FACTORS}
+    except ValueError as error:
+        raise UserError(f"the factors do not fit the training distribution: {error}") from error
+    return [Cell(0, factor, grade, probed, probe(distribution) if probed else distribution)
+            for factor, distribution in shifted.items() for probed in (False, True)]
+
+
+def measure(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable[[int], None]) -> Path:
+    """Play a checkpoint with every factor shifted alone -> factors.parquet in the run's folder."""
+    planned = factor_cells(checkpoint.env.distribution(), plan, checkpoint.meta.train_seed)
+    env = make_env(planned, plan, checkpoint.agent.action_repeat)
+    actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
+    columns = play_cells(actor, env, planned, plan, checkpoint.meta, levels_folder(checkpoint.path), on_progress)
+    env.close()
+    origin = artefacts.provenance(None, identity(checkpoint, plan, "factors"), "episodes with each factor shifted alone")
+    return artefacts.write_table(checkpoint.path.with_name(FILE), columns, Episode, origin)
+
+
+def size(checkpoint: Checkpoint, plan: EvaluationPlan) -> int:
+    """How many episodes `measure` plays."""
+    return len(factor_cells(checkpoint.env.distribution(), plan, checkpoint.meta.train_seed)) * plan.episodes

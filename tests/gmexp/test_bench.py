@@ -1,0 +1,108 @@
+"""The benchmark runs, says what it measured, and what it could not; how fast anything is, is not tested."""
+
+import json
+
+import pytest
+import torch
+
+from envs.procgen import binary as procgen
+from gmexp import bench
+from gmexp.artefacts import read_json
+from gmexp.benchmarks import engine, training
+from gmexp.benchmarks.contestants import CONTESTANTS, Contestant, Unavailable
+from gmexp.errors import UserError
+
+TINY = ["num_envs=[2,4]", "rounds=2", "seconds=0.001"]
+needs_procgen = pytest.mark.skipif(not procgen.installed(), reason="procgen is not installed: nothing to compare with")
+
+
+@needs_procgen
+@pytest.mark.parametrize("mode", ["easy", "hard"])
+def test_a_tiny_benchmark(mode, tmp_path, capsys):
+    assert bench.main(["engine", *TINY, f"mode={mode}", f"out={tmp_path}", "format=json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report == read_json(tmp_path / f"engine-{mode}.json")
+    assert {"command", "hardware", "versions", "created_utc"} <= report["provenance"].keys()
+    present = [c["name"] for c in report["contestants"] if c["missing"] is None]
+    assert [c["name"] for c in report["contestants"]] == list(CONTESTANTS)
+    assert {"procgen", "semantic", "pixels"} <= set(present)
+    assert {(m["contestant"], m["num_envs"]) for m in report["measurements"]} == {(c, n) for c in present for n in (2, 4)}
+    for m in report["measurements"]:
+        assert len(m["rounds"]) == 2
+        for r in m["rounds"]:
+            assert r["steps"] > 0 and r["steps"] % m["num_envs"] == 0
+        for key in ("steps_per_cpu_second", "steps_per_second"):
+            assert 0 < m[key]["low"] <= m[key]["median"] <= m[key]["high"]
+    for ratios in (report["ratios"], report["ratios_per_second"]):
+        assert {"semantic_vs_procgen", "pixels_vs_procgen"} <= ratios.keys()
+        assert "procgen_vs_procgen" not in ratios and min(ratios.values()) > 0
+    for suffix, head in (("png", b"\x89PNG"), ("svg", b"<?xml")):
+        assert (tmp_path / f"engine-{mode}.{suffix}").read_bytes().startswith(head)
+
+
+@needs_procgen
+def test_who_is_missing_is_named(tmp_path, capsys, monkeypatch):
+    def absent(num_envs, settings):
+        raise Unavailable("not installed")
+
+    monkeypatch.setitem(engine.CONTESTANTS, "envpool", Contestant("EnvPool", ("envpool",), absent))
+    assert bench.main(["engine", *TINY, f"out={tmp_path}"]) == 0
+    out = capsys.readouterr().out
+    assert "EnvPool               not installed" in out and "envpool_vs_procgen" not in out
+    assert "semantic_vs_procgen" in out
+
+
+@pytest.mark.parametrize("args", [[], ["num_envs=8"], ["engine", "num_envs=[]"], ["engine", "num_envs=[0]"],
+                                  ["engine", "rounds=0"], ["engine", "seconds=0"], ["engine", "mode=extreme"],
+                                  ["engine", "treads=2"]])
+def test_mistakes_are_one_line(args):
+    with pytest.raises(UserError) as caught:
+        bench.main(args)
+    assert "\n" not in str(caught.value)
+
+
+def test_without_procgen(monkeypatch):
+    def missing():
+        raise procgen.ProcgenUnavailable("procgen is not installed: pip install ...")
+
+    monkeypatch.setattr(procgen, "package_folder", missing)
+    with pytest.raises(UserError, match="not installed"):
+        bench.main(["engine"])
+
+
+# --- training ---------------------------------------------------------------------------------------------------------
+
+@needs_procgen
+def test_a_tiny_training_benchmark(tmp_path, capsys):
+    pytest.importorskip("stable_baselines3")
+    tiny = ["num_envs=8", "rollout=8", "minibatches=2", "width=8", "hidden=8", "rounds=2"]
+    assert bench.main(["train", *tiny, f"out={tmp_path}", "format=json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report == read_json(tmp_path / "train.json")
+    assert [m["contestant"] for m in report["measurements"]] == list(training.CONTESTANTS)
+    for m in report["measurements"]:
+        assert 0 < m["steps_per_cpu_second"]["low"] <= m["steps_per_cpu_second"]["high"] and m["peak_memory_mib"] > 50
+    assert set(report["ratios"]) == {f"ppo_vs_{name}" for name in training.CONTESTANTS if name != "ppo"}
+    assert (tmp_path / "train.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_dense_and_sparse_trainers_are_the_same_training():
+    """The plain loop differs from ours in nothing but how it computes the first layer."""
+    torch.set_num_threads(1)
+    settings = training.Settings(num_envs=8, rollout=16, epochs=1, minibatches=2, width=8, hidden=8, seed=0)
+    weights = []
+    for start in (training._ppo, training._plain):
+        iterate = start(settings)
+        assert iterate() == 8 * 16
+        agent = iterate.__closure__[0].cell_contents
+        weights.append(agent.network.state_dict())
+    assert weights[0].keys() == weights[1].keys()
+    for name in weights[0]:
+        torch.testing.assert_close(weights[0][name], weights[1][name], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("args", [["train", "minibatches=7"], ["train", "rounds=0"], ["train", "envs=3"], ["run"]])
+def test_mistakes_in_training_benchmarks_are_one_line(args):
+    with pytest.raises(UserError) as caught:
+        bench.main(args)
+    assert "\n" not in str(caught.value)
