@@ -66,7 +66,7 @@ def _values(override: Override) -> list[Any]:
         raise UserError(f"{key}={override.get_value_string()} names no values: use range(...) or a list 1,2,3")
     if isinstance(swept, Glob):
         if key not in config.groups("run"):
-            raise UserError(f"{key}={override.get_value_string()}: glob chooses among the files of a group; {key} is none")
+            raise UserError(f"{key}={override.get_value_string()}: glob chooses among a group's files; {key} is none")
         found = swept.filter(config.choices(key))
     else:
         texts = list(itertools.islice(override.sweep_string_iterator(), MOST_RUNS + 1))

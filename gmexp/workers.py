@@ -35,7 +35,7 @@ def available_cores() -> int:
 
 
 def available_memory() -> float:
-    """Bytes that processes may still take: what the system says, or what a control group leaves; infinity if unknown."""
+    """Bytes that processes may still take by the system or its control group; infinity if unknown."""
     free = math.inf
     with contextlib.suppress(OSError, ValueError, StopIteration):
         lines = Path("/proc/meminfo").read_text().splitlines()

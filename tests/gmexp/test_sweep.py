@@ -45,7 +45,8 @@ def test_what_the_experiment_varies_is_crossed_unless_it_is_swept():
 
 def test_a_group_is_swept_by_its_files_and_keeps_what_is_fixed_below_it():
     study = expand("agent=glob(*ppo)", "agent.width=64")
-    assert study.conditions == [{"env.diversity": d, "agent": a, "agent.width": 64} for d in (0.0, 0.3) for a in ("ppo", "sb3_ppo")]
+    assert study.conditions == [{"env.diversity": d, "agent": agent, "agent.width": 64}
+                                for d in (0.0, 0.3) for agent in ("ppo", "sb3_ppo")]
     assert {run.agent.width for run in training_runs(study)} == {64}
 
 
@@ -61,7 +62,7 @@ def test_without_sweeps_the_flag_changes_nothing():
     ("seed=1,1", "twice"),
     ("seed=1.5,2", "could not be converted"),
     ("env.diversity=0,2", "within [0, 1]"),
-    ("env.mode=glob(*)", "files of a group"),
+    ("env.mode=glob(*)", "among a group's files"),
     ("env.diversity=[0", "not a value or a sweep"),
     ("agent=ppo,nothing", "there is no agent=nothing"),
     ("env.divers=1,2", "did you mean 'env.diversity'"),
