@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from gmexp.errors import UserError
 
+WAKE_SECONDS = 0.5  # a Ctrl-C that comes just before the parent falls asleep is noticed after so long
 FAREWELL_SECONDS = 10  # a worker that was told to end gets this long
 
 Work = Callable[[Any, Callable[[int], None]], None]  # does one task, and reports how much of it is done as it goes
@@ -75,7 +76,7 @@ def work_through(tasks: Sequence[Any], work: Work, workers: int, advance: Callab
             for worker in crew:
                 if worker.task is None and todo:
                     worker.give(*todo.pop())
-            for connection in wait([worker.connection for worker in crew]):
+            for connection in wait([worker.connection for worker in crew], WAKE_SECONDS):
                 (worker,) = [w for w in crew if w.connection is connection]
                 try:
                     message = connection.recv()

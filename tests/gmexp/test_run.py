@@ -104,7 +104,7 @@ def test_a_study_leaves_every_artefact(whole):
     assert len(runs) == 4 and {run.train_diversity for run in runs} == {0.0, 0.3}
     for run in runs:
         assert sorted(p.name for p in whole.run(run.run_id).iterdir() if p != whole.clips(run.run_id)) == [
-            "best", "checkpoint.npz", "curve.parquet", "episodes.parquet", "run.json"]
+            "attribution.parquet", "best", "checkpoint.npz", "critic.json", "curve.parquet", "episodes.parquet", "run.json"]
     assert not list(whole.root.rglob("*.tmp"))
     assert {(row["shift_type"], row["probe"]) for row in counts(whole)} == {
         (0, False), (0, True), (1, False), (1, True), (2, False), (3, False), (4, False)}
@@ -131,7 +131,7 @@ def test_a_study_interrupted_and_killed_goes_on_and_ends_the_same(whole, tmp_pat
     err = capsys.readouterr().err
     assert "another gmexp run" in err and err.count("\n") == 1
     os.killpg(process.pid, signal.SIGINT)  # Ctrl-C reaches the whole group
-    assert process.wait(20) == 130
+    assert process.wait(60) == 130
     assert all_end(process, 3)
     said = [line for line in Path(f"{root}.err").read_text().splitlines() if not line.startswith("train 4 runs")]
     assert said == ["gmexp run: stopped; the same command goes on where it was"]
