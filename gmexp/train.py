@@ -21,6 +21,7 @@ import torch
 
 import envs
 from gmexp import artefacts
+from gmexp.agents.cloning import PREFIX, Cloning
 from gmexp.agents.ppo import ACTION_SETS, PPO, Network, Policy, PPOConfig, network_weights
 from gmexp.compilation import compile_kernels
 from gmexp.config import EnvConfig, TrainConfig
@@ -47,7 +48,8 @@ def _sb3() -> type:
                         "'gmexp[sb3]'") from error
 
 
-TRAINERS: dict[str, Callable[[], type]] = {"ppo": lambda: PPO, "sb3_ppo": _sb3}  # by agent.name
+TRAINERS: dict[str, Callable[[], type]] = {  # by agent.name
+    "ppo": lambda: PPO, "sb3_ppo": _sb3, "cloning_coin_seeker": lambda: Cloning, "cloning_proxy_seeker": lambda: Cloning}
 
 
 def run(config: TrainConfig) -> int:
@@ -75,7 +77,8 @@ def describe(config: TrainConfig) -> RunMeta:
         run_id=f"{env.name}-{agent.name}-d{env.diversity:g}-s{config.seed}-{digest[:8]}",
         experiment_id=config.experiment, train_seed=config.seed, env=env.name, algo=agent.name,
         train_diversity=env.diversity, spurious_corr=1 - env.diversity, spec_quality=env.spec_quality,
-        capability_level=None, align_method=None, train_steps=config.steps, horizon=env.horizon,
+        capability_level=None, train_steps=config.steps, horizon=env.horizon,
+        align_method="behavioral_cloning" if agent.name.startswith(PREFIX) else "standard",  # the calculator's names
         config_hash=digest, git_sha=origin.git_sha, created_utc=origin.created_utc)
 
 
