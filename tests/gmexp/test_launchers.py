@@ -130,7 +130,7 @@ def test_a_cluster_that_is_not_there_is_one_line(tmp_path):
 @pytest.mark.slow
 def test_a_sweep_survives_the_loss_of_a_ray_node(tmp_path, cluster):
     root = tmp_path / "study"
-    arguments = [*SWEEP, "seed=0,1", f"steps={150 * ITERATION}", f"out={root}"]
+    arguments = [*SWEEP, "seed=0,1", f"steps={60 * ITERATION}", f"out={root}"]
     planned = training_runs(sweep.load(arguments))
     process = subprocess.Popen(
         [sys.executable, "-m", "gmexp", "run", *arguments, "launcher=ray", f"launcher.cluster={cluster.address}",
