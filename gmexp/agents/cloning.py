@@ -1,7 +1,7 @@
 """Behavioural cloning from scripted demonstrators: PPO's network, storage and loop, but another acts and is imitated.
 
-The demonstrator plays the training levels; the policy is fitted to its actions by their log-likelihood, the value to its
-returns. The imitating agent never acts itself, so its own success is unknown until it is evaluated.
+The demonstrator plays the training levels; the policy is fitted to its actions by their log-likelihood, the value to
+its returns. The imitating agent never acts itself, so its own success is unknown until it is evaluated.
 """
 
 from __future__ import annotations

@@ -27,7 +27,8 @@ ACTION_SETS = {
     "moves": tuple(range(9)),  # one of each
     "jumps": (1, 2, 4, 5, 7, 8),  # left, stay, right, each level or jumping
 }
-NAMES = ("ppo", "sb3_ppo", "cloning_coin_seeker", "cloning_proxy_seeker")  # trainers of this configuration (see `gmexp.train.TRAINERS`)
+# trainers of this configuration (see `gmexp.train.TRAINERS`)
+NAMES = ("ppo", "sb3_ppo", "cloning_coin_seeker", "cloning_proxy_seeker")
 ADVANTAGE_FLOOR = 0.02  # added to the spread that advantages are divided by: without rewards they are noise, and stay small
 STATE_SCALE = 3.0  # the few motion features beside some eighty summed tile rows
 

@@ -224,7 +224,8 @@ def test_the_slurm_configuration_is_what_submitit_understands(monkeypatch, tmp_p
             raise submitit.core.utils.FailedJobError("no Slurm here")
 
     monkeypatch.setattr(submitit.auto.plugins, "get_executors", lambda: {"slurm": Executor})
-    config = load("run", ["experiment=quickstart", "launcher=slurm", "launcher.options={slurm_partition:long}"]).launcher
+    options = "launcher.options={slurm_partition:long}"
+    config = load("run", ["experiment=quickstart", "launcher=slurm", options]).launcher
     with pytest.raises(UserError, match="cannot submit"):
         launchers.launch(config, [("a", tmp_path / "a")], act, 7, tmp_path / "scratch", lambda n: None, lambda n: None)
     assert given["partition"] == "long" and given["array_parallelism"] == 7 and given["time"] == 240
