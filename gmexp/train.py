@@ -80,7 +80,8 @@ def describe(config: TrainConfig) -> RunMeta:
         train_diversity=env.diversity, spurious_corr=1 - env.diversity, spec_quality=env.spec_quality,
         capability_level=None,  # nothing here was compared with people
         align_method="behavioral_cloning" if agent.name.startswith(PREFIX) else "standard",  # the calculator's names
-        train_steps=config.steps, horizon=env.horizon, config_hash=digest, git_sha=origin.git_sha, created_utc=origin.created_utc)
+        train_steps=config.steps, horizon=env.horizon, config_hash=digest, git_sha=origin.git_sha,
+        created_utc=origin.created_utc)
 
 
 def train(config: TrainConfig, on_progress: Callable[[int], None] = lambda steps: None) -> Path:
