@@ -56,9 +56,12 @@ class _Note:
     def __call__(self, amount: int) -> None:
         self._done += amount
         if time.monotonic() - self._written >= REPORT_SECONDS:
-            self._written = time.monotonic()
-            with contextlib.suppress(UserError):  # a disk that is full stops the run, not its progress
-                artefacts.write_text(self._path, str(self._done))
+            self.write()
+
+    def write(self) -> None:
+        self._written = time.monotonic()
+        with contextlib.suppress(UserError):  # a disk that is full stops the run, not its progress
+            artefacts.write_text(self._path, str(self._done))
 
 
 class _Watch:
@@ -79,7 +82,10 @@ class _Watch:
 
 def _far(work: Work, task: Any, note: Path) -> Failure | None:
     """One task on another machine."""
-    return attempt(work, task, _Note(note))
+    report = _Note(note)
+    failure = attempt(work, task, report)
+    report.write()
+    return failure
 
 
 # --- Ray --------------------------------------------------------------------------------------------------------------

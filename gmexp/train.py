@@ -3,8 +3,8 @@
 A run lives in out/runs/<run id>/. While it trains, resume.npz holds its full state, so a run killed at any moment goes
 on from there and ends with the same bits; when it is done, checkpoint.npz holds the weights, curve.parquet the learning
 curve and run.json what is known of the run, written last: a run with a run.json is complete. best/checkpoint.npz holds
-the weights after the iteration whose training success over the last BEST_WINDOW iterations was the highest; evaluated as
-`run=.../best`, its results lie beside it and never mix with those of the last weights.
+the weights after the iteration whose training success over the last BEST_WINDOW iterations was the highest; evaluated
+as `run=.../best`, its results lie beside it and never mix with those of the last weights.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import torch
 
 import envs
 from gmexp import artefacts
+from gmexp.agents.cloning import PREFIX, Cloning
 from gmexp.agents.ppo import ACTION_SETS, PPO, Network, Policy, PPOConfig, network_weights
 from gmexp.compilation import compile_kernels
 from gmexp.config import EnvConfig, TrainConfig
@@ -47,7 +48,9 @@ def _sb3() -> type:
                         "'gmexp[sb3]'") from error
 
 
-TRAINERS: dict[str, Callable[[], type]] = {"ppo": lambda: PPO, "sb3_ppo": _sb3}  # by agent.name
+TRAINERS: dict[str, Callable[[], type]] = {  # by agent.name
+    "ppo": lambda: PPO, "sb3_ppo": _sb3,
+    "cloning_coin_seeker": lambda: Cloning, "cloning_proxy_seeker": lambda: Cloning}
 
 
 def run(config: TrainConfig) -> int:
@@ -75,8 +78,10 @@ def describe(config: TrainConfig) -> RunMeta:
         run_id=f"{env.name}-{agent.name}-d{env.diversity:g}-s{config.seed}-{digest[:8]}",
         experiment_id=config.experiment, train_seed=config.seed, env=env.name, algo=agent.name,
         train_diversity=env.diversity, spurious_corr=1 - env.diversity, spec_quality=env.spec_quality,
-        capability_level=None, align_method=None, train_steps=config.steps, horizon=env.horizon,
-        config_hash=digest, git_sha=origin.git_sha, created_utc=origin.created_utc)
+        capability_level=None,  # nothing here was compared with people
+        align_method="behavioral_cloning" if agent.name.startswith(PREFIX) else "standard",  # the calculator's names
+        train_steps=config.steps, horizon=env.horizon, config_hash=digest, git_sha=origin.git_sha,
+        created_utc=origin.created_utc)
 
 
 def train(config: TrainConfig, on_progress: Callable[[int], None] = lambda steps: None) -> Path:

@@ -130,7 +130,7 @@ def test_a_cluster_that_is_not_there_is_one_line(tmp_path):
 @pytest.mark.slow
 def test_a_sweep_survives_the_loss_of_a_ray_node(tmp_path, cluster):
     root = tmp_path / "study"
-    arguments = [*SWEEP, "seed=0,1", f"steps={150 * ITERATION}", f"out={root}"]
+    arguments = [*SWEEP, "seed=0,1", f"steps={60 * ITERATION}", f"out={root}"]
     planned = training_runs(sweep.load(arguments))
     process = subprocess.Popen(
         [sys.executable, "-m", "gmexp", "run", *arguments, "launcher=ray", f"launcher.cluster={cluster.address}",
@@ -224,7 +224,8 @@ def test_the_slurm_configuration_is_what_submitit_understands(monkeypatch, tmp_p
             raise submitit.core.utils.FailedJobError("no Slurm here")
 
     monkeypatch.setattr(submitit.auto.plugins, "get_executors", lambda: {"slurm": Executor})
-    config = load("run", ["experiment=quickstart", "launcher=slurm", "launcher.options={slurm_partition:long}"]).launcher
+    options = "launcher.options={slurm_partition:long}"
+    config = load("run", ["experiment=quickstart", "launcher=slurm", options]).launcher
     with pytest.raises(UserError, match="cannot submit"):
         launchers.launch(config, [("a", tmp_path / "a")], act, 7, tmp_path / "scratch", lambda n: None, lambda n: None)
     assert given["partition"] == "long" and given["array_parallelism"] == 7 and given["time"] == 240

@@ -83,7 +83,8 @@ def test_a_wandb_sweep_trains_the_runs_of_the_multirun_that_it_names(path):
     values = [entry.get("values", [entry.get("value")]) for entry in content["parameters"].values()]
     agents = {describe(load("train", [f"{k}={v}" for k, v in zip(names, chosen, strict=True) if k != "logger"])).run_id
               for chosen in itertools.product(*values)}
-    (command,) = [line.lstrip("# ").split() for line in path.read_text().splitlines() if line.startswith("#   gmexp run")]
+    (command,) = [line.lstrip("# ").split() for line in path.read_text().splitlines()
+                  if line.startswith("#   gmexp run")]
     assert agents == {describe(run).run_id for run in training_runs(sweep.load(command[2:]))}
 
 
