@@ -238,7 +238,7 @@ class CoinRun(VecEnv):
         backgrounds = self.world.facts[rows, BACKGROUND]
         self._sprites.require(backgrounds)
         rows = rows[np.argsort(backgrounds, kind="stable")]  # worlds that share a background find it in the cache
-        self._run(render, rows, self.world, self._sprites.images, self._pixels, self.style.channels_first)
+        self._run(render, rows, self._table, self.num_envs, self._sprites.images, self._pixels, self.style.channels_first)
         return self._frames
 
     def frames(self, rows: np.ndarray | None = None) -> np.ndarray:

@@ -17,8 +17,8 @@ from envs.coinrun.blit import (
 )
 from envs.coinrun.layout import (
     ACTION_X, AGENT_THEME, BACKGROUND, BACKGROUND_SHIFT, COIN_X, COIN_Y, DECOY, END_X, END_Y, FACING_LEFT, FLAGS,
-    HALF, NUM_ENEMIES, NUM_STATICS, RADIUS_X, RADIUS_Y, SIZE, SUPPORTED, TIME, TRAIL_LENGTH, TWO, VX, WALL_MID,
-    WALL_THEME, X, Y, ZERO, f32,
+    HALF, MAX_ENEMIES, NUM_ENEMIES, NUM_STATICS, RADIUS_X, RADIUS_Y, SIZE, SUPPORTED, TIME, TRAIL_LENGTH, TWO, VX, WALL_MID,
+    WALL_THEME, X, Y, ZERO, f32, world_at,
 )
 from envs.jit import jit
 from envs.memory import copy_bytes
@@ -57,6 +57,7 @@ TRAIL_DROP, TRAIL_RISE = 0.25, f32(0.01)  # below the enemy's centre at first; r
 class _Scratch(NamedTuple):
     """What the drawing of one frame needs besides the world."""
 
+    centre_y: np.ndarray  # float32 [1]: the agent's height for which `rows` was filled
     columns: np.ndarray  # int32 [17, 4]: tile tables
     rows: np.ndarray
     tiles: np.ndarray  # int32 [17, 17]: column, row -> as `Images.tile_of_cell`
@@ -187,7 +188,10 @@ def _draw_tiles(images, across, down, scratch, frame, at):
                                  frame, to)
                 continue
             source = u64(tile + rows[j, PLACE] + columns[i, PLACE])
-            if width == 5:
+            if width == 5 and height == 5:  # most of them: a loop of constant length, which the compiler unrolls
+                for r in range(5):
+                    copy_bytes(frame, to + u64(LINE * r), stored, source + u64(TILE_ROW * r), 15)
+            elif width == 5:
                 for r in range(height):
                     copy_bytes(frame, to + u64(LINE * r), stored, source + u64(TILE_ROW * r), 15)
             elif width == 6:
@@ -306,9 +310,11 @@ def _draw_world(world, e, images, scratch, frame, at):
     for i in range(across):
         left = f32(f32(f32(f32(first_x + i) - OVERLAP) * UNIT) - x_offset)
         _measure_tile(scratch.columns, u64(i), f64(left), TILE_BLOCK, PIXEL, flat)
-    for j in range(down):
-        top = f32(f32(f32(f32(VIEW - f32(first_y + j + 1)) - OVERLAP) * UNIT) + y_offset)
-        _measure_tile(scratch.rows, u64(j), f64(top), S.TILE_PERIOD * TILE_BLOCK, TILE_ROW, flat)
+    if scratch.centre_y[0] != centre_y:  # many agents stand equally high
+        scratch.centre_y[0] = centre_y
+        for j in range(down):
+            top = f32(f32(f32(f32(VIEW - f32(first_y + j + 1)) - OVERLAP) * UNIT) + y_offset)
+            _measure_tile(scratch.rows, u64(j), f64(top), S.TILE_PERIOD * TILE_BLOCK, TILE_ROW, flat)
     _look_up_tiles(world, e, images, first_x, first_y, across, down, scratch)
     left = f32(f32(ZERO * UNIT) - x_offset)
     top = f32(f32(f32(VIEW - f32(SIZE)) * UNIT) + y_offset)
@@ -330,14 +336,16 @@ def _split_channels(frame, frames, at):
 
 
 @jit(allocates=True)
-def render(world, images, frames, channels_first, rows, first, last):
+def render(table, num_worlds, images, frames, channels_first, rows, first, last):
     """Draw the worlds `rows[first:last]` into their `frames`: the bytes of [N, 64, 64, 3], or of [N, 3, 64, 64] channels
     first, and at least one byte more, which may be read.
 
-    Their backgrounds must be in memory (`Sprites.require`), and the worlds need enemy trails (`allocate`).
+    `table` has the addresses of the `num_worlds` worlds' arrays, which need enemy trails (`allocate`). Their backgrounds
+    must be in memory (`Sprites.require`).
     """
+    world = world_at(table, np.int64(num_worlds), MAX_ENEMIES)
     scratch = _Scratch(
-        np.zeros((MAX_CELLS, 4), np.int32), np.zeros((MAX_CELLS, 4), np.int32),
+        np.full(1, np.nan, np.float32), np.zeros((MAX_CELLS, 4), np.int32), np.zeros((MAX_CELLS, 4), np.int32),
         np.empty((MAX_CELLS, MAX_CELLS), np.int32), np.empty(RESOLUTION, np.uint32), np.empty(RESOLUTION, np.uint32),
         np.empty(2 * MAX_CELLS, np.int32))
     single = np.empty(FRAME + 1, np.uint8)

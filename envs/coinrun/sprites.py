@@ -2,7 +2,7 @@
 
     sprites = load_sprites()                          # procgen's own look; shared by all environments of the process
     sprites.require(world.facts[:, BACKGROUND])       # backgrounds are decoded when they are first needed
-    render(world, 0, num_envs, sprites.images, frames, False)
+    render(table, num_envs, sprites.images, frames, False, rows, 0, num_envs)
 
 Frames are so small that a tile is sampled at every 25th pixel, a sprite at every 26th. Pixels that one drawing takes
 are therefore stored side by side, which saves the renderer most of its cache misses: pixel (x, y) of image k is
