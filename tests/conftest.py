@@ -1,8 +1,7 @@
 """Shapes and types in the agent's signatures are enforced while testing."""
 
-from jaxtyping import install_import_hook
-
 from hypothesis import settings
+from jaxtyping import install_import_hook
 
 settings.register_profile("gmexp", deadline=None)  # a busy machine is not a failing example
 settings.load_profile("gmexp")
