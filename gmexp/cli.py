@@ -85,9 +85,10 @@ def _dispatch(name: str, arguments: list[str]) -> int:
     if any(a in ("-h", "--help", "help") for a in arguments):
         print(verb_help(name, verb.summary))
         return 0
-    from gmexp import config  # with Hydra and torch: seconds that help need not wait for
+    from gmexp import config, sweep  # with Hydra and torch: seconds that help need not wait for
 
-    loaded = config.load(name, arguments)
+    several = name == "run" and any(flag in arguments for flag in sweep.FLAGS)
+    loaded = sweep.load(arguments) if several else config.load(name, arguments)
     return getattr(importlib.import_module(verb.module), verb.function)(loaded) or 0
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import importlib.util
 import logging
+import math
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +33,7 @@ from gmexp.statistics.config import CalibrationConfig
 from gmexp.tracking import check_logger
 
 ENVIRONMENTS = ("coinrun",)
+LAUNCHERS = {"local": None, "ray": "ray", "slurm": "submitit"}  # and the package that each needs
 SEED_LIMIT = 2**63  # seeds are stored as 64-bit integers
 MEASURES = ("attribution", "critic", "factors", "magnitude")
 PHYSICS = tuple(f.name for f in dataclasses.fields(Physics))
@@ -79,6 +82,27 @@ class LoggerConfig:
 
     def __post_init__(self) -> None:
         check_logger(self.name, self.mode)
+
+
+@dataclass
+class LauncherConfig:
+    """Where the runs of a study are computed."""
+
+    name: str  # a key of LAUNCHERS
+    memory_gb: float  # that a run may take: no more run side by side than there is memory for
+    retries: int  # how often a run whose process or machine is lost is tried again
+    cluster: str | None  # ray: its address; slurm: submitit's executor
+    options: dict[str, Any]  # further arguments of ray.init or of submitit
+
+    def __post_init__(self) -> None:
+        if self.name not in LAUNCHERS:
+            raise ValueError(f"launcher.name = {self.name!r}: choose one of {', '.join(LAUNCHERS)}")
+        if (package := LAUNCHERS[self.name]) and importlib.util.find_spec(package) is None:
+            raise ValueError(f"launcher={self.name} needs the {package} package: pip install 'gmexp[sweep]'")
+        if not 0 < self.memory_gb < math.inf:
+            raise ValueError(f"launcher.memory_gb = {self.memory_gb} must be above 0")
+        if self.retries < 0:
+            raise ValueError(f"launcher.retries = {self.retries} must not be negative")
 
 
 @dataclass
@@ -219,9 +243,10 @@ class RunConfig:
     device: str
     backend: str  # of training: native or procgen
     threads: int  # of every training environment
-    workers: int | None  # runs trained side by side; None for one per core
+    workers: int | None  # runs side by side, at most; None for as many as fit
     out: str
     logger: LoggerConfig
+    launcher: LauncherConfig
     statistics_seed: int  # of the bootstrap and the sampler
 
     def __post_init__(self) -> None:
@@ -230,7 +255,7 @@ class RunConfig:
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds = {self.seeds} names a seed twice: runs must differ to count as replicates")
         if self.workers is not None and self.workers < 1:
-            raise ValueError(f"workers = {self.workers} must be at least 1, or null for one per core")
+            raise ValueError(f"workers = {self.workers} must be at least 1, or null for as many as fit")
         _check_measures(self.measures)
         _check_backend(self.backend)
         _check_threads(self.threads)
@@ -287,27 +312,26 @@ for _verb, _schema in SCHEMAS.items():
 def load(verb: str, overrides: Sequence[str]) -> Any:
     """The configuration of a stage: conf/<verb>.yaml with `overrides` applied, as its dataclass."""
     logging.getLogger("hydra").setLevel(logging.ERROR)
-    groups, kinds = _groups(verb), keys(SCHEMAS[verb])
-    chosen, values = [], {}
+    known_groups, kinds = groups(verb), keys(SCHEMAS[verb])
+    chosen, given = [], {}
     for item in overrides:
-        key, separator, value = item.partition("=")
+        key, separator, text = item.partition("=")
         if not separator:
             raise UserError(f"'{item}' is not of the form key=value")
         if key not in kinds:
             raise UserError(_unknown(key, list(kinds)))
-        if not value:
+        if not text:
             raise UserError(f"{key}= lacks a value")
-        if key not in groups:
-            values[key] = value
-        elif value in _choices(key):
+        if key in known_groups:
+            _check_choice(key, text)
             chosen.append(item)
         else:
-            raise UserError(f"there is no {key}={value}: choose one of {', '.join(_choices(key))}")
+            given[key] = text
     try:
         with initialize_config_dir(str(config_folder()), version_base="1.3", job_name=f"gmexp-{verb}"):
             config = compose(verb, overrides=chosen)
-        for key, value in values.items():
-            OmegaConf.update(config, key, value if kinds[key] is str else _parsed(key, value))
+        for key, text in given.items():
+            OmegaConf.update(config, key, value(key, text, kinds))
         missing = sorted(OmegaConf.missing_keys(config))
         if missing:
             raise UserError(f"{missing[0]} is missing: give {missing[0]}=... (see gmexp {verb} --help)")
@@ -318,14 +342,16 @@ def load(verb: str, overrides: Sequence[str]) -> Any:
         raise UserError(_first_line(error)) from error
 
 
-def _parsed(key: str, value: str) -> Any:
+def value(key: str, text: str, kinds: dict[str, Any]) -> Any:
     """A value in Hydra's notation: a number, true, null, [a, list] or {a: mapping}; text stands as it is."""
+    if kinds.get(key) is str:
+        return text
     try:
-        parsed = OverridesParser.create().parse_override(f"{key}={value}")
+        parsed = OverridesParser.create().parse_override(f"{key}={text}")
     except HydraException as error:
-        raise UserError(f"{key}={value} is not a value: {_first_line(error)}") from error
+        raise UserError(f"{key}={text} is not a value: {_first_line(error)}") from error
     if parsed.is_sweep_override():
-        raise UserError(f"{key}={value} is not one value: a list is [1,2]")
+        raise UserError(f"{key}={text} is not one value: a list is [1,2], and gmexp run -m takes several")
     return parsed.value()
 
 
@@ -342,27 +368,40 @@ def keys(schema: type, prefix: str = "") -> dict[str, Any]:
 
 
 def override(config: Any, changes: dict[str, Any]) -> Any:
-    """A copy of a config dataclass with dotted keys changed, checked against its schema."""
+    """A copy of a config dataclass with dotted keys changed in their order, checked against its schema.
+
+    A group of files in conf/ is changed as a whole by the name of a file: {"env": "coinrun"}.
+    """
     known = keys(type(config))
     node = OmegaConf.structured(config)
     try:
-        for key, value in changes.items():
+        for key, changed in changes.items():
             if key not in known:
                 raise UserError(_unknown(key, list(known)))
-            OmegaConf.update(node, key, value)
+            if dataclasses.is_dataclass(known[key]) and isinstance(changed, str):
+                _check_choice(key, changed)
+                with initialize_config_dir(str(config_folder()), version_base="1.3", job_name="gmexp"):
+                    changed = compose(f"{key}/{changed}")[key]
+            OmegaConf.update(node, key, changed)
         return OmegaConf.to_object(node)
     except (OmegaConfBaseException, ValueError) as error:
         raise UserError(_first_line(error)) from error
 
 
-def _groups(verb: str) -> list[str]:
+def groups(verb: str) -> list[str]:
     """The groups of files in conf/ that a verb composes."""
     entries = OmegaConf.to_container(OmegaConf.load(config_folder() / f"{verb}.yaml"))["defaults"]
     return [group for entry in entries if isinstance(entry, dict) for group in entry]
 
 
-def _choices(group: str) -> list[str]:
+def choices(group: str) -> list[str]:
+    """The files of a group."""
     return sorted(p.stem for p in (config_folder() / group).glob("*.yaml"))
+
+
+def _check_choice(group: str, name: str) -> None:
+    if name not in choices(group):
+        raise UserError(f"there is no {group}={name}: choose one of {', '.join(choices(group))}")
 
 
 # --- one line for what is wrong ---------------------------------------------------------------------------------------
@@ -376,9 +415,9 @@ def _unknown(key: str, known: Sequence[str]) -> str:
 
 def _explain(verb: str, error: HydraException) -> str:
     """Hydra's explanation as one line: that of the error below, where Hydra only wraps one."""
-    for group in _groups(verb):
+    for group in groups(verb):
         if "You must specify" in str(error) and f"'{group}'" in str(error):
-            return f"give {group}=..., one of {', '.join(_choices(group))}"
+            return f"give {group}=..., one of {', '.join(choices(group))}"
     return _first_line(error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error)
 
 

@@ -9,7 +9,7 @@ import dataclasses
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from gmexp import artefacts, stages
@@ -18,12 +18,13 @@ from gmexp.config import EvaluationPlan, RunConfig, TrainConfig, override
 from gmexp.errors import UserError
 from gmexp.evaluate import cells, evaluate
 from gmexp.filming import write_clips
+from gmexp.launchers import launch
 from gmexp.measures.command import measure
 from gmexp.progress import Bar
 from gmexp.rates import check_replicates
 from gmexp.study import Study, condition_labels
 from gmexp.train import NOT_IDENTITY, describe, load_checkpoint, train
-from gmexp.workers import available_cores, work_through
+from gmexp.workers import Failure
 
 SAME_FOR_ALL = ("experiment", "seed", "device", *NOT_IDENTITY)  # keys that conditions cannot vary
 
@@ -36,14 +37,38 @@ def run(config: RunConfig) -> int:
     with _locked(study.root):
         artefacts.remove_temporaries(study.root)
         compile_kernels()
-        _train_and_evaluate(planned, config)
-        metas = [study.finished(describe(item).run_id) for item in planned]
-        origin = artefacts.provenance(None, dataclasses.asdict(config), f"study {config.experiment}")
-        _film(study, planned, config.evaluation)
-        study.write_index(config.experiment, dataclasses.asdict(config), metas, origin)
-        stages.analyse(study, config)
-    print(f"\n{study.report}  ({time.monotonic() - started:.0f} s)")
-    return 0
+        failures = _train_and_evaluate(planned, config)
+        failed = {describe(planned[position]).run_id: failure.reason for position, failure in sorted(failures.items())}
+        complete = [item for position, item in enumerate(planned) if position not in failures]
+        try:
+            if complete:
+                _conclude(study, complete, failed, config)
+        finally:
+            _complain(failed, failures.values(), len(planned))
+    if complete:
+        print(f"\n{study.report}  ({time.monotonic() - started:.0f} s)")
+    return 1 if failed else 0
+
+
+def _conclude(study: Study, complete: Sequence[TrainConfig], failed: dict[str, str], config: RunConfig) -> None:
+    """Everything after the episodes, over the runs that are complete; study.json lists those that failed too."""
+    metas = [study.finished(describe(item).run_id) for item in complete]
+    origin = artefacts.provenance(None, dataclasses.asdict(config), f"study {config.experiment}")
+    _film(study, complete, config.evaluation)
+    study.write_index(config.experiment, dataclasses.asdict(config), metas, origin, failed)
+    stages.analyse(study, config)
+
+
+def _complain(failed: dict[str, str], failures: Iterable[Failure], planned: int) -> None:
+    """Say on stderr which runs failed and why; nothing if none did."""
+    if not failed:
+        return
+    for details in dict.fromkeys(failure.details for failure in failures if failure.details is not None):
+        print(details, file=sys.stderr)
+    print(f"\n{len(failed)} of {planned} runs failed; the same command tries them again and keeps the others:",
+          file=sys.stderr)
+    for run_id, reason in failed.items():
+        print(f"  {run_id}: {' '.join(reason.split())}", file=sys.stderr)
 
 
 def training_runs(config: RunConfig) -> list[TrainConfig]:
@@ -68,10 +93,10 @@ def training_runs(config: RunConfig) -> list[TrainConfig]:
 
 def _film(study: Study, planned: Sequence[TrainConfig], plan: EvaluationPlan) -> None:
     """Animate a few episodes of the first run of every condition."""
-    first_seed = planned[0].seed
-    for item in planned:
-        if item.seed == first_seed:
-            write_clips(study.run(describe(item).run_id), plan)
+    metas = [describe(item) for item in planned]
+    filmed = condition_labels(metas)
+    for run_id in {label: run_id for run_id, label in reversed(filmed.items())}.values():
+        write_clips(study.run(run_id), plan)
 
 
 @contextlib.contextmanager
@@ -97,25 +122,18 @@ def _locked(folder: Path) -> Iterator[None]:
 
 # --- runs side by side ------------------------------------------------------------------------------------------------
 
-def _train_and_evaluate(planned: Sequence[TrainConfig], config: RunConfig) -> None:
-    """Train and evaluate every run, as many at a time as there are cores."""
-    workers = min(config.workers or available_cores(), len(planned))
+def _train_and_evaluate(planned: Sequence[TrainConfig], config: RunConfig) -> dict[int, Failure]:
+    """Train, evaluate and measure every run -> what failed, by its position."""
     tasks = [(item, config.evaluation, config.measures) for item in planned]
-    with Bar(sum(item.steps for item in planned), f"train {len(planned)} runs, {workers} at a time", "step") as bar:
-        failures = work_through(tasks, _work, workers, bar.advance,
-                                lambda count: bar.note(f"{count}/{len(planned)} evaluated"))
-    if not failures:
-        return
-    first, failure = next(iter(failures.items()))
-    if failure.details is not None:
-        print(failure.details, file=sys.stderr)
-    raise UserError(f"{len(failures)} of {len(planned)} runs failed, the first being {describe(planned[first]).run_id}: "
-                    f"{failure.reason}; the same command tries them again and keeps the others")
+    with Bar(sum(item.steps for item in planned), f"train {len(planned)} runs", "step") as bar:
+        return launch(config.launcher, tasks, _work, config.workers, Study(Path(config.out)).scratch, bar.advance,
+                      lambda count: bar.note(f"{count}/{len(planned)} evaluated"))
 
 
 def _work(task: tuple[TrainConfig, EvaluationPlan, list[str]], report: Callable[[int], None]) -> None:
     """One run, trained, evaluated and measured."""
     config, plan, measures = task
+    compile_kernels()  # on another machine for the first time
     checkpoint = load_checkpoint(train(config, report), config.device)
     evaluate(checkpoint, plan)
     measure(checkpoint, measures, plan)

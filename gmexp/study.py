@@ -59,6 +59,11 @@ class Study:
     def report(self) -> Path:
         return self.root / "report.html"
 
+    @property
+    def scratch(self) -> Path:
+        """Where machines that compute runs of the study leave notes for each other."""
+        return self.root / ".scratch"
+
     def run(self, run_id: str) -> Path:
         return self.root / "runs" / run_id
 
@@ -89,12 +94,16 @@ class Study:
         return [self.finished(path.parent.name) for path in sorted(self.root.glob("runs/*/run.json"))]
 
     def write_index(self, experiment: str, config: Mapping[str, Any], runs: Sequence[RunMeta],
-                    provenance: Provenance) -> Path:
-        """Write study.json: the resolved config and, for each run, what is known of it and its condition's label."""
+                    provenance: Provenance, failed: Mapping[str, str] | None = None) -> Path:
+        """Write study.json: the resolved config and, for each run, what is known of it and its condition's label.
+
+        `failed` says why further runs, by their ids, are missing.
+        """
         labels = condition_labels(runs)
         entries = [{"condition": labels[run.run_id]} | artefacts.plain(run) for run in runs]
-        return artefacts.write_json(self.index, {"experiment": experiment, "config": config, "runs": entries},
-                                    provenance)
+        missing = [{"run_id": run_id, "reason": reason} for run_id, reason in (failed or {}).items()]
+        return artefacts.write_json(
+            self.index, {"experiment": experiment, "config": config, "runs": entries, "failed": missing}, provenance)
 
     def estimates(self) -> list[dict[str, Any]]:
         """Published beside calibrated rates, a row per shift; empty before the stage that estimates them."""

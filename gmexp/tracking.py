@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -55,13 +56,17 @@ class Tracker:
 
 def open_tracker(logger: str = "none", mode: str = "offline", project: str = "gmexp", group: str | None = None,
                  name: str | None = None, config: Mapping[str, Any] | None = None,
-                 dir: Path | str = ".") -> Tracker:
-    """A tracker by name. Offline needs no account; what it writes under `dir` can be sent later by `wandb sync`."""
+                 dir: Path | str = ".", id: str | None = None) -> Tracker:
+    """A tracker by name. Offline needs no account; what it writes under `dir` can be sent later by `wandb sync`.
+
+    Sessions that share an `id` are one W&B run, which a later session goes on with. An agent of a W&B sweep has an id
+    of its own for each run, and that one counts.
+    """
     check_logger(logger, mode)
     if logger == "none":
         return Tracker()
     return WandbTracker(mode, dict(project=project, group=group, name=name, config=artefacts.plain(config or {}),
-                                   dir=str(dir)))
+                                   dir=str(dir), id=None if "WANDB_SWEEP_ID" in os.environ else id))
 
 
 def check_logger(logger: str, mode: str) -> None:
@@ -93,7 +98,7 @@ class WandbTracker(Tracker):
 
         Path(settings["dir"]).mkdir(parents=True, exist_ok=True)
         known = {key: value for key, value in PATIENCE.items() if key in wandb.Settings.model_fields}
-        return wandb.init(mode=mode, reinit="create_new", **settings,
+        return wandb.init(mode=mode, reinit="create_new", resume="allow" if mode == "online" else None, **settings,
                           settings=wandb.Settings(silent=True, console="off", **known))
 
     def _attempt(self, action: Callable[[Any, Any], None]) -> None:

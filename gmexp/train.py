@@ -2,7 +2,9 @@
 
 A run lives in out/runs/<run id>/. While it trains, resume.npz holds its full state, so a run killed at any moment goes
 on from there and ends with the same bits; when it is done, checkpoint.npz holds the weights, curve.parquet the learning
-curve and run.json what is known of the run, written last: a run with a run.json is complete.
+curve and run.json what is known of the run, written last: a run with a run.json is complete. best/checkpoint.npz holds
+the weights after the iteration whose training success over the last BEST_WINDOW iterations was the highest; evaluated
+as `run=.../best`, its results lie beside it and never mix with those of the last weights.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import torch
 
 import envs
 from gmexp import artefacts
+from gmexp.agents.cloning import PREFIX, Cloning
 from gmexp.agents.ppo import ACTION_SETS, PPO, Network, Policy, PPOConfig, network_weights
 from gmexp.compilation import compile_kernels
 from gmexp.config import EnvConfig, TrainConfig
@@ -31,6 +34,8 @@ from gmexp.study import Study
 from gmexp.tracking import Tracker, open_tracker
 
 CHECKPOINT_VERSION = 1
+RESUME_VERSION = 1
+BEST_WINDOW = 20  # iterations over which training success is averaged to choose the best weights
 NOT_IDENTITY = ("out", "logger", "checkpoint_seconds", "backend", "threads")  # change how, not what a run learns
 
 
@@ -43,7 +48,9 @@ def _sb3() -> type:
                         "'gmexp[sb3]'") from error
 
 
-TRAINERS: dict[str, Callable[[], type]] = {"ppo": lambda: PPO, "sb3_ppo": _sb3}  # by agent.name
+TRAINERS: dict[str, Callable[[], type]] = {  # by agent.name
+    "ppo": lambda: PPO, "sb3_ppo": _sb3,
+    "cloning_coin_seeker": lambda: Cloning, "cloning_proxy_seeker": lambda: Cloning}
 
 
 def run(config: TrainConfig) -> int:
@@ -71,8 +78,10 @@ def describe(config: TrainConfig) -> RunMeta:
         run_id=f"{env.name}-{agent.name}-d{env.diversity:g}-s{config.seed}-{digest[:8]}",
         experiment_id=config.experiment, train_seed=config.seed, env=env.name, algo=agent.name,
         train_diversity=env.diversity, spurious_corr=1 - env.diversity, spec_quality=env.spec_quality,
-        capability_level=None, align_method=None, train_steps=config.steps, horizon=env.horizon,
-        config_hash=digest, git_sha=origin.git_sha, created_utc=origin.created_utc)
+        capability_level=None,  # nothing here was compared with people
+        align_method="behavioral_cloning" if agent.name.startswith(PREFIX) else "standard",  # the calculator's names
+        train_steps=config.steps, horizon=env.horizon, config_hash=digest, git_sha=origin.git_sha,
+        created_utc=origin.created_utc)
 
 
 def train(config: TrainConfig, on_progress: Callable[[int], None] = lambda steps: None) -> Path:
@@ -92,20 +101,44 @@ def train(config: TrainConfig, on_progress: Callable[[int], None] = lambda steps
                         seed=seeds["levels"], action_repeat=config.agent.action_repeat, backend=config.backend,
                         threads=config.threads)
     agent = TRAINERS[config.agent.name]()(config.agent, env, config.steps, seeds["agent"], config.device)
-    curve, seconds = _resume(folder / "resume.npz", agent, meta)
+    curve, best = _resume(folder / "resume.npz", agent, meta)
     on_progress(min(agent.steps, config.steps))
     with open_tracker(config.logger.name, mode=config.logger.mode, project=config.logger.project,
-                      group=config.experiment, name=meta.run_id, config=identity(config), dir=folder) as tracker:
-        seconds = _loop(config, agent, curve, seconds, folder, meta, tracker, on_progress)
-    _finish(config, agent, curve, seconds, folder, meta)
+                      group=config.experiment, name=meta.run_id, config=identity(config), dir=folder,
+                      id=meta.run_id) as tracker:
+        best = _loop(config, agent, curve, best, folder, meta, tracker, on_progress)
+    _finish(config, agent, curve, best, folder, meta)
     env.close()
     return folder
 
 
-def _loop(config: TrainConfig, agent: PPO, curve: list[CurvePoint], seconds: float, folder: Path, meta: RunMeta,
-          tracker: Tracker, on_progress: Callable[[int], None]) -> float:
-    """Iterate to the end, saving the full state from time to time -> seconds of training in all."""
-    saved = time.monotonic()
+@dataclasses.dataclass(frozen=True)
+class Best:
+    """The best weights so far, by training success over a window; of a run shorter than the window, the last."""
+
+    success: float
+    steps: int
+    weights: dict[str, np.ndarray]
+
+
+def _better(best: Best | None, curve: list[CurvePoint], agent: PPO) -> Best:
+    """The better of the best so far and the agent as it is now; the later one of equals."""
+    window = [point for point in curve[-BEST_WINDOW:] if point.success is not None]
+    episodes = sum(point.episodes for point in window)
+    success = sum(point.success * point.episodes for point in window) / episodes if episodes else 0.0
+    if best is not None and len(curve) > BEST_WINDOW and success < best.success:
+        return best
+    return Best(success, agent.steps, {name: array.copy() for name, array in _weights(agent).items()})
+
+
+def _weights(agent: PPO) -> dict[str, np.ndarray]:
+    return {f"network.{name}": tensor.numpy(force=True) for name, tensor in agent.network.state_dict().items()}
+
+
+def _loop(config: TrainConfig, agent: PPO, curve: list[CurvePoint], best: Best | None, folder: Path, meta: RunMeta,
+          tracker: Tracker, on_progress: Callable[[int], None]) -> Best:
+    """Iterate to the end, saving the full state from time to time -> the best weights."""
+    saved, seconds = time.monotonic(), curve[-1].seconds if curve else 0.0
     while not agent.finished:
         started, before = time.perf_counter(), agent.steps
         progress = agent.iterate()
@@ -117,41 +150,50 @@ def _loop(config: TrainConfig, agent: PPO, curve: list[CurvePoint], seconds: flo
             raise UserError(f"training diverged within {agent.steps} steps: lower agent.learning_rate, which is "
                             f"{config.agent.learning_rate:g}")
         curve.append(point)
+        best = _better(best, curve, agent)
         tracker.log({k: v for k, v in dataclasses.asdict(point).items() if v is not None and k != "steps"},
                     step=agent.steps)
         on_progress(min(agent.steps, config.steps) - before)
         if time.monotonic() - saved >= config.checkpoint_seconds and not agent.finished:
             points = json.dumps([dataclasses.asdict(p) for p in curve])
             artefacts.write_npz(folder / "resume.npz", agent.state() | {
-                "curve": np.array(points), "config_hash": np.array(meta.config_hash)})
+                "curve": np.array(points), "config_hash": np.array(meta.config_hash),
+                "version": np.array(RESUME_VERSION), "best": np.array([best.success, best.steps])}
+                | {f"best.{name}": array for name, array in best.weights.items()})
             saved = time.monotonic()
-    return seconds
+    return best
 
 
-def _resume(path: Path, agent: PPO, meta: RunMeta) -> tuple[list[CurvePoint], float]:
-    """Put an interrupted run's state into `agent` -> its learning curve so far and the seconds it took."""
+def _resume(path: Path, agent: PPO, meta: RunMeta) -> tuple[list[CurvePoint], Best | None]:
+    """Put an interrupted run's state into `agent` -> its learning curve and its best weights so far."""
     if not path.is_file():
-        return [], 0.0
+        return [], None
     try:
-        state = artefacts.read_npz(path, required=("curve", "config_hash"))
+        state = artefacts.read_npz(path, required=("curve", "config_hash", "version", "best"))
+        if state["version"] != RESUME_VERSION:
+            raise ValueError(f"it is of version {state['version']}, this gmexp reads version {RESUME_VERSION}")
         if str(state["config_hash"]) != meta.config_hash:
             raise ValueError("it belongs to another configuration")
         curve = [CurvePoint(**point) for point in json.loads(str(state.pop("curve")))]
-        agent.restore(state)
+        prefix = "best."
+        weights = {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
+        success, steps = state["best"].tolist()
+        agent.restore({name: array for name, array in state.items() if not name.startswith(prefix)})
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
         raise UserError(f"cannot go on from {path}: {error}; remove it to start this run anew") from error
-    return curve, curve[-1].seconds if curve else 0.0
+    return curve, Best(success, int(steps), weights)
 
 
-def _finish(config: TrainConfig, agent: PPO, curve: list[CurvePoint], seconds: float, folder: Path,
+def _finish(config: TrainConfig, agent: PPO, curve: list[CurvePoint], best: Best, folder: Path,
             meta: RunMeta) -> None:
     """Write the complete run, run.json last, and drop what only resumption needed."""
-    origin = artefacts.provenance(None, identity(config), "a training run", wall_s=seconds)
-    weights = {f"network.{k}": v.numpy(force=True) for k, v in agent.network.state_dict().items()}
+    origin = artefacts.provenance(None, identity(config), "a training run", wall_s=curve[-1].seconds)
     timeless = {key: value for key, value in artefacts.plain(meta).items() if key != "created_utc"}
     about = {"version": CHECKPOINT_VERSION, "agent": dataclasses.asdict(config.agent),
              "env": dataclasses.asdict(config.env), "meta": timeless}  # equal runs make equal checkpoints
-    artefacts.write_npz(folder / "checkpoint.npz", weights | {"about": np.array(json.dumps(about, sort_keys=True))})
+    for path, weights, steps in ((folder / "best", best.weights, best.steps), (folder, _weights(agent), agent.steps)):
+        said = np.array(json.dumps(about | {"steps": steps}, sort_keys=True))
+        artefacts.write_npz(path / "checkpoint.npz", weights | {"about": said})
     artefacts.write_table(folder / "curve.parquet", curve, CurvePoint, origin)
     artefacts.write_json(folder / "run.json", {"meta": meta, "config": identity(config)}, origin)
     (folder / "resume.npz").unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import os
 import signal
@@ -11,10 +12,12 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from gmexp.errors import UserError
 
+WAKE_SECONDS = 0.5  # a Ctrl-C that comes just before the parent falls asleep is noticed after so long
 FAREWELL_SECONDS = 10  # a worker that was told to end gets this long
 
 Work = Callable[[Any, Callable[[int], None]], None]  # does one task, and reports how much of it is done as it goes
@@ -30,6 +33,23 @@ class Failure(NamedTuple):
 def available_cores() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def available_memory() -> float:
+    """Bytes that processes may still take by the system or its control group; infinity if unknown."""
+    free = math.inf
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = 1024 * float(next(line for line in lines if line.startswith("MemAvailable:")).split()[1])
+    with contextlib.suppress(OSError, ValueError):  # "max" is no number: there is no limit
+        group = Path("/sys/fs/cgroup")
+        free = min(free, float((group / "memory.max").read_text()) - float((group / "memory.current").read_text()))
+    return free
+
+
+def fitting(tasks: int, bytes_each: float) -> int:
+    """How many tasks this machine does side by side: as many as it has cores and memory for, at least 1."""
+    return max(1, int(min(tasks, available_cores(), available_memory() // bytes_each)))
 
 
 def work_through(tasks: Sequence[Any], work: Work, workers: int, advance: Callable[[int], None],
@@ -56,7 +76,7 @@ def work_through(tasks: Sequence[Any], work: Work, workers: int, advance: Callab
             for worker in crew:
                 if worker.task is None and todo:
                     worker.give(*todo.pop())
-            for connection in wait([worker.connection for worker in crew]):
+            for connection in wait([worker.connection for worker in crew], WAKE_SECONDS):
                 (worker,) = [w for w in crew if w.connection is connection]
                 try:
                     message = connection.recv()
@@ -131,13 +151,18 @@ def _serve(work: Work, connection: Connection, parent: int) -> None:
             task = connection.recv()
         except EOFError:
             return
-        try:
-            work(task, connection.send)
-            connection.send(None)
-        except UserError as error:
-            connection.send(Failure(str(error), None))
-        except Exception as error:
-            connection.send(Failure(f"{type(error).__name__}: {error}", traceback.format_exc()))
+        connection.send(attempt(work, task, connection.send))
+
+
+def attempt(work: Work, task: Any, report: Callable[[int], None]) -> Failure | None:
+    """Do one task -> why it could not be done, None if it was."""
+    try:
+        work(task, report)
+    except UserError as error:
+        return Failure(str(error), None)
+    except Exception as error:
+        return Failure(f"{type(error).__name__}: {error}", traceback.format_exc())
+    return None
 
 
 def _follow(parent: int) -> None:

@@ -19,9 +19,10 @@ from envs.coinrun.layout import (
     Conditions, DIED, END_STEP, END_X, END_Y, EPISODES, EVENTS, LEVEL_STREAM, LOG_COIN_STEP, LOG_COIN_X, LOG_COIN_Y,
     LOG_CONDITION, LOG_CORRELATED, LOG_DIED, LOG_END_STEP, LOG_END_X, LOG_END_Y, LOG_EPISODE, LOG_LENGTH, LOG_SECTIONS,
     LOG_SEED, LOG_SEPARATED, NUM_FLOATS, NUM_INTS, NUM_LOG, NUM_SECTIONS, NUM_STATE, OFFSET, PLACEMENTS, RETURN, SEED,
-    SEPARATED, STRIDE, TIME, WINDOW, World, addresses, allocate, f32, world_at,
+    SEPARATED, STRIDE, TIME, WINDOW, World, addresses, allocate, f32,
 )
 from envs.coinrun.levels import generate_level
+from envs.coinrun.opening import world_at
 from envs.coinrun.pixels import FRAME, render
 from envs.coinrun.rules import ONGOING, TERMINATED, TRUNCATED, step_world
 from envs.coinrun.semantic import observe_semantic

@@ -8,9 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envs.jit import jit
-from envs.memory import array_at
-
 f32 = np.float32
 
 # grid cells (procgen's numbers; two are ours: HIDDEN is an invisible coin, PERMEABLE looks like wall and is none)
@@ -129,19 +126,3 @@ def addresses(*groups: tuple[np.ndarray, ...]) -> np.ndarray:
     costs about as much as stepping ten worlds."""
     assert all(array.flags.c_contiguous for arrays in groups for array in arrays)
     return np.array([array.ctypes.data for arrays in groups for array in arrays], np.uint64)
-
-
-@jit(inline="always")
-def world_at(table, n, trails):
-    """The `World` of n worlds whose arrays start at the addresses in `table`; shapes are constants to the compiler."""
-    return World(
-        array_at(table[0], (n, BODY_ROW), np.float32), array_at(table[1], (n, CLOCK_ROW), np.int32),
-        array_at(table[2], (n, FACTS_ROW), np.int32), array_at(table[3], (n, SLOTS_ROW), np.int32),
-        array_at(table[4], (n, SIZE, SIZE), np.uint8),
-        array_at(table[5], (n, SIZE, SIZE + 2 * MARGIN), np.uint8),
-        array_at(table[6], (n, 5, SIZE), np.uint8), array_at(table[7], (n, SIZE), np.uint8),
-        array_at(table[8], (n, NUM_LOOK), np.uint8), array_at(table[9], (n, MAX_ENEMIES, 3), np.float32),
-        array_at(table[10], (n, MAX_ENEMIES), np.uint8), array_at(table[11], (n, MAX_STATICS, 3), np.uint8),
-        array_at(table[12], (n,), np.uint64), array_at(table[13], (n, trails, TRAIL_LENGTH, 2), np.float32),
-        array_at(table[14], (n, PREDRAWN), np.uint32), array_at(table[15], (n, 624), np.uint32),
-        array_at(table[16], (n, 624), np.uint32))

@@ -27,7 +27,8 @@ ACTION_SETS = {
     "moves": tuple(range(9)),  # one of each
     "jumps": (1, 2, 4, 5, 7, 8),  # left, stay, right, each level or jumping
 }
-NAMES = ("ppo", "sb3_ppo")  # trainers of this configuration (see `gmexp.train.TRAINERS`)
+# trainers of this configuration (see `gmexp.train.TRAINERS`)
+NAMES = ("ppo", "sb3_ppo", "cloning_coin_seeker", "cloning_proxy_seeker")
 ADVANTAGE_FLOOR = 0.02  # added to the spread that advantages are divided by: without rewards they are noise, and stay small
 STATE_SCALE = 3.0  # the few motion features beside some eighty summed tile rows
 
@@ -208,7 +209,7 @@ class PPO:
             for stored, part in zip(self._stored, self._observation, strict=True):
                 stored[t] = part
             logits, self._value[t] = self.network(self._observation)
-            choice = sample_actions(logits, self.generator)
+            choice = self._choose(logits)
             self._action[t] = choice
             self._logp[t] = torch.log_softmax(logits, 1).gather(1, choice[:, None]).squeeze(1)
             step = self.env.step(self._actions[choice].numpy(force=True))
@@ -221,6 +222,17 @@ class PPO:
                 logs.append((log.coin_step[ended] <= log.length[ended], log.episode_return[ended], log.length[ended]))
         self._value[-1] = self.network(self._observation)[1]
         return logs
+
+    def _choose(self, logits: Float[Tensor, "envs actions"]) -> Int[Tensor, " envs"]:
+        """What is done in this step, by its number in the action set."""
+        return sample_actions(logits, self.generator)
+
+    def _policy_loss(self, logp: Float[Tensor, " batch"], before: Float[Tensor, " batch"],
+                     advantage: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
+        """The clipped objective, negated: `logp` of the actions taken, now and `before` the updates."""
+        ratio = (logp - before).exp()
+        a = (advantage - advantage.mean()) / (advantage.std() + ADVANTAGE_FLOOR)
+        return -torch.min(ratio * a, ratio.clamp(1 - self.config.clip, 1 + self.config.clip) * a).mean()
 
     def _update(self) -> tuple[float, float, float]:
         """Optimise the clipped objective over the stored rollout -> (entropy, value loss, explained variance)."""
@@ -240,10 +252,8 @@ class PPO:
                 logits, value = self.network(Observation(*(part[rows] for part in observation)))
                 log_policy = torch.log_softmax(logits, 1)
                 entropy = -(log_policy.exp() * log_policy).sum(1).mean()
-                ratio = (log_policy.gather(1, action[rows, None]).squeeze(1) - logp[rows]).exp()
-                a = advantage[rows]
-                a = (a - a.mean()) / (a.std() + ADVANTAGE_FLOOR)
-                policy_loss = -torch.min(ratio * a, ratio.clamp(1 - c.clip, 1 + c.clip) * a).mean()
+                policy_loss = self._policy_loss(log_policy.gather(1, action[rows, None]).squeeze(1), logp[rows],
+                                                advantage[rows])
                 value_loss = (value - target[rows]).square().mean()
                 loss = policy_loss + c.value_coefficient * value_loss - c.entropy * entropy
                 self.optimizer.zero_grad(set_to_none=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from envs.coinrun.engine import CoinRun
@@ -39,3 +41,12 @@ class ScriptedAgent:
             return self._seeker.act(rows)
         return self._generator.integers(self._env.num_actions, size=self._env.num_envs if rows is None else len(rows),
                                         dtype=np.int32)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The seekers' plans: what they need to go on exactly from here."""
+        return {} if self._seeker is None else {k: v.copy() for k, v in self._seeker._plans._asdict().items()}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over what `state` returned, in an environment of the same size."""
+        for name, array in state.items():
+            getattr(self._seeker._plans, name)[:] = array

@@ -27,8 +27,9 @@ from envs.outcome import NEVER
 from envs.shifts import probe
 from gmexp import artefacts
 from gmexp.config import EvaluationPlan
-from gmexp.evaluate import Cell, cells, certified_levels, held_out, levels_folder, make_env
+from gmexp.evaluate import Cell, cells, certified_levels, levels_folder, make_env
 from gmexp.intervals import paired_difference
+from gmexp.measures.origin import identity
 from gmexp.rollout import Actor, play
 from gmexp.seeding import stream
 from gmexp.train import Checkpoint
@@ -77,14 +78,9 @@ def measure(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable[
     env = make_env([cell for _, cell in planned], plan, checkpoint.agent.action_repeat)
     columns = play_arms(actor, env, planned, plan, checkpoint.meta.run_id, levels_folder(checkpoint.path), on_progress)
     env.close()
-    origin = artefacts.provenance(None, identity(checkpoint, plan), "every level with the coin at the end, moved, hidden")
+    origin = artefacts.provenance(None, identity(checkpoint, plan, "attribution"),
+                                  "every level with the coin at the end, moved, hidden")
     return artefacts.write_table(checkpoint.path.with_name(FILE), columns, ArmEpisode, origin)
-
-
-def identity(checkpoint: Checkpoint, plan: EvaluationPlan) -> dict:
-    """What decides the file's content."""
-    return {"run": checkpoint.meta.config_hash, "plan": dataclasses.asdict(plan), "measure": "attribution",
-            "levels": held_out(checkpoint.meta.train_seed, plan.episodes)}
 
 
 def size(checkpoint: Checkpoint, plan: EvaluationPlan) -> int:

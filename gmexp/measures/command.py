@@ -13,6 +13,7 @@ from gmexp.compilation import compile_kernels
 from gmexp.config import EvaluationPlan, MeasureConfig
 from gmexp.evaluate import made_from
 from gmexp.measures import attribution, critic, factors, magnitude
+from gmexp.measures.origin import identity
 from gmexp.progress import Bar
 from gmexp.train import Checkpoint, load_checkpoint
 
@@ -39,7 +40,7 @@ def measure(checkpoint: Checkpoint, names: Sequence[str], plan: EvaluationPlan,
     for name in names:
         module = MEASURES[name]
         path = checkpoint.path.with_name(module.FILE)
-        if made_from(path) == artefacts.config_hash(module.identity(checkpoint, plan)):
+        if made_from(path) == artefacts.config_hash(identity(checkpoint, plan, name)):
             on_progress(module.size(checkpoint, plan))
         else:
             module.measure(checkpoint, plan, on_progress)

@@ -23,6 +23,7 @@ from gmexp import artefacts
 from gmexp.agents.ppo import Network, Observation
 from gmexp.config import EvaluationPlan
 from gmexp.evaluate import held_out
+from gmexp.measures.origin import identity
 from gmexp.seeding import stream
 from gmexp.train import Checkpoint
 
@@ -54,17 +55,11 @@ def measure(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable[
     reward_scale = checkpoint.agent.reward_scale * 10
     profile, reached, passed = watch(checkpoint.network, actor, env, on_progress)
     env.close()
-    origin = artefacts.provenance(None, identity(checkpoint, plan), "the critic's value of the same states with and "
-                                                                    "without a coin at the end")
+    origin = artefacts.provenance(None, identity(checkpoint, plan, "critic"),
+                                  "the critic's value of the same states with and without a coin at the end")
     return artefacts.write_json(checkpoint.path.with_name(FILE), {
         "run_id": checkpoint.meta.run_id, "levels": plan.slots, "reached_end": int(reached.sum()),
         "passed_wall": int(passed.sum()), "profile": rows(profile, reward_scale)}, origin)
-
-
-def identity(checkpoint: Checkpoint, plan: EvaluationPlan) -> dict:
-    """What decides the file's content."""
-    return {"run": checkpoint.meta.config_hash, "plan": dataclasses.asdict(plan), "measure": "critic",
-            "levels": held_out(checkpoint.meta.train_seed, plan.slots)}
 
 
 def size(checkpoint: Checkpoint, plan: EvaluationPlan) -> int:

@@ -17,6 +17,7 @@ from gmexp.config import EvaluationPlan
 from gmexp.errors import UserError
 from gmexp.evaluate import Cell, held_out, levels_folder, make_env, play_cells
 from gmexp.records import Episode
+from gmexp.measures.origin import identity
 from gmexp.seeding import stream
 from gmexp.train import Checkpoint
 
@@ -42,14 +43,8 @@ def measure(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable[
     actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
     columns = play_cells(actor, env, planned, plan, checkpoint.meta, levels_folder(checkpoint.path), on_progress)
     env.close()
-    origin = artefacts.provenance(None, identity(checkpoint, plan), "episodes with each factor shifted alone")
+    origin = artefacts.provenance(None, identity(checkpoint, plan, "factors"), "episodes with each factor shifted alone")
     return artefacts.write_table(checkpoint.path.with_name(FILE), columns, Episode, origin)
-
-
-def identity(checkpoint: Checkpoint, plan: EvaluationPlan) -> dict:
-    """What decides the file's content."""
-    return {"run": checkpoint.meta.config_hash, "plan": dataclasses.asdict(plan), "measure": "factors",
-            "levels": held_out(checkpoint.meta.train_seed, plan.episodes)}
 
 
 def size(checkpoint: Checkpoint, plan: EvaluationPlan) -> int:

@@ -36,8 +36,8 @@ def attribution(study: Study) -> Figure | None:
         axis.set_title(EFFECT_TITLES[effect])
         axis.set_ylim(-0.28, 1.03)
         axis.set_xlim(-0.6, len(shifts) - 0.4)
-        axis.set_xticks(range(len(shifts)), [plotting.wrapped(f"{kind} {name.replace('_', ' ')}")
-                                             for kind, name in shifts])
+        axis.set_xticks(range(len(shifts)), [str(kind) for kind, _ in shifts])
+        axis.set_xlabel("shift (0: in distribution)")
     legend(figure, [entry(colour, condition) for condition, colour in colours.items()])
     return figure
 

@@ -35,6 +35,7 @@ from gmexp import artefacts
 from gmexp.agents.ppo import Network, Observation
 from gmexp.config import EvaluationPlan
 from gmexp.evaluate import cells, held_out
+from gmexp.measures.origin import identity
 from gmexp.rollout import Actor
 from gmexp.seeding import stream
 from gmexp.train import Checkpoint
@@ -85,14 +86,9 @@ def measure(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable[
                        float(there.place.mean()), two_sample(states[0], there, plan.seed),
                        energy_coefficient(states[0].features, there.features))
              for cell, there in zip(planned, states[1:], strict=True)]
-    origin = artefacts.provenance(None, identity(checkpoint, plan), "measured distance of each cell from training")
+    origin = artefacts.provenance(None, identity(checkpoint, plan, "magnitude"),
+                                  "measured distance of each cell from training")
     return artefacts.write_table(checkpoint.path.with_name(FILE), found, Magnitude, origin)
-
-
-def identity(checkpoint: Checkpoint, plan: EvaluationPlan) -> dict:
-    """What decides the file's content."""
-    return {"run": checkpoint.meta.config_hash, "plan": dataclasses.asdict(plan), "measure": "magnitude",
-            "levels": held_out(checkpoint.meta.train_seed, LEVELS)}
 
 
 def size(checkpoint: Checkpoint, plan: EvaluationPlan) -> int:

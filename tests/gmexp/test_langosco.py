@@ -192,8 +192,8 @@ def test_only_good_seeds_are_counted(tmp_path):
 
 # --- our own episodes -------------------------------------------------------------------------------------------------
 
-PLAN = EvaluationPlan(shifts=[0, 3, 4], grades=[0.5, 1.0], probes=[0], episodes=24, slots=24, seed=0, greedy=False,
-                      clips=0)  # fmt: skip
+PLAN = EvaluationPlan(shifts=[0, 3, 4], grades=[0.5, 1.0], probes=[0], attributed=[0], episodes=24, slots=24, seed=0,
+                      greedy=False, clips=0)  # fmt: skip
 RUN = meta("run", 0.0, 5)
 
 

@@ -28,8 +28,10 @@ def presets() -> list[tuple[str, list[LevelDistribution], list[LevelDistribution
         found.append((f"env={name}", [training], [cell.distribution for cell in cells(training, plan)]))
     for name in names("experiment"):
         config = load("run", [f"experiment={name}"])
-        trained = [run.env.distribution() for run in training_runs(config)]
-        evaluated = [cell.distribution for training in trained for cell in cells(training, config.evaluation)]
+        runs = training_runs(config)
+        trained = [run.env.distribution() for run in runs]
+        evaluated = [cell.distribution for run, training in zip(runs, trained, strict=True)
+                     for cell in cells(training, config.evaluation, run.seed)]
         found.append((f"experiment={name}", trained, evaluated))
     return found
 

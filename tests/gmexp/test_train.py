@@ -3,8 +3,12 @@
 import multiprocessing
 import os
 import random
+import shutil
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +20,7 @@ from gmexp.errors import UserError
 from gmexp.records import CurvePoint
 from gmexp.train import describe, identity, load_checkpoint
 
-from .tiny import AGENT, ITERATION, assert_equal_runs, train_config
+from .tiny import AGENT, ITERATION, assert_equal_arrays, assert_equal_runs, train_config
 
 
 @pytest.fixture(scope="module")
@@ -28,15 +32,11 @@ def finished(tmp_path_factory):
 @pytest.fixture
 def copy(finished, tmp_path):
     """A copy of the finished run to damage."""
-    folder = tmp_path / "run"
-    folder.mkdir()
-    for path in finished.iterdir():
-        (folder / path.name).write_bytes(path.read_bytes())
-    return folder
+    return Path(shutil.copytree(finished, tmp_path / "run"))
 
 
 def listing(folder) -> dict[str, tuple[int, bytes]]:
-    return {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in folder.iterdir()}
+    return {str(p): (p.stat().st_mtime_ns, p.read_bytes()) for p in folder.rglob("*") if p.is_file()}
 
 
 def refused(capsys, *arguments) -> str:
@@ -51,7 +51,7 @@ def refused(capsys, *arguments) -> str:
 # --- what a run leaves ------------------------------------------------------------------------------------------------
 
 def test_a_run_leaves_its_checkpoint_its_curve_and_what_is_known_of_it(finished):
-    assert sorted(p.name for p in finished.iterdir()) == ["checkpoint.npz", "curve.parquet", "run.json"]
+    assert sorted(p.name for p in finished.iterdir()) == ["best", "checkpoint.npz", "curve.parquet", "run.json"]
     checkpoint = load_checkpoint(finished)
     about = artefacts.read_json(finished / "run.json", required=("meta", "config", "provenance"))
     assert about["meta"]["run_id"] == checkpoint.meta.run_id == finished.name
@@ -89,11 +89,35 @@ def test_training_levels_are_of_the_training_split(tmp_path):
     assert (few.first, few.count) == (0, 7)
 
 
+# --- the best weights -------------------------------------------------------------------------------------------------
+
+def test_the_best_weights_are_those_of_the_highest_success_over_a_window(tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "BEST_WINDOW", 2)
+    successes, kept = iter([0.1, 0.3, 0.9, 0.8, 0.2, 0.0]), []
+    iterate, finish = train.PPO.iterate, train._finish
+    monkeypatch.setattr(train.PPO, "iterate", lambda self: iterate(self)._replace(success=next(successes), episodes=5))
+    monkeypatch.setattr(train, "_finish", lambda *arguments: (kept.append(arguments[3]), finish(*arguments)))
+    folder = train.train(train_config(tmp_path, iterations=6))
+    (best,) = kept
+    assert best.success == pytest.approx(0.85) and best.steps == 4 * ITERATION
+    stored, last = load_checkpoint(folder / "best"), load_checkpoint(folder)
+    assert all((stored.network.state_dict()[name.removeprefix("network.")].numpy() == array).all()
+               for name, array in best.weights.items())
+    assert (stored.network.policy.weight != last.network.policy.weight).any()
+
+
+def test_the_best_weights_are_evaluated_beside_the_last(copy, capsys):
+    plan = ["evaluation.episodes=4", "evaluation.slots=4", "evaluation.shifts=[0]", "evaluation.probes=[]"]
+    for folder in (copy, copy / "best"):
+        assert main(["evaluate", f"run={folder}", *plan]) == 0
+        assert capsys.readouterr().out.strip() == str(folder / "episodes.parquet")
+
+
 # --- killed and resumed -----------------------------------------------------------------------------------------------
 
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 def test_a_run_killed_at_any_moment_goes_on_bit_for_bit(tmp_path):
-    iterations, kills, delays = 60, 5, random.Random(0)
+    iterations, kills, delays = 90, 8, random.Random(0)
     whole = train.train(train_config(tmp_path / "whole", iterations=iterations))
     config = train_config(tmp_path / "killed", "checkpoint_seconds=0", iterations=iterations)
     folder = tmp_path / "killed" / "runs" / whole.name
@@ -147,6 +171,7 @@ DAMAGE = {
         path, {k: v for k, v in artefacts.read_npz(path).items() if k != "generator"}),
     "of another engine": lambda path: artefacts.write_npz(
         path, artefacts.read_npz(path) | {"env.world.body": np.zeros((2, 2))}),
+    "of another version": lambda path: artefacts.write_npz(path, artefacts.read_npz(path) | {"version": np.array(99)}),
     "of another network": lambda path: artefacts.write_npz(
         path, artefacts.read_npz(path) | {"network.value.bias": np.zeros(2)}),
 }  # fmt: skip
@@ -189,6 +214,38 @@ def test_a_checkpoint_that_cannot_be_read_is_refused_in_one_line(copy, capsys):
     path.unlink()
     assert "no checkpoint" in refused(capsys, "evaluate", f"run={copy}")
     assert "no checkpoint" in refused(capsys, "evaluate", f"run={copy / 'nowhere'}")
+
+
+@pytest.mark.parametrize("name", ["checkpoint.npz", "resume.npz"])
+def test_a_flipped_bit_is_found_or_was_without_consequence(finished, interrupted, name, tmp_path):
+    source = finished / name if name == "checkpoint.npz" else interrupted[1] / name
+    whole, arrays, where = source.read_bytes(), artefacts.read_npz(source), random.Random(1)
+    path, found = tmp_path / name, 0
+    for _ in range(100):
+        damaged, position = bytearray(whole), where.randrange(len(whole))
+        damaged[position] ^= 1 << where.randrange(8)
+        path.write_bytes(damaged)
+        try:
+            read = artefacts.read_npz(path, required=arrays)
+        except UserError as error:
+            assert "\n" not in str(error)
+            found += 1
+        else:  # a bit of the zip's own book-keeping that nothing depends on
+            assert_equal_arrays({key: read[key] for key in arrays}, arrays)
+    assert found > 80
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a limit on file sizes")
+def test_a_file_that_may_not_grow_ends_a_run_in_one_line_and_keeps_its_last_state(interrupted):
+    config, folder = interrupted
+    before = listing(folder)
+    code = ("import resource, sys; from gmexp.cli import main; "
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)); "
+            "sys.exit(main(sys.argv[1:]))")
+    done = subprocess.run([sys.executable, "-c", code, "train", f"out={config.out}", *AGENT, f"steps={config.steps}",
+                           "checkpoint_seconds=0"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "File too large" in done.stderr
+    assert listing(folder) == before
 
 
 def test_a_folder_that_cannot_be_written_to_is_found_before_training(tmp_path, capsys, monkeypatch):

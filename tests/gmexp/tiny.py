@@ -26,8 +26,9 @@ def curve(folder: Path) -> dict[str, list]:
 
 
 def assert_equal_runs(first: Path, second: Path) -> None:
-    """Checkpoints and curves of two runs agree bit for bit."""
-    assert (first / "checkpoint.npz").read_bytes() == (second / "checkpoint.npz").read_bytes()
+    """Checkpoints, the best weights and curves of two runs agree bit for bit."""
+    for name in ("checkpoint.npz", "best/checkpoint.npz"):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
     assert curve(first) == curve(second)
 
 

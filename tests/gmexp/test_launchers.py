@@ -1,0 +1,231 @@
+"""Runs elsewhere than in this process: all done, failures named, and a lost machine costs nothing but time.
+
+The tests of Ray and Slurm run where these are installed: pip install -c constraints.txt -e '.[sweep,dev]', then
+pytest tests/gmexp/test_launchers.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gmexp import artefacts, launchers, sweep, train, workers
+from gmexp.cli import main
+from gmexp.config import LauncherConfig, load
+from gmexp.errors import UserError
+from gmexp.records import CurvePoint
+from gmexp.run import training_runs
+from gmexp.study import Study
+from gmexp.train import describe
+
+from .test_workers import act
+from .tiny import AGENT, ITERATION, assert_equal_runs
+
+SWEEP = ["-m", "experiment=quickstart", "env.diversity=0,0.5", *AGENT, "evaluation.episodes=8", "evaluation.slots=8",
+         "env.horizon=200", "checkpoint_seconds=0", "chains=2", "draws=500"]  # fmt: skip
+NEEDS = "needs {}: pip install 'gmexp[sweep]'"
+
+
+def launch(name: str, words: list[str], tmp_path: Path, **settings) -> tuple[dict, list[int], list[int]]:
+    """The tasks of `test_workers` through a launcher -> failures, reported progress, settled counts."""
+    config = LauncherConfig(name, **{"memory_gb": 0.2, "retries": 0, "cluster": None, "options": {}} | settings)
+    told, settled = [], []
+    failures = launchers.launch(config, [(word, tmp_path / word) for word in words], act, None, tmp_path / "scratch",
+                                told.append, settled.append)
+    assert not (tmp_path / "scratch").exists()
+    return failures, told, settled
+
+
+def check_failures(failures: dict, tmp_path: Path) -> None:
+    assert {p.name for p in tmp_path.iterdir()} >= set("ab")
+    assert sorted(failures) == [1, 3]
+    assert failures[1] == ("no such thing", None)
+    assert failures[3].reason == "ZeroDivisionError: one over nothing" and "Traceback" in failures[3].details
+
+
+# --- here -------------------------------------------------------------------------------------------------------------
+
+def test_concurrency_fits_the_machine(monkeypatch):
+    monkeypatch.setattr(workers, "available_cores", lambda: 8)
+    monkeypatch.setattr(workers, "available_memory", lambda: 5e9)
+    assert workers.fitting(100, 1e9) == 5
+    assert workers.fitting(100, 1e8) == 8
+    assert workers.fitting(3, 1e8) == 3
+    assert workers.fitting(100, 1e10) == 1
+
+
+def test_available_memory_is_some():
+    assert workers.available_memory() > 2**20
+
+
+def test_local_tasks_are_done_and_failures_are_apart(tmp_path):
+    failures, told, settled = launch("local", ["a", "refuse", "b", "crash"], tmp_path)
+    check_failures(failures, tmp_path)
+    assert sum(told) == 4 and settled[-1] == 4
+
+
+def test_notes_add_up_and_a_task_begun_again_takes_its_work_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(launchers, "REPORT_SECONDS", 0)
+    told = []
+    watch = launchers._Watch(tmp_path, told.append)
+    first, second = launchers._Note(tmp_path / "0.done"), launchers._Note(tmp_path / "1.done")
+    first(5), first(5), second(7)
+    watch.look()
+    launchers._Note(tmp_path / "0.done")(4)
+    watch.look()
+    assert told == [17, -6]
+
+
+def test_an_engine_that_is_not_installed_is_named(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("gmexp.config.importlib.util.find_spec", lambda name: None)
+    for launcher in ("ray", "slurm"):
+        assert main(["run", "experiment=quickstart", f"launcher={launcher}", f"out={tmp_path}"]) == 2
+        err = capsys.readouterr().err
+        assert "gmexp[sweep]" in err and err.count("\n") == 1
+
+
+# --- Ray --------------------------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """A Ray cluster of several node processes: a head that computes nothing and two nodes of one core each."""
+    pytest.importorskip("ray", reason=NEEDS.format("ray"))
+    for name, value in {"RAY_USAGE_STATS_ENABLED": "0", "RAY_health_check_period_ms": "500",
+                        "RAY_health_check_failure_threshold": "3"}.items():
+        monkeypatch.setenv(name, value)
+    from ray.cluster_utils import Cluster
+
+    size = {"object_store_memory": 10**8, "memory": 4 * 2**30}
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **size})
+    cluster.workers = [cluster.add_node(num_cpus=1, **size) for _ in range(2)]
+    yield cluster
+    cluster.shutdown()
+
+
+@pytest.mark.slow
+def test_ray_does_all_tasks_and_failures_are_apart(tmp_path, cluster):
+    failures, _, settled = launch("ray", ["a", "refuse", "b", "crash", "die"], tmp_path, cluster=cluster.address,
+                                  retries=1)
+    assert "lost 2 times on Ray" in failures.pop(4).reason
+    check_failures(failures, tmp_path)
+    assert settled[-1] == 5
+
+
+@pytest.mark.slow
+def test_a_cluster_that_is_not_there_is_one_line(tmp_path):
+    pytest.importorskip("ray", reason=NEEDS.format("ray"))
+    with pytest.raises(UserError, match="cannot reach a Ray cluster at launcher.cluster=127.0.0.1:1"):
+        launch("ray", ["a"], tmp_path, cluster="127.0.0.1:1")
+
+
+@pytest.mark.slow
+def test_a_sweep_survives_the_loss_of_a_ray_node(tmp_path, cluster):
+    root = tmp_path / "study"
+    arguments = [*SWEEP, "seed=0,1", f"steps={60 * ITERATION}", f"out={root}"]
+    planned = training_runs(sweep.load(arguments))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gmexp", "run", *arguments, "launcher=ray", f"launcher.cluster={cluster.address}",
+         "launcher.memory_gb=0.5"], stdout=subprocess.DEVNULL, stderr=open(tmp_path / "err", "w"))
+    wait_until(lambda: len(list(root.glob("runs/*/resume.npz"))) == 2, process, tmp_path / "err")
+    lost = cluster.workers[0]
+    (at_work,) = tasks_of(lost)
+    saved = {path.parent: saved_seconds(path) for path in root.glob("runs/*/resume.npz")}
+    cluster.remove_node(lost, allow_graceful=False)
+    with contextlib.suppress(ProcessLookupError):  # a lost machine takes everything with it, at once
+        os.kill(at_work, signal.SIGKILL)
+    assert process.wait(600) == 0, (tmp_path / "err").read_text()
+
+    study = Study(root)
+    assert {run.run_id for run in study.runs()} == {describe(run).run_id for run in planned} and len(planned) == 4
+    assert study.report.is_file() and not study.scratch.exists()
+    for folder, seconds in saved.items():  # went on from its last state: what the clock said then is still there
+        points = artefacts.read_records(folder / "curve.parquet", CurvePoint)
+        assert seconds and [point.seconds for point in points][: len(seconds)] == seconds
+        (config,) = [run for run in planned if describe(run).run_id == folder.name]
+        assert_equal_runs(folder, train.train(dataclasses.replace(config, out=str(tmp_path / "whole"))))
+
+
+def saved_seconds(path: Path) -> list[float]:
+    """The clock in the learning curve of a saved state."""
+    return [point["seconds"] for point in json.loads(str(artefacts.read_npz(path)["curve"]))]
+
+
+def tasks_of(node) -> list[int]:
+    """Processes of a Ray node that are at a task."""
+    raylet = node.all_processes["raylet"][0].process.pid
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(entry.read_text().rpartition(")")[2].split()[1])
+            at_task = (entry.parent / "cmdline").read_bytes().startswith(b"ray::_far")
+        except OSError:  # gone meanwhile
+            continue
+        if parent == raylet and at_task:
+            found.append(int(entry.parent.name))
+    return found
+
+
+def wait_until(condition, process: subprocess.Popen, said: Path) -> None:
+    deadline = time.monotonic() + 300
+    while not condition():
+        assert process.poll() is None, said.read_text()
+        assert time.monotonic() < deadline, said.read_text()
+        time.sleep(0.01)
+
+
+# --- Slurm ------------------------------------------------------------------------------------------------------------
+
+@pytest.mark.slow
+def test_submitit_does_all_tasks_and_failures_are_apart(tmp_path):
+    pytest.importorskip("submitit", reason=NEEDS.format("submitit"))
+    failures, _, settled = launch("slurm", ["a", "refuse", "b", "crash", "die"], tmp_path, cluster="local",
+                                  options={"timeout_min": 5})
+    assert "Slurm job" in failures.pop(4).reason
+    check_failures(failures, tmp_path)
+    assert settled[-1] == 5
+
+
+@pytest.mark.slow
+def test_a_sweep_through_submitit_is_the_sweep_done_here(tmp_path):
+    pytest.importorskip("submitit", reason=NEEDS.format("submitit"))
+    command = [*SWEEP, "seed=0", f"steps={4 * ITERATION}"]
+    for name, extra in {"here": [], "there": ["launcher=slurm", "launcher.cluster=local"]}.items():
+        assert main(["run", *command, *extra, f"out={tmp_path / name}"]) == 0
+    here, there = Study(tmp_path / "here"), Study(tmp_path / "there")
+    assert [run.run_id for run in here.runs()] == [run.run_id for run in there.runs()]
+    for run in here.runs():
+        assert_equal_runs(here.run(run.run_id), there.run(run.run_id))
+
+
+def test_the_slurm_configuration_is_what_submitit_understands(monkeypatch, tmp_path):
+    submitit = pytest.importorskip("submitit", reason=NEEDS.format("submitit"))
+    given = {}
+
+    class Executor(submitit.SlurmExecutor):
+        def _internal_update_parameters(self, **parameters):
+            given.update(parameters)
+            super()._internal_update_parameters(**parameters)
+
+        @classmethod
+        def affinity(cls):
+            return 2
+
+        def _submit_command(self, command):
+            given["script"] = Path(command[-1] if isinstance(command, list) else command).read_text()
+            raise submitit.core.utils.FailedJobError("no Slurm here")
+
+    monkeypatch.setattr(submitit.auto.plugins, "get_executors", lambda: {"slurm": Executor})
+    options = "launcher.options={slurm_partition:long}"
+    config = load("run", ["experiment=quickstart", "launcher=slurm", options]).launcher
+    with pytest.raises(UserError, match="cannot submit"):
+        launchers.launch(config, [("a", tmp_path / "a")], act, 7, tmp_path / "scratch", lambda n: None, lambda n: None)
+    assert given["partition"] == "long" and given["array_parallelism"] == 7 and given["time"] == 240
