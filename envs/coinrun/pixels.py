@@ -18,8 +18,9 @@ from envs.coinrun.blit import (
 from envs.coinrun.layout import (
     ACTION_X, AGENT_THEME, BACKGROUND, BACKGROUND_SHIFT, COIN_X, COIN_Y, DECOY, END_X, END_Y, FACING_LEFT, FLAGS,
     HALF, MAX_ENEMIES, NUM_ENEMIES, NUM_STATICS, RADIUS_X, RADIUS_Y, SIZE, SUPPORTED, TIME, TRAIL_LENGTH, TWO, VX, WALL_MID,
-    WALL_THEME, X, Y, ZERO, f32, world_at,
+    WALL_THEME, X, Y, ZERO, f32,
 )
+from envs.coinrun.opening import world_at
 from envs.jit import jit
 from envs.memory import copy_bytes
 
