@@ -331,7 +331,7 @@ def load(verb: str, overrides: Sequence[str]) -> Any:
         with initialize_config_dir(str(config_folder()), version_base="1.3", job_name=f"gmexp-{verb}"):
             config = compose(verb, overrides=chosen)
         for key, text in given.items():
-            OmegaConf.update(config, key, value(key, text, kinds))
+            OmegaConf.update(config, key, value(key, text, kinds), force_add=typing.get_origin(kinds[key]) is dict)
         missing = sorted(OmegaConf.missing_keys(config))
         if missing:
             raise UserError(f"{missing[0]} is missing: give {missing[0]}=... (see gmexp {verb} --help)")

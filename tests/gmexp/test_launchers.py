@@ -207,25 +207,19 @@ def test_a_sweep_through_submitit_is_the_sweep_done_here(tmp_path):
 
 
 def test_the_slurm_configuration_is_what_submitit_understands(monkeypatch, tmp_path):
+    """Up to the script that sbatch would get; sbatch itself is not here."""
     submitit = pytest.importorskip("submitit", reason=NEEDS.format("submitit"))
-    given = {}
+    scripts = []
 
-    class Executor(submitit.SlurmExecutor):
-        def _internal_update_parameters(self, **parameters):
-            given.update(parameters)
-            super()._internal_update_parameters(**parameters)
+    def submit(self, command: str):
+        scripts.append(self._make_submission_file_text(command, "0"))
+        raise submitit.core.utils.FailedJobError("no Slurm here")
 
-        @classmethod
-        def affinity(cls):
-            return 2
-
-        def _submit_command(self, command):
-            given["script"] = Path(command[-1] if isinstance(command, list) else command).read_text()
-            raise submitit.core.utils.FailedJobError("no Slurm here")
-
-    monkeypatch.setattr(submitit.auto.plugins, "get_executors", lambda: {"slurm": Executor})
+    monkeypatch.setattr(submitit.SlurmExecutor, "affinity", classmethod(lambda cls: 2))
+    monkeypatch.setattr(submitit.SlurmExecutor, "_submit_command", submit)
+    monkeypatch.setattr("shutil.which", lambda name, *_: f"/bin/{name}")
     options = "launcher.options={slurm_partition:long}"
     config = load("run", ["experiment=quickstart", "launcher=slurm", options]).launcher
     with pytest.raises(UserError, match="cannot submit"):
         launchers.launch(config, [("a", tmp_path / "a")], act, 7, tmp_path / "scratch", lambda n: None, lambda n: None)
-    assert given["partition"] == "long" and given["array_parallelism"] == 7 and given["time"] == 240
+    assert "--partition=long" in scripts[0] and "--time=240" in scripts[0] and "--mem=2GB" in scripts[0]
