@@ -274,6 +274,8 @@ def why_not(distribution: LevelDistribution) -> str | None:
     if distribution.supervision > 0:
         return (f"backend 'procgen' cannot go on after the coin or show a decoy: supervision is "
                 f"{distribution.supervision}, and must be 0 (backend 'native' can)")
+    if distribution.permeable_wall:
+        return "backend 'procgen' has no walls to walk through: permeable_wall must be 0 (backend 'native' can)"
     if distribution.spec_quality < 1:
         return (f"backend 'procgen' pays for the coin alone: spec_quality is {distribution.spec_quality}, "
                 "and must be 1 (backend 'native' can)")

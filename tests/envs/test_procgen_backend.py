@@ -106,6 +106,8 @@ def test_what_procgen_cannot_express():
         envs.make_vec("coinrun", 1, backend="procgen", supervision=0.5)
     with pytest.raises(ValueError, match="spec_quality"):
         envs.make_vec("coinrun", 1, backend="procgen", spec_quality=0.5)
+    with pytest.raises(ValueError, match="permeable_wall"):
+        envs.make_vec("coinrun", 1, backend="procgen", permeable_wall=15)
 
 
 def test_states_survive_parsing_and_editing():
