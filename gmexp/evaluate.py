@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -150,13 +150,23 @@ def play_cells(actor: Actor, env: envs.VecEnv, planned: list[Cell], plan: Evalua
     """
     log, slot = play(actor, env, plan.episodes // plan.slots, lambda steps, episodes: on_progress(episodes))
     slot = slot % plan.slots
-    separated = np.zeros(len(slot), bool)
-    for index, cell in enumerate(planned):
-        rows = log.condition == index
-        position = (slot[rows] + log.index[rows] * plan.slots) % cell.distribution.num_levels  # in its level sequence
-        separated[rows] = certified_levels(cell.distribution, cache)[position]
-    log = log._replace(separated=separated)
+    log = log._replace(separated=separated_episodes(log, slot, plan, [cell.distribution for cell in planned], cache))
     return episode_columns(log, slot, planned, plan, meta)
+
+
+def separated_episodes(log: EpisodeLog, slot: np.ndarray, plan: EvaluationPlan, judged: Sequence[LevelDistribution],
+                       cache: Path | None) -> np.ndarray:
+    """Whether each episode's level is certified: bool [episodes].
+
+    `slot` is the episode's within its cell, `judged` the distribution whose levels decide, per cell.
+    """
+    separated = np.zeros(len(slot), bool)
+    certified = {distribution: certified_levels(distribution, cache) for distribution in set(judged)}
+    for index, distribution in enumerate(judged):
+        rows = log.condition == index
+        position = (slot[rows] + log.index[rows] * plan.slots) % distribution.num_levels  # in its level sequence
+        separated[rows] = certified[distribution][position]
+    return separated
 
 
 def certified_levels(distribution: LevelDistribution, cache: Path | None = None) -> np.ndarray:

@@ -27,7 +27,7 @@ from envs.outcome import NEVER
 from envs.shifts import probe
 from gmexp import artefacts
 from gmexp.config import EvaluationPlan
-from gmexp.evaluate import Cell, cells, certified_levels, levels_folder, make_env
+from gmexp.evaluate import Cell, cells, levels_folder, make_env, separated_episodes
 from gmexp.intervals import paired_difference
 from gmexp.measures.origin import identity
 from gmexp.rollout import Actor, play
@@ -93,11 +93,8 @@ def play_arms(actor: Actor, env, planned: list[tuple[str, Cell]], plan: Evaluati
     """Play every arm as one batch, in the environment `make_env` made -> columns of `ArmEpisode`."""
     log, slot = play(actor, env, plan.episodes // plan.slots, lambda steps, episodes: on_progress(episodes))
     slot = slot % plan.slots
-    separated = np.zeros(len(slot), bool)
-    for index, (_, cell) in enumerate(planned):
-        rows = log.condition == index
-        position = (slot[rows] + log.index[rows] * plan.slots) % cell.distribution.num_levels
-        separated[rows] = certified_levels(probe(cell.distribution), cache)[position]
+    moved = [dataclasses.replace(probe(cell.distribution), hide_coin=False) for _, cell in planned]  # of all three arms
+    separated = separated_episodes(log, slot, plan, moved, cache)
 
     def of_cell(name: str) -> np.ndarray:
         return np.array([getattr(cell, name) for _, cell in planned])[log.condition]
