@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from envs.outcome import INTENDED_GOAL, NEVER, PROXY_GOAL, TIMEOUT, first_event_outcomes
-from gmexp import intervals
+from gmexp.intervals import mean_of_shares
 
 CELL = ("shift_type", "shift_name", "grade", "probe")
 
@@ -142,6 +142,5 @@ def compare(tallies: Sequence[tuple[str, Tally]]) -> list[DefinedRates]:
 
 
 def _mean(k: np.ndarray, n: np.ndarray) -> tuple[float | None, float | None, float | None]:
-    known = n > 0
-    mean = float((k[known] / n[known]).mean()) if known.any() else None
-    return (mean, *intervals.clustered_wilson(k, n))
+    found = mean_of_shares(k, n)
+    return found.mean, found.low, found.high

@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow.compute as pc
 from matplotlib.figure import Figure
 
-from gmexp import artefacts, intervals, plotting
+from gmexp import artefacts, plotting
 from gmexp.errors import UserError
+from gmexp.intervals import Mean, mean_of_shares
 from gmexp.langosco import UNKNOWN, Logs, good_seeds, logs_of_cell
 from gmexp.plotting import COLUMN, GREY, OKABE_ITO, canvas, entry, legend, shares
 from gmexp.records import Episode
@@ -23,24 +24,14 @@ SERIES = {"objective_robustness_failure": (OKABE_ITO[0], "objective robustness f
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """A mean over runs with its 95% interval (clustered Wilson), and each run's share; None is unknown."""
-
-    mean: float | None
-    low: float | None
-    high: float | None
-    runs: tuple[float | None, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Point:
     """One training diversity: failures on good seeds, and on all."""
 
     diversity: float
-    objective_robustness_failure: Share | None
-    iid_robustness_failure: Share | None
-    objective_robustness_failure_all_seeds: Share
-    iid_robustness_failure_all_seeds: Share
+    objective_robustness_failure: Mean | None
+    iid_robustness_failure: Mean | None
+    objective_robustness_failure_all_seeds: Mean
+    iid_robustness_failure_all_seeds: Mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +39,7 @@ class Figure2:
     """Their Figure 2: a point per training diversity, and the reference agents' line; None without a reference."""
 
     points: tuple[Point, ...]
-    most_possible: Share | None  # reference agents' coin without marker on good seeds, the grey line
+    most_possible: Mean | None  # reference agents' coin without marker on good seeds, the grey line
     n_seeds: int  # level seeds of the test
     n_good_seeds: int | None
 
@@ -75,13 +66,10 @@ def _fraction(flags: np.ndarray) -> tuple[int, int] | None:
     return None if (flags == UNKNOWN).any() else (int(flags.sum()), len(flags))
 
 
-def _share(fractions: Sequence[tuple[int, int] | None]) -> Share:
+def _share(fractions: Sequence[tuple[int, int] | None]) -> Mean:
     """Across runs. A run of which something is unknown makes the mean unknown; one without episodes is left out."""
-    rates = tuple(None if f is None or not f[1] else f[0] / f[1] for f in fractions)
-    if None in fractions or all(rate is None for rate in rates):
-        return Share(None, None, None, rates)
-    k, n = np.array(fractions).T
-    return Share(float(np.mean([rate for rate in rates if rate is not None])), *intervals.clustered_wilson(k, n), rates)
+    known = mean_of_shares(*np.array([fraction or (0, 0) for fraction in fractions], np.int64).reshape(-1, 2).T)
+    return Mean(None, None, None, known.runs) if None in fractions else known
 
 
 def figure2(tests: Sequence[tuple[float, Logs]], iids: Sequence[tuple[float, Logs]] = (),

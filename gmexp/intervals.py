@@ -25,11 +25,30 @@ nearly all runs are near zero and a few are not (beta(.05, .45)), eight runs are
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import stats
 
 Interval = tuple[float | None, float | None]
 UNKNOWN: Interval = (None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """A quantity over runs: mean and 95% interval, None where unknown, and every run's."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    runs: tuple[float | None, ...]
+
+
+def mean_of_shares(successes: np.ndarray, trials: np.ndarray) -> Mean:
+    """The mean of run rates with its clustered Wilson interval; a run without trials says nothing."""
+    rates = tuple(float(k / n) if n else None for k, n in zip(successes, trials, strict=True))
+    known = [rate for rate in rates if rate is not None]
+    return Mean(float(np.mean(known)) if known else None, *clustered_wilson(successes, trials), rates)
 
 
 def wilson(successes: float, trials: float, level: float = 0.95) -> Interval:

@@ -15,21 +15,12 @@ from envs.shifts import FACTORS
 from gmexp import artefacts, intervals
 from gmexp.counting import count_outcomes
 from gmexp.errors import UserError
+from gmexp.intervals import Mean, mean_of_shares
 from gmexp.measures import attribution, critic, factors, magnitude
 from gmexp.records import Episode, RunMeta
 from gmexp.study import Study, condition_labels
 
 NEAR = 6  # cells from the end within which the critic can see it
-
-
-@dataclass(frozen=True, slots=True)
-class Mean:
-    """A quantity over runs: mean and 95% interval (`intervals.mean_of_effects`), None where unknown, and every run's."""
-
-    mean: float | None
-    low: float | None
-    high: float | None
-    runs: tuple[float | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,13 +181,8 @@ def _factors(runs: Sequence[RunMeta], study: Study, labels: dict[str, str], orde
             place = order.index(labels[run.run_id]), FACTORS.index(row.shift_name), row.grade, row.probe
             cells[place].append((row.reached, row.n_episodes, row.n_proxy, row.capable))
 
-    def mean(k: np.ndarray, n: np.ndarray) -> Mean:
-        rates = tuple(float(a / b) if b else None for a, b in zip(k, n, strict=True))
-        known = [rate for rate in rates if rate is not None]
-        return Mean(float(np.mean(known)) if known else None, *intervals.clustered_wilson(k, n), rates)
-
-    return tuple(FactorRates(order[condition], FACTORS[factor], grade, probe, mean(counts[:, 0], counts[:, 1]),
-                             mean(counts[:, 2], counts[:, 3]))
+    return tuple(FactorRates(order[condition], FACTORS[factor], grade, probe, mean_of_shares(counts[:, 0], counts[:, 1]),
+                             mean_of_shares(counts[:, 2], counts[:, 3]))
                  for (condition, factor, grade, probe), rows in sorted(cells.items()) for counts in [np.array(rows)])
 
 
