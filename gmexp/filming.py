@@ -169,18 +169,20 @@ def _untrained(diversity: float) -> LevelDistribution:
     return load("train", [f"env.diversity={diversity}"]).env.distribution()
 
 
+def _played(plan: WatchPlan) -> EvaluationPlan:
+    """The evaluation in which the episodes are searched: every level once."""
+    return EvaluationPlan(shifts=[plan.shift], grades=[plan.grade], probes=[plan.shift] * plan.probe, attributed=[0],
+                          episodes=plan.levels, slots=plan.levels, seed=plan.seed, greedy=plan.greedy, clips=0)
+
+
 def _cell(training: LevelDistribution, plan: WatchPlan) -> Cell:
-    played = EvaluationPlan(shifts=[plan.shift], grades=[plan.grade], probes=[plan.shift] * plan.probe, attributed=[0],
-                            episodes=plan.levels, slots=plan.levels, seed=plan.seed, greedy=plan.greedy, clips=0)
-    return next(cell for cell in cells(training, played) if cell.probe == plan.probe)
+    return next(cell for cell in cells(training, _played(plan)) if cell.probe == plan.probe)
 
 
 def _takes(cell: Cell, checkpoint: Checkpoint | None, plan: WatchPlan) -> list[Take]:
     """Play the cell's levels and choose; UserError where no outcome that was asked for is among them."""
-    played = EvaluationPlan(shifts=[plan.shift], grades=[plan.grade], probes=[], attributed=[0], episodes=plan.levels,
-                            slots=plan.levels, seed=plan.seed, greedy=plan.greedy, clips=0)
     repeat = checkpoint.agent.action_repeat if checkpoint else 1
-    env = make_env([cell], played, repeat)
+    env = make_env([cell], _played(plan), repeat)
     seed = stream(plan.seed, "policy")
     actor: Actor = checkpoint.policy(seed, plan.greedy) if checkpoint else ScriptedAgent(plan.agent, env, seed)
     tape = record(actor, env)

@@ -75,8 +75,7 @@ def training_runs(config: RunConfig) -> list[TrainConfig]:
     """Every condition with every train seed; UserError for what would only show once they were trained."""
     base = TrainConfig(experiment=config.experiment, env=config.env, agent=config.agent, steps=config.steps, seed=0,
                        checkpoint_seconds=config.checkpoint_seconds, device=config.device, backend=config.backend,
-                       threads=config.threads,
-                       out=config.out, logger=config.logger)
+                       threads=config.threads, out=config.out, logger=config.logger)
     for key in (key for condition in config.conditions for key in condition):
         if key.split(".")[0] in SAME_FOR_ALL:
             raise UserError(f"conditions cannot vary {key}: it is the same for the whole study, and seeds=[...] lists "

@@ -314,12 +314,13 @@ class Seeker:
 
     The proxy-seeker heads for the level's end and does not know of the coin. The coin-seeker heads for the coin it
     sees. Each stands still once it touched its goal, and where there is no coin to be seen.
+    `plans` are all it remembers from one act to the next.
     """
 
     def __init__(self, env: CoinRun, kind: int) -> None:
         self._env, self._kind = env, kind
         self._search = _allocate_search()
-        self._plans = _allocate_plans(env.num_envs)
+        self.plans = _allocate_plans(env.num_envs)
         self._all = np.arange(env.num_envs)
 
     def act(self, rows: np.ndarray | None = None) -> np.ndarray:
@@ -327,5 +328,5 @@ class Seeker:
         rows = self._all if rows is None else np.ascontiguousarray(rows, np.int64)
         actions = np.empty(len(rows), np.int32)
         env = self._env
-        _act(env.world, env.conditions, self._kind, env.action_repeat, self._search, self._plans, rows, actions)
+        _act(env.world, env.conditions, self._kind, env.action_repeat, self._search, self.plans, rows, actions)
         return actions

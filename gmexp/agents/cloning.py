@@ -22,7 +22,7 @@ PREFIX = "cloning_"  # of agent.name; the demonstrator's name follows
 
 
 class Cloning(PPO):
-    """A training run with the interface of `ppo.PPO`; `clip` and `entropy` of its configuration mean nothing here."""
+    """A training run with the interface of `ppo.PPO`; `clip` of its configuration means nothing here."""
 
     def __init__(self, config: PPOConfig, env: VecEnv, total_steps: int, seed: int, device: str = "cpu") -> None:
         if missing := sorted(set(ACTION_SETS["moves"]) - set(ACTION_SETS[config.actions])):

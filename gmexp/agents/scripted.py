@@ -44,9 +44,9 @@ class ScriptedAgent:
 
     def state(self) -> dict[str, np.ndarray]:
         """The seekers' plans: what they need to go on exactly from here."""
-        return {} if self._seeker is None else {k: v.copy() for k, v in self._seeker._plans._asdict().items()}
+        return {} if self._seeker is None else {k: v.copy() for k, v in self._seeker.plans._asdict().items()}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Take over what `state` returned, in an environment of the same size."""
         for name, array in state.items():
-            getattr(self._seeker._plans, name)[:] = array
+            getattr(self._seeker.plans, name)[:] = array
