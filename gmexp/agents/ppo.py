@@ -248,6 +248,7 @@ class PPO:
         for _ in range(c.epochs):
             order = torch.randperm(len(target), generator=self.generator, device=self.device)
             for rows in order.chunk(c.minibatches):
+                rows = rows.sort().values  # in the order of memory
                 logits, value = self.network(observation, rows)
                 log_policy = torch.log_softmax(logits, 1)
                 entropy = -(log_policy.exp() * log_policy).sum(1).mean()
