@@ -33,8 +33,8 @@ from gmexp.seeding import stream
 from gmexp.study import Study
 from gmexp.tracking import Tracker, open_tracker
 
-CHECKPOINT_VERSION = 1
-RESUME_VERSION = 1
+CHECKPOINT_VERSION = 2  # 1: the first layer was two
+RESUME_VERSION = 2
 BEST_WINDOW = 20  # iterations over which training success is averaged to choose the best weights
 NOT_IDENTITY = ("out", "logger", "checkpoint_seconds", "backend", "threads")  # change how, not what a run learns
 
