@@ -114,6 +114,7 @@ class TrainConfig:
     agent: PPOConfig
     steps: int
     seed: int  # the train seed
+    verified: bool  # a candidate that counts only if it passes goal verification (see `gmexp.selection`)
     checkpoint_seconds: float  # how often a run saves its full state
     device: str
     backend: str  # of the environment: native, or procgen for the real binary, which teaches the same
@@ -165,6 +166,20 @@ class EvaluationPlan:
         _check_seed("evaluation.seed", self.seed)
         if self.clips < 0:
             raise ValueError(f"evaluation.clips = {self.clips} must not be negative")
+
+
+@dataclass
+class VerificationPlan:
+    """What a candidate must show on validation levels to count as verified."""
+
+    levels: int
+    at_least: float  # share of coins that it pursues, accidents discounted (`gmexp.measures.attribution`)
+
+    def __post_init__(self) -> None:
+        if self.levels < 1:
+            raise ValueError(f"verification.levels = {self.levels} must be at least 1")
+        if not 0 <= self.at_least <= 1:
+            raise ValueError(f"verification.at_least = {self.at_least} is not within [0, 1]")
 
 
 @dataclass
@@ -233,7 +248,9 @@ class RunConfig:
     agent: PPOConfig
     steps: int
     conditions: list[dict[str, Any]]  # what varies between conditions: dotted keys of the training config
-    seeds: list[int]  # train seeds of every condition
+    seeds: list[int]  # train seeds of every condition that does not name its own
+    verification: VerificationPlan
+    reuse: list[str]  # studies whose finished runs are taken over where they are the same
     evaluation: EvaluationPlan
     measures: list[str]  # what else is measured of every run: names of MEASURES
     gate: float
