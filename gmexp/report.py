@@ -64,6 +64,13 @@ CAPTIONS = {
                    "leaves the band with probability 5% if they do.",
     "tornado": "What the published model depends on, read as odds: the estimate with one input at either end of its "
                "published range, and the input's share of the variance with all its interactions.",
+    "modifiers": "Each measured setting against the baseline: odds ratios of the two stages and the ratio of "
+                 "P(misgeneralization), averaged over the shifts, with 95% credible intervals. Diamonds are the published "
+                 "multiplier of the same step, bands the published range of M. Below, two modifiers together over the "
+                 "product of each alone: 1 if they multiply.",
+    "spread": "Left, every run in order with the 95% interval of its own episodes, and the intervals of the mean: "
+              "of episodes pooled as if independent, and of runs as replicates. Right, how often either interval covers "
+              "the mean over all runs when only some are drawn; thin lines are rates under shifts.",
     "training": "Share of training episodes that touched the coin: thin lines are runs, thick lines their mean.",
 }
 MODEL_FIGURES = ("chart", "prior_to_posterior", "reliability", "tornado")

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from gmexp import artefacts
+from gmexp import artefacts, spread
 from gmexp import rates as rates_stage
 from gmexp.calculator import Calculator, Scenario, table
 from gmexp.calculator.calibrated import harm_draws
@@ -38,6 +38,7 @@ def rates(config: RatesConfig) -> int:
         origin = artefacts.provenance(None, {}, "index of runs trained one by one")
         study.write_index(runs[0].experiment_id, {}, runs, origin)
     rates_stage.build(study.root, config.gate, config.seed)
+    spread.write(study, config.seed)
     _print_rates(study)
     _measures(study)
     return 0
@@ -65,6 +66,7 @@ def report(config: ReportConfig) -> int:
 def analyse(study: Study, config: RunConfig) -> None:
     """Everything after the episodes, in seconds: rates, calibration, estimates, figures, page, W&B."""
     rates_stage.build(study.root, config.gate, config.statistics_seed)
+    spread.write(study, config.statistics_seed)
     _print_rates(study)
     _measures(study)
     rows = read_counts(study.counts)
@@ -116,7 +118,9 @@ def _variance_shares(calibration: Calibration, shift: int) -> dict[str, float]:
 
 def _print_rates(study: Study) -> None:
     rates = rates_stage.read_rates(study.rates)
-    print("\n\n".join(filter(None, (rates_stage.table(rates.cells), rates_stage.contrast_table(rates)))))
+    spreads = spread.read(study)
+    print("\n\n".join(filter(None, (rates_stage.table(rates.cells), rates_stage.contrast_table(rates),
+                                    spread.table(spreads) if spreads else ""))))
 
 
 def _measures(study: Study) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from gmexp.calculator.modifiers import alignment_modifier, diversity_modifier, spec_modifier
+from gmexp.calculator.tables import table
 from gmexp.statistics.design import CAPABILITY, GOAL, STAGES, Condition
 from gmexp.statistics.posterior import Posterior, summarise
 
@@ -43,6 +45,7 @@ def level_effects(post: Posterior) -> list[dict[str, Any]]:
     odds_ratio   per stage: exp of the mean difference in logits over the measured shift types 1 to 4
     risk_ratio   P(capable and goal fails) over the baseline's: geometric mean over the same shifts
     p_above_1    posterior probability that the risk is above the baseline's
+    published    the published multiplier of this setting over that of the baseline's; None where the source maps neither
     Shifts that either condition was not measured under are left out; without any, so is the condition.
     """
     base = baseline(post.conditions)
@@ -52,9 +55,22 @@ def level_effects(post: Posterior) -> list[dict[str, Any]]:
         shifts = _shared(post, (base, index))
         if len(names) != 1 or condition.env != post.conditions[base].env or not shifts:
             continue
-        found.append({"modifier": names.pop(), "condition": index, "baseline": base, "shifts": shifts,
+        name = names.pop()
+        published = _published(name, condition, post.conditions[base])
+        found.append({"modifier": name, "condition": index, "baseline": base, "shifts": shifts, "published": published,
                       **_combined(post, shifts, {index: 1, base: -1})})
     return found
+
+
+def _published(name: str, condition: Condition, base: Condition) -> float | None:
+    if name == "spec":
+        return float(spec_modifier(condition.spec_quality) / spec_modifier(base.spec_quality))
+    if name == "div":
+        return float(diversity_modifier(condition.train_diversity) / diversity_modifier(base.train_diversity))
+    known = table("alignment_methods").column("name")
+    if name == "align" and {condition.align_method, base.align_method} <= set(known):
+        return alignment_modifier(condition.align_method) / alignment_modifier(base.align_method)
+    return None
 
 
 def crosses(post: Posterior) -> list[dict[str, Any]]:
