@@ -225,11 +225,17 @@ class RatesConfig:
 class CalibrateConfig:
     """`gmexp calibrate`: counts -> posterior."""
 
-    counts: str
+    counts: str | None  # counts.parquet, a study's folder, or a CSV
+    studies: list[str]  # several studies' folders instead
     out: str
     chains: int
     draws: int
+    kept: int | None  # draws to store, evenly spaced; None for all
     seed: int
+
+    def __post_init__(self) -> None:
+        if self.kept is not None and self.kept < 4 * self.chains:
+            raise ValueError(f"kept = {self.kept} must be at least four draws per chain, or null for all")
 
 
 @dataclass

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gmexp import artefacts, spread
+from gmexp import artefacts, pooling, spread
 from gmexp import rates as rates_stage
 from gmexp.calculator import Calculator, Scenario, table
 from gmexp.calculator.calibrated import harm_draws
@@ -19,6 +20,7 @@ from gmexp.records import OutcomeCounts
 from gmexp.report import build_report
 from gmexp.statistics.calibration import Calibration
 from gmexp.statistics.config import CalibrationConfig
+from gmexp.statistics.contrasts import plainest
 from gmexp.statistics.counts import read_counts
 from gmexp.statistics.fit import SamplerError
 from gmexp.statistics.fit import calibrate as fit
@@ -45,12 +47,29 @@ def rates(config: RatesConfig) -> int:
 
 
 def calibrate(config: CalibrateConfig) -> int:
-    """`gmexp calibrate`: fit the hierarchical model to counts and print what it says of each shift."""
-    counts = Path(config.counts)
-    counts = Study(counts).counts if counts.is_dir() else counts
-    rows = read_counts(counts)
-    calibration = _fit(rows, Path(config.out), config.chains, config.draws, config.seed)
-    print(base_rate_table(base_rates(calibration, rows)))
+    """`gmexp calibrate`: fit the hierarchical model to counts and print what it says of each shift.
+
+    Several studies also leave, beside the calibration, what they were pooled to: counts.parquet, the base rates of
+    estimate.json, domains.json (the scenarios re-estimated) and plan.json (which further runs would help most).
+    """
+    if (config.counts is None) == (not config.studies):
+        raise UserError("give either counts=... (a study's folder, its counts.parquet, or a CSV) or studies=[...]")
+    out = Path(config.out)
+    if config.counts is not None:
+        counts = Path(config.counts)
+        rows = list(read_counts(Study(counts).counts if counts.is_dir() else counts))
+    else:
+        rows = pooling.pool([_existing(study) for study in config.studies])
+    calibration = _fit(rows, out, config.chains, config.draws, config.seed, config.kept)
+    shifts = base_rates(calibration, rows)
+    print(base_rate_table(shifts))
+    if config.studies:
+        origin = artefacts.provenance(None, dataclasses.asdict(config), "several studies as one")
+        artefacts.write_table(out.with_name("counts.parquet"), rows, OutcomeCounts, origin)
+        artefacts.write_json(out.with_name("estimate.json"), {"shifts": shifts}, origin)
+        pooling.write_scenarios(calibration, out.with_name("domains.json"))
+        with Bar(pooling.plan_size(calibration), "plan", "cell") as bar:
+            pooling.write_plan(calibration, out.with_name("plan.json"), bar.advance)
     return 0
 
 
@@ -131,8 +150,9 @@ def _measures(study: Study) -> None:
         print(f"\n{text}")
 
 
-def _fit(rows: list[OutcomeCounts], out: Path, chains: int, draws: int, seed: int) -> Calibration:
-    """Calibrate and save; UserError where the sampler's own diagnostics refuse the result."""
+def _fit(rows: Sequence[OutcomeCounts], out: Path, chains: int, draws: int, seed: int,
+         kept: int | None = None) -> Calibration:
+    """Calibrate and save (`kept` draws); UserError where the sampler's own diagnostics refuse the result."""
     config = CalibrationConfig(seed=seed, chains=chains, draws=draws)
     try:
         with Bar(config.warmup + config.draws, "calibrate", "draw") as bar:
@@ -141,6 +161,7 @@ def _fit(rows: list[OutcomeCounts], out: Path, chains: int, draws: int, seed: in
         raise UserError(f"the calibration was refused by its own diagnostics: {error}") from error
     origin = artefacts.provenance(None, dataclasses.asdict(config), "posterior of the rates over runs")
     calibration = calibration.with_provenance(origin)
+    calibration = calibration.thinned(kept) if kept else calibration
     calibration.save(out)
     return calibration
 
@@ -148,7 +169,8 @@ def _fit(rows: list[OutcomeCounts], out: Path, chains: int, draws: int, seed: in
 # --- published beside calibrated --------------------------------------------------------------------------------------
 
 def base_rates(calibration: Calibration, rows: list[OutcomeCounts]) -> list[dict[str, Any]]:
-    """For each measured shift of the ladder: the published rates, and the calibrated ones per training diversity.
+    """For each measured shift of the ladder: the published rates, and the calibrated ones per training diversity, with
+    all else as in the baseline if that was measured (`contrasts.plainest`).
 
     `p_misgen` is capability x goal failure on both sides, without harm: that is what experiments can measure.
     """
@@ -160,7 +182,8 @@ def base_rates(calibration: Calibration, rows: list[OutcomeCounts]) -> list[dict
         base["p_misgen"] = base["capability"] * base["goal_failure"]
         conditions = []
         for diversity in diversities:
-            predicted = calibration.predict(Scenario(kind, diversity=diversity))
+            like = plainest(calibration.posterior.conditions, diversity)
+            predicted = calibration.predict_condition(like, kind)
             conditions.append({"train_diversity": diversity, "capability": _summary(predicted.capability),
                                "goal_failure": _summary(predicted.goal_failure),
                                "p_misgen": _summary(predicted.misgen)})

@@ -18,7 +18,7 @@ from gmexp.calculator.tables import table
 from gmexp.statistics.design import CAPABILITY, GOAL, STAGES, Condition
 from gmexp.statistics.posterior import Posterior, summarise
 
-__all__ = ["MODIFIER_FIELDS", "baseline", "crosses", "level_effects", "varied"]
+__all__ = ["MODIFIER_FIELDS", "baseline", "crosses", "level_effects", "plainest", "varied"]
 
 MODIFIER_FIELDS = {  # of a condition, by the modifier they belong to
     "spec": ("spec_quality",), "cap": ("capability_level", "train_steps", "width"), "div": ("train_diversity",),
@@ -37,6 +37,13 @@ def baseline(conditions: tuple[Condition, ...]) -> int:
     """Index of the condition from which most others differ in one modifier only; the first of equals."""
     neighbours = [sum(len(varied(one, other)) == 1 for other in conditions) for one in conditions]
     return int(np.argmax(neighbours))
+
+
+def plainest(conditions: tuple[Condition, ...], diversity: float) -> int:
+    """Index of the condition of a training diversity that differs least from the baseline otherwise."""
+    base = conditions[baseline(conditions)]
+    return min((c for c, condition in enumerate(conditions) if condition.train_diversity == diversity),
+               key=lambda c: (len(varied(conditions[c], base) - {"div"}), c))
 
 
 def level_effects(post: Posterior) -> list[dict[str, Any]]:
