@@ -240,9 +240,10 @@ class CalibrateConfig:
 
 @dataclass
 class ReportConfig:
-    """`gmexp report`: figures and one HTML page of a study."""
+    """`gmexp report`: figures and the HTML page of a study, or of all studies in a folder."""
 
-    study: str
+    study: str | None
+    results: str | None
 
 
 @dataclass

@@ -158,7 +158,7 @@ def diversity(study: Study) -> Figure | None:
 
 def training(study: Study) -> Figure | None:
     """Success in training against steps: a thin line per run, a thick one for each condition's mean."""
-    runs = [run for run in study.runs() if study.curve(run.run_id).exists()]
+    runs = [run for run in (study.runs() if study.index.exists() else ()) if study.curve(run.run_id).exists()]
     if not runs:
         return None
     named = condition_labels(study.runs())

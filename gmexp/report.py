@@ -109,22 +109,26 @@ def page(study: Study) -> str:
     sections = {
         "result": ("Result", _result(study, rates)),
         "rates": ("Rates", _rates(rates)),
-        "shifts": ("What is shifted", _shifts(study)),
+        "shifts": ("What is shifted", shifts(study)),
         "causes": ("Causes", _causes(study)),
         "episodes": ("Episodes to look at", _clips(study)),
         "calibration": ("Calibration", _calibration(study)),
         "calculator": ("Calculator", _calculator(study)),
-        "training": ("Training", _chart(study, "training", narrow=True)),
+        "training": ("Training", chart(study, "training", narrow=True)),
         "definitions": ("Definitions", _definitions(rates)),
         "provenance": ("Provenance", _provenance(index)),
     }
-    sections = {key: (title, body) for key, (title, body) in sections.items() if body}
-    style = _packaged("report.css")
+    sections = {key: found for key, found in sections.items() if found[1]}
+    return document("Goal misgeneralization, measured", index["experiment"], _summary(rates), sections)
+
+
+def document(eyebrow: str, heading: str, lede: str, sections: Mapping[str, tuple[str, Html]]) -> str:
+    """A page: its heading, the pipeline, and sections of (title, body) by the anchor that the contents link to."""
     content = element(
         "main",
-        element("p", "Goal misgeneralization, measured", class_="eyebrow"),
-        element("h1", index["experiment"]),
-        element("p", _summary(rates), class_="lede"),
+        element("p", eyebrow, class_="eyebrow"),
+        element("h1", heading),
+        element("p", lede, class_="lede"),
         element("nav", [element("a", title, href=f"#{key}") for key, (title, _) in sections.items()]),
         element("div", element("img", src=data_uri(_packaged("pipeline.svg").encode(), "image/svg+xml"),
                                alt="The pipeline: train, evaluate, rates, calibrate, estimate"),
@@ -133,8 +137,8 @@ def page(study: Study) -> str:
     )
     head = element("head", element("meta", charset="utf-8"),
                    element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-                   element("title", f"{index['experiment']}: goal misgeneralization, measured"),
-                   element("style", Html(style)))
+                   element("title", f"{heading}: {eyebrow[0].lower()}{eyebrow[1:]}"),
+                   element("style", Html(_packaged("report.css"))))
     return "<!doctype html>\n" + element("html", head, element("body", content), lang="en") + "\n"
 
 
@@ -166,8 +170,8 @@ def _result(study: Study, rates: Rates) -> Html:
             element("span", f"capable in {cell.capability.mean:.0%} of episodes{_range(cell.capability)}"),
             class_="tile"))
     return join([element("div", tiles, class_="tiles"), *(element("p", line) for line in _findings(rates)),
-                 _headline(rates), _chart(study, "rates"), _chart(study, "diversity", narrow=True),
-                 _chart(study, "grades")])
+                 _headline(rates), chart(study, "rates"), chart(study, "diversity", narrow=True),
+                 chart(study, "grades"), chart(study, "spread")])
 
 
 def _range(rate: Rate) -> str:
@@ -235,7 +239,7 @@ def _run_ids(cells: Sequence[CellRates]) -> set[str]:
     return {run.run_id for cell in cells for run in cell.capability.runs}
 
 
-def _shifts(study: Study) -> Html:
+def shifts(study: Study) -> Html:
     """The ladder in words, beside what the model says of each type; in pictures where `gmexp show` has drawn them."""
     rows = []
     for text in read_ladder():
@@ -251,16 +255,21 @@ def _shifts(study: Study) -> Html:
 
 def _causes(study: Study) -> Html | None:
     """What the coin causes, and what the critic makes of it."""
-    charts = [chart for name in ("attribution", "critic", "factors", "magnitudes") if (chart := _chart(study, name))]
+    found = [chart(study, name) for name in ("attribution", "critic", "factors", "magnitudes")]
+    charts = [figure for figure in found if figure is not None]
     return join(charts) if charts else None
 
 
 def _clips(study: Study) -> Html | None:
+    cards = clip_cards(study)
+    return element("div", cards, class_="clips") if cards else None
+
+
+def clip_cards(study: Study) -> list[Html]:
+    """The animated episodes of a study, each with its caption."""
     runs = study.runs()
     labels = condition_labels(runs)
     clips = [(labels[run.run_id], clip) for run in runs for clip in sorted(study.clips(run.run_id).glob("*.gif"))]
-    if not clips:
-        return None
     cards = []
     for condition, clip in clips[:MAX_CLIPS]:
         sidecar = clip.with_suffix(".json")
@@ -273,7 +282,7 @@ def _clips(study: Study) -> Html | None:
             element("img", src=data_uri(artefacts.read_bytes(clip), "image/gif"), alt=caption or outcome),
             element("figcaption", element("span", outcome.replace("_", " "), class_=f"badge {outcome}"),
                     element("br"), caption, element("br"), ", ".join(where))))
-    return element("div", cards, class_="clips")
+    return cards
 
 
 def _calibration(study: Study) -> Html | None:
@@ -290,13 +299,14 @@ def _calibration(study: Study) -> Html | None:
                      for rates in shift["conditions"]]
         parts += [element("p", "The model's base rates: published, and calibrated on this study (posterior mean over "
                                "runs and 95% credible interval).", class_="note"),
-                  table(["Shift", "Source", *names.values()], rows), _chart(study, "base_rates")]
+                  table(["Shift", "Source", *names.values()], rows), chart(study, "base_rates")]
     if study.calibration.exists():
         calibration = artefacts.read_json(study.calibration)
         parts += [element("p", str(warning), class_="warning") for warning in calibration.get("warnings", ())]
-        parts.append(_chart(study, "forest"))
-        parts.append(element("div", [_chart(study, name) for name in MODEL_FIGURES], class_="charts"))
-        parts.append(_modifiers(calibration.get("modifiers", ())))
+        parts.append(chart(study, "forest"))
+        parts.append(element("div", [chart(study, name) for name in MODEL_FIGURES], class_="charts"))
+        parts.append(chart(study, "modifiers"))
+        parts.append(modifier_table(calibration.get("modifiers", ())))
         parts.append(_variance_shares(study))
         if diagnostics := calibration.get("diagnostics"):
             parts.append(element("details", element("summary", "Diagnostics of the sampler"),
@@ -316,7 +326,7 @@ MODIFIERS = {"spec": "specification quality", "cap": "capability level", "div": 
              "align": "alignment method"}
 
 
-def _modifiers(modifiers: Sequence[Mapping[str, Any]]) -> Html | None:
+def modifier_table(modifiers: Sequence[Mapping[str, Any]]) -> Html | None:
     """What the experiments varied, as a factor on the odds of goal failure, beside the published range."""
     rows = [[f"{MODIFIERS.get(m['name'], m['name'])}, {_value(m['settings'][0])} to {_value(m['settings'][-1])}",
              _triple([m["odds_ratio"]["goal_failure"][key] for key in ("mean", "q025", "q975")]),
@@ -369,13 +379,17 @@ def _provenance(index: Mapping[str, Any]) -> Html:
 
 # --- pieces -----------------------------------------------------------------------------------------------------------
 
-def _chart(study: Study, name: str, narrow: bool = False) -> Html | None:
-    path = study.figures / f"{name}.svg"
+def chart(study: Study, name: str, narrow: bool = False) -> Html | None:
+    """A figure of a study with its caption, None where it was not drawn."""
+    return chart_of(study.figures / f"{name}.svg", CAPTIONS[name], narrow)
+
+
+def chart_of(path: Path, caption: str, narrow: bool = False) -> Html | None:
+    """An SVG with a caption, None where there is none."""
     if not path.exists():
         return None
-    return element("figure", element("img", src=data_uri(artefacts.read_bytes(path), "image/svg+xml"),
-                                     alt=CAPTIONS[name]),
-                   element("figcaption", CAPTIONS[name]), class_="chart narrow" if narrow else "chart")
+    return element("figure", element("img", src=data_uri(artefacts.read_bytes(path), "image/svg+xml"), alt=caption),
+                   element("figcaption", caption), class_="chart narrow" if narrow else "chart")
 
 
 def _rate(rate: Rate, bar: bool = False) -> Html | str:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gmexp import artefacts, pooling, spread
+from gmexp import artefacts, gallery, overview, pooling, spread
 from gmexp import rates as rates_stage
 from gmexp.calculator import Calculator, Scenario, table
 from gmexp.calculator.calibrated import harm_draws
-from gmexp.config import CalibrateConfig, RatesConfig, ReportConfig, RunConfig
+from gmexp.compilation import compile_kernels
+from gmexp.config import CalibrateConfig, EnvConfig, RatesConfig, ReportConfig, RunConfig
 from gmexp.errors import UserError
 from gmexp.figures import draw_all
 from gmexp.measures import summary
@@ -28,6 +29,9 @@ from gmexp.statistics.priors import literature_interval
 from gmexp.statistics.sensitivity import attribute, sobol, tornado
 from gmexp.study import Study
 from gmexp.tracking import log_study, open_tracker
+
+PICTURED_GRADES = (0.0, 0.5, 1.0)
+PICTURED_CELL = 10  # pixels
 
 
 def rates(config: RatesConfig) -> int:
@@ -74,12 +78,39 @@ def calibrate(config: CalibrateConfig) -> int:
 
 
 def report(config: ReportConfig) -> int:
-    """`gmexp report`: draw the figures of a study and build its page."""
-    study = Study(_existing(config.study))
-    sensitivity(study)
-    draw_all(study.root)
-    print(build_report(study.root))
+    """`gmexp report`: draw the figures of a study, or of all studies in a folder, and build the page."""
+    if (config.study is None) == (config.results is None):
+        raise UserError("give either study=... or results=..., a folder of studies")
+    if config.study is not None:
+        print(_draw(Study(_existing(config.study))))
+        return 0
+    root = _existing(config.results)
+    for study in overview.found_studies(root):
+        print(_draw(study))
+    pooled = Study(root / overview.POOLED)
+    if pooled.calibration.exists():
+        sensitivity(pooled)
+        draw_all(pooled.root)
+    print("\n".join(map(str, overview.build(root))))
     return 0
+
+
+def _draw(study: Study) -> Path:
+    """All figures of a study and its page."""
+    sensitivity(study)
+    _picture_shifts(study)
+    draw_all(study.root)
+    return build_report(study.root)
+
+
+def _picture_shifts(study: Study) -> None:
+    """Picture what the shifts do to a level of this study, unless that is there (`gmexp show` draws more of them)."""
+    path = study.figures / "shifts.png"
+    env = (study.read_index()["config"] or {}).get("env")
+    if path.exists() or not env:
+        return
+    compile_kernels()
+    gallery.write(EnvConfig(**env).distribution(), range(1, 5), None, PICTURED_GRADES, 1, PICTURED_CELL, path)
 
 
 def analyse(study: Study, config: RunConfig) -> None:
@@ -93,11 +124,9 @@ def analyse(study: Study, config: RunConfig) -> None:
     shifts = base_rates(calibration, rows)
     origin = artefacts.provenance(None, dataclasses.asdict(config), "published beside calibrated rates")
     artefacts.write_json(study.estimate, {"shifts": shifts}, origin)
-    sensitivity(study)
     print()
     print(base_rate_table(shifts))
-    draw_all(study.root)
-    build_report(study.root)
+    _draw(study)
     with open_tracker(config.logger.name, mode=config.logger.mode, project=config.logger.project,
                       group=config.experiment, name=f"{config.experiment}-study", config={}, dir=study.root) as tracker:
         log_study(tracker, study.root)
