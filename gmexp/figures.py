@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
-from gmexp import artefacts, model_figures, plotting, row_figures, study_figures
+from gmexp import artefacts, figure2, model_figures, plotting, row_figures, study_figures
 from gmexp.measures import figures as measured
 from gmexp.plotting import COLUMN, GREY, PAGE, canvas, entry, legend, shares
 from gmexp.rates import CellRates, Rate, goal_cells, read_rates, shift_label, strongest
@@ -256,6 +256,7 @@ FIGURES: dict[str, Callable[[Study], Figure | None]] = {
     "rates": rates,
     "grades": grades,
     "diversity": diversity,
+    "figure2": figure2.of_study,
     "training": training,
     "forest": forest,
     "base_rates": base_rates,

@@ -21,6 +21,7 @@ from gmexp.calculator.audit import audit
 from gmexp.calculator.page import embedded
 from gmexp.errors import UserError
 from gmexp.html import Html, element, glossary, join, table
+from gmexp.ladder import read_ladder
 from gmexp.rates import read_rates
 from gmexp.statistics.calibration import Calibration
 from gmexp.study import Study
@@ -30,6 +31,8 @@ FIRST = ("diversity", "figure2", "modifiers", "spread", "grades", "rates", "attr
 SHOWN = 3  # of them per study; the rest is in a fold
 CLIPS = 2  # per study
 MOST_CLIPS = 8
+METRICS = {"capability": "capability", "goal_failure": "goal failure, if capable", "p_misgen": "misgeneralization"}
+NAMES = {text.type: text.name for text in read_ladder()}
 
 
 def build(root: Path) -> list[Path]:
@@ -48,29 +51,26 @@ def build(root: Path) -> list[Path]:
 
 
 def found_studies(root: Path) -> list[Study]:
-    """The studies of a results folder, in the order of their names."""
-    return [Study(path.parent) for path in sorted(root.glob("*/study.json")) if Study(path.parent).rates.exists()]
+    """The studies of a results folder in the order in which its README names them, the others after them by name."""
+    readme = _text(root / "README.md")
+    found = [Study(path.parent) for path in sorted(root.glob("*/study.json")) if Study(path.parent).rates.exists()]
+    named = [readme.find(f"]({study.root.name}/") for study in found]
+    return [study for _, study in sorted(zip(named, found, strict=True), key=lambda pair: (pair[0] < 0, pair[0]))]
 
 
 def headline(pooled: Study) -> str:
-    """Published beside measured rates as a Markdown table: at the lowest training diversity, and at one of 0.3 or the
-    highest."""
+    """Published beside measured rates as a Markdown table: at the lowest training diversity, and at 0.3 or the highest."""
     rows = pooled.estimates()
     deltas = [condition["train_diversity"] for condition in rows[0]["conditions"]]
     shown = list(dict.fromkeys([min(deltas), 0.3 if 0.3 in deltas else max(deltas)]))
-    metrics = {"capability": "capability", "goal_failure": "goal failure", "p_misgen": "both"}
-    head = ["shift"]
-    for title in metrics.values():
-        head += [f"{title}, published", *(f"δ = {delta:g}" for delta in shown)]
+    head = ["shift", "probability of", "published", *(f"measured, δ = {delta:g}" for delta in shown)]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in rows:
-        cells = [str(row["shift"])]
-        for metric in metrics:
-            cells.append(f"{row['published'][metric]:.2f}")
-            for delta in shown:
-                rate = next(c for c in row["conditions"] if c["train_diversity"] == delta)[metric]
-                cells.append(f"{rate['mean']:.2f} [{rate['q025']:.2f}, {rate['q975']:.2f}]")
-        lines.append("| " + " | ".join(cells) + " |")
+        for metric, title in METRICS.items():
+            rates = [next(c for c in row["conditions"] if c["train_diversity"] == delta)[metric] for delta in shown]
+            cells = [f"{row['shift']} {NAMES[row['shift']]}", title, f"{row['published'][metric]:.2f}",
+                     *(f"{rate['mean']:.2f} [{rate['q025']:.2f}, {rate['q975']:.2f}]" for rate in rates)]
+            lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -79,7 +79,7 @@ def page(root: Path, studies: Sequence[Study], pooled: Study) -> str:
     sections = {
         "measured": ("Published and measured", _measured(root, pooled)),
         "shifts": ("What is shifted", report.shifts(_pictured(studies))),
-        **{study.root.name: (_title(study), _study(study)) for study in studies},
+        **{f"study-{study.root.name}": (_title(study), _study(study)) for study in studies},
         "modifiers": ("Do the modifiers hold?", _modifiers(pooled)),
         "domains": ("Domain scenarios, re-estimated", _domains(pooled)),
         "next": ("Which further runs would help most", _plan(pooled)),
@@ -112,22 +112,21 @@ def _measured(root: Path, pooled: Study) -> Html | None:
         element("p", "The model's base rates as published, and as measured on agents trained with the coin always at the "
                      "end (the lowest δ) and with part of it moved: posterior mean over runs and 95% credible interval.",
                 class_="note"),
-        markdown.html((root / "headline.md").read_text(encoding="utf-8")),
+        markdown.html(_text(root / "headline.md")),
         report.chart_of(root / "figures" / "headline.svg", about)])
 
 
 def _pictured(studies: Sequence[Study]) -> Study:
-    """A study with a picture of its shifts, the first one without."""
+    """The first study with a picture of its shifts, or the first."""
     return next((study for study in studies if (study.figures / "shifts.png").exists()), studies[0])
 
 
-def _readme(study: Study) -> str:
-    path = study.root / "README.md"
+def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def _title(study: Study) -> str:
-    return markdown.title(_readme(study)) or study.root.name.replace("_", " ")
+    return markdown.title(_text(study.root / "README.md")) or study.root.name.replace("_", " ")
 
 
 def _study(study: Study) -> Html:
@@ -137,7 +136,7 @@ def _study(study: Study) -> Html:
              (("failed", "failed"), ("rejected", "did not pass goal verification and are not counted"))
              if index.get(key)]
     rest = [report.chart(study, name) for name in charts[SHOWN:]]
-    return join([markdown.html(_readme(study)), *(element("p", note, class_="note") for note in notes),
+    return join([markdown.html(_text(study.root / "README.md")), *(element("p", note, class_="note") for note in notes),
                  *(report.chart(study, name) for name in charts[:SHOWN]),
                  element("details", element("summary", "More figures"), rest) if rest else None])
 

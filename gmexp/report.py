@@ -47,6 +47,10 @@ CAPTIONS = {
               "pale band is for the next run; grade 0 is the training distribution. Goal failure is that of a shift's "
               "probe where it has one.",
     "diversity": "Goal failure against training diversity: dots are runs, lines join the means of one shift.",
+    "figure2": "Figure 2 of Langosco et al. (2022) from our runs: blue, the marker at the end touched with every coin moved "
+               "(of all episodes, deaths included); orange, no coin in distribution. Good seeds are levels on which agents "
+               "of the lowest diversity do not touch an invisible marker at the coin's other place; the grey line is how "
+               "often they then reach the end.",
     "attribution": "What the coin causes, on the same levels with the same luck: coins touched by accident on the way count "
                    "for no effect. An agent that does not know of the coin is at 0, one that wants nothing else at 1. "
                    "Dots are runs, lines 95% intervals of their mean.",
@@ -129,7 +133,7 @@ def document(eyebrow: str, heading: str, lede: str, sections: Mapping[str, tuple
         element("p", eyebrow, class_="eyebrow"),
         element("h1", heading),
         element("p", lede, class_="lede"),
-        element("nav", [element("a", title, href=f"#{key}") for key, (title, _) in sections.items()]),
+        element("nav", [element("a", title.partition(":")[0], href=f"#{key}") for key, (title, _) in sections.items()]),
         element("div", element("img", src=data_uri(_packaged("pipeline.svg").encode(), "image/svg+xml"),
                                alt="The pipeline: train, evaluate, rates, calibrate, estimate"),
                 class_="pipeline scroll"),
@@ -171,6 +175,7 @@ def _result(study: Study, rates: Rates) -> Html:
             class_="tile"))
     return join([element("div", tiles, class_="tiles"), *(element("p", line) for line in _findings(rates)),
                  _headline(rates), chart(study, "rates"), chart(study, "diversity", narrow=True),
+                 chart(study, "figure2", narrow=True),
                  chart(study, "grades"), chart(study, "spread")])
 
 

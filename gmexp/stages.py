@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gmexp import artefacts, gallery, overview, pooling, spread
+from gmexp import artefacts, figure2, gallery, overview, pooling, spread
 from gmexp import rates as rates_stage
 from gmexp.calculator import Calculator, Scenario, table
 from gmexp.calculator.calibrated import harm_draws
@@ -45,6 +45,7 @@ def rates(config: RatesConfig) -> int:
         study.write_index(runs[0].experiment_id, {}, runs, origin)
     rates_stage.build(study.root, config.gate, config.seed)
     spread.write(study, config.seed)
+    figure2.write_study(study)
     _print_rates(study)
     _measures(study)
     return 0
@@ -117,6 +118,7 @@ def analyse(study: Study, config: RunConfig) -> None:
     """Everything after the episodes, in seconds: rates, calibration, estimates, figures, page, W&B."""
     rates_stage.build(study.root, config.gate, config.statistics_seed)
     spread.write(study, config.statistics_seed)
+    figure2.write_study(study)
     _print_rates(study)
     _measures(study)
     rows = read_counts(study.counts)
