@@ -12,7 +12,7 @@ from gmexp import rates as rates_stage
 from gmexp.calculator import Calculator, Scenario, table
 from gmexp.calculator.calibrated import harm_draws
 from gmexp.compilation import compile_kernels
-from gmexp.config import CalibrateConfig, EnvConfig, RatesConfig, ReportConfig, RunConfig
+from gmexp.config import CalibrateConfig, RatesConfig, ReportConfig, RunConfig
 from gmexp.errors import UserError
 from gmexp.figures import draw_all
 from gmexp.measures import summary
@@ -32,6 +32,7 @@ from gmexp.tracking import log_study, open_tracker
 
 PICTURED_GRADES = (0.0, 0.5, 1.0)
 PICTURED_CELL = 10  # pixels
+PICTURED_LEVELS = 1
 
 
 def rates(config: RatesConfig) -> int:
@@ -107,11 +108,11 @@ def _draw(study: Study) -> Path:
 def _picture_shifts(study: Study) -> None:
     """Picture what the shifts do to a level of this study, unless that is there (`gmexp show` draws more of them)."""
     path = study.figures / "shifts.png"
-    env = (study.read_index()["config"] or {}).get("env")
-    if path.exists() or not env:
+    if path.exists() or "env" not in (study.read_index()["config"] or {}):
         return
     compile_kernels()
-    gallery.write(EnvConfig(**env).distribution(), range(1, 5), None, PICTURED_GRADES, 1, PICTURED_CELL, path)
+    training, levels = gallery.of_study(study, PICTURED_LEVELS)
+    gallery.write(training, range(1, 5), None, PICTURED_GRADES, levels, PICTURED_CELL, path)
 
 
 def analyse(study: Study, config: RunConfig) -> None:
