@@ -26,7 +26,7 @@ from gmexp.study import Study
 
 LEAST_RUNS = 10
 SAMPLES = (3, 5, 10, 20)  # runs drawn; as far as there are so many
-DRAWS = 2000
+DRAWS = 1000
 LEVEL = 0.95
 
 
