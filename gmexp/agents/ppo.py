@@ -36,12 +36,13 @@ class PPOConfig:
     """Hyperparameters; their values live in conf/agent/*.yaml."""
 
     name: str  # of the trainer
+    network: str  # a key of NETWORKS, which also says what the agent sees
     num_envs: int
     rollout: int  # steps per environment and iteration
     epochs: int
     minibatches: int
-    width: int  # units of the first layer
-    hidden: int  # units of the second
+    width: int  # units of the first layer; channels of the first block of impala, half those of its others
+    hidden: int  # units of the last hidden layer
     actions: str  # a key of ACTION_SETS
     action_repeat: int  # game steps that an action lasts
     learning_rate: float
@@ -53,6 +54,10 @@ class PPOConfig:
     value_coefficient: float
     max_gradient: float  # norm to which gradients are clipped
     reward_scale: float
+    reward_normalization: float | None  # discount of the returns whose running spread divides rewards; None: no division
+    value_clip: bool  # the value, too, moves by no more than `clip` in an iteration
+    precision: str  # of the network's products: float32 or bfloat16
+    compile: bool  # the network by torch.compile
 
     def __post_init__(self) -> None:
         if self.name not in NAMES:
