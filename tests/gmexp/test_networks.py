@@ -31,7 +31,8 @@ def test_the_papers_network_has_its_number_of_weights():
     config = load("train", ["agent=impala_langosco"]).agent
     network = config.build(torch.Generator().manual_seed(0))
     assert isinstance(network, Impala)
-    convolutions = sum(9 * a * b + b for a, b in ((3, 16), *[(16, 16)] * 4, (16, 32), *[(32, 32)] * 4, (32, 32), *[(32, 32)] * 4))
+    blocks = (3, 16), (16, 32), (32, 32)
+    convolutions = sum(9 * a * b + b + 4 * (9 * b * b + b) for a, b in blocks)
     heads = 2048 * 256 + 256 + 256 * (15 + 1) + 15 + 1
     assert sum(p.numel() for p in network.parameters()) == convolutions + heads
 
@@ -96,7 +97,7 @@ def test_settings_that_make_no_sense_are_refused(change):
 
 
 def test_an_agent_that_sees_frames_goes_through_the_stages(tmp_path):
-    config = dataclasses.replace(train_config(tmp_path, iterations=1), agent=CONFIG, steps=2 * 4 * 8)
+    config = dataclasses.replace(train_config(tmp_path, "env.horizon=60", iterations=1), agent=CONFIG, steps=2 * 4 * 8)
     checkpoint = load_checkpoint(train(config))
     plan = load("evaluate", ["run=none", "evaluation.episodes=2", "evaluation.slots=2", "evaluation.shifts=[0,3]",
                              "evaluation.attributed=[0]", "evaluation.probes=[0]"]).evaluation
