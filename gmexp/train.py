@@ -22,7 +22,8 @@ import torch
 import envs
 from gmexp import artefacts
 from gmexp.agents.cloning import Cloning
-from gmexp.agents.ppo import ACTION_SETS, PPO, Network, Policy, PPOConfig, network_weights
+from gmexp.agents.networks import Network, network_weights
+from gmexp.agents.ppo import PPO, Policy, PPOConfig
 from gmexp.compilation import compile_kernels
 from gmexp.config import EnvConfig, TrainConfig
 from gmexp.errors import UserError
@@ -105,8 +106,8 @@ def train(config: TrainConfig, on_progress: Callable[[int], None] = lambda steps
     torch.set_num_threads(1)  # one thread per run: the same bits on any number of cores
     seeds = {name: stream(config.seed, name) for name in ("levels", "agent")}
     env = envs.make_vec(config.env.name, config.agent.num_envs, distribution=config.env.distribution(),
-                        seed=seeds["levels"], action_repeat=config.agent.action_repeat, backend=config.backend,
-                        threads=config.threads)
+                        seed=seeds["levels"], observation=config.agent.observation,
+                        action_repeat=config.agent.action_repeat, backend=config.backend, threads=config.threads)
     agent = TRAINERS[config.agent.name]()(config.agent, env, config.steps, seeds["agent"], config.device)
     curve, best = _resume(folder / "resume.npz", agent, meta)
     on_progress(min(agent.steps, config.steps))
@@ -237,7 +238,7 @@ def load_checkpoint(path: Path | str, device: str = "cpu") -> Checkpoint:
             raise UserError(f"{path} is a checkpoint of version {about['version']}, this gmexp reads version "
                             f"{CHECKPOINT_VERSION}")
         agent, env, meta = PPOConfig(**about["agent"]), EnvConfig(**about["env"]), RunMeta(**about["meta"], created_utc="")
-        network = Network(agent.width, agent.hidden, len(ACTION_SETS[agent.actions]), torch.Generator().manual_seed(0))
+        network = agent.build(torch.Generator().manual_seed(0))
         network.load_state_dict(network_weights(arrays, network))
     except UserError:
         raise
