@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from envs.coinrun.layout import NUM_STATE
-from envs.vec import SemanticObservation, VecEnv
+from envs.vec import SemanticObservation, VecEnv, to_numpy
 from gmexp.agents.cells import CELLS, CellLayer
 
 # What the policy chooses from, as procgen actions 3 * x + y (x: left, stay, right; y: down, level, up).
@@ -212,14 +212,16 @@ class PPO:
             choice = self._choose(logits)
             self._action[t] = choice
             self._logp[t] = torch.log_softmax(logits, 1).gather(1, choice[:, None]).squeeze(1)
-            step = self.env.step(self._actions[choice].numpy(force=True))
+            actions = self._actions[choice]
+            step = self.env.step(actions.numpy(force=True) if self.env.device == "cpu" else actions)
             self._observation = Observation.of(step.observation, self.device)
             self._reward[t] = torch.as_tensor(step.reward, device=self.device)
             ended = step.terminated | step.truncated
             self._done[t] = torch.as_tensor(ended, device=self.device)
             if ended.any():
                 log = self.env.log
-                logs.append((log.coin_step[ended] <= log.length[ended], log.episode_return[ended], log.length[ended]))
+                found = log.coin_step[ended] <= log.length[ended], log.episode_return[ended], log.length[ended]
+                logs.append(tuple(map(to_numpy, found)))
         self._value[-1] = self.network(self._observation)[1]
         return logs
 
@@ -316,12 +318,13 @@ class Policy:
         self._actions = torch.tensor(ACTION_SETS[actions], dtype=torch.int32, device=self._device)
 
     @torch.no_grad()
-    def act(self, observation: SemanticObservation, rows: np.ndarray) -> np.ndarray:
-        """int32 [len(rows)] procgen actions for these rows of the observation."""
+    def act(self, observation: SemanticObservation, rows: np.ndarray | Tensor) -> np.ndarray | Tensor:
+        """int32 [len(rows)] procgen actions for these rows of the observation, a tensor where `rows` is one."""
         chosen = SemanticObservation(*(part[rows] for part in observation))
         logits, _ = self.network(Observation.of(chosen, self._device))
         if not self.greedy:
             slots = max(self._slots, len(observation.window))
             noise = torch.rand(slots, logits.shape[1], generator=self._generator, device=self._device)
-            logits = logits + gumbel(noise[torch.from_numpy(rows).to(self._device)])
-        return self._actions[logits.argmax(1)].numpy(force=True)
+            logits = logits + gumbel(noise[torch.as_tensor(rows, device=self._device)])
+        actions = self._actions[logits.argmax(1)]
+        return actions if torch.is_tensor(rows) else actions.numpy(force=True)

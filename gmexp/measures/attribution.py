@@ -32,7 +32,7 @@ from gmexp.intervals import paired_difference
 from gmexp.measures.origin import identity
 from gmexp.rollout import Actor, play
 from gmexp.seeding import stream
-from gmexp.train import Checkpoint
+from gmexp.train import Checkpoint, env_device
 
 FILE = "attribution.parquet"
 ARMS = ("at_end", "moved", "hidden")
@@ -75,7 +75,8 @@ def measure(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable[
     """Play a checkpoint in every arm -> attribution.parquet in the run's folder."""
     planned = arm_cells(checkpoint.env.distribution(), plan, checkpoint.meta.train_seed)
     actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
-    env = make_env([cell for _, cell in planned], plan, checkpoint.agent.action_repeat)
+    env = make_env([cell for _, cell in planned], plan, checkpoint.agent.action_repeat,
+                   device=env_device(checkpoint.device, "native"))
     columns = play_arms(actor, env, planned, plan, checkpoint.meta.run_id, levels_folder(checkpoint.path), on_progress)
     env.close()
     origin = artefacts.provenance(None, identity(checkpoint, plan, "attribution"),

@@ -19,7 +19,7 @@ from gmexp.evaluate import Cell, held_out, levels_folder, make_env, play_cells
 from gmexp.records import Episode
 from gmexp.measures.origin import identity
 from gmexp.seeding import stream
-from gmexp.train import Checkpoint
+from gmexp.train import Checkpoint, env_device
 
 FILE = "factors.parquet"
 
@@ -39,7 +39,8 @@ def factor_cells(training: LevelDistribution, plan: EvaluationPlan, train_seed: 
 def measure(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable[[int], None]) -> Path:
     """Play a checkpoint with every factor shifted alone -> factors.parquet in the run's folder."""
     planned = factor_cells(checkpoint.env.distribution(), plan, checkpoint.meta.train_seed)
-    env = make_env(planned, plan, checkpoint.agent.action_repeat)
+    env = make_env(planned, plan, checkpoint.agent.action_repeat,
+                   device=env_device(checkpoint.device, "native"))
     actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
     columns = play_cells(actor, env, planned, plan, checkpoint.meta, levels_folder(checkpoint.path), on_progress)
     env.close()
