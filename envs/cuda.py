@@ -166,6 +166,16 @@ class Device:
             _check(driver.cuModuleGetFunction(ctypes.byref(function), module, kernel.__name__.encode()), driver)
         self._functions[kernel] = function
 
+    def synchronize(self) -> None:
+        """Wait until everything launched is done."""
+        if not SIMULATED:
+            torch.cuda.synchronize(self.torch)
+
+    @property
+    def hardware(self) -> str:
+        """What it is called."""
+        return "a simulated device" if SIMULATED else torch.cuda.get_device_name(self.torch)
+
     def launch(self, kernel: Kernel, blocks: int, threads: int, *arguments: int) -> None:
         """Run a kernel on torch's current stream; nothing waits for it."""
         if blocks == 0:

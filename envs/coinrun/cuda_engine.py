@@ -45,6 +45,15 @@ class CudaCoinRun(Engine):
                 self._device.load(kernel)
         self._seed_streams(self.seed)
 
+    def synchronize(self) -> None:
+        """Wait until the device has done all that it was asked to."""
+        self._device.synchronize()
+
+    @property
+    def hardware(self) -> str:
+        """What the device is called."""
+        return self._device.hardware
+
     def _zeros(self, shape: tuple[int, ...], dtype) -> torch.Tensor:
         return self._device.zeros(shape, dtype)
 

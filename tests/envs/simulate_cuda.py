@@ -15,6 +15,7 @@ import torch
 import envs
 from envs import FrameStyle, LevelDistribution, Physics
 from envs.coinrun.cuda_engine import CudaCoinRun
+from envs.coinrun.layout import GRAVITY
 from envs.vec import to_numpy
 
 DISTRIBUTIONS = (
@@ -163,5 +164,30 @@ def refusals():
     _same(before, theirs.state(), "rows that are no world's are passed over")
 
 
+def benchmark():
+    """What `gmexp bench engine device=cuda` and `gmexp verify engine` run on a device."""
+    from gmexp.benchmarks import device
+
+    found = device.compare_engines(3, 4 * len(device.DISTRIBUTIONS), 2 * len(device.DISTRIBUTIONS), worlds_each=1)
+    assert found["differences"] == 0, found
+    assert found["compared"]["steps"] == 4 * len(device.DISTRIBUTIONS), found
+    device.envs.make_vec = _spoilt(envs.make_vec)
+    found = device.compare_engines(3, 4 * len(device.DISTRIBUTIONS), 1, worlds_each=1)
+    assert {"semantic observations", "state world.body"} <= found["differing"].keys(), found
+    measured = device.bench_device([2], 1, 0.001, "easy", 0)
+    assert all(m["median"] > 0 for m in measured["measurements"]) and len(measured["measurements"]) == 2, measured
+
+
+def _spoilt(make_vec):
+    """A `make_vec` whose environments on a device have slightly too much gravity."""
+    def make(*arguments, device="cpu", **options):
+        env = make_vec(*arguments, device=device, **options)
+        if device == "cuda":
+            begin = env._begin
+            env._begin = lambda rows: (begin(rows), env.world.body[:, GRAVITY].mul_(1.01))
+        return env
+    return make
+
+
 if __name__ == "__main__":
-    {f.__name__: f for f in (semantic, repeated, pixels, flat, evaluation, training, refusals)}[sys.argv[1]]()
+    {f.__name__: f for f in (semantic, repeated, pixels, flat, evaluation, training, refusals, benchmark)}[sys.argv[1]]()
