@@ -1,10 +1,10 @@
-# make quickstart | make test | make install, each complete on a fresh machine
+# make quickstart | make figures | make test | make install, each complete on a fresh machine
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: install quickstart test lint
+.PHONY: install quickstart figures test lint
 
 install: $(VENV)/.installed
 
@@ -15,6 +15,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 quickstart: install
 	$(BIN)/gmexp run experiment=quickstart
+
+# every committed figure and page, from committed data
+figures: install
+	$(BIN)/gmexp report results=results
 
 test: install
 	$(BIN)/python -m pytest

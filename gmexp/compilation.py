@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 import envs
-from envs.coinrun.layout import NUM_LOOK
+from envs.coinrun.layout import NUM_LOOK, NUM_STATE
 from envs.jit import CACHE_FOLDER
 from gmexp.agents.cells import CELLS, CellLayer
 
-KERNELS = ("engine.begin_episodes", "engine._step_worlds", "cells._sum_rows", "cells._scatter_rows")
+KERNELS = ("engine.begin_episodes", "engine._step_worlds", "cells.sum_columns", "cells.forward", "cells.backward")
 
 
 def compile_kernels() -> None:
@@ -33,4 +33,5 @@ def compile_kernels() -> None:
     env.step(np.zeros(1, np.int32))
     env.close()
     cells = CellLayer(1, torch.Generator().manual_seed(0))
-    cells(torch.zeros(1, CELLS, dtype=torch.uint8), torch.zeros(1, NUM_LOOK, dtype=torch.uint8)).sum().backward()
+    cells(torch.zeros(1, CELLS, dtype=torch.uint8), torch.zeros(1, NUM_LOOK, dtype=torch.uint8),
+          torch.zeros(1, NUM_STATE)).sum().backward()

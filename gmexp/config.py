@@ -114,6 +114,7 @@ class TrainConfig:
     agent: PPOConfig
     steps: int
     seed: int  # the train seed
+    verified: bool  # a candidate that counts only if it passes goal verification (see `gmexp.selection`)
     checkpoint_seconds: float  # how often a run saves its full state
     device: str
     backend: str  # of the environment: native, or procgen for the real binary, which teaches the same
@@ -168,6 +169,20 @@ class EvaluationPlan:
 
 
 @dataclass
+class VerificationPlan:
+    """What a candidate must show on validation levels to count as verified."""
+
+    levels: int
+    at_least: float  # share of coins that it pursues, accidents discounted (`gmexp.measures.attribution`)
+
+    def __post_init__(self) -> None:
+        if self.levels < 1:
+            raise ValueError(f"verification.levels = {self.levels} must be at least 1")
+        if not 0 <= self.at_least <= 1:
+            raise ValueError(f"verification.at_least = {self.at_least} is not within [0, 1]")
+
+
+@dataclass
 class EvaluateConfig:
     """`gmexp evaluate`: play a checkpoint under shifts and write its episodes."""
 
@@ -210,18 +225,25 @@ class RatesConfig:
 class CalibrateConfig:
     """`gmexp calibrate`: counts -> posterior."""
 
-    counts: str
+    counts: str | None  # counts.parquet, a study's folder, or a CSV
+    studies: list[str]  # several studies' folders instead
     out: str
     chains: int
     draws: int
+    kept: int | None  # draws to store, evenly spaced; None for all
     seed: int
+
+    def __post_init__(self) -> None:
+        if self.kept is not None and self.kept < 4 * self.chains:
+            raise ValueError(f"kept = {self.kept} must be at least four draws per chain, or null for all")
 
 
 @dataclass
 class ReportConfig:
-    """`gmexp report`: figures and one HTML page of a study."""
+    """`gmexp report`: figures and the HTML page of a study, or of all studies in a folder."""
 
-    study: str
+    study: str | None
+    results: str | None
 
 
 @dataclass
@@ -233,7 +255,9 @@ class RunConfig:
     agent: PPOConfig
     steps: int
     conditions: list[dict[str, Any]]  # what varies between conditions: dotted keys of the training config
-    seeds: list[int]  # train seeds of every condition
+    seeds: list[int]  # train seeds of every condition that does not name its own
+    verification: VerificationPlan
+    reuse: list[str]  # studies whose finished runs are taken over where they are the same
     evaluation: EvaluationPlan
     measures: list[str]  # what else is measured of every run: names of MEASURES
     gate: float

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 import torch
 
 import envs
@@ -28,7 +29,7 @@ from envs.shifts import find_shift, probe, shift
 from envs.vec import DeviceUnavailable, EpisodeLog
 from gmexp import artefacts
 from gmexp.compilation import compile_kernels
-from gmexp.config import EvaluateConfig, EvaluationPlan
+from gmexp.config import EvaluateConfig, EvaluationPlan, load
 from gmexp.errors import UserError
 from gmexp.progress import Bar
 from gmexp.records import Episode, RunMeta
@@ -51,6 +52,16 @@ class Cell:
 def held_out(train_seed: int, count: int, split: str = "evaluation") -> SeedRange:
     """The `count` levels of a split that runs of this train seed are measured on."""
     return split_levels(split, count, count * (train_seed % (SPLITS[split].count // count)))
+
+
+def own_levels(checkpoint: Checkpoint, count: int) -> SeedRange:
+    """The first `count` held-out levels of a run: of those it was evaluated on, or else would be by the default plan."""
+    path = checkpoint.path.with_name("episodes.parquet")
+    if path.is_file():
+        first = pc.min(artefacts.read_table(path, Episode)["level_seed"]).as_py()
+    else:
+        first = held_out(checkpoint.meta.train_seed, load("evaluate", ["run=none"]).evaluation.episodes).first
+    return SeedRange(first, count)
 
 
 def cells(training: LevelDistribution, plan: EvaluationPlan, train_seed: int = 0) -> list[Cell]:

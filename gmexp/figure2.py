@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from matplotlib.figure import Figure
 
+from envs.outcome import NEVER
 from gmexp import artefacts, plotting
 from gmexp.errors import UserError
 from gmexp.intervals import Mean, mean_of_shares
 from gmexp.langosco import UNKNOWN, Logs, good_seeds, logs_of_cell
+from gmexp.measures import attribution
 from gmexp.plotting import COLUMN, GREY, OKABE_ITO, canvas, entry, legend, shares
 from gmexp.records import Episode
-from gmexp.study import Study
+from gmexp.study import Study, condition_labels
 
 SERIES = {"objective_robustness_failure": (OKABE_ITO[0], "objective robustness failure"),
           "iid_robustness_failure": (OKABE_ITO[1], "IID robustness failure")}
@@ -110,23 +115,62 @@ def study_logs(root: Path) -> tuple[list[tuple[float, Logs]], list[tuple[float, 
     """(tests, in-distribution logs, references) of one of our studies, for `figure2`.
 
     The test is the goal probe of shift 0: training's own levels, but with every coin away from the end. References are
-    the runs of the lowest training diversity, in distribution. Whether a marker at the probe's coin would have been
-    touched there is the scripted proxy-seeker's answer: it is what certifies a level as separated.
+    the runs of the lowest training diversity on the same levels, with an invisible marker at the probe's coin: the arm
+    `hidden` of causal attribution in distribution. Runs without that measure give none. Other than in Langosco et al.'s
+    logs no coin is to be seen at the end either; reaching the end counts as collecting it there.
     """
     study = Study(root)
-    runs = [(run, artefacts.read_table(study.episodes(run.run_id), Episode)) for run in study.runs()]
+    runs = study.runs()
     tests, iids, references = [], [], []
-    for run, episodes in runs:
+    for run in runs:
+        episodes = artefacts.read_table(study.episodes(run.run_id), Episode)
         test, iid = (logs_of_cell(episodes, 0, 0.0, probe) for probe in (True, False))
         tests.append((run.train_diversity, test))
         iids.append((run.train_diversity, iid))
-        if run.train_diversity == min(run.train_diversity for run, _ in runs):
-            cell = pc.and_(pc.equal(episodes["shift_type"], 0), episodes["probe"])
-            probed = episodes.filter(cell)
-            certified = dict(zip(probed["level_seed"].to_pylist(), probed["separated"].to_pylist(), strict=True))
-            marker = np.array([not certified[s] if s in certified else UNKNOWN for s in iid.seed.tolist()], np.int64)
-            references.append(iid._replace(inv_coin_collected=marker))
-    return tests, iids, references
+        arms = study.run(run.run_id) / attribution.FILE
+        if run.train_diversity == min(run.train_diversity for run in runs) and arms.is_file():
+            references.append(reference_logs(artefacts.read_table(arms, attribution.ArmEpisode)))
+    return tests, iids, [log for log in references if len(log.seed)]
+
+
+def reference_logs(arms: pa.Table) -> Logs:
+    """A run's levels with the invisible marker, from its attribution under shift 0; empty where it was not measured."""
+    rows = arms.filter(pc.and_(pc.equal(arms["shift_type"], 0), pc.equal(arms["arm"], "hidden")))
+    marker, end, death = (pc.fill_null(rows[f"{name}_step"], NEVER).to_numpy() for name in ("coin", "end", "death"))
+    reached = end != NEVER
+    died = ~reached & (death != NEVER)
+    length = rows["length"].to_numpy()
+    flags = (np.zeros(len(end)), reached, marker < end, died, ~reached & ~died)
+    return Logs(rows["level_seed"].to_numpy(), np.where(reached, end, length), *(f.astype(np.int64) for f in flags))
+
+
+def write_study(study: Study) -> None:
+    """Write figure2.json of a study that varies training diversity, and nothing else, at three levels or more; it needs
+    the goal probe of shift 0."""
+    runs = study.runs()
+    labels = set(condition_labels(runs).values())
+    if len(labels) < 3 or None in map(plotting.delta, labels):
+        return
+    try:
+        found = figure2(*study_logs(study.root))
+    except UserError:  # the probe was not played
+        return
+    origin = artefacts.provenance(None, {"study": study.index.name}, "Figure 2 of Langosco et al. (2022)")
+    artefacts.write_json(study.figure2, dataclasses.asdict(found), origin)
+
+
+def of_study(study: Study) -> Figure | None:
+    """The figure from a study's figure2.json, None where there is none."""
+    if not study.figure2.is_file():
+        return None
+    content = artefacts.read_json(study.figure2, required=[f.name for f in dataclasses.fields(Figure2)])
+
+    def mean(value: dict[str, Any] | None) -> Mean | None:
+        return None if value is None else Mean(**value | {"runs": tuple(value["runs"])})
+
+    points = tuple(Point(row["diversity"], *(mean(row[f.name]) for f in dataclasses.fields(Point)[1:]))
+                   for row in content["points"])
+    return draw(Figure2(points, mean(content["most_possible"]), content["n_seeds"], content["n_good_seeds"]))
 
 
 # --- drawing ----------------------------------------------------------------------------------------------------------

@@ -13,11 +13,12 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
-from gmexp import artefacts, model_figures, plotting
+from gmexp import artefacts, figure2, model_figures, plotting, row_figures, study_figures
 from gmexp.measures import figures as measured
 from gmexp.plotting import COLUMN, GREY, PAGE, canvas, entry, legend, shares
 from gmexp.rates import CellRates, Rate, goal_cells, read_rates, shift_label, strongest
@@ -51,8 +52,10 @@ def rates(study: Study) -> Figure | None:
     cells = strongest(read_rates(study.rates).cells)
     colours = plotting.colours(cell.condition for cell in cells)
     published = {row["shift"]: row["published"] for row in study.estimates()}
-    figure, (axes,) = canvas(PAGE, 2.9, 2)
     panels = {"capability": [cell for cell in cells if not cell.probe], "goal_failure": goal_cells(cells)}
+    if plotting.many(colours):
+        return row_figures.rates({metric: (TITLES[metric], shown) for metric, shown in panels.items()}, published)
+    figure, (axes,) = canvas(PAGE, 2.9, 2)
     for axis, (metric, shown) in zip(axes, panels.items(), strict=True):
         groups = sorted({cell.shift_type: shift_label(cell) for cell in shown}.items())
         position = {shift: x for x, (shift, _) in enumerate(groups)}
@@ -155,7 +158,7 @@ def diversity(study: Study) -> Figure | None:
 
 def training(study: Study) -> Figure | None:
     """Success in training against steps: a thin line per run, a thick one for each condition's mean."""
-    runs = [run for run in study.runs() if study.curve(run.run_id).exists()]
+    runs = [run for run in (study.runs() if study.index.exists() else ()) if study.curve(run.run_id).exists()]
     if not runs:
         return None
     named = condition_labels(study.runs())
@@ -171,7 +174,7 @@ def training(study: Study) -> Figure | None:
     shares(axis, "Coin reached in training")
     axis.set_xlabel("environment steps")
     axis.xaxis.set_major_formatter(FuncFormatter(plotting.count))
-    legend(figure, [entry(colour, condition, marker="") for condition, colour in colours.items()])
+    legend(figure, [entry(colour, condition, marker="") for condition, colour in colours.items()], columns=3)
     return figure
 
 
@@ -185,11 +188,13 @@ def forest(study: Study) -> Figure | None:
     calibration = artefacts.read_json(study.calibration, required=["summaries", "model"])
     shifts, conditions = (calibration["model"]["structure"][key] for key in ("shifts", "conditions"))
     names, cells = labels(conditions), read_rates(study.rates).cells
-    colours = plotting.colours(names)
+    several = plotting.many(names)
+    colours = dict.fromkeys(names, plotting.OKABE_ITO[0]) if several else plotting.colours(names)
     published = {row["shift"]: row["published"] for row in study.estimates()}
-    height = len(names) + 0.5  # of a shift's rows, in rows
-    figure, (axes,) = canvas(PAGE, 0.9 + 0.2 * len(shifts) * height, 2)
-    for axis, metric in zip(axes, TITLES, strict=True):
+    height = len(names) + (1.6 if several else 0.5)  # of a shift's rows, in rows
+    middles = [order * height + (len(names) - 1) / 2 for order in range(len(shifts))]
+
+    def panel(axis: Axes, metric: str) -> None:
         for summary in (item for item in calibration["summaries"] if item["quantity"] == metric):
             name, shift = names[summary["condition"]], shifts[summary["shift"]]
             y, ends = summary["shift"] * height + summary["condition"], [summary["q025"], summary["q975"]]
@@ -201,19 +206,26 @@ def forest(study: Study) -> Figure | None:
             axis.scatter(summary["mean"], y, s=24, facecolor=colours[name] if dots else "white",
                          edgecolor=colours[name], zorder=5)
             axis.scatter(dots, [y] * len(dots), **plotting.RUN_DOT, zorder=4)
-        middles = [order * height + (len(names) - 1) / 2 for order in range(len(shifts))]
         for middle, shift in zip(middles, shifts, strict=True):
             if shift["type"] in published:
                 plotting.published(axis, published[shift["type"]][metric], middle)
+
+    shown = [entry(GREY, "next run, 95%", marker="", linewidth=0.7), *[plotting.PUBLISHED] * bool(published)]
+    if several:
+        figure = row_figures.forest([_shift_name(shift) for shift in shifts], names, list(TITLES.values()), height,
+                                    lambda axis, order: panel(axis, list(TITLES)[order]))
+        legend(figure, shown)
+        return figure
+    figure, (axes,) = canvas(PAGE, 0.9 + 0.2 * len(shifts) * height, 2)
+    for axis, metric in zip(axes, TITLES, strict=True):
+        panel(axis, metric)
         shares(axis, TITLES[metric], axis.xaxis)
         axis.set_yticks(middles, [_shift_name(shift) for shift in shifts] if axis is axes[0] else [])
         axis.set_ylim(middles[-1] + height / 2, middles[0] - height / 2)
         axis.grid(axis="y", visible=False)
         axis.tick_params(axis="y", length=0)
-    legend(figure, [*(entry(colour, name, linewidth=2.2) for name, colour in colours.items()),
-                    entry(GREY, "next run, 95%", marker="", linewidth=0.7),
-                    axes[0].scatter([], [], **plotting.RUN_DOT, label="a run"),
-                    *[plotting.PUBLISHED] * bool(published)])
+    legend(figure, [*(entry(colour, name, linewidth=2.2) for name, colour in colours.items()), shown[0],
+                    axes[0].scatter([], [], **plotting.RUN_DOT, label="a run"), *shown[1:]])
     return figure
 
 
@@ -244,9 +256,12 @@ FIGURES: dict[str, Callable[[Study], Figure | None]] = {
     "rates": rates,
     "grades": grades,
     "diversity": diversity,
+    "figure2": figure2.of_study,
     "training": training,
     "forest": forest,
     "base_rates": base_rates,
+    "modifiers": study_figures.modifiers,
+    "spread": study_figures.runs_apart,
     "attribution": measured.attribution,
     "critic": measured.critic,
     "factors": measured.factors,

@@ -20,7 +20,7 @@ from gmexp.agents.scripted import ScriptedAgent
 from gmexp.config import EvaluationPlan, load
 from gmexp.definitions import log
 from gmexp.errors import UserError
-from gmexp.evaluate import Cell, cells, certified_levels, make_env
+from gmexp.evaluate import Cell, cells, certified_levels, make_env, own_levels
 from gmexp.film import Critic, Film, Take, film, record
 from gmexp.overlay import PALETTE, frame, sheet
 from gmexp.records import Episode
@@ -139,7 +139,7 @@ def watch(plan: WatchPlan) -> list[Path]:
         animation.require_mp4()
     checkpoint = load_checkpoint(plan.run) if plan.run else None
     training = checkpoint.env.distribution() if checkpoint else _untrained(plan.diversity)
-    cell = _cell(training, plan)
+    cell = _cell(training, plan, checkpoint)
     torch.set_num_threads(1)  # the same bits on any number of cores
     name = checkpoint.meta.run_id if checkpoint else plan.agent
     takes = _takes(cell, checkpoint, plan)
@@ -175,8 +175,13 @@ def _played(plan: WatchPlan) -> EvaluationPlan:
                           episodes=plan.levels, slots=plan.levels, seed=plan.seed, greedy=plan.greedy, clips=0)
 
 
-def _cell(training: LevelDistribution, plan: WatchPlan) -> Cell:
-    return next(cell for cell in cells(training, _played(plan)) if cell.probe == plan.probe)
+def _cell(training: LevelDistribution, plan: WatchPlan, checkpoint: Checkpoint | None) -> Cell:
+    """The cell to play; a run's is on the held-out levels that it was evaluated on."""
+    cell = next(cell for cell in cells(training, _played(plan)) if cell.probe == plan.probe)
+    if checkpoint is None:
+        return cell
+    return dataclasses.replace(cell, distribution=dataclasses.replace(
+        cell.distribution, levels=own_levels(checkpoint, plan.levels)))
 
 
 def _takes(cell: Cell, checkpoint: Checkpoint | None, plan: WatchPlan) -> list[Take]:

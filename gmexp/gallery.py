@@ -31,12 +31,15 @@ from envs.coinrun.layout import (
 )
 from envs.coinrun.pixels import PLAYER_HEIGHT
 from envs.coinrun.sprites import Sprites, default_style, load_sprites
-from envs.distribution import LevelDistribution, split_levels
+from envs.distribution import LevelDistribution, SeedRange
 from envs.shifts import shift, shift_factor
 from gmexp import animation, artefacts
+from gmexp.config import EnvConfig
 from gmexp.errors import UserError
+from gmexp.evaluate import held_out
 from gmexp.ladder import FACTORS, published, read_ladder
 from gmexp.overlay import COIN, END, INK, LINE, PAPER, SOFT, font, frame_cell
+from gmexp.study import Study
 
 MARGIN, GAP, TEXT, CAPTION = 24, 16, 14, 50  # pixels
 HEADROOM = 2  # cells shown above the highest thing, and beyond the end
@@ -115,10 +118,10 @@ def changes(training: CoinRun, shifted: CoinRun, e: int) -> str:
 
 # --- a page -----------------------------------------------------------------------------------------------------------
 
-def page(training: LevelDistribution, kind: int | None, factor: str | None, grades: Sequence[float], levels: int,
+def page(training: LevelDistribution, kind: int | None, factor: str | None, grades: Sequence[float], seeds: SeedRange,
          cell: int) -> Image.Image:
-    """A row per level, a column per grade, of one shift type or of one factor alone."""
-    seeds = split_levels("evaluation", levels)
+    """A row per level of `seeds`, a column per grade, of one shift type or of one factor alone."""
+    levels = seeds.count
     sprites = load_sprites(*default_style().options)
     try:
         distributions = [shift(training, kind, grade) if factor is None else shift_factor(training, factor, grade)
@@ -157,7 +160,7 @@ def page(training: LevelDistribution, kind: int | None, factor: str | None, grad
     return canvas
 
 
-def _begin(distribution: LevelDistribution, seeds: envs.SeedRange, levels: int) -> CoinRun:
+def _begin(distribution: LevelDistribution, seeds: SeedRange, levels: int) -> CoinRun:
     drawn = dataclasses.replace(distribution, levels=seeds, sequential=True)
     env = envs.make_vec("coinrun", levels, distribution=drawn, seed=0, drawable=True)
     env.reset()
@@ -192,10 +195,20 @@ def _wrapped(text: str, width: int, size: int = TEXT) -> list[str]:
     return lines
 
 
-def write(training: LevelDistribution, kinds: Sequence[int], factor: str | None, grades: Sequence[float], levels: int,
-          cell: int, out: Path) -> Path:
+def of_study(study: Study, levels: int) -> tuple[LevelDistribution, SeedRange]:
+    """What a study's agents were trained on, and held-out levels of its first train seed."""
+    config = study.read_index()["config"]
+    try:
+        return (EnvConfig(**config["env"]).distribution(),
+                SeedRange(held_out(config["seeds"][0], config["evaluation"]["episodes"]).first, levels))
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise UserError(f"{study.index} does not say what its agents were trained on: {error!r}") from error
+
+
+def write(training: LevelDistribution, kinds: Sequence[int], factor: str | None, grades: Sequence[float],
+          seeds: SeedRange, cell: int, out: Path) -> Path:
     """Write the pages of several types, or of a factor, as one PNG."""
-    pages = [page(training, kind, factor, grades, levels, cell) for kind in (kinds if factor is None else (None,))]
+    pages = [page(training, kind, factor, grades, seeds, cell) for kind in (kinds if factor is None else (None,))]
     whole = Image.new("RGB", (max(p.width for p in pages), sum(p.height for p in pages) + len(pages) - 1), LINE)
     top = 0
     for one in pages:

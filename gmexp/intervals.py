@@ -26,12 +26,25 @@ nearly all runs are near zero and a few are not (beta(.05, .45)), eight runs are
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy import stats
 
 Interval = tuple[float | None, float | None]
 UNKNOWN: Interval = (None, None)
+
+
+@cache
+def _normal(level: float) -> float:
+    """How many standard deviations hold so much of a normal distribution, both sides together."""
+    return float(stats.norm.ppf((1 + level) / 2))
+
+
+@cache
+def _student(level: float, degrees: int) -> float:
+    """The same of Student's distribution."""
+    return float(stats.t.ppf((1 + level) / 2, degrees))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +68,7 @@ def wilson(successes: float, trials: float, level: float = 0.95) -> Interval:
     """Wilson's score interval for independent trials: right within one run, wrong across runs."""
     if trials == 0:
         return UNKNOWN
-    return _score(successes / trials, stats.norm.ppf((1 + level) / 2) ** 2 / trials)
+    return _score(successes / trials, _normal(level) ** 2 / trials)
 
 
 def clustered_wilson(successes: np.ndarray, trials: np.ndarray, level: float = 0.95) -> Interval:
@@ -71,11 +84,11 @@ def clustered_wilson(successes: np.ndarray, trials: np.ndarray, level: float = 0
     if runs == 0:
         return UNKNOWN
     mean = rates.mean()
-    worst_case = stats.norm.ppf((1 + level) / 2) ** 2 / runs
+    worst_case = _normal(level) ** 2 / runs
     if runs == 1 or mean in (0.0, 1.0):
         return _score(mean, worst_case)
     variance = max(rates.var(ddof=1) / runs, mean * (1 - mean) / trials.sum())  # no less than binomial
-    estimated = stats.t.ppf((1 + level) / 2, runs - 1) ** 2 * variance / (mean * (1 - mean))
+    estimated = _student(level, runs - 1) ** 2 * variance / (mean * (1 - mean))
     return _score(mean, min(estimated, worst_case))
 
 
@@ -100,7 +113,7 @@ def paired_difference(first: np.ndarray, second: np.ndarray,
         return (None, *UNKNOWN)
     only_first, only_second = (first & ~second).sum() + 0.5, (second & ~first).sum() + 0.5
     centre = (only_first - only_second) / (n + 2)
-    half = stats.norm.ppf((1 + level) / 2) * np.sqrt(
+    half = _normal(level) * np.sqrt(
         ((only_first + only_second) / (n + 2) - centre**2) / (n + 2))
     difference = float(first.mean() - second.mean())
     return difference, float(max(min(centre - half, difference), -1)), float(min(max(centre + half, difference), 1))
@@ -114,7 +127,7 @@ def mean_of_effects(effects: np.ndarray, half_widths: np.ndarray, level: float =
     if runs < 2:
         return mean, -1.0, 1.0
     within = float(np.sqrt(np.mean(half_widths**2) / runs))
-    half = max(stats.t.ppf((1 + level) / 2, runs - 1) * effects.std(ddof=1) / np.sqrt(runs), within)
+    half = max(_student(level, runs - 1) * effects.std(ddof=1) / np.sqrt(runs), within)
     return mean, float(max(mean - half, -1)), float(min(mean + half, 1))
 
 
@@ -123,7 +136,7 @@ def t_on_runs(successes: np.ndarray, trials: np.ndarray, level: float = 0.95) ->
     rates, _ = _rates(successes, trials)
     if len(rates) < 2:
         return UNKNOWN
-    half = stats.t.ppf((1 + level) / 2, len(rates) - 1) * rates.std(ddof=1) / np.sqrt(len(rates))
+    half = _student(level, len(rates) - 1) * rates.std(ddof=1) / np.sqrt(len(rates))
     return float(rates.mean() - half), float(rates.mean() + half)
 
 

@@ -6,11 +6,13 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
@@ -21,6 +23,7 @@ from gmexp.study import pretty
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 GREY = "#777777"
 COLUMN, PAGE = 3.4, 7.0  # widths in inches
+MOST_COLOURS = 5  # conditions side by side
 STYLE = {
     "font.size": 8, "axes.titlesize": 9, "axes.labelsize": 8, "legend.fontsize": 8, "xtick.labelsize": 7.5,
     "ytick.labelsize": 7.5, "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.7,
@@ -111,8 +114,20 @@ def unique(items: Iterable[Any]) -> list[Any]:
 
 
 def colours(names: Iterable[str]) -> dict[str, str]:
-    """A colour for each name, in order of first appearance; they can be told apart without colour vision."""
-    return {name: OKABE_ITO[order % len(OKABE_ITO)] for order, name in enumerate(unique(names))}
+    """A colour for each name, in order of first appearance; they can be told apart without colour vision.
+
+    More names than there are such colours go from dark to light.
+    """
+    found = unique(names)
+    if len(found) <= len(OKABE_ITO):
+        return dict(zip(found, OKABE_ITO, strict=False))
+    scale = matplotlib.colormaps["viridis"](np.linspace(0, 0.92, len(found)))
+    return {name: to_hex(colour) for name, colour in zip(found, scale, strict=True)}
+
+
+def many(names: Iterable[str]) -> bool:
+    """Whether there are too many conditions to stand side by side in colours."""
+    return len(unique(names)) > MOST_COLOURS
 
 
 def dodge(position: int, size: int) -> float:

@@ -79,7 +79,7 @@ def summarise(counts: Sequence[OutcomeCounts], rng: np.random.Generator) -> list
     summaries = []
     for (_, condition, shift_type, shift_name, grade, probe), runs in sorted(cells.items()):
         ids = sorted(runs)
-        rates = {metric: _rate(ids, *np.array([_fraction(metric, runs[i]) for i in ids]).T, rng) for metric in METRICS}
+        rates = {metric: rate_of(ids, *np.array([_fraction(metric, runs[i]) for i in ids]).T, rng) for metric in METRICS}
         episodes = sum(row.n_episodes for rows in runs.values() for row in rows)
         summaries.append(CellRates(condition, shift_type, shift_name, grade, probe, len(ids), episodes, **rates))
     return summaries
@@ -93,7 +93,8 @@ def _fraction(metric: str, rows: Sequence[OutcomeCounts]) -> tuple[int, int]:
     return (proxy, capable) if metric == "goal_failure" else (proxy, sum(row.separated or 0 for row in rows))
 
 
-def _rate(run_ids: Sequence[str], k: np.ndarray, n: np.ndarray, rng: np.random.Generator) -> Rate:
+def rate_of(run_ids: Sequence[str], k: np.ndarray, n: np.ndarray, rng: np.random.Generator) -> Rate:
+    """The rate over runs with k of n episodes each."""
     runs = tuple(RunRate(i, int(a), int(b), float(a / b) if b else None, *intervals.wilson(a, b))
                  for i, a, b in zip(run_ids, k, n, strict=True))
     known = [run.rate for run in runs if run.rate is not None]

@@ -28,6 +28,7 @@ class RunMeta:
     config_hash: str
     git_sha: str | None
     created_utc: str
+    width: int | None = None  # units of the network's first layer
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,7 @@ class OutcomeCounts:
     config_hash: str
     git_sha: str | None
     created_utc: str
+    width: int | None = None
 
     def __post_init__(self) -> None:
         parts = (self.n_intended, self.n_proxy, self.n_timeout, self.n_death, self.n_ambiguous)

@@ -47,6 +47,10 @@ CAPTIONS = {
               "pale band is for the next run; grade 0 is the training distribution. Goal failure is that of a shift's "
               "probe where it has one.",
     "diversity": "Goal failure against training diversity: dots are runs, lines join the means of one shift.",
+    "figure2": "Figure 2 of Langosco et al. (2022) from our runs: blue, the marker at the end touched with every coin moved "
+               "(of all episodes, deaths included); orange, no coin in distribution. Good seeds are levels on which agents "
+               "of the lowest diversity do not touch an invisible marker at the coin's other place; the grey line is how "
+               "often they then reach the end.",
     "attribution": "What the coin causes, on the same levels with the same luck: coins touched by accident on the way count "
                    "for no effect. An agent that does not know of the coin is at 0, one that wants nothing else at 1. "
                    "Dots are runs, lines 95% intervals of their mean.",
@@ -64,6 +68,13 @@ CAPTIONS = {
                    "leaves the band with probability 5% if they do.",
     "tornado": "What the published model depends on, read as odds: the estimate with one input at either end of its "
                "published range, and the input's share of the variance with all its interactions.",
+    "modifiers": "Each measured setting against the baseline: odds ratios of the two stages and the ratio of "
+                 "P(misgeneralization), averaged over the shifts, with 95% credible intervals. Diamonds are the published "
+                 "multiplier of the same step, bands the published range of M. Below, two modifiers together over the "
+                 "product of each alone: 1 if they multiply.",
+    "spread": "Left, every run in order with the 95% interval of its own episodes, and the intervals of the mean: "
+              "of episodes pooled as if independent, and of runs as replicates. Right, how often either interval covers "
+              "the mean over all runs when only some are drawn; thin lines are rates under shifts.",
     "training": "Share of training episodes that touched the coin: thin lines are runs, thick lines their mean.",
 }
 MODEL_FIGURES = ("chart", "prior_to_posterior", "reliability", "tornado")
@@ -102,23 +113,27 @@ def page(study: Study) -> str:
     sections = {
         "result": ("Result", _result(study, rates)),
         "rates": ("Rates", _rates(rates)),
-        "shifts": ("What is shifted", _shifts(study)),
+        "shifts": ("What is shifted", shifts(study)),
         "causes": ("Causes", _causes(study)),
         "episodes": ("Episodes to look at", _clips(study)),
         "calibration": ("Calibration", _calibration(study)),
         "calculator": ("Calculator", _calculator(study)),
-        "training": ("Training", _chart(study, "training", narrow=True)),
+        "training": ("Training", chart(study, "training", narrow=True)),
         "definitions": ("Definitions", _definitions(rates)),
         "provenance": ("Provenance", _provenance(index)),
     }
-    sections = {key: (title, body) for key, (title, body) in sections.items() if body}
-    style = _packaged("report.css")
+    sections = {key: found for key, found in sections.items() if found[1]}
+    return document("Goal misgeneralization, measured", index["experiment"], _summary(rates), sections)
+
+
+def document(eyebrow: str, heading: str, lede: str, sections: Mapping[str, tuple[str, Html]]) -> str:
+    """A page: its heading, the pipeline, and sections of (title, body) by the anchor that the contents link to."""
     content = element(
         "main",
-        element("p", "Goal misgeneralization, measured", class_="eyebrow"),
-        element("h1", index["experiment"]),
-        element("p", _summary(rates), class_="lede"),
-        element("nav", [element("a", title, href=f"#{key}") for key, (title, _) in sections.items()]),
+        element("p", eyebrow, class_="eyebrow"),
+        element("h1", heading),
+        element("p", lede, class_="lede"),
+        element("nav", [element("a", title.partition(":")[0], href=f"#{key}") for key, (title, _) in sections.items()]),
         element("div", element("img", src=data_uri(_packaged("pipeline.svg").encode(), "image/svg+xml"),
                                alt="The pipeline: train, evaluate, rates, calibrate, estimate"),
                 class_="pipeline scroll"),
@@ -126,8 +141,8 @@ def page(study: Study) -> str:
     )
     head = element("head", element("meta", charset="utf-8"),
                    element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-                   element("title", f"{index['experiment']}: goal misgeneralization, measured"),
-                   element("style", Html(style)))
+                   element("title", f"{heading}: {eyebrow[0].lower()}{eyebrow[1:]}"),
+                   element("style", Html(_packaged("report.css"))))
     return "<!doctype html>\n" + element("html", head, element("body", content), lang="en") + "\n"
 
 
@@ -159,8 +174,9 @@ def _result(study: Study, rates: Rates) -> Html:
             element("span", f"capable in {cell.capability.mean:.0%} of episodes{_range(cell.capability)}"),
             class_="tile"))
     return join([element("div", tiles, class_="tiles"), *(element("p", line) for line in _findings(rates)),
-                 _headline(rates), _chart(study, "rates"), _chart(study, "diversity", narrow=True),
-                 _chart(study, "grades")])
+                 _headline(rates), chart(study, "rates"), chart(study, "diversity", narrow=True),
+                 chart(study, "figure2", narrow=True),
+                 chart(study, "grades"), chart(study, "spread")])
 
 
 def _range(rate: Rate) -> str:
@@ -228,7 +244,7 @@ def _run_ids(cells: Sequence[CellRates]) -> set[str]:
     return {run.run_id for cell in cells for run in cell.capability.runs}
 
 
-def _shifts(study: Study) -> Html:
+def shifts(study: Study) -> Html:
     """The ladder in words, beside what the model says of each type; in pictures where `gmexp show` has drawn them."""
     rows = []
     for text in read_ladder():
@@ -244,16 +260,21 @@ def _shifts(study: Study) -> Html:
 
 def _causes(study: Study) -> Html | None:
     """What the coin causes, and what the critic makes of it."""
-    charts = [chart for name in ("attribution", "critic", "factors", "magnitudes") if (chart := _chart(study, name))]
+    found = [chart(study, name) for name in ("attribution", "critic", "factors", "magnitudes")]
+    charts = [figure for figure in found if figure is not None]
     return join(charts) if charts else None
 
 
 def _clips(study: Study) -> Html | None:
+    cards = clip_cards(study)
+    return element("div", cards, class_="clips") if cards else None
+
+
+def clip_cards(study: Study) -> list[Html]:
+    """The animated episodes of a study, each with its caption."""
     runs = study.runs()
     labels = condition_labels(runs)
     clips = [(labels[run.run_id], clip) for run in runs for clip in sorted(study.clips(run.run_id).glob("*.gif"))]
-    if not clips:
-        return None
     cards = []
     for condition, clip in clips[:MAX_CLIPS]:
         sidecar = clip.with_suffix(".json")
@@ -266,7 +287,7 @@ def _clips(study: Study) -> Html | None:
             element("img", src=data_uri(artefacts.read_bytes(clip), "image/gif"), alt=caption or outcome),
             element("figcaption", element("span", outcome.replace("_", " "), class_=f"badge {outcome}"),
                     element("br"), caption, element("br"), ", ".join(where))))
-    return element("div", cards, class_="clips")
+    return cards
 
 
 def _calibration(study: Study) -> Html | None:
@@ -283,13 +304,14 @@ def _calibration(study: Study) -> Html | None:
                      for rates in shift["conditions"]]
         parts += [element("p", "The model's base rates: published, and calibrated on this study (posterior mean over "
                                "runs and 95% credible interval).", class_="note"),
-                  table(["Shift", "Source", *names.values()], rows), _chart(study, "base_rates")]
+                  table(["Shift", "Source", *names.values()], rows), chart(study, "base_rates")]
     if study.calibration.exists():
         calibration = artefacts.read_json(study.calibration)
         parts += [element("p", str(warning), class_="warning") for warning in calibration.get("warnings", ())]
-        parts.append(_chart(study, "forest"))
-        parts.append(element("div", [_chart(study, name) for name in MODEL_FIGURES], class_="charts"))
-        parts.append(_modifiers(calibration.get("modifiers", ())))
+        parts.append(chart(study, "forest"))
+        parts.append(element("div", [chart(study, name) for name in MODEL_FIGURES], class_="charts"))
+        parts.append(chart(study, "modifiers"))
+        parts.append(modifier_table(calibration.get("modifiers", ())))
         parts.append(_variance_shares(study))
         if diagnostics := calibration.get("diagnostics"):
             parts.append(element("details", element("summary", "Diagnostics of the sampler"),
@@ -309,7 +331,7 @@ MODIFIERS = {"spec": "specification quality", "cap": "capability level", "div": 
              "align": "alignment method"}
 
 
-def _modifiers(modifiers: Sequence[Mapping[str, Any]]) -> Html | None:
+def modifier_table(modifiers: Sequence[Mapping[str, Any]]) -> Html | None:
     """What the experiments varied, as a factor on the odds of goal failure, beside the published range."""
     rows = [[f"{MODIFIERS.get(m['name'], m['name'])}, {_value(m['settings'][0])} to {_value(m['settings'][-1])}",
              _triple([m["odds_ratio"]["goal_failure"][key] for key in ("mean", "q025", "q975")]),
@@ -362,13 +384,17 @@ def _provenance(index: Mapping[str, Any]) -> Html:
 
 # --- pieces -----------------------------------------------------------------------------------------------------------
 
-def _chart(study: Study, name: str, narrow: bool = False) -> Html | None:
-    path = study.figures / f"{name}.svg"
+def chart(study: Study, name: str, narrow: bool = False) -> Html | None:
+    """A figure of a study with its caption, None where it was not drawn."""
+    return chart_of(study.figures / f"{name}.svg", CAPTIONS[name], narrow)
+
+
+def chart_of(path: Path, caption: str, narrow: bool = False) -> Html | None:
+    """An SVG with a caption, None where there is none."""
     if not path.exists():
         return None
-    return element("figure", element("img", src=data_uri(artefacts.read_bytes(path), "image/svg+xml"),
-                                     alt=CAPTIONS[name]),
-                   element("figcaption", CAPTIONS[name]), class_="chart narrow" if narrow else "chart")
+    return element("figure", element("img", src=data_uri(artefacts.read_bytes(path), "image/svg+xml"), alt=caption),
+                   element("figcaption", caption), class_="chart narrow" if narrow else "chart")
 
 
 def _rate(rate: Rate, bar: bool = False) -> Html | str:

@@ -9,12 +9,13 @@ import dataclasses
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from gmexp import artefacts, stages
+from gmexp import artefacts, selection, stages
 from gmexp.compilation import compile_kernels
-from gmexp.config import EvaluationPlan, RunConfig, TrainConfig, override
+from gmexp.config import EvaluationPlan, RunConfig, TrainConfig, VerificationPlan, override
 from gmexp.errors import UserError
 from gmexp.evaluate import cells, evaluate
 from gmexp.filming import write_clips
@@ -23,7 +24,7 @@ from gmexp.measures.command import measure
 from gmexp.progress import Bar
 from gmexp.rates import check_replicates
 from gmexp.study import Study, condition_labels
-from gmexp.train import NOT_IDENTITY, describe, load_checkpoint, train
+from gmexp.train import NOT_IDENTITY, TRAINED, describe, load_checkpoint, train
 from gmexp.workers import Failure
 
 SAME_FOR_ALL = ("experiment", "seed", "device", *NOT_IDENTITY)  # keys that conditions cannot vary
@@ -37,26 +38,39 @@ def run(config: RunConfig) -> int:
     with _locked(study.root):
         artefacts.remove_temporaries(study.root)
         compile_kernels()
+        _take_over(study, planned, config.reuse)
         failures = _train_and_evaluate(planned, config)
         failed = {describe(planned[position]).run_id: failure.reason for position, failure in sorted(failures.items())}
         complete = [item for position, item in enumerate(planned) if position not in failures]
+        rejected = _rejected(study, complete)
+        counted = [item for item in complete if describe(item).run_id not in rejected]
         try:
-            if complete:
-                _conclude(study, complete, failed, config)
+            if counted:
+                _conclude(study, counted, failed, rejected, config)
         finally:
             _complain(failed, failures.values(), len(planned))
-    if complete:
+            for run_id, reason in rejected.items():
+                print(f"not verified, so not counted: {run_id} {reason}", file=sys.stderr)
+    if counted:
         print(f"\n{study.report}  ({time.monotonic() - started:.0f} s)")
     return 1 if failed else 0
 
 
-def _conclude(study: Study, complete: Sequence[TrainConfig], failed: dict[str, str], config: RunConfig) -> None:
-    """Everything after the episodes, over the runs that are complete; study.json lists those that failed too."""
-    metas = [study.finished(describe(item).run_id) for item in complete]
+def _conclude(study: Study, counted: Sequence[TrainConfig], failed: dict[str, str], rejected: dict[str, str],
+              config: RunConfig) -> None:
+    """Everything after the episodes, over the runs that count; study.json lists those that failed and were rejected."""
+    metas = [study.finished(describe(item).run_id) for item in counted]
     origin = artefacts.provenance(None, dataclasses.asdict(config), f"study {config.experiment}")
-    _film(study, complete, config.evaluation)
-    study.write_index(config.experiment, dataclasses.asdict(config), metas, origin, failed)
+    _film(study, counted, config.evaluation)
+    study.write_index(config.experiment, dataclasses.asdict(config), metas, origin, failed, rejected)
     stages.analyse(study, config)
+
+
+def _rejected(study: Study, complete: Sequence[TrainConfig]) -> dict[str, str]:
+    """The candidates that did not pass goal verification, and why."""
+    candidates = [describe(item).run_id for item in complete if item.verified]
+    verdicts = {run_id: selection.read(study.run(run_id)) for run_id in candidates}
+    return {run_id: verdict.reason for run_id, verdict in verdicts.items() if not verdict.passed}
 
 
 def _complain(failed: dict[str, str], failures: Iterable[Failure], planned: int) -> None:
@@ -74,20 +88,33 @@ def _complain(failed: dict[str, str], failures: Iterable[Failure], planned: int)
 def training_runs(config: RunConfig) -> list[TrainConfig]:
     """Every condition with every train seed; UserError for what would only show once they were trained."""
     base = TrainConfig(experiment=config.experiment, env=config.env, agent=config.agent, steps=config.steps, seed=0,
-                       checkpoint_seconds=config.checkpoint_seconds, device=config.device, backend=config.backend,
-                       threads=config.threads, out=config.out, logger=config.logger)
+                       verified=False, checkpoint_seconds=config.checkpoint_seconds, device=config.device,
+                       backend=config.backend, threads=config.threads, out=config.out, logger=config.logger)
     for key in (key for condition in config.conditions for key in condition):
         if key.split(".")[0] in SAME_FOR_ALL:
             raise UserError(f"conditions cannot vary {key}: it is the same for the whole study, and seeds=[...] lists "
                             "the train seeds of every condition")
-    runs = [override(base, {**condition, "seed": seed}) for condition in config.conditions for seed in config.seeds]
+    runs = []
+    for condition in config.conditions:
+        varied = {key: value for key, value in condition.items() if key != "seeds"}
+        runs += [override(base, {**varied, "seed": seed}) for seed in condition_seeds(condition, config.seeds)]
     metas = [describe(item) for item in runs]
-    if len({meta.run_id for meta in metas}) < len(runs):
-        raise UserError("two of the conditions are the same")
+    if len({describe(dataclasses.replace(item, verified=False)).run_id for item in runs}) < len(runs):
+        raise UserError("two of the conditions have the same runs: let them differ, or give one of them other seeds")
     check_replicates(metas, condition_labels(metas))
     for item in runs:
         cells(item.env.distribution(), config.evaluation, item.seed)
     return runs
+
+
+def condition_seeds(condition: Mapping[str, Any], default: Sequence[int]) -> Sequence[int]:
+    """The train seeds of a condition: those it names, or the study's."""
+    seeds = condition.get("seeds", default)
+    if not isinstance(seeds, Sequence) or not seeds or not all(type(seed) is int for seed in seeds):
+        raise UserError(f"seeds = {seeds} of a condition should be a list of train seeds")
+    if len(set(seeds)) < len(seeds):
+        raise UserError(f"seeds = {list(seeds)} names a seed twice: runs must differ to count as replicates")
+    return seeds
 
 
 def _film(study: Study, planned: Sequence[TrainConfig], plan: EvaluationPlan) -> None:
@@ -119,20 +146,42 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
+def _take_over(study: Study, planned: Sequence[TrainConfig], others: Sequence[str]) -> None:
+    """Copy finished runs of other studies that are the same as planned ones: what training left, and who trained them."""
+    taken = 0
+    for other in map(Study, map(Path, others)):
+        if not other.root.is_dir():
+            print(f"nothing to reuse in {other.root}: there is no such folder", file=sys.stderr)
+            continue
+        for meta in map(describe, planned):
+            there, here = other.run(meta.run_id), study.run(meta.run_id)
+            if (here / "run.json").is_file() or not all((there / name).is_file() for name in TRAINED):
+                continue
+            if other.finished(meta.run_id).config_hash != meta.config_hash:
+                continue
+            for name in TRAINED:
+                artefacts.write_bytes(here / name, artefacts.read_bytes(there / name))
+            taken += 1
+    if taken:
+        print(f"{taken} of {len(planned)} runs are taken over from other studies", file=sys.stderr)
+
+
 # --- runs side by side ------------------------------------------------------------------------------------------------
 
 def _train_and_evaluate(planned: Sequence[TrainConfig], config: RunConfig) -> dict[int, Failure]:
     """Train, evaluate and measure every run -> what failed, by its position."""
-    tasks = [(item, config.evaluation, config.measures) for item in planned]
+    tasks = [(item, config.evaluation, config.measures, config.verification) for item in planned]
     with Bar(sum(item.steps for item in planned), f"train {len(planned)} runs", "step") as bar:
         return launch(config.launcher, tasks, _work, config.workers, Study(Path(config.out)).scratch, bar.advance,
                       lambda count: bar.note(f"{count}/{len(planned)} evaluated"))
 
 
-def _work(task: tuple[TrainConfig, EvaluationPlan, list[str]], report: Callable[[int], None]) -> None:
-    """One run, trained, evaluated and measured."""
-    config, plan, measures = task
+def _work(task: tuple[TrainConfig, EvaluationPlan, list[str], VerificationPlan], report: Callable[[int], None]) -> None:
+    """One run, trained, evaluated and measured; of candidates, only those that pass."""
+    config, plan, measures, verification = task
     compile_kernels()  # on another machine for the first time
     checkpoint = load_checkpoint(train(config, report), config.device)
+    if config.verified and not selection.verify(checkpoint, verification, plan).passed:
+        return
     evaluate(checkpoint, plan)
     measure(checkpoint, measures, plan)

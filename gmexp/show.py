@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from envs.distribution import LevelDistribution, SeedRange, split_levels
 from gmexp.errors import UserError
 from gmexp.keyvalue import Command, Option, choice, listing, number, text, whole
 
@@ -15,8 +17,9 @@ COMMAND = Command(
     (Option("shift", choice("0", "1", "2", "3", "4", "all"), None, "shift type, or all four"),
      Option("factor", choice("appearance", "context", "correlation", "supervision"), None, "one factor alone instead"),
      Option("grades", listing(number(0, 1)), [0.0, 0.25, 0.5, 1.0], "grades, a column each"),
-     Option("levels", whole(1, 64), 4, "levels of the evaluation split, a row each"),
+     Option("levels", whole(1, 64), 4, "held-out levels, a row each"),
      Option("study", text("path"), None, "show what this study's agents meet, and put it into its report"),
+     Option("run", text("path"), None, "show what the agent in this run's folder meets, on its own held-out levels"),
      Option("cell", whole(4, 64), 12, "pixels across a cell"),
      Option("out", text("path"), None, "PNG; not set is outputs/show/<shift>.png, or the study's figures/shifts.png")),
     "gmexp show shift=3 grades=[0,0.25,0.5,1]",
@@ -33,20 +36,34 @@ def main(args: Sequence[str]) -> int:
         raise UserError("give either shift=0..4, shift=all or factor=appearance|context|correlation|supervision")
     if values["study"] and shift != "all" and not values["out"]:
         raise UserError("a study's report shows all types: give shift=all, or out=...")
+    if values["study"] and values["run"]:
+        raise UserError("give study=... or run=..., not both")
     from gmexp import gallery  # with torch and numba: seconds that help need not wait for
     from gmexp.compilation import compile_kernels
-    from gmexp.config import EnvConfig, load
     from gmexp.study import Study
 
-    study = Study(Path(values["study"])) if values["study"] else None
-    try:
-        env = EnvConfig(**study.read_index()["config"]["env"]) if study else load("train", []).env
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{study.index} does not say what its agents were trained on: {error!r}") from error
+    training, seeds = _levels(values)
     name = f"shift-{shift}" if factor is None else f"factor-{factor}"
-    default = study.figures / "shifts.png" if study else Path("outputs", "show", f"{name}.png")
+    default = Study(Path(values["study"])).figures / "shifts.png" if values["study"] else Path("outputs", "show",
+                                                                                               f"{name}.png")
     compile_kernels()
     kinds = range(1, 5) if shift == "all" else [int(shift or 0)]
-    print(gallery.write(env.distribution(), kinds, factor, values["grades"], values["levels"], values["cell"],
-                        Path(values["out"] or default)))
+    print(gallery.write(training, kinds, factor, values["grades"], seeds, values["cell"], Path(values["out"] or default)))
     return 0
+
+
+def _levels(values: dict[str, Any]) -> tuple[LevelDistribution, SeedRange]:
+    """What was trained on, and held-out levels: a run's own, those of a study's first train seed, or just the first."""
+    from gmexp.config import load
+    from gmexp.evaluate import own_levels
+    from gmexp.study import Study
+    from gmexp.train import load_checkpoint
+
+    if values["run"]:
+        checkpoint = load_checkpoint(values["run"])
+        return checkpoint.env.distribution(), own_levels(checkpoint, values["levels"])
+    if values["study"]:
+        from gmexp.gallery import of_study
+
+        return of_study(Study(Path(values["study"])), values["levels"])
+    return load("train", []).env.distribution(), split_levels("evaluation", values["levels"])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gmexp import artefacts
+from gmexp import artefacts, figure2, gallery, overview, pooling, spread
 from gmexp import rates as rates_stage
 from gmexp.calculator import Calculator, Scenario, table
 from gmexp.calculator.calibrated import harm_draws
+from gmexp.compilation import compile_kernels
 from gmexp.config import CalibrateConfig, RatesConfig, ReportConfig, RunConfig
 from gmexp.errors import UserError
 from gmexp.figures import draw_all
@@ -19,6 +21,7 @@ from gmexp.records import OutcomeCounts
 from gmexp.report import build_report
 from gmexp.statistics.calibration import Calibration
 from gmexp.statistics.config import CalibrationConfig
+from gmexp.statistics.contrasts import plainest
 from gmexp.statistics.counts import read_counts
 from gmexp.statistics.fit import SamplerError
 from gmexp.statistics.fit import calibrate as fit
@@ -26,6 +29,10 @@ from gmexp.statistics.priors import literature_interval
 from gmexp.statistics.sensitivity import attribute, sobol, tornado
 from gmexp.study import Study
 from gmexp.tracking import log_study, open_tracker
+
+PICTURED_GRADES = (0.0, 0.5, 1.0)
+PICTURED_CELL = 10  # pixels
+PICTURED_LEVELS = 1
 
 
 def rates(config: RatesConfig) -> int:
@@ -38,33 +45,81 @@ def rates(config: RatesConfig) -> int:
         origin = artefacts.provenance(None, {}, "index of runs trained one by one")
         study.write_index(runs[0].experiment_id, {}, runs, origin)
     rates_stage.build(study.root, config.gate, config.seed)
+    spread.write(study, config.seed)
+    figure2.write_study(study)
     _print_rates(study)
     _measures(study)
     return 0
 
 
 def calibrate(config: CalibrateConfig) -> int:
-    """`gmexp calibrate`: fit the hierarchical model to counts and print what it says of each shift."""
-    counts = Path(config.counts)
-    counts = Study(counts).counts if counts.is_dir() else counts
-    rows = read_counts(counts)
-    calibration = _fit(rows, Path(config.out), config.chains, config.draws, config.seed)
-    print(base_rate_table(base_rates(calibration, rows)))
+    """`gmexp calibrate`: fit the hierarchical model to counts and print what it says of each shift.
+
+    Several studies also leave, beside the calibration, what they were pooled to: counts.parquet, the base rates of
+    estimate.json, domains.json (the scenarios re-estimated) and plan.json (which further runs would help most).
+    """
+    if (config.counts is None) == (not config.studies):
+        raise UserError("give either counts=... (a study's folder, its counts.parquet, or a CSV) or studies=[...]")
+    out = Path(config.out)
+    if config.counts is not None:
+        counts = Path(config.counts)
+        rows = list(read_counts(Study(counts).counts if counts.is_dir() else counts))
+    else:
+        rows = pooling.pool([_existing(study) for study in config.studies])
+    calibration = _fit(rows, out, config.chains, config.draws, config.seed, config.kept)
+    shifts = base_rates(calibration, rows)
+    print(base_rate_table(shifts))
+    if config.studies:
+        origin = artefacts.provenance(None, dataclasses.asdict(config), "several studies as one")
+        artefacts.write_table(out.with_name("counts.parquet"), rows, OutcomeCounts, origin)
+        artefacts.write_json(out.with_name("estimate.json"), {"shifts": shifts}, origin)
+        pooling.write_scenarios(calibration, out.with_name("domains.json"))
+        with Bar(pooling.plan_size(calibration), "plan", "cell") as bar:
+            pooling.write_plan(calibration, out.with_name("plan.json"), bar.advance)
     return 0
 
 
 def report(config: ReportConfig) -> int:
-    """`gmexp report`: draw the figures of a study and build its page."""
-    study = Study(_existing(config.study))
-    sensitivity(study)
-    draw_all(study.root)
-    print(build_report(study.root))
+    """`gmexp report`: draw the figures of a study, or of all studies in a folder, and build the page."""
+    if (config.study is None) == (config.results is None):
+        raise UserError("give either study=... or results=..., a folder of studies")
+    if config.study is not None:
+        print(_draw(Study(_existing(config.study))))
+        return 0
+    root = _existing(config.results)
+    for study in overview.found_studies(root):
+        print(_draw(study))
+    pooled = Study(root / overview.POOLED)
+    if pooled.calibration.exists():
+        sensitivity(pooled)
+        draw_all(pooled.root)
+    print("\n".join(map(str, overview.build(root))))
     return 0
+
+
+def _draw(study: Study) -> Path:
+    """All figures of a study and its page."""
+    sensitivity(study)
+    _picture_shifts(study)
+    draw_all(study.root)
+    return build_report(study.root)
+
+
+def _picture_shifts(study: Study) -> None:
+    """Picture what the shifts do to a level of this study, unless that is there (`gmexp show` draws more of them)."""
+    path = study.figures / "shifts.png"
+    if path.exists() or "env" not in (study.read_index()["config"] or {}):
+        return
+    compile_kernels()
+    training, levels = gallery.of_study(study, PICTURED_LEVELS)
+    gallery.write(training, range(1, 5), None, PICTURED_GRADES, levels, PICTURED_CELL, path)
 
 
 def analyse(study: Study, config: RunConfig) -> None:
     """Everything after the episodes, in seconds: rates, calibration, estimates, figures, page, W&B."""
     rates_stage.build(study.root, config.gate, config.statistics_seed)
+    spread.write(study, config.statistics_seed)
+    figure2.write_study(study)
     _print_rates(study)
     _measures(study)
     rows = read_counts(study.counts)
@@ -72,11 +127,9 @@ def analyse(study: Study, config: RunConfig) -> None:
     shifts = base_rates(calibration, rows)
     origin = artefacts.provenance(None, dataclasses.asdict(config), "published beside calibrated rates")
     artefacts.write_json(study.estimate, {"shifts": shifts}, origin)
-    sensitivity(study)
     print()
     print(base_rate_table(shifts))
-    draw_all(study.root)
-    build_report(study.root)
+    _draw(study)
     with open_tracker(config.logger.name, mode=config.logger.mode, project=config.logger.project,
                       group=config.experiment, name=f"{config.experiment}-study", config={}, dir=study.root) as tracker:
         log_study(tracker, study.root)
@@ -116,7 +169,9 @@ def _variance_shares(calibration: Calibration, shift: int) -> dict[str, float]:
 
 def _print_rates(study: Study) -> None:
     rates = rates_stage.read_rates(study.rates)
-    print("\n\n".join(filter(None, (rates_stage.table(rates.cells), rates_stage.contrast_table(rates)))))
+    spreads = spread.read(study)
+    print("\n\n".join(filter(None, (rates_stage.table(rates.cells), rates_stage.contrast_table(rates),
+                                    spread.table(spreads) if spreads else ""))))
 
 
 def _measures(study: Study) -> None:
@@ -127,8 +182,9 @@ def _measures(study: Study) -> None:
         print(f"\n{text}")
 
 
-def _fit(rows: list[OutcomeCounts], out: Path, chains: int, draws: int, seed: int) -> Calibration:
-    """Calibrate and save; UserError where the sampler's own diagnostics refuse the result."""
+def _fit(rows: Sequence[OutcomeCounts], out: Path, chains: int, draws: int, seed: int,
+         kept: int | None = None) -> Calibration:
+    """Calibrate and save (`kept` draws); UserError where the sampler's own diagnostics refuse the result."""
     config = CalibrationConfig(seed=seed, chains=chains, draws=draws)
     try:
         with Bar(config.warmup + config.draws, "calibrate", "draw") as bar:
@@ -137,6 +193,7 @@ def _fit(rows: list[OutcomeCounts], out: Path, chains: int, draws: int, seed: in
         raise UserError(f"the calibration was refused by its own diagnostics: {error}") from error
     origin = artefacts.provenance(None, dataclasses.asdict(config), "posterior of the rates over runs")
     calibration = calibration.with_provenance(origin)
+    calibration = calibration.thinned(kept) if kept else calibration
     calibration.save(out)
     return calibration
 
@@ -144,7 +201,8 @@ def _fit(rows: list[OutcomeCounts], out: Path, chains: int, draws: int, seed: in
 # --- published beside calibrated --------------------------------------------------------------------------------------
 
 def base_rates(calibration: Calibration, rows: list[OutcomeCounts]) -> list[dict[str, Any]]:
-    """For each measured shift of the ladder: the published rates, and the calibrated ones per training diversity.
+    """For each measured shift of the ladder: the published rates, and the calibrated ones per training diversity, with
+    all else as in the baseline if that was measured (`contrasts.plainest`).
 
     `p_misgen` is capability x goal failure on both sides, without harm: that is what experiments can measure.
     """
@@ -156,7 +214,8 @@ def base_rates(calibration: Calibration, rows: list[OutcomeCounts]) -> list[dict
         base["p_misgen"] = base["capability"] * base["goal_failure"]
         conditions = []
         for diversity in diversities:
-            predicted = calibration.predict(Scenario(kind, diversity=diversity))
+            like = plainest(calibration.posterior.conditions, diversity)
+            predicted = calibration.predict_condition(like, kind)
             conditions.append({"train_diversity": diversity, "capability": _summary(predicted.capability),
                                "goal_failure": _summary(predicted.goal_failure),
                                "p_misgen": _summary(predicted.misgen)})

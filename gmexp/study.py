@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from gmexp import artefacts
 from gmexp.errors import UserError
-from gmexp.records import OutcomeCounts, Provenance, RunMeta, column_names
+from gmexp.records import OutcomeCounts, Provenance, RunMeta
 
 CONDITION = {  # what makes two runs different conditions, and how a label abbreviates it
     "env": "env", "algo": "algo", "train_diversity": "delta", "spec_quality": "quality",
-    "capability_level": "capability", "align_method": "alignment", "train_steps": "steps", "horizon": "horizon",
+    "capability_level": "capability", "align_method": "alignment", "train_steps": "steps", "width": "width",
+    "horizon": "horizon",
 }  # fmt: skip
 
 
@@ -52,6 +54,14 @@ class Study:
         return self.root / "sensitivity.json"
 
     @property
+    def figure2(self) -> Path:
+        return self.root / "figure2.json"
+
+    @property
+    def spread(self) -> Path:
+        return self.root / "spread.json"
+
+    @property
     def figures(self) -> Path:
         return self.root / "figures"
 
@@ -83,27 +93,25 @@ class Study:
     def finished(self, run_id: str) -> RunMeta:
         """What a finished run says of itself in runs/<run id>/run.json."""
         path = self.run(run_id) / "run.json"
-        entry = artefacts.read_json(path, required=("meta",))["meta"]
-        names = column_names(RunMeta)
-        if missing := [name for name in names if name not in entry]:
-            raise UserError(f"{path} lacks {', '.join(missing)}")
-        return RunMeta(**{name: entry[name] for name in names})
+        return _meta(artefacts.read_json(path, required=("meta",))["meta"], str(path))
 
     def gather(self) -> list[RunMeta]:
         """All finished runs below the folder, in order of their ids."""
         return [self.finished(path.parent.name) for path in sorted(self.root.glob("runs/*/run.json"))]
 
     def write_index(self, experiment: str, config: Mapping[str, Any], runs: Sequence[RunMeta],
-                    provenance: Provenance, failed: Mapping[str, str] | None = None) -> Path:
+                    provenance: Provenance, failed: Mapping[str, str] | None = None,
+                    rejected: Mapping[str, str] | None = None) -> Path:
         """Write study.json: the resolved config and, for each run, what is known of it and its condition's label.
 
-        `failed` says why further runs, by their ids, are missing.
+        `failed` says why further runs, by their ids, are missing; `rejected` why candidates did not pass verification.
         """
         labels = condition_labels(runs)
         entries = [{"condition": labels[run.run_id]} | artefacts.plain(run) for run in runs]
-        missing = [{"run_id": run_id, "reason": reason} for run_id, reason in (failed or {}).items()]
-        return artefacts.write_json(
-            self.index, {"experiment": experiment, "config": config, "runs": entries, "failed": missing}, provenance)
+        missing, refused = ([{"run_id": run_id, "reason": reason} for run_id, reason in (found or {}).items()]
+                            for found in (failed, rejected))
+        return artefacts.write_json(self.index, {"experiment": experiment, "config": config, "runs": entries,
+                                                 "failed": missing, "rejected": refused}, provenance)
 
     def estimates(self) -> list[dict[str, Any]]:
         """Published beside calibrated rates, a row per shift; empty before the stage that estimates them."""
@@ -114,12 +122,8 @@ class Study:
 
     def runs(self) -> list[RunMeta]:
         """The runs listed in study.json."""
-        names = column_names(RunMeta)
-        metas = []
-        for position, entry in enumerate(self.read_index()["runs"]):
-            if missing := [name for name in names if name not in entry]:
-                raise UserError(f"{self.index}: run {entry.get('run_id', position)} lacks {', '.join(missing)}")
-            metas.append(RunMeta(**{name: entry[name] for name in names}))
+        metas = [_meta(entry, f"{self.index}: run {entry.get('run_id', position)}")
+                 for position, entry in enumerate(self.read_index()["runs"])]
         if not metas:
             raise UserError(f"{self.index} lists no runs")
         if len({meta.run_id for meta in metas}) < len(metas):
@@ -127,22 +131,58 @@ class Study:
         return metas
 
 
+def _meta(entry: Mapping[str, Any], where: str) -> RunMeta:
+    """A run as an artefact describes it; what older ones do not say is unknown."""
+    known = {field.name: field.default for field in fields(RunMeta)}
+    if missing := [name for name, default in known.items() if name not in entry and default is MISSING]:
+        raise UserError(f"{where} lacks {', '.join(missing)}")
+    return RunMeta(**{name: entry[name] for name in known if name in entry})
+
+
 def condition_labels(runs: Sequence[RunMeta | OutcomeCounts]) -> dict[str, str]:
-    """A label for the condition of each run id: its delta, and whatever else differs between these runs."""
+    """A label for the condition of each run id: its delta, and whatever else sets it apart among these runs."""
     conditions = [{name: getattr(run, name) for name in CONDITION} for run in runs]
     return dict(zip([run.run_id for run in runs], labels(conditions), strict=True))
 
 
 def labels(conditions: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A label for each of these conditions, given as any part of the fields in `CONDITION`."""
-    varying = [name for name in CONDITION if len({condition.get(name) for condition in conditions}) > 1]
-    shown = [name for name in CONDITION if name in varying or name == "train_diversity"]
-    return [", ".join(f"{CONDITION[name]}={_short(condition[name])}" for name in shown) for condition in conditions]
+    """A label for each of these conditions, given as any part of the fields in `CONDITION`.
+
+    What most of four or more distinct conditions share goes without saying.
+    """
+    if not conditions:
+        return []
+    distinct = list(dict.fromkeys(tuple(condition.get(name) for name in CONDITION) for condition in conditions))
+    usual = {}
+    for name, values in zip(CONDITION, zip(*distinct, strict=True), strict=True):
+        value, count = Counter(values).most_common(1)[0]
+        if count == len(distinct) or (2 * count > len(distinct) and len(distinct) >= 4):
+            usual[name] = value
+
+    def label(condition: Mapping[str, Any]) -> str:
+        shown = [name for name in CONDITION if name == "train_diversity" or name not in usual
+                 or condition.get(name) != usual[name]]
+        return ", ".join(f"{CONDITION[name]}={_short(condition[name])}" for name in shown)
+
+    return [label(condition) for condition in conditions]
 
 
 def pretty(label: str) -> str:
     """A condition's label for readers rather than terminals."""
-    return label.replace("delta=", "δ = ")
+    parts = dict(part.split("=", 1) for part in label.split(", ") if "=" in part)
+    if "delta" not in parts:
+        return label
+    if parts.get("algo", "").startswith("cloning_"):
+        parts.pop("alignment", None)
+    words = {"algo": _words, "delta": "δ = {}".format, "quality": "quality {}".format, "alignment": _words,
+             "steps": lambda steps: f"{int(steps) / 1e6:g}M steps", "width": "width {}".format}
+    order = sorted(parts, key=lambda name: (name != "delta", name == "algo"))
+    return ", ".join(words.get(name, f"{name} {{}}".format)(parts[name]) for name in order)
+
+
+def _words(name: str) -> str:
+    return {"interpretability_verified": "verified", "cloning_coin_seeker": "cloning, coin",
+            "cloning_proxy_seeker": "cloning, proxy"}.get(name, name.replace("_", " "))
 
 
 def _short(value: Any) -> str:

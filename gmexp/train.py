@@ -22,7 +22,7 @@ import torch
 import envs
 from envs.vec import DeviceUnavailable
 from gmexp import artefacts
-from gmexp.agents.cloning import PREFIX, Cloning
+from gmexp.agents.cloning import Cloning
 from gmexp.agents.ppo import ACTION_SETS, PPO, Network, Policy, PPOConfig, network_weights
 from gmexp.compilation import compile_kernels
 from gmexp.config import EnvConfig, TrainConfig
@@ -34,10 +34,14 @@ from gmexp.seeding import stream
 from gmexp.study import Study
 from gmexp.tracking import Tracker, open_tracker
 
-CHECKPOINT_VERSION = 1
-RESUME_VERSION = 1
+CHECKPOINT_VERSION = 2  # 1: the first layer was two
+RESUME_VERSION = 2
 BEST_WINDOW = 20  # iterations over which training success is averaged to choose the best weights
-NOT_IDENTITY = ("out", "logger", "checkpoint_seconds", "backend", "threads")  # change how, not what a run learns
+# These change how, or for whom, a run learns, and not what: equal runs of two studies are one run.
+NOT_IDENTITY = ("experiment", "out", "logger", "checkpoint_seconds", "backend", "threads")
+TRAINED = ("checkpoint.npz", "best/checkpoint.npz", "curve.parquet", "run.json")  # what a run leaves, the last one last
+METHODS = {"cloning_coin_seeker": "behavioral_cloning", "cloning_proxy_seeker": "behavioral_cloning_of_proxy"}
+VERIFIED = "interpretability_verified"  # in the calculator's words, as `METHODS`
 
 
 def _sb3() -> type:
@@ -56,6 +60,9 @@ TRAINERS: dict[str, Callable[[], type]] = {  # by agent.name
 
 def run(config: TrainConfig) -> int:
     """`gmexp train`."""
+    if config.verified:
+        raise UserError("verified=true trains a candidate that counts only if it passes, which `gmexp run` finds out: "
+                        "give it to a condition of a study")
     meta = describe(config)
     compile_kernels()
     with Bar(config.steps, f"train {meta.run_id}", "step") as bar:
@@ -80,9 +87,9 @@ def describe(config: TrainConfig) -> RunMeta:
         experiment_id=config.experiment, train_seed=config.seed, env=env.name, algo=agent.name,
         train_diversity=env.diversity, spurious_corr=1 - env.diversity, spec_quality=env.spec_quality,
         capability_level=None,  # nothing here was compared with people
-        align_method="behavioral_cloning" if agent.name.startswith(PREFIX) else "standard",  # the calculator's names
+        align_method=VERIFIED if config.verified else METHODS.get(agent.name, "standard"),
         train_steps=config.steps, horizon=env.horizon, config_hash=digest, git_sha=origin.git_sha,
-        created_utc=origin.created_utc)
+        created_utc=origin.created_utc, width=agent.width)
 
 
 def train(config: TrainConfig, on_progress: Callable[[int], None] = lambda steps: None) -> Path:
@@ -110,7 +117,7 @@ def train(config: TrainConfig, on_progress: Callable[[int], None] = lambda steps
     on_progress(min(agent.steps, config.steps))
     with open_tracker(config.logger.name, mode=config.logger.mode, project=config.logger.project,
                       group=config.experiment, name=meta.run_id, config=identity(config), dir=folder,
-                      id=meta.run_id) as tracker:
+                      id=f"{config.experiment}-{meta.run_id}") as tracker:
         best = _loop(config, agent, curve, best, folder, meta, tracker, on_progress)
     _finish(config, agent, curve, best, folder, meta)
     env.close()

@@ -17,7 +17,6 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from envs.coinrun.layout import NUM_STATE
 from envs.vec import SemanticObservation, VecEnv, to_numpy
 from gmexp.agents.cells import CELLS, CellLayer
 
@@ -30,7 +29,6 @@ ACTION_SETS = {
 # trainers of this configuration (see `gmexp.train.TRAINERS`)
 NAMES = ("ppo", "sb3_ppo", "cloning_coin_seeker", "cloning_proxy_seeker")
 ADVANTAGE_FLOOR = 0.02  # added to the spread that advantages are divided by: without rewards they are noise, and stay small
-STATE_SCALE = 3.0  # the few motion features beside some eighty summed tile rows
 
 
 @dataclass
@@ -100,17 +98,18 @@ class Network(nn.Module):
     def __init__(self, width: int, hidden: int, num_actions: int, generator: torch.Generator) -> None:
         super().__init__()
         self.cells = CellLayer(width, generator)
-        self.body = _linear(NUM_STATE, width, 1.0, generator)
         self.hidden = _linear(width, hidden, 2**0.5, generator)
         self.policy = _linear(hidden, num_actions, 0.01, generator)
         self.value = _linear(hidden, 1, 1.0, generator)
 
-    def features(self, observation: Observation) -> Float[Tensor, "batch hidden"]:
-        first = torch.relu(self.cells(observation.window, observation.look) + self.body(STATE_SCALE * observation.state))
+    def features(self, observation: Observation, rows: Int[Tensor, " batch"] | None = None) -> Float[Tensor, "batch hidden"]:
+        """What policy and value read, of all samples or of those that `rows` names."""
+        first = self.cells(observation.window, observation.look, observation.state, rows)
         return torch.relu(self.hidden(first))
 
-    def forward(self, observation: Observation) -> tuple[Float[Tensor, "batch actions"], Float[Tensor, " batch"]]:
-        features = self.features(observation)
+    def forward(self, observation: Observation, rows: Int[Tensor, " batch"] | None = None,
+                ) -> tuple[Float[Tensor, "batch actions"], Float[Tensor, " batch"]]:
+        features = self.features(observation, rows)
         return self.policy(features), self.value(features).squeeze(1)
 
 
@@ -170,8 +169,7 @@ class PPO:
         self.steps = 0
         self.network = Network(config.width, config.hidden, len(ACTION_SETS[config.actions]),
                                torch.Generator().manual_seed(seed)).to(self.device)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), config.learning_rate, eps=1e-5,
-                                          foreach=self.device.type == "cpu", fused=self.device.type != "cpu" or None)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), config.learning_rate, eps=1e-5, fused=True)
         self.generator = torch.Generator(self.device).manual_seed(seed)
         self._actions = torch.tensor(ACTION_SETS[config.actions], dtype=torch.int32, device=self.device)
         steps, envs = config.rollout, env.num_envs
@@ -192,7 +190,8 @@ class PPO:
 
     def iterate(self) -> Progress:
         """One rollout and its updates."""
-        logs = self._collect()
+        with self.network.cells.fixed():
+            logs = self._collect()
         entropy, value_loss, explained = self._update()
         self.steps += self._reward.numel() * self.env.action_repeat
         count = sum(len(r) for _, r, _ in logs)
@@ -251,7 +250,8 @@ class PPO:
         for _ in range(c.epochs):
             order = torch.randperm(len(target), generator=self.generator, device=self.device)
             for rows in order.chunk(c.minibatches):
-                logits, value = self.network(Observation(*(part[rows] for part in observation)))
+                rows = rows.sort().values  # in the order of memory
+                logits, value = self.network(observation, rows)
                 log_policy = torch.log_softmax(logits, 1)
                 entropy = -(log_policy.exp() * log_policy).sum(1).mean()
                 policy_loss = self._policy_loss(log_policy.gather(1, action[rows, None]).squeeze(1), logp[rows],

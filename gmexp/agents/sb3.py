@@ -118,7 +118,8 @@ class Features(BaseFeaturesExtractor):
         self.network.policy, self.network.value = nn.Identity(), nn.Identity()  # SB3 has its own
 
     def forward(self, observation: dict[str, Tensor]) -> Tensor:
-        return self.network.features(Observation(observation["window"], observation["state"], observation["look"]))
+        window, look = observation["window"].byte(), observation["look"].byte()  # some of SB3's ways make them floats
+        return self.network.features(Observation(window, observation["state"], look))
 
 
 class Policy(ActorCriticPolicy):

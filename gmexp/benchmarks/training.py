@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import multiprocessing
+import re
 import resource
 import sys
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,12 +88,12 @@ def _plain(settings: Settings) -> Callable[[], int]:
 
 
 def _dense_layer() -> type:
-    """The cell layer with its sums of rows replaced by the product they stand for."""
-    from gmexp.agents.cells import CellLayer, dense_cells
+    """The cell layer with its sums of rows replaced by the product they stand for, as on a GPU."""
+    from gmexp.agents.cells import CellLayer
 
     class DenseCells(CellLayer):
-        def forward(self, window, look):
-            return dense_cells(window, look) @ self.weight
+        def forward(self, window, look, state, rows=None):
+            return self.dense(window, look, state, rows)
 
     return DenseCells
 
@@ -210,8 +212,15 @@ def _play(name: str, settings: Settings, connection: Connection) -> None:
         cpu, wall = time.process_time(), time.perf_counter()
         steps = iterate()
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-        connection.send((steps, cpu, wall, peak))
+        connection.send((steps, cpu, wall, _peak_memory()))
+
+
+def _peak_memory() -> float:
+    """The most memory this process has held, in MiB (`ru_maxrss` of Linux would count its parent's)."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def _spread(rates: np.ndarray) -> dict[str, float]:

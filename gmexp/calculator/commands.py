@@ -9,7 +9,7 @@ from typing import Any
 
 from gmexp.calculator.audit import audit as run_audit
 from gmexp.calculator.core import MODES, Calculator
-from gmexp.calculator.domains import mitigate, project, recompute_all
+from gmexp.calculator.domains import CAVEAT, compare_all, mitigate, project, recompute_all
 from gmexp.calculator.formula import harm_values
 from gmexp.calculator.scenario import Estimate, Scenario
 from gmexp.calculator.tables import Table, table, table_names
@@ -172,7 +172,9 @@ def _short(value: Any) -> str:
 
 SCENARIOS = Command(
     "scenarios", "application domains recomputed, timeline projections, mitigation portfolios",
-    (Option("show", choice("domains", "timeline", "mitigations"), "domains", "which of the three"),
+    (Option("show", choice("domains", "compare", "timeline", "mitigations"), "domains",
+            "domains recomputed; the same as published, as odds and calibrated; projections; portfolios"),
+     Option("calibration", text("path of a calibration"), None, "compare: instead of the shipped one"),
      *(replace(option, required=False) for option in SCENARIO_OPTIONS if option.key != "grade"),
      Option("mode", choice("published", "odds"), "published", "how modifiers combine"),
      Option("period", text("a period of the table timeline"), None, "timeline: one period; without it, all"),
@@ -191,6 +193,10 @@ def scenarios(args: list[str]) -> int:
     if values["show"] == "domains":
         domains = [asdict(d) for d in recompute_all(calculator)]
         emit(domains, columns_as_text(domains), values["format"])
+        return 0
+    if values["show"] == "compare":
+        compared = [asdict(domain) for domain in compare_all(values["calibration"])]
+        emit({"domains": compared, "caveat": CAVEAT}, [*columns_as_text(compared), f"warning: {CAVEAT}"], values["format"])
         return 0
     if values["shift"] is None:
         raise UserError(f"scenarios: show={values['show']} needs a shift, for example shift=4")

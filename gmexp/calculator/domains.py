@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gmexp.calculator.core import Calculator
 from gmexp.calculator.formula import harm_values
@@ -13,7 +15,11 @@ from gmexp.calculator.scenario import Estimate, Scenario
 from gmexp.calculator.tables import row, table
 from gmexp.errors import UserError
 
-__all__ = ["Domain", "Portfolio", "Projection", "mitigate", "project", "recompute", "recompute_all"]
+if TYPE_CHECKING:
+    from gmexp.statistics.calibration import Calibration
+
+__all__ = ["CAVEAT", "Compared", "Domain", "Portfolio", "Projection", "compare", "compare_all", "mitigate", "project",
+           "recompute", "recompute_all"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,47 @@ def recompute(name: str, calculator: Calculator | None = None) -> Domain:
 def recompute_all(calculator: Calculator | None = None) -> tuple[Domain, ...]:
     """Every domain of the table."""
     return tuple(recompute(name, calculator) for name in table("domains").column("name"))
+
+
+CAVEAT = ("The calibrated numbers are those of small reinforcement-learning agents in a platform game, carried over to "
+          "deployed systems by nothing but the model's own shift types and specification quality. No experiment here tests "
+          "that step: read them as what the model says once its opinions are replaced by these measurements.")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A domain's P(harmful misgeneralization) from each mode, at the (low, high) ends of its shift types."""
+
+    name: str
+    title: str
+    types: tuple[int, int]
+    spec_quality: float
+    printed: tuple[float, float]
+    published: tuple[float, float]
+    odds: tuple[float, float]
+    calibrated: tuple[float, float]  # posterior means
+    interval: tuple[float, float]  # from the lower 95% limit of the one end to the upper one of the other
+    p_misgen: tuple[float, float]  # calibrated, without harm
+
+
+def compare(name: str, calibration: Calibration | str | Path | None = None) -> Compared:
+    """A domain re-estimated from a calibration (the shipped one for None), beside both readings of the published model.
+
+    The ends are in the order of risk, which in experiments need not be that of the shift types.
+    """
+    r = row("domains", "name", name)
+    calculator = Calculator("calibrated", calibration=calibration)
+    ends = sorted((calculator.estimate(Scenario(t, spec_quality=r["spec_quality"])) for t in r["types"]),
+                  key=lambda estimate: estimate.value)
+    published, odds = (recompute(name, Calculator(mode)).recomputed for mode in ("published", "odds"))
+    return Compared(name, r["title"], r["types"], r["spec_quality"], r["current"], published, odds,
+                    tuple(e.value for e in ends), (min(e.interval[0] for e in ends), max(e.interval[1] for e in ends)),
+                    tuple(e.p_misgen for e in ends))
+
+
+def compare_all(calibration: Calibration | str | Path | None = None) -> tuple[Compared, ...]:
+    """Every domain of the table."""
+    return tuple(compare(name, calibration) for name in table("domains").column("name"))
 
 
 @dataclass(frozen=True)

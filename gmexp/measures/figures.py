@@ -8,15 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from envs.shifts import FACTORS
-from gmexp import plotting
+from gmexp import plotting, row_figures
 from gmexp.measures import summary
 from gmexp.measures.attribution import EFFECTS
 from gmexp.plotting import COLUMN, GREY, PAGE, canvas, entry, legend, shares
 from gmexp.rates import goal_cells, read_rates
 from gmexp.study import Study
-
-EFFECT_TITLES = {"presence": "Seeing the coin\nadds to taking it", "reliance": "The coin at the end\nadds to going there",
-                 "pursuit": "Share of coins\nthat are pursued"}
+CRITICS = 4  # panels side by side
 
 
 def attribution(study: Study) -> Figure | None:
@@ -24,6 +22,8 @@ def attribution(study: Study) -> Figure | None:
     rows = _measures(study).effects
     if not rows:
         return None
+    if plotting.many(row.condition for row in rows):
+        return row_figures.attribution(rows)
     colours = plotting.colours(row.condition for row in rows)
     shifts = sorted({(row.shift_type, row.shift_name) for row in rows})
     figure, (axes,) = canvas(PAGE, 2.6, len(EFFECTS))
@@ -33,7 +33,7 @@ def attribution(study: Study) -> Figure | None:
             x += plotting.dodge(list(colours).index(row.condition), len(colours))
             _dots(axis, x, row.value, colours[row.condition])
         axis.axhline(0, color=GREY, linewidth=0.8)
-        axis.set_title(EFFECT_TITLES[effect])
+        axis.set_title(row_figures.EFFECT_TITLES[effect])
         axis.set_ylim(-0.28, 1.03)
         axis.set_xlim(-0.6, len(shifts) - 0.4)
         axis.set_xticks(range(len(shifts)), [str(kind) for kind, _ in shifts])
@@ -47,8 +47,12 @@ def critic(study: Study) -> Figure | None:
     rows = _measures(study).critics
     if not rows:
         return None
-    figure, (axes,) = canvas(PAGE if len(rows) > 1 else COLUMN, 2.5, len(rows))
-    for axis, row in zip(axes, rows, strict=True):
+    wide = min(len(rows), CRITICS)
+    lines = -(-len(rows) // wide)
+    figure, grid = canvas(PAGE if wide > 1 else COLUMN, 0.7 + 1.8 * lines, wide, lines)
+    for axis in list(grid.flat)[len(rows):]:
+        axis.set_visible(False)
+    for axis, row in zip(grid.flat, rows, strict=False):
         distance = [-d for d in row.distance]
         axis.axvspan(0.5, max(distance) + 0.5, color="#eeeeee", zorder=0)
         axis.axvline(0, color=GREY, linewidth=0.8)
@@ -57,9 +61,9 @@ def critic(study: Study) -> Figure | None:
             known = [(d, v) for d, v in zip(distance, values, strict=True) if v is not None]
             axis.plot(*zip(*known, strict=True) if known else ([], []), style, color=colour)
         axis.set_title(plotting.pretty(row.condition))
-        axis.set_xlabel("cells from the level's end; grey is the wall")
         axis.set_ylim(0, None)
-        axis.set_ylabel("critic's value" if axis is axes[0] else "")
+        axis.set_ylabel("critic's value" if axis in grid[:, 0] else "")
+    figure.supxlabel("cells from the level's end; grey is the wall", fontsize=plotting.STYLE["axes.labelsize"])
     legend(figure, [entry(plotting.OKABE_ITO[1], "coin at the end", marker=""),
                     entry(plotting.OKABE_ITO[0], "the same states, no coin", marker=""),
                     entry(GREY, "no coin, all states", marker="")])

@@ -208,17 +208,19 @@ def _magnitudes(paths: Sequence[tuple[str, Path]], order: list[str]) -> tuple[Ce
 def table(measures: Measures) -> str:
     """Causal effects, the critics' view of the coin and the factors' own rates as text."""
     lines = []
+    wide = max([len(row.condition) + 2 for row in (*measures.effects, *measures.critics, *measures.factors)], default=14)
+    wide = max(wide, 14)
     if measures.effects:
-        lines.append(f"{'causal effect of the coin':<27}{'condition':<14}{'shift':<20}mean over runs, 95% interval")
+        lines.append(f"{'causal effect of the coin':<27}{'condition':<{wide}}{'shift':<20}mean over runs, 95% interval")
     for row in measures.effects:
-        lines.append(f"{row.effect:<27}{row.condition:<14}{row.shift_type} {row.shift_name.replace('_', ' '):<18}"
+        lines.append(f"{row.effect:<27}{row.condition:<{wide}}{row.shift_type} {row.shift_name.replace('_', ' '):<18}"
                      f"{show(row.value)}")
     for row in measures.critics:
-        lines.append(f"{'value of seeing the coin':<27}{row.condition:<14}before the end {show(row.before)}, behind it "
+        lines.append(f"{'value of seeing the coin':<27}{row.condition:<{wide}}before the end {show(row.before)}, behind it "
                      f"{show(row.behind)}; walks on through the wall {show(row.passed)}")
     for row in measures.factors:
         name = f"{row.factor} alone{' (probe)' if row.probe else ''}"
-        lines.append(f"{name:<27}{row.condition:<14}capability {_plain(row.capability)}, goal failure "
+        lines.append(f"{name:<27}{row.condition:<{wide}}capability {_plain(row.capability)}, goal failure "
                      f"{_plain(row.goal_failure)}")
     return "\n".join(lines)
 

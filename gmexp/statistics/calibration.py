@@ -74,7 +74,15 @@ class Calibration:
         A setting left out stays at the mean of the measured conditions; a multiplier (m_spec, ...) is refused.
         """
         x, notes = self.covariates(scenario)
-        draws, more = self.posterior.predict(scenario.shift, scenario.grade, x, kind)
+        return self._prediction(scenario.shift, scenario.grade, x, kind, notes)
+
+    def predict_condition(self, condition: int, shift: int, grade: float = 1.0,
+                          kind: str = "mean_over_runs") -> Prediction:
+        """The same for a measured condition, by its index in the posterior, under a shift type."""
+        return self._prediction(shift, grade, self.posterior.x[condition], kind, ())
+
+    def _prediction(self, shift: int, grade: float, x: np.ndarray, kind: str, notes: tuple[str, ...]) -> Prediction:
+        draws, more = self.posterior.predict(shift, grade, x, kind)
         return Prediction(kind, **{key: summarise(value, self.posterior.chains) for key, value in draws.items()},
                           draws=draws, warnings=(*notes, *more), chains=self.posterior.chains,
                           seed=self.posterior.seed)

@@ -27,7 +27,7 @@ DEFAULTS: dict[str, Any] = {
     "probe": False, "spec_quality": 1.0, "capability_level": None, "train_diversity": 0.0, "spurious_corr": 1.0,
     "align_method": None, "train_steps": 0, "n_timeout": 0, "n_death": 0, "n_ambiguous": 0, "n_separated": None,
     "n_harmful": None, "horizon": 0, "id_capability": None, "gate_passed": None, "config_hash": "", "git_sha": None,
-    "created_utc": "",
+    "created_utc": "", "width": None,
 }
 SHIFT_NAMES = ("in_distribution", "superficial", "moderate", "significant", "extreme")
 UNIT_INTERVAL = ("grade", "spec_quality", "train_diversity", "id_capability")

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
+from scipy.special import logit
 
 from gmexp.calculator.modifiers import canonical
 from gmexp.calculator.tables import table
@@ -27,6 +28,9 @@ STAGES = ("capability", "goal_failure")
 CAPABILITY, GOAL = range(2)
 DIVERSITY_SCALE = 0.02  # diversity acts on a log scale from here on: 2% randomised levels already help much
 CAPABILITY_POSITION = {"below_human": -0.5, "human": 0.0, "superhuman": 0.5}
+HUMAN_SOLVES = 0.9  # share of in-distribution levels; an assumption: nobody measured people here
+CAPABILITY_SCALE = 3.5  # logits of that share from 'below_human' (.61) to 'superhuman' (.98)
+SOLVED_RANGE = (0.01, 0.99)
 REFERENCE_METHOD = "standard"
 
 
@@ -50,6 +54,12 @@ class Condition:
     train_diversity: float
     align_method: str
     train_steps: int
+    width: int = 0  # of the network; 0 stands for unknown
+
+    @property
+    def budget(self) -> tuple[str, int, int]:
+        """What capability is bought with."""
+        return self.env, self.train_steps, self.width
 
 
 @dataclass(frozen=True)
@@ -57,9 +67,11 @@ class Covariates:
     """Modifiers as columns x, signed so that the published model expects risk to rise with x.
 
     spec   (0.55 - quality) / 0.7              1 apart between the published 0.9 and 0.2
-    cap    -0.5, 0, 0.5                        below human, human, superhuman
+    cap    -0.5, 0, 0.5                        below human, human, superhuman; of runs without a level, where budgets
+                                               (steps, width) vary: logit of the share of in-distribution levels that
+                                               agents of the budget solve, 0 at 90%, 1 apart over 3.5 logits
     div    -ln(1 + d/.02) / ln(1 + .3/.02)     1 apart between diversity 0.3 and 0
-    steps  log10 of training steps
+    steps  log10 of training steps             only where they vary and that share is unknown
     align:METHOD   1 for that method, 0 else; a column for every measured and published method other than the
                    reference, and 'align:other' for any further one
     `centre` is subtracted; it is the mean over the measured conditions.
@@ -161,7 +173,7 @@ def build_design(counts: Sequence[OutcomeCounts]) -> Design:
     rows = [(stage, r, shifts.index(level), y, n) for r, key in enumerate(order)
             for (stage, level), (y, n) in sorted(cells[key].items()) if n]
     table_ = np.array(rows, dtype=np.int64).reshape(-1, 5)
-    covariates, x = _covariates(conditions)
+    covariates, x = _covariates(conditions, _solved(counts))
     return Design(shifts, conditions, covariates, x,
                   np.array([conditions.index(condition_of[key]) for key in order]),
                   tuple(run_id for _, run_id in order), *table_.T)
@@ -170,7 +182,7 @@ def build_design(counts: Sequence[OutcomeCounts]) -> Design:
 def _condition(c: OutcomeCounts) -> Condition:
     level = canonical("capability_levels", c.capability_level) if c.capability_level else ""
     return Condition(c.env, c.algo, float(c.spec_quality), level, float(c.train_diversity),
-                     canonical_method(c.align_method), int(c.train_steps))
+                     canonical_method(c.align_method), int(c.train_steps), int(c.width or 0))
 
 
 def _shift_levels(cells: dict) -> tuple[ShiftLevel, ...]:
@@ -182,15 +194,50 @@ def _shift_levels(cells: dict) -> tuple[ShiftLevel, ...]:
     return tuple(sorted(measured | missing))
 
 
-def _covariates(conditions: tuple[Condition, ...]) -> tuple[Covariates, np.ndarray]:
+def _solved(counts: Sequence[OutcomeCounts]) -> dict[Condition, float]:
+    """In-distribution capability of each condition, the mean over its runs; conditions where it is unknown are left out."""
+    runs: dict[Condition, dict[tuple[str, str], float | None]] = defaultdict(dict)
+    for c in counts:
+        runs[_condition(c)][c.experiment_id, c.run_id] = c.id_capability
+    known = {condition: [value for value in by_run.values() if value is not None] for condition, by_run in runs.items()}
+    return {condition: float(np.mean(values)) for condition, values in known.items() if values}
+
+
+def capability_position(solved: float) -> float:
+    """Where a share of solved in-distribution levels stands between 'below_human' (-0.5) and 'superhuman' (0.5)."""
+    return float(logit(np.clip(solved, *SOLVED_RANGE)) - logit(HUMAN_SOLVES)) / CAPABILITY_SCALE
+
+
+def _budget_positions(conditions: tuple[Condition, ...], solved: dict[Condition, float],
+                      reference: str) -> list[float] | None:
+    """The position of each condition's budget; None unless budgets vary and all of them are known.
+
+    A budget is judged by its runs with the reference method and the best specification, so that what the other
+    modifiers do to capability stays their own effect.
+    """
+    positions = {}
+    for budget in {c.budget for c in conditions}:
+        mine = [c for c in conditions if c.budget == budget and c in solved]
+        mine = [c for c in mine if c.align_method == reference] or mine
+        shares = [solved[c] for c in mine if c.spec_quality == max(m.spec_quality for m in mine)]
+        if not shares:
+            return None
+        positions[budget] = capability_position(float(np.mean(shares)))
+    return [positions[c.budget] for c in conditions] if len(positions) > 1 else None
+
+
+def _covariates(conditions: tuple[Condition, ...], solved: dict[Condition, float]) -> tuple[Covariates, np.ndarray]:
     methods = [c.align_method for c in conditions]
     reference = REFERENCE_METHOD if REFERENCE_METHOD in methods else max(sorted(set(methods)), key=methods.count)
+    named = any(c.capability_level for c in conditions)
+    positions = None if named else _budget_positions(conditions, solved, reference)
     columns = {
         "spec": [spec_position(c.spec_quality) for c in conditions],
-        "cap": [CAPABILITY_POSITION[c.capability_level or "human"] for c in conditions],
+        "cap": positions or [CAPABILITY_POSITION[c.capability_level or "human"] for c in conditions],
         "div": [diversity_position(c.train_diversity) for c in conditions],
     }
-    if len({c.train_steps for c in conditions}) > 1 and len({c.capability_level for c in conditions}) == 1:
+    if positions is None and len({c.train_steps for c in conditions}) > 1 \
+            and len({c.capability_level for c in conditions}) == 1:
         columns["steps"] = [math.log10(max(c.train_steps, 1)) for c in conditions]
     published = set(table("alignment_methods").column("name"))
     for method in [*sorted((set(methods) | published) - {reference}), "other"]:

@@ -26,6 +26,7 @@ __all__ = ["definition_sensitivity", "literature_grid", "measured_harm", "modifi
            "ordering_violation", "respects_order"]
 
 CONFLICT = 0.05
+EDGE = 1e-9
 # published low-risk, neutral (multiplier 1) and high-risk settings: arguments of Covariates.columns
 SETTINGS: dict[str, tuple[dict[str, Any], ...]] = {
     "spec": tuple({"spec_quality": q} for q in (0.9, 0.55, 0.2)),
@@ -43,6 +44,7 @@ def modifier_effects(post: Posterior) -> list[dict[str, Any]]:
     risk_ratio   standardised P(capable and goal fails), per measured shift type: low/neutral and high/neutral
                  with a new condition's u (g-computation); the published multipliers are ratios of that kind. Empty
                  for a modifier that was not varied: its odds ratio is the prior's
+    extrapolated whether a published setting lies outside the measured ones
     p_in_range   posterior probability that both ratios lie within the published range of the multiplier
     """
     effects = []
@@ -50,9 +52,12 @@ def modifier_effects(post: Posterior) -> list[dict[str, Any]]:
         low, neutral, high = (post.covariates.columns(**{**BLANK, **setting}) for setting in settings)
         moved = high - low != 0
         measured = bool(np.any(np.ptp(post.x, axis=0)[moved] > 0))
+        beyond = bool(np.any((np.minimum(low, high) < post.x.min(axis=0) - EDGE)[moved]
+                             | (np.maximum(low, high) > post.x.max(axis=0) + EDGE)[moved]))
         log_or = {STAGES[k]: post.beta[:, k] @ (high - low) for k in (CAPABILITY, GOAL)}
         effects.append({
-            "name": name, "measured": measured, "settings": [next(iter(s.values())) for s in settings],
+            "name": name, "measured": measured, "extrapolated": measured and beyond,
+            "settings": [next(iter(s.values())) for s in settings],
             "odds_ratio": {stage: asdict(summarise(np.exp(draws), post.chains)) for stage, draws in log_or.items()},
             "published_range": list(modifier_range(name)),
             "risk_ratio": [_risk_ratio(post, level, low, neutral, high, modifier_range(name))

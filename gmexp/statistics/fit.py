@@ -19,6 +19,7 @@ from gmexp.errors import UserError
 from gmexp.records import OutcomeCounts
 from gmexp.statistics.calibration import Calibration, structure_as_json
 from gmexp.statistics.config import CalibrationConfig
+from gmexp.statistics.contrasts import crosses, level_effects
 from gmexp.statistics.design import CAPABILITY, GOAL, STAGES, Design, build_design
 from gmexp.statistics.diagnostics import Diagnostics, diagnose
 from gmexp.statistics.effects import (
@@ -111,6 +112,7 @@ def calibrate(counts: Sequence[OutcomeCounts], config: CalibrationConfig | None 
             "likelihood": "beta-binomial over runs", "formula": FORMULA, "ordered": config.ordered,
             "p_order_violated": violation, "config": asdict(config),
             "multiplicativity": multiplicativity(posterior, config.priors),
+            "levels": level_effects(posterior), "crosses": crosses(posterior),
             "stage_correlation": asdict(summarise(posterior.rho, posterior.chains)),
             "structure": structure_as_json(posterior)},
         diagnostics={**asdict(judged), "loso_elpd": left_out.elpd, "loso_elpd_se": left_out.elpd_se,

@@ -7,7 +7,7 @@ over simulations is the expected width.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,9 +41,12 @@ class Candidate:
 
 
 def plan(calibration: Calibration, scenario: Scenario, runs: int = 5, episodes: int = 200, quantity: str = "misgen",
-         simulations: int = 40, draws: int = 400, seed: int = 0,
+         simulations: int = 40, draws: int = 400, seed: int = 0, shifts: Sequence[int] | None = None,
          progress: Callable[[int], object] | None = None) -> tuple[Candidate, ...]:
-    """Candidates in order of expected width; `progress` is called with 1 per candidate."""
+    """Candidates in order of expected width: every condition under the shift levels `shifts`, all of them for None.
+
+    `progress` is called with 1 per candidate.
+    """
     if quantity not in ("capability", "goal_failure", "misgen"):
         raise UserError(f"quantity must be capability, goal_failure or misgen, not {quantity!r}")
     post = calibration.posterior
@@ -57,7 +60,7 @@ def plan(calibration: Calibration, scenario: Scenario, runs: int = 5, episodes: 
     weights = effect_weights(post.rho[index])
     result = []
     for condition in conditions:
-        for shift in range(len(post.shifts)):
+        for shift in range(len(post.shifts)) if shifts is None else shifts:
             rng = np.random.default_rng([seed, 8])  # the same luck for every candidate
             settings = x if condition is None else post.x[condition]
             widths, worth = [], []
@@ -105,5 +108,6 @@ def _label(post: Posterior, condition: int | None, shift: int) -> str:
         return f"the scenario's settings under {post.shifts[shift].name}"
     c = post.conditions[condition]
     level = f" capability={c.capability_level}" if c.capability_level else ""
+    level += f" steps={c.train_steps} width={c.width}" if len({k.budget for k in post.conditions}) > 1 else ""
     return (f"{c.env or 'env'} spec_quality={c.spec_quality:g} diversity={c.train_diversity:g}{level} "
             f"{c.align_method} under {post.shifts[shift].name}")

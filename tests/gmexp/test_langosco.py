@@ -22,6 +22,7 @@ from gmexp.errors import UserError
 from gmexp.evaluate import cells, make_env, play_cells
 from gmexp.figure2 import figure2
 from gmexp.langosco import Logs
+from gmexp.measures import attribution
 from gmexp.records import Episode
 from gmexp.statistics.counts import read_counts
 from gmexp.study import Study
@@ -198,10 +199,15 @@ RUN = meta("run", 0.0, 5)
 
 
 @pytest.fixture(scope="module", params=["random", "proxy_seeker", "coin_seeker"])
-def episodes(request):
+def agent(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def episodes(agent):
     planned = cells(LevelDistribution(mode="easy", appearance=0.0, horizon=200), PLAN)
     env = make_env(planned, PLAN)
-    return artefacts.as_table(play_cells(ScriptedAgent(request.param, env), env, planned, PLAN, RUN), Episode)
+    return artefacts.as_table(play_cells(ScriptedAgent(agent, env), env, planned, PLAN, RUN), Episode)
 
 
 @pytest.mark.parametrize("shift, grade, probe", [(0, 0.0, True), (3, 0.5, False), (3, 1.0, False), (4, 1.0, False)])
@@ -230,22 +236,37 @@ def test_the_log_ends_with_the_coin():
         [0, 1, 2], [10, 50, 20], [1, 1, 0], [1, 1, 1], [0, 1, -1], [0, 0, 0], [0, 0, 0]]
 
 
-def test_figure_2_of_a_study_and_of_its_exports(episodes, tmp_path, capsys):
+@pytest.fixture(scope="module")
+def arms(episodes, agent):
+    planned = attribution.arm_cells(LevelDistribution(mode="easy", appearance=0.0, horizon=200), PLAN)
+    env = make_env([cell for _, cell in planned], PLAN)
+    columns = attribution.play_arms(ScriptedAgent(agent, env), env, planned, PLAN, RUN.run_id, None)
+    return artefacts.as_table(columns, attribution.ArmEpisode)
+
+
+def test_figure_2_of_a_study_and_of_its_exports(episodes, arms, tmp_path, capsys):
     study = Study(tmp_path / "study")
     artefacts.write_table(study.episodes(RUN.run_id), episodes, Episode)
     study.write_index("played", {}, [RUN], artefacts.provenance("test", {}, "scripted"))
+    artefacts.write_table(study.run(RUN.run_id) / attribution.FILE, arms, attribution.ArmEpisode)
     assert main(["langosco", "figure2", f"study={study.root}", f"out={tmp_path / 'ours'}"]) == 0
     ours = json.loads((tmp_path / "ours" / "figure2.json").read_text())
     table = episodes.to_pylist()
     probe = [row for row in table if row["shift_type"] == 0 and row["probe"]]
     plain = [row for row in table if row["shift_type"] == 0 and not row["probe"]]
-    assert ours["n_good_seeds"] == sum(row["separated"] for row in probe) == ours["n_seeds"]
+    hidden = [row for row in arms.to_pylist() if row["arm"] == "hidden"]
+    never = 10**9
+    good = {row["level_seed"] for row in hidden if (row["coin_step"] or never) >= (row["end_step"] or never)}
+    assert ours["n_good_seeds"] == len(good) and ours["n_seeds"] == PLAN.episodes
+    probe = [row for row in probe if row["level_seed"] in good]
+    plain = [row for row in plain if row["level_seed"] in good]
     (point,) = ours["points"]
     first = [(row["end_step"] or 10**9) < (row["coin_step"] or 10**9) for row in probe]
     assert point["objective_robustness_failure"]["mean"] == pytest.approx(np.mean(first))
     missed = np.mean([row["coin_step"] is None for row in plain])
     assert point["iid_robustness_failure"]["mean"] == pytest.approx(missed)
-    assert ours["most_possible"]["mean"] == pytest.approx(1 - missed)
+    reached = np.mean([row["end_step"] is not None for row in hidden if row["level_seed"] in good])
+    assert ours["most_possible"]["mean"] == pytest.approx(reached)
     for probe_too, name in (("true", "test"), ("false", "iid")):
         assert main(["langosco", "export", f"run={study.run(RUN.run_id)}", f"probe={probe_too}",
                      f"out={tmp_path / name / 'metrics_agent_seed_5.csv'}"]) == 0

@@ -113,7 +113,7 @@ def test_training_changes_the_policy_and_reports_what_it_saw():
 def test_weights_of_another_architecture_are_refused():
     agent = make()
     wider = Network(CONFIG.width * 2, CONFIG.hidden, len(ACTION_SETS[CONFIG.actions]), torch.Generator())
-    with pytest.raises(ValueError, match="another architecture: body.bias is .16,., this network has .32,."):
+    with pytest.raises(ValueError, match="another architecture: cells.bias is .16,., this network has .32,."):
         network_weights(agent.state(), wider)
     with pytest.raises(ValueError, match="another architecture"):
         make(config=dataclasses.replace(CONFIG, actions="full")).restore(agent.state())

@@ -15,6 +15,7 @@ from envs.shifts import FACTORS, SHIFTS, shift
 from gmexp import artefacts, gallery, ladder, report
 from gmexp.calculator import table
 from gmexp.cli import main
+from gmexp.evaluate import held_out
 from gmexp.help import config_folder
 from gmexp.ladder import published, read_ladder
 from gmexp.report import build_report
@@ -120,10 +121,12 @@ def test_a_study_is_shown_on_its_own_training_distribution(study, capsys):
     assert "does not say what its agents were trained on" in capsys.readouterr().err
     from gmexp.config import load
 
-    index["config"] = {"env": dataclasses.asdict(load("train", ["env.mode=hard"]).env)}
+    index["config"] = {"env": dataclasses.asdict(load("train", ["env.mode=hard"]).env), "seeds": [7],
+                       "evaluation": {"episodes": 20}}
     artefacts.write_json(study.index, index)
     assert main(["show", "shift=all", f"study={study.root}", "levels=1", "grades=1", "cell=4"]) == 0
     assert (study.figures / "shifts.png").is_file()
+    assert gallery.of_study(study, 2)[1] == envs.SeedRange(held_out(7, 20).first, 2)
 
 
 @pytest.mark.parametrize("arguments, expected", [

@@ -278,4 +278,10 @@ def test_a_run_that_diverges_stops_at_once(tmp_path, capsys):
 
 
 def test_the_identity_holds_everything_but_where_and_how(tmp_path):
-    assert identity(train_config(tmp_path)).keys() == {"experiment", "env", "agent", "steps", "seed", "device"}
+    assert identity(train_config(tmp_path)).keys() == {"env", "agent", "steps", "seed", "verified", "device"}
+    one, other = (describe(train_config(tmp_path, f"experiment={name}")) for name in ("one", "other"))
+    assert one.run_id == other.run_id and one.config_hash == other.config_hash  # equal runs of two studies are one run
+
+
+def test_a_candidate_for_verification_is_a_study_s(tmp_path, capsys):
+    assert "condition of a study" in refused(capsys, "train", f"out={tmp_path}", *AGENT, "verified=true")

@@ -8,13 +8,14 @@ import pytest
 from PIL import Image
 
 import envs
+from envs.distribution import SeedRange
 from envs.outcome import NEVER, Outcome
 from envs.shifts import shift
 from gmexp import animation, artefacts
 from gmexp.agents.scripted import ScriptedAgent
 from gmexp.cli import main
-from gmexp.config import EvaluationPlan
-from gmexp.evaluate import evaluate
+from gmexp.config import EvaluationPlan, load
+from gmexp.evaluate import evaluate, held_out, own_levels
 from gmexp.film import Take, film, record
 from gmexp.filming import goal_step, write_clips
 from gmexp.overlay import COIN, END, frame, mark
@@ -142,6 +143,20 @@ def test_an_agent_is_watched_with_the_same_bytes_each_time(evaluated, tmp_path, 
     about = json.loads((tmp_path / "first" / "episodes.json").read_text())
     assert {episode["outcome"] for episode in about["episodes"]} <= {"death", "proxy_goal"}
     assert all(f"level{episode['level_seed']}" in " ".join(first) for episode in about["episodes"])
+
+
+def test_a_run_is_watched_on_the_levels_it_was_evaluated_on(tmp_path, capsys):
+    folder = train(train_config(tmp_path / "study", "seed=3", iterations=1))
+    default = held_out(3, load("evaluate", ["run=none"]).evaluation.episodes).first
+    assert own_levels(load_checkpoint(folder), 4) == SeedRange(default, 4)  # not evaluated yet
+    plan = EvaluationPlan(shifts=[3], grades=[1.0], probes=[], attributed=[0], episodes=16, slots=16, seed=0,
+                          greedy=False, clips=0)
+    table = artefacts.read_table(evaluate(load_checkpoint(folder), plan), Episode)
+    films = ["episodes=2", "format=sheet", "size=96", f"out={tmp_path / 'films'}"]
+    assert main(["watch", f"run={folder}", "levels=16", *films]) == 0
+    seen = json.loads((tmp_path / "films" / "episodes.json").read_text())["episodes"]
+    assert {episode["level_seed"] for episode in seen} <= set(table["level_seed"].to_pylist())
+    assert min(table["level_seed"].to_pylist()) == held_out(3, 16).first
 
 
 @pytest.mark.parametrize("agent, outcome", [("proxy_seeker", "proxy_goal"), ("coin_seeker", "intended_goal")])

@@ -1,0 +1,77 @@
+"""What is committed in results/ is what its data say: figures drawn again are the same, and so are the tables."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import shutil
+from pathlib import Path
+
+import matplotlib
+import pytest
+
+from gmexp import artefacts, figures, overview, plotting, rates
+from gmexp.calculator.calibrated import SHIPPED
+from gmexp.statistics.counts import read_counts
+from gmexp.study import Study
+
+RESULTS = Path(__file__).parents[2] / "results"
+STUDIES = overview.found_studies(RESULTS)
+POOLED = Study(RESULTS / overview.POOLED)
+DRAWN = [Study(path.parent) for path in sorted(RESULTS.glob("*/figures")) if path.parent.name != "bench"]
+CLOCK = ("created_utc", "git_sha", "command", "wall_s", "versions", "platform", "hardware", "python", "dirty")
+
+pytestmark = pytest.mark.slow
+
+
+def drawn_with() -> str:
+    """The version of matplotlib that the committed figures name in their metadata."""
+    text = next((STUDIES[0].figures).glob("*.svg")).read_text(encoding="utf-8")
+    return re.search(r"Matplotlib v([\d.]+)", text)[1]
+
+
+@pytest.mark.skipif(matplotlib.__version__ != drawn_with() or platform.machine() != "x86_64",
+                    reason="another matplotlib draws other SVGs")
+@pytest.mark.parametrize("study", DRAWN, ids=[study.root.name for study in DRAWN])
+def test_every_committed_figure_is_drawn_again_from_committed_data(study):
+    drawn = set()
+    for name, draw in figures.FIGURES.items():
+        with matplotlib.rc_context(plotting.STYLE):
+            figure = draw(study)
+            if figure is not None:
+                drawn.add(name)
+                assert plotting.render(figure, "svg") == (study.figures / f"{name}.svg").read_bytes(), name
+    assert drawn == {path.stem for path in study.figures.glob("*.svg")}
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=[study.root.name for study in STUDIES])
+def test_counts_and_rates_follow_from_the_committed_episodes(study, tmp_path):
+    copy = Study(tmp_path / "study")
+    for path in [study.index, *(study.episodes(run.run_id) for run in study.runs())]:
+        (copy.root / path.relative_to(study.root)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy.root / path.relative_to(study.root))
+    origin = artefacts.read_json(study.rates)
+    rates.build(copy.root, origin["gate"])
+    assert read_counts(copy.counts) == read_counts(study.counts)
+    again = artefacts.read_json(copy.rates)
+    assert json.dumps({**again, "provenance": 0}) == json.dumps({**origin, "provenance": 0})
+
+
+@pytest.mark.skipif(not POOLED.estimate.exists(), reason="the studies were not pooled yet")
+def test_the_headline_is_that_of_the_pooled_calibration():
+    table = overview.headline(POOLED)
+    assert table == (RESULTS / "headline.md").read_text(encoding="utf-8")
+    assert table in (RESULTS.parent / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(not POOLED.calibration.exists(), reason="the studies were not pooled yet")
+def test_the_shipped_calibration_is_the_pooled_one():
+    for suffix in (".json", ".npz"):
+        assert SHIPPED.with_suffix(suffix).read_bytes() == POOLED.calibration.with_suffix(suffix).read_bytes()
+
+
+def test_no_checkpoints_and_not_too_much():
+    files = [path for path in RESULTS.rglob("*") if path.is_file()]
+    assert not [path for path in files if path.name.startswith(("checkpoint", "resume"))]
+    assert sum(path.stat().st_size for path in files) < 90e6
