@@ -15,6 +15,7 @@ import inspect
 import os
 import re
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -145,6 +146,7 @@ class Device:
             raise DeviceUnavailable(f"device {name!r} cannot be used here: {reason}")
         self.torch = torch.device("cpu" if SIMULATED else name)
         self._functions: dict[Kernel, ctypes.c_void_p] = {}
+        self._thread = threading.local()
 
     def zeros(self, shape: tuple[int, ...], dtype: Any) -> torch.Tensor:
         """A zeroed tensor; `dtype` is numpy's."""
@@ -159,12 +161,18 @@ class Device:
         if SIMULATED or kernel in self._functions:
             return
         with torch.cuda.device(self.torch):
-            torch.cuda.current_stream().synchronize()  # makes the device's context this thread's
+            self._enter()
             code = _cubin(kernel, torch.cuda.get_device_capability())
             module, function, driver = ctypes.c_void_p(), ctypes.c_void_p(), _driver()
             _check(driver.cuModuleLoadData(ctypes.byref(module), code), driver)
             _check(driver.cuModuleGetFunction(ctypes.byref(function), module, kernel.__name__.encode()), driver)
         self._functions[kernel] = function
+
+    def _enter(self) -> None:
+        """Make the device's context the calling thread's, as anything that torch does there makes it."""
+        if not getattr(self._thread, "entered", False):
+            torch.zeros(1, device=self.torch)
+            self._thread.entered = True
 
     def synchronize(self) -> None:
         """Wait until everything launched is done."""
@@ -185,5 +193,6 @@ class Device:
             return
         self.load(kernel)
         with torch.cuda.device(self.torch):
+            self._enter()
             launch_function(_driver(), self._functions[kernel], blocks, threads,
                             torch.cuda.current_stream().cuda_stream, arguments)
