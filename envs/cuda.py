@@ -150,7 +150,9 @@ class Device:
 
     def zeros(self, shape: tuple[int, ...], dtype: Any) -> torch.Tensor:
         """A zeroed tensor; `dtype` is numpy's."""
-        return torch.zeros(shape, dtype=getattr(torch, np.dtype(dtype).name), device=self.torch)
+        dtype = np.dtype(dtype)
+        signed = f"int{8 * dtype.itemsize}" if dtype.kind == "u" and dtype.itemsize > 1 else dtype.name
+        return torch.zeros(shape, dtype=getattr(torch, signed), device=self.torch).view(getattr(torch, dtype.name))
 
     def placed(self, array: np.ndarray) -> torch.Tensor:
         """A copy of a numpy array."""
