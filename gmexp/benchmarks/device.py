@@ -68,8 +68,13 @@ def compare_engines(seed: int, steps: int, frames: int, worlds_each: int = WORLD
 
 
 def _equal(tally: Tally, what: str, ours: Any, theirs: Any, where: str) -> None:
+    """Count the rows in which arrays, or all of a tuple's arrays, differ in a bit."""
     for a, b in zip(*((x,) if hasattr(x, "shape") else x for x in (ours, theirs)), strict=True):
-        tally.equal(what, a, to_numpy(b), where)
+        tally.equal(what, _bits(a), _bits(to_numpy(b)), where)
+
+
+def _bits(array: np.ndarray) -> np.ndarray:
+    return array.view(np.uint32) if array.dtype == np.float32 else array
 
 
 def bench_device(num_envs: Sequence[int], rounds: int, seconds: float, mode: str, seed: int, device: str = "cuda",
