@@ -44,8 +44,21 @@ def main(args: Sequence[str]) -> int:
         report = verify_engine(**values)
     except ProcgenUnavailable as error:
         raise UserError(str(error)) from error
+    report["device"] = _device(values)
     print(json.dumps(report, indent=2) if output == "json" else _text(report))
-    return 0 if report["differences"] == 0 and all(report["controls"].values()) else 1
+    differences = report["differences"] + report["device"].get("differences", 0)
+    return 0 if differences == 0 and all(report["controls"].values()) else 1
+
+
+def _device(values: dict[str, Any]) -> dict[str, Any]:
+    """The CUDA engine against the CPU's, or why they were not compared."""
+    from envs import DeviceUnavailable
+    from gmexp.benchmarks.device import compare_engines
+
+    try:
+        return compare_engines(values["seed"], values["steps"], values["frames"])
+    except DeviceUnavailable as error:
+        return {"missing": str(error)}
 
 
 def _text(report: dict[str, Any]) -> str:
@@ -56,4 +69,8 @@ def _text(report: dict[str, Any]) -> str:
     lines += [f"control {'found' if found else 'MISSED'}: {name}" for name, found in report["controls"].items()]
     if not report["frames_comparable"]:
         lines.append(f"frames were not compared: {report['procgen']} draws with a newer Qt, whose rounding differs")
+    device = report["device"]
+    lines.append(f"CPU and GPU were not compared: {device['missing']}" if "missing" in device else
+                 f"CPU and GPU ({device['hardware']}): {device['differences']} differences")
+    lines += [f"  for example {example}" for example in device.get("examples", ())]
     return "\n".join([*lines, f"{report['seconds']} s"])

@@ -9,7 +9,7 @@ from envs.procgen import binary as procgen
 from gmexp import bench
 from gmexp.artefacts import read_json
 from gmexp.benchmarks import engine, training
-from gmexp.benchmarks.contestants import CONTESTANTS, Contestant, Unavailable
+from gmexp.benchmarks.contestants import CONTESTANTS, Contestant, Settings, Unavailable
 from gmexp.errors import UserError
 
 TINY = ["num_envs=[2,4]", "rounds=2", "seconds=0.001"]
@@ -52,9 +52,28 @@ def test_who_is_missing_is_named(tmp_path, capsys, monkeypatch):
     assert "semantic_vs_procgen" in out
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_without_a_device_the_gpu_is_not_measured(tmp_path, capsys):
+    with pytest.raises(UserError, match="device 'cuda' cannot be used here: .*CUDA"):
+        bench.main(["engine", "device=cuda", f"out={tmp_path}"])
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(Unavailable, match="not measured: .*CUDA"):
+        CONTESTANTS["cuda_semantic"].start(4, Settings("easy", 1, 0))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="not measured: there is no CUDA device")
+@pytest.mark.slow
+def test_on_a_device_the_engine_is_the_cpus(tmp_path, capsys):
+    assert bench.main(["engine", "device=cuda", *TINY, "compared=65536", f"out={tmp_path}", "format=json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["equality"]["differences"] == 0 and report["equality"]["compared"]["steps"] >= 65536
+    assert {(m["observation"], m["num_envs"]) for m in report["measurements"]} == {
+        (observation, n) for observation in ("semantic", "pixels") for n in (2, 4)}
+
+
 @pytest.mark.parametrize("args", [[], ["num_envs=8"], ["engine", "num_envs=[]"], ["engine", "num_envs=[0]"],
                                   ["engine", "rounds=0"], ["engine", "seconds=0"], ["engine", "mode=extreme"],
-                                  ["engine", "treads=2"]])
+                                  ["engine", "treads=2"], ["engine", "device=tpu"]])
 def test_mistakes_are_one_line(args):
     with pytest.raises(UserError) as caught:
         bench.main(args)
