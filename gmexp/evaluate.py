@@ -28,6 +28,7 @@ from envs.procgen.binary import ProcgenUnavailable
 from envs.shifts import find_shift, probe, shift
 from envs.vec import DeviceUnavailable, EpisodeLog
 from gmexp import artefacts
+from gmexp.agents.ppo import PPOConfig
 from gmexp.compilation import compile_kernels
 from gmexp.config import EvaluateConfig, EvaluationPlan, load
 from gmexp.errors import UserError
@@ -115,8 +116,7 @@ def evaluate(checkpoint: Checkpoint, plan: EvaluationPlan,
         return path
     artefacts.check_writable(path.parent)
     torch.set_num_threads(1)  # the same bits on any number of cores
-    env = make_env(planned, plan, checkpoint.agent.action_repeat, backend=backend,
-                   device=env_device(checkpoint.device, backend))
+    env = make_env(planned, plan, checkpoint.agent, backend=backend, device=env_device(checkpoint.device, backend))
     actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy, slots=len(every) * plan.slots)
     columns = play_cells(actor, env, planned, plan, checkpoint.meta, levels_folder(path), on_progress)
     env.close()
@@ -195,13 +195,15 @@ def certified_levels(distribution: LevelDistribution, cache: Path | None = None)
     return separated
 
 
-def make_env(planned: list[Cell], plan: EvaluationPlan, action_repeat: int = 1, drawable: bool = False,
+def make_env(planned: list[Cell], plan: EvaluationPlan, agent: PPOConfig | None = None, drawable: bool = False,
              backend: str = "native", device: str = "cpu") -> envs.VecEnv:
-    """One environment for all cells: `plan.slots` worlds each. UserError where procgen or a device is wanted in vain."""
+    """One environment for all cells: `plan.slots` worlds each, seen and acted in as `agent` does, or else semantic and
+    step by step. UserError where procgen or a device is wanted in vain."""
+    observation, action_repeat = (agent.observation, agent.action_repeat) if agent else ("semantic", 1)
     try:
         return envs.make_vec("coinrun", len(planned) * plan.slots, distribution=[c.distribution for c in planned],
-                             seed=stream(plan.seed, "levels"), action_repeat=action_repeat, drawable=drawable,
-                             backend=backend, device=device)
+                             seed=stream(plan.seed, "levels"), observation=observation, action_repeat=action_repeat,
+                             drawable=drawable, backend=backend, device=device)
     except (ProcgenUnavailable, DeviceUnavailable) as error:
         raise UserError(str(error)) from error
 

@@ -25,7 +25,7 @@ from gmexp.rollout import Actor
 BEFORE = 12  # game steps between the picture before a touch and that of the touch
 STEPS_PER_PICTURE = 2  # game steps between the pictures of an animation, where decisions are not further apart
 
-Critic = Callable[[SemanticObservation], np.ndarray]  # -> float [worlds], in units of reward
+Critic = Callable[[SemanticObservation | np.ndarray], np.ndarray]  # -> float [worlds], in units of reward
 
 
 class Tape(NamedTuple):
@@ -122,26 +122,29 @@ class Take:
         return {*range(0, calm, step), *range(calm, last, rest), last}
 
 
-def film(take: Take, size: int, pictures: Collection[int] | None = None, critic: Critic | None = None) -> Film:
+def film(take: Take, size: int, pictures: Collection[int] | None = None, critic: Critic | None = None,
+         observation: str = "semantic") -> Film:
     """Play an episode again.
 
     Arguments:
         size: pixels across and down a picture.
         pictures: the moments to draw; None for all.
-        critic: values the semantic observation of one world.
+        critic: values the observation of one world.
+        observation: which one, semantic or pixels.
     """
     alone = dataclasses.replace(take.distribution, levels=(take.level_seed,), sequential=True)
-    env = envs.make_vec("coinrun", 1, distribution=alone, seed=0, action_repeat=take.action_repeat, drawable=True)
+    env = envs.make_vec("coinrun", 1, distribution=alone, seed=0, observation=observation,
+                        action_repeat=take.action_repeat, drawable=True)
     sprites = load_sprites(*default_style().options)
-    observation, over = env.reset(), False
+    shown, over = env.reset(), False
     clock, body, facts = env.world.clock[0], env.world.body[0], env.world.facts[0].copy()
     moments = []
     for index in range(len(take.actions) + 1):
         if index:
             step = env.step(take.actions[index - 1:index], autoreset=False)
-            observation, over = step.observation, bool(step.terminated[0] or step.truncated[0])
+            shown, over = step.observation, bool(step.terminated[0] or step.truncated[0])
         coin_step, end_step = (int(clock[at]) if clock[at] != NEVER else None for at in (COIN_STEP, END_STEP))
-        value = None if critic is None or over else float(critic(observation)[0])
+        value = None if critic is None or over else float(critic(shown)[0])
         picture = render_large(env.world, 0, sprites, size) if pictures is None or index in pictures else None
         moments.append(Moment(int(clock[TIME]), float(body[X]), float(body[Y]), coin_step, end_step, value, picture))
     env.close()

@@ -15,7 +15,7 @@ from envs.distribution import LevelDistribution
 from envs.outcome import NEVER, OUTCOMES, Outcome, first_event_outcomes
 from envs.vec import SemanticObservation
 from gmexp import animation, artefacts
-from gmexp.agents.ppo import Observation
+from gmexp.agents.networks import seen
 from gmexp.agents.scripted import ScriptedAgent
 from gmexp.config import EvaluationPlan, load
 from gmexp.definitions import log
@@ -38,9 +38,9 @@ def critic(checkpoint: Checkpoint) -> Critic:
     """What the agent's value head expects, in units of reward."""
 
     @torch.no_grad()
-    def value(observation: SemanticObservation) -> np.ndarray:
+    def value(observation: SemanticObservation | np.ndarray) -> np.ndarray:
         device = next(checkpoint.network.parameters()).device
-        expected = checkpoint.network(Observation.of(observation, device))[1]
+        expected = checkpoint.network(seen(observation, device))[1]
         return expected.numpy(force=True) / checkpoint.agent.reward_scale
 
     return value
@@ -66,14 +66,14 @@ def write_clips(folder: Path, plan: EvaluationPlan) -> list[Path]:
     actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
     repeat = checkpoint.agent.action_repeat
     lengths = [-(-goal_step(row) // repeat) for _, row, _ in chosen]
-    env = make_env(planned, plan, repeat)
+    env = make_env(planned, plan, checkpoint.agent)
     tape = record(actor, env, max(lengths))
     env.close()
     written = []
     for (world, row, outcome), length in zip(chosen, lengths, strict=True):
         take = Take(planned[world // plan.slots].distribution, row["level_seed"], outcome, tape.actions[:length, world],
                     repeat, goal_step(row))
-        shown = film(take, CLIP_SIZE, critic=critic(checkpoint))
+        shown = film(take, CLIP_SIZE, critic=critic(checkpoint), observation=checkpoint.agent.observation)
         name = f"shift{row['shift_type']}-{outcome.value}"
         path = artefacts.write_bytes(target / f"{name}.gif",
                                      animation.gif([frame(shown, index) for index in shown.drawn], PALETTE))
@@ -150,7 +150,8 @@ def watch(plan: WatchPlan) -> list[Path]:
     for number, take in enumerate(takes, start=1):
         key = take.key_moments
         pictures = {*key.values()} | (take.even_moments(MOST_PICTURES) if plan.format != "sheet" else set())
-        shown = film(take, plan.size, pictures, critic(checkpoint) if checkpoint else None)
+        shown = film(take, plan.size, pictures, critic(checkpoint) if checkpoint else None,
+                     checkpoint.agent.observation if checkpoint else "semantic")
         rows.append((_kept(shown, key), key, f"level {take.level_seed}, {shown.moments[-1].step} steps"))
         about.append(_about(shown))
         if plan.format != "sheet":
@@ -187,7 +188,7 @@ def _cell(training: LevelDistribution, plan: WatchPlan, checkpoint: Checkpoint |
 def _takes(cell: Cell, checkpoint: Checkpoint | None, plan: WatchPlan) -> list[Take]:
     """Play the cell's levels and choose; UserError where no outcome that was asked for is among them."""
     repeat = checkpoint.agent.action_repeat if checkpoint else 1
-    env = make_env([cell], _played(plan), repeat)
+    env = make_env([cell], _played(plan), checkpoint.agent if checkpoint else None)
     seed = stream(plan.seed, "policy")
     actor: Actor = checkpoint.policy(seed, plan.greedy) if checkpoint else ScriptedAgent(plan.agent, env, seed)
     tape = record(actor, env)

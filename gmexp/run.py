@@ -20,7 +20,7 @@ from gmexp.errors import UserError
 from gmexp.evaluate import cells, evaluate
 from gmexp.filming import write_clips
 from gmexp.launchers import launch
-from gmexp.measures.command import measure
+from gmexp.measures.command import check, measure
 from gmexp.progress import Bar
 from gmexp.rates import check_replicates
 from gmexp.study import Study, condition_labels
@@ -103,6 +103,7 @@ def training_runs(config: RunConfig) -> list[TrainConfig]:
         raise UserError("two of the conditions have the same runs: let them differ, or give one of them other seeds")
     check_replicates(metas, condition_labels(metas))
     for item in runs:
+        check(config.measures, item.agent)
         cells(item.env.distribution(), config.evaluation, item.seed)
     return runs
 

@@ -23,7 +23,8 @@ import envs
 from envs.vec import DeviceUnavailable
 from gmexp import artefacts
 from gmexp.agents.cloning import Cloning
-from gmexp.agents.ppo import ACTION_SETS, PPO, Network, Policy, PPOConfig, network_weights
+from gmexp.agents.networks import Network, network_weights
+from gmexp.agents.ppo import PPO, Policy, PPOConfig
 from gmexp.compilation import compile_kernels
 from gmexp.config import EnvConfig, TrainConfig
 from gmexp.errors import UserError
@@ -107,8 +108,8 @@ def train(config: TrainConfig, on_progress: Callable[[int], None] = lambda steps
     seeds = {name: stream(config.seed, name) for name in ("levels", "agent")}
     try:
         env = envs.make_vec(config.env.name, config.agent.num_envs, distribution=config.env.distribution(),
-                            seed=seeds["levels"], action_repeat=config.agent.action_repeat, backend=config.backend,
-                            threads=config.threads,
+                            seed=seeds["levels"], observation=config.agent.observation,
+                            action_repeat=config.agent.action_repeat, backend=config.backend, threads=config.threads,
                             device=env_device(config.device, config.backend) if config.agent.name == "ppo" else "cpu")
     except DeviceUnavailable as error:
         raise UserError(str(error)) from error
@@ -252,7 +253,7 @@ def load_checkpoint(path: Path | str, device: str = "cpu") -> Checkpoint:
             raise UserError(f"{path} is a checkpoint of version {about['version']}, this gmexp reads version "
                             f"{CHECKPOINT_VERSION}")
         agent, env, meta = PPOConfig(**about["agent"]), EnvConfig(**about["env"]), RunMeta(**about["meta"], created_utc="")
-        network = Network(agent.width, agent.hidden, len(ACTION_SETS[agent.actions]), torch.Generator().manual_seed(0))
+        network = agent.build(torch.Generator().manual_seed(0))
         network.load_state_dict(network_weights(arrays, network))
     except UserError:
         raise

@@ -1,4 +1,4 @@
-"""Proximal policy optimisation (Schulman et al. 2017) on the semantic view, readable top to bottom.
+"""Proximal policy optimisation (Schulman et al. 2017), readable top to bottom but for the networks.
 
 Rollouts, advantages and updates are tensors on one device from end to end; on the CPU the environment's arrays are
 viewed, never converted. One run uses one generator for everything it samples, so equal seeds give equal runs, and
@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from envs.vec import SemanticObservation, VecEnv, to_numpy
-from gmexp.agents.cells import CELLS, CellLayer
+from gmexp.agents.networks import NETWORKS, Frames, Network, Observation, network_weights, seen
 
 # What the policy chooses from, as procgen actions 3 * x + y (x: left, stay, right; y: down, level, up).
 ACTION_SETS = {
@@ -28,6 +28,8 @@ ACTION_SETS = {
 }
 # trainers of this configuration (see `gmexp.train.TRAINERS`)
 NAMES = ("ppo", "sb3_ppo", "cloning_coin_seeker", "cloning_proxy_seeker")
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+REWARD_LIMIT = 10.0  # of normalised rewards
 ADVANTAGE_FLOOR = 0.02  # added to the spread that advantages are divided by: without rewards they are noise, and stay small
 
 
@@ -36,12 +38,13 @@ class PPOConfig:
     """Hyperparameters; their values live in conf/agent/*.yaml."""
 
     name: str  # of the trainer
+    network: str  # a key of NETWORKS, which also says what the agent sees
     num_envs: int
     rollout: int  # steps per environment and iteration
     epochs: int
     minibatches: int
-    width: int  # units of the first layer
-    hidden: int  # units of the second
+    width: int  # units of the first layer; channels of the first block of impala, half those of its others
+    hidden: int  # units of the last hidden layer
     actions: str  # a key of ACTION_SETS
     action_repeat: int  # game steps that an action lasts
     learning_rate: float
@@ -53,10 +56,20 @@ class PPOConfig:
     value_coefficient: float
     max_gradient: float  # norm to which gradients are clipped
     reward_scale: float
+    reward_normalization: float | None  # discount of the returns whose running spread divides rewards; None: no division
+    value_clip: bool  # the value, too, moves by no more than `clip` in an iteration
+    precision: str  # of the network's products: float32 or bfloat16
+    compile: bool  # the network by torch.compile
 
     def __post_init__(self) -> None:
         if self.name not in NAMES:
             raise ValueError(f"agent.name = {self.name!r}: choose one of {', '.join(NAMES)}, which train such networks")
+        if self.network not in NETWORKS:
+            raise ValueError(f"agent.network = {self.network!r}: choose one of {', '.join(NETWORKS)}")
+        if self.network != "semantic" and self.name == "sb3_ppo":
+            raise ValueError(f"agent.network = {self.network}: agent=sb3_ppo trains the network semantic")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"agent.precision = {self.precision!r}: choose one of {', '.join(PRECISIONS)}")
         if self.actions not in ACTION_SETS:
             raise ValueError(f"agent.actions = {self.actions!r}: choose one of {', '.join(ACTION_SETS)}")
         for name in ("num_envs", "rollout", "epochs", "minibatches", "width", "hidden", "action_repeat"):
@@ -65,8 +78,8 @@ class PPOConfig:
         for name in ("learning_rate", "max_gradient", "reward_scale"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"agent.{name} = {getattr(self, name)} must be above 0")
-        for name in ("gamma", "gae_lambda", "clip"):
-            if not 0 <= getattr(self, name) <= 1:
+        for name in ("gamma", "gae_lambda", "clip", "reward_normalization"):
+            if not 0 <= (getattr(self, name) or 0) <= 1:
                 raise ValueError(f"agent.{name} = {getattr(self, name)} is not within [0, 1]")
         for name in ("entropy", "value_coefficient"):
             if not 0 <= getattr(self, name) < math.inf:
@@ -76,49 +89,14 @@ class PPOConfig:
             raise ValueError(f"agent.minibatches = {self.minibatches} must divide num_envs x rollout = {samples} into "
                              "parts of at least 2, whose spread scales the advantages")
 
+    @property
+    def observation(self) -> str:
+        """What the environment is to show."""
+        return NETWORKS[self.network].OBSERVATION
 
-class Observation(NamedTuple):
-    """Tensors of a semantic observation, batch dimensions first."""
-
-    window: Int[Tensor, "*batch cells"]  # uint8
-    state: Float[Tensor, "*batch features"]
-    look: Int[Tensor, "*batch looks"]  # uint8
-
-    @staticmethod
-    def of(observation: SemanticObservation, device: torch.device) -> Observation:
-        """View the environment's arrays (copied only onto another device)."""
-        window = torch.as_tensor(observation.window, device=device)
-        return Observation(window.view(len(window), CELLS), torch.as_tensor(observation.state, device=device),
-                           torch.as_tensor(observation.look, device=device))
-
-
-class Network(nn.Module):
-    """Two hidden layers shared by policy and value."""
-
-    def __init__(self, width: int, hidden: int, num_actions: int, generator: torch.Generator) -> None:
-        super().__init__()
-        self.cells = CellLayer(width, generator)
-        self.hidden = _linear(width, hidden, 2**0.5, generator)
-        self.policy = _linear(hidden, num_actions, 0.01, generator)
-        self.value = _linear(hidden, 1, 1.0, generator)
-
-    def features(self, observation: Observation, rows: Int[Tensor, " batch"] | None = None) -> Float[Tensor, "batch hidden"]:
-        """What policy and value read, of all samples or of those that `rows` names."""
-        first = self.cells(observation.window, observation.look, observation.state, rows)
-        return torch.relu(self.hidden(first))
-
-    def forward(self, observation: Observation, rows: Int[Tensor, " batch"] | None = None,
-                ) -> tuple[Float[Tensor, "batch actions"], Float[Tensor, " batch"]]:
-        features = self.features(observation, rows)
-        return self.policy(features), self.value(features).squeeze(1)
-
-
-def _linear(inputs: int, outputs: int, gain: float, generator: torch.Generator) -> nn.Linear:
-    layer = nn.Linear(inputs, outputs)
-    with torch.no_grad():
-        nn.init.orthogonal_(layer.weight, gain, generator)
-        layer.bias.zero_()
-    return layer
+    def build(self, generator: torch.Generator) -> Network:
+        """The network with fresh weights."""
+        return NETWORKS[self.network](self.width, self.hidden, len(ACTION_SETS[self.actions]), generator)
 
 
 def sample_actions(logits: Float[Tensor, "batch actions"], generator: torch.Generator) -> Int[Tensor, " batch"]:
@@ -156,10 +134,34 @@ class Progress(NamedTuple):
     explained_variance: float
 
 
+class RewardNormalizer:
+    """Divides rewards by the running spread of the discounted returns they add up to, as OpenAI's baselines do.
+
+    The variance runs over all steps of all environments so far (Chan et al. 1979 merge the batches).
+    """
+
+    def __init__(self, discount: float, num_envs: int, device: torch.device) -> None:
+        self.discount = discount
+        self.state = {"returns": torch.zeros(num_envs, device=device)} | {
+            name: torch.zeros((), dtype=torch.float64, device=device) for name in ("count", "mean", "squares")}
+
+    def __call__(self, reward: Float[Tensor, " envs"], done: Bool[Tensor, " envs"]) -> Float[Tensor, " envs"]:
+        """The step's rewards, normalised."""
+        s = self.state
+        s["returns"] = self.discount * s["returns"] + reward
+        batch, n = s["returns"].double(), len(reward)
+        count, surprise = s["count"] + n, batch.mean() - s["mean"]
+        s["squares"] = s["squares"] + (batch - batch.mean()).square().sum() + surprise**2 * s["count"] * n / count
+        s["mean"], s["count"] = s["mean"] + surprise * n / count, count
+        s["returns"] = s["returns"] * ~done
+        spread = (s["squares"] / count).sqrt().float() + 1e-4
+        return (reward / spread).clamp(-REWARD_LIMIT, REWARD_LIMIT)
+
+
 class PPO:
     """A training run: `iterate` until `steps`, counted in game steps, reaches the budget.
 
-    env: a vector environment with semantic observations, not yet reset. seed: the train seed; it fixes initial
+    env: a vector environment that shows what the network reads, not yet reset. seed: the train seed; it fixes initial
     weights, sampled actions and minibatches (the environment has its own seed).
     """
 
@@ -167,22 +169,25 @@ class PPO:
         self.config, self.env, self.total_steps = config, env, total_steps
         self.device = torch.device(device)
         self.steps = 0
-        self.network = Network(config.width, config.hidden, len(ACTION_SETS[config.actions]),
-                               torch.Generator().manual_seed(seed)).to(self.device)
+        self.network = config.build(torch.Generator().manual_seed(seed)).to(self.device)
+        self._called = torch.compile(self.network) if config.compile else self.network
         self.optimizer = torch.optim.Adam(self.network.parameters(), config.learning_rate, eps=1e-5, fused=True)
         self.generator = torch.Generator(self.device).manual_seed(seed)
         self._actions = torch.tensor(ACTION_SETS[config.actions], dtype=torch.int32, device=self.device)
         steps, envs = config.rollout, env.num_envs
-        observation = Observation.of(env.reset(), self.device)
+        observation = seen(env.reset(), self.device)
 
         def storage(dtype, *shape):
             return torch.zeros(steps, envs, *shape, dtype=dtype, device=self.device)
 
-        self._stored = Observation(*(storage(part.dtype, *part.shape[1:]) for part in observation))
+        self._stored = observation._make(storage(part.dtype, *part.shape[1:]) for part in observation)
         self._action, self._logp = storage(torch.int64), storage(torch.float32)
         self._reward, self._done = storage(torch.float32), storage(torch.bool)
         self._value = torch.zeros(steps + 1, envs, device=self.device)
         self._observation = observation
+        self._normalizer = None
+        if config.reward_normalization is not None:
+            self._normalizer = RewardNormalizer(config.reward_normalization, envs, self.device)
 
     @property
     def finished(self) -> bool:
@@ -190,7 +195,7 @@ class PPO:
 
     def iterate(self) -> Progress:
         """One rollout and its updates."""
-        with self.network.cells.fixed():
+        with self.network.fixed():
             logs = self._collect()
         entropy, value_loss, explained = self._update()
         self.steps += self._reward.numel() * self.env.action_repeat
@@ -207,22 +212,32 @@ class PPO:
         for t in range(self.config.rollout):
             for stored, part in zip(self._stored, self._observation, strict=True):
                 stored[t] = part
-            logits, self._value[t] = self.network(self._observation)
+            logits, self._value[t] = self._predict(self._observation)
             choice = self._choose(logits)
             self._action[t] = choice
             self._logp[t] = torch.log_softmax(logits, 1).gather(1, choice[:, None]).squeeze(1)
             actions = self._actions[choice]
             step = self.env.step(actions.numpy(force=True) if self.env.device == "cpu" else actions)
-            self._observation = Observation.of(step.observation, self.device)
+            self._observation = seen(step.observation, self.device)
             self._reward[t] = torch.as_tensor(step.reward, device=self.device)
             ended = step.terminated | step.truncated
             self._done[t] = torch.as_tensor(ended, device=self.device)
+            if self._normalizer:
+                self._reward[t] = self._normalizer(self._reward[t], self._done[t])
             if ended.any():
                 log = self.env.log
                 found = log.coin_step[ended] <= log.length[ended], log.episode_return[ended], log.length[ended]
                 logs.append(tuple(map(to_numpy, found)))
-        self._value[-1] = self.network(self._observation)[1]
+        self._value[-1] = self._predict(self._observation)[1]
         return logs
+
+    def _predict(self, observation: Observation | Frames, rows: Int[Tensor, " batch"] | None = None,
+                 ) -> tuple[Float[Tensor, "batch actions"], Float[Tensor, " batch"]]:
+        """Logits and values in float32, whatever the network computes in."""
+        precision = PRECISIONS[self.config.precision]
+        with torch.autocast(self.device.type, precision, enabled=precision is not torch.float32):
+            logits, value = self._called(observation, rows)
+        return logits.float(), value.float()
 
     def _choose(self, logits: Float[Tensor, "envs actions"]) -> Int[Tensor, " envs"]:
         """What is done in this step, by its number in the action set."""
@@ -235,6 +250,15 @@ class PPO:
         a = (advantage - advantage.mean()) / (advantage.std() + ADVANTAGE_FLOOR)
         return -torch.min(ratio * a, ratio.clamp(1 - self.config.clip, 1 + self.config.clip) * a).mean()
 
+    def _value_loss(self, value: Float[Tensor, " batch"], before: Float[Tensor, " batch"],
+                    target: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
+        """Mean squared error; with `value_clip` of whichever is worse, the value or what it may move to."""
+        error = (value - target).square()
+        if self.config.value_clip:
+            moved = before + (value - before).clamp(-self.config.clip, self.config.clip)
+            error = torch.max(error, (moved - target).square())
+        return error.mean()
+
     def _update(self) -> tuple[float, float, float]:
         """Optimise the clipped objective over the stored rollout -> (entropy, value loss, explained variance)."""
         c = self.config
@@ -243,7 +267,8 @@ class PPO:
         residual = target - self._value[:-1].flatten()
         explained = 1 - residual.var() / target.var().clamp_min(1e-8)
         advantage, action, logp = advantage.flatten(), self._action.flatten(), self._logp.flatten()
-        observation = Observation(*(part.flatten(0, 1) for part in self._stored))
+        before = self._value[:-1].flatten()
+        observation = self._stored._make(part.flatten(0, 1) for part in self._stored)
         if c.anneal:
             self.optimizer.param_groups[0]["lr"] = c.learning_rate * max(0.0, 1 - self.steps / self.total_steps)
         entropies, losses = [], []
@@ -251,12 +276,12 @@ class PPO:
             order = torch.randperm(len(target), generator=self.generator, device=self.device)
             for rows in order.chunk(c.minibatches):
                 rows = rows.sort().values  # in the order of memory
-                logits, value = self.network(observation, rows)
+                logits, value = self._predict(observation, rows)
                 log_policy = torch.log_softmax(logits, 1)
                 entropy = -(log_policy.exp() * log_policy).sum(1).mean()
                 policy_loss = self._policy_loss(log_policy.gather(1, action[rows, None]).squeeze(1), logp[rows],
                                                 advantage[rows])
-                value_loss = (value - target[rows]).square().mean()
+                value_loss = self._value_loss(value, before[rows], target[rows])
                 loss = policy_loss + c.value_coefficient * value_loss - c.entropy * entropy
                 self.optimizer.zero_grad(set_to_none=True)
                 loss.backward()
@@ -273,6 +298,8 @@ class PPO:
             out |= {f"optimizer.{index}.{k}": v.numpy(force=True) for k, v in entry.items()}
         out["generator"] = self.generator.get_state().numpy()
         out["steps"] = np.array(self.steps)
+        if self._normalizer:
+            out |= {f"normalizer.{k}": v.numpy(force=True) for k, v in self._normalizer.state.items()}
         return out | {f"env.{k}": v for k, v in self.env.state().items()}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
@@ -286,19 +313,10 @@ class PPO:
         self.optimizer.load_state_dict({"state": entries, "param_groups": self.optimizer.state_dict()["param_groups"]})
         self.generator.set_state(torch.from_numpy(state["generator"].copy()))
         self.steps = int(state["steps"])
+        if self._normalizer:
+            self._normalizer.state = {k: torch.from_numpy(state[f"normalizer.{k}"].copy()).to(self.device)
+                                      for k in self._normalizer.state}
         self.env.restore({k.removeprefix("env."): v for k, v in state.items() if k.startswith("env.")})
-
-
-def network_weights(arrays: Mapping[str, np.ndarray], network: nn.Module) -> dict[str, Tensor]:
-    """The network's part of saved arrays; ValueError where they belong to another architecture."""
-    saved = {k.removeprefix("network."): v for k, v in arrays.items() if k.startswith("network.")}
-    expected = {k: tuple(v.shape) for k, v in network.state_dict().items()}
-    found = {k: v.shape for k, v in saved.items()}
-    if found != expected:
-        differing = sorted(k for k in expected.keys() | found.keys() if expected.get(k) != found.get(k))
-        raise ValueError(f"the weights are of another architecture: {differing[0]} is {found.get(differing[0])}, this "
-                         f"network has {expected.get(differing[0])}")
-    return {k: torch.from_numpy(v.copy()) for k, v in saved.items()}
 
 
 class Policy:
@@ -318,13 +336,14 @@ class Policy:
         self._actions = torch.tensor(ACTION_SETS[actions], dtype=torch.int32, device=self._device)
 
     @torch.no_grad()
-    def act(self, observation: SemanticObservation, rows: np.ndarray | Tensor) -> np.ndarray | Tensor:
+    def act(self, observation: SemanticObservation | np.ndarray | Tensor,
+            rows: np.ndarray | Tensor) -> np.ndarray | Tensor:
         """int32 [len(rows)] procgen actions for these rows of the observation, a tensor where `rows` is one."""
-        chosen = SemanticObservation(*(part[rows] for part in observation))
-        logits, _ = self.network(Observation.of(chosen, self._device))
+        shown, chosen = seen(observation, self._device), torch.as_tensor(rows, device=self._device)
+        logits, _ = self.network(shown, chosen)
         if not self.greedy:
-            slots = max(self._slots, len(observation.window))
+            slots = max(self._slots, len(shown[0]))
             noise = torch.rand(slots, logits.shape[1], generator=self._generator, device=self._device)
-            logits = logits + gumbel(noise[torch.as_tensor(rows, device=self._device)])
+            logits = logits + gumbel(noise[chosen])
         actions = self._actions[logits.argmax(1)]
         return actions if torch.is_tensor(rows) else actions.numpy(force=True)

@@ -1,6 +1,6 @@
 """stable-baselines3's PPO as a second trainer: another implementation of the same algorithm, the same checkpoints.
 
-`SB3VecEnv` shows any of our vector environments to stable-baselines3. `SB3PPO` trains the network of `ppo.Network` by
+`SB3VecEnv` shows any of our vector environments to stable-baselines3. `SB3PPO` trains the network of `networks.Semantic` by
 SB3's own code, iteration by iteration, behind the interface of `ppo.PPO`; the weights go back and forth, so checkpoints
 are evaluated by the same stages. Its global random numbers are the run's own: they are put in place before each
 iteration and taken away after it, which also makes its runs resumable bit for bit.
@@ -25,7 +25,8 @@ from torch import Tensor, nn
 from envs.coinrun.layout import NUM_CLASSES, NUM_LOOK, NUM_STATE
 from envs.vec import SemanticObservation, VecEnv
 from gmexp.agents.cells import CELLS
-from gmexp.agents.ppo import ACTION_SETS, Network, Observation, PPOConfig, Progress, network_weights
+from gmexp.agents.networks import Observation, Semantic, network_weights
+from gmexp.agents.ppo import ACTION_SETS, PPOConfig, Progress
 
 Shown = dict[str, np.ndarray] | np.ndarray
 
@@ -110,11 +111,11 @@ def _row(observation: SemanticObservation | np.ndarray, e: int) -> Any:
 
 
 class Features(BaseFeaturesExtractor):
-    """`ppo.Network` up to its last hidden layer."""
+    """`networks.Semantic` up to its last hidden layer."""
 
     def __init__(self, space: spaces.Dict, width: int, hidden: int, num_actions: int, seed: int) -> None:
         super().__init__(space, hidden)
-        self.network = Network(width, hidden, num_actions, torch.Generator().manual_seed(seed))
+        self.network = Semantic(width, hidden, num_actions, torch.Generator().manual_seed(seed))
         self.network.policy, self.network.value = nn.Identity(), nn.Identity()  # SB3 has its own
 
     def forward(self, observation: dict[str, Tensor]) -> Tensor:
@@ -153,23 +154,22 @@ class SB3PPO:
                                "optimizer_kwargs": {"eps": 1e-5},
                                "features_extractor_kwargs": {"width": config.width, "hidden": config.hidden,
                                                              "num_actions": len(actions), "seed": seed}})
-            self._write(Network(config.width, config.hidden, len(actions), torch.Generator().manual_seed(seed)))
+            self._write(config.build(torch.Generator().manual_seed(seed)))
             iterations = -(-total_steps // (config.rollout * env.num_envs * env.action_repeat))
             self._total, self._callback = self.model._setup_learn(iterations * config.rollout * env.num_envs, callback)
         self._callback.on_training_start({}, {})
         self._episodes: list[dict[str, Any]] = []
 
     @property
-    def network(self) -> Network:
+    def network(self) -> Semantic:
         """The weights as they are now."""
-        found = Network(self.config.width, self.config.hidden, len(ACTION_SETS[self.config.actions]),
-                        torch.Generator().manual_seed(0))
+        found = self.config.build(torch.Generator().manual_seed(0))
         inner = self.model.policy.features_extractor.network.state_dict()
         found.load_state_dict(inner | {f"policy.{k}": v for k, v in self.model.policy.action_net.state_dict().items()}
                               | {f"value.{k}": v for k, v in self.model.policy.value_net.state_dict().items()})
         return found
 
-    def _write(self, network: Network) -> None:
+    def _write(self, network: Semantic) -> None:
         """Take over weights."""
         parts = network.state_dict()
         policy = self.model.policy

@@ -9,8 +9,10 @@ from types import ModuleType
 import torch
 
 from gmexp import artefacts
+from gmexp.agents.ppo import PPOConfig
 from gmexp.compilation import compile_kernels
 from gmexp.config import EvaluationPlan, MeasureConfig
+from gmexp.errors import UserError
 from gmexp.evaluate import made_from
 from gmexp.measures import attribution, critic, factors, magnitude
 from gmexp.measures.origin import identity
@@ -19,6 +21,7 @@ from gmexp.train import Checkpoint, load_checkpoint
 
 MEASURES: dict[str, ModuleType] = {"attribution": attribution, "critic": critic, "factors": factors,
                                    "magnitude": magnitude}
+SEMANTIC = ("critic", "magnitude")  # draw a coin into the view, or compare views
 
 
 def run(config: MeasureConfig) -> int:
@@ -32,9 +35,18 @@ def run(config: MeasureConfig) -> int:
     return 0
 
 
+def check(names: Sequence[str], agent: PPOConfig) -> None:
+    """UserError for a measure that cannot be taken of such an agent."""
+    for name in names:
+        if name in SEMANTIC and agent.observation != "semantic":
+            raise UserError(f"the measure {name} reads the semantic view, and agent.network={agent.network} sees "
+                            f"{agent.observation}: leave it out")
+
+
 def measure(checkpoint: Checkpoint, names: Sequence[str], plan: EvaluationPlan,
             on_progress: Callable[[int], None] = lambda episodes: None) -> list[Path]:
     """Take the named measures -> their files. What the same plan has already made is left as it is."""
+    check(names, checkpoint.agent)
     torch.set_num_threads(1)  # the same bits on any number of cores
     paths = []
     for name in names:

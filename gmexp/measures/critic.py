@@ -20,7 +20,7 @@ import envs
 from envs.coinrun.layout import COIN, END_X, END_Y, FREE, SIZE, WINDOW, X, Y
 from envs.vec import SemanticObservation
 from gmexp import artefacts
-from gmexp.agents.ppo import Network, Observation
+from gmexp.agents.networks import Observation, Semantic
 from gmexp.config import EvaluationPlan
 from gmexp.evaluate import held_out
 from gmexp.measures.origin import identity
@@ -67,7 +67,7 @@ def size(checkpoint: Checkpoint, plan: EvaluationPlan) -> int:
     return plan.slots
 
 
-def watch(network: Network, actor, env: envs.VecEnv,
+def watch(network: Semantic, actor, env: envs.VecEnv,
           on_progress: Callable[[int], None] = lambda levels: None) -> tuple[Profile, np.ndarray, np.ndarray]:
     """Play one episode in every world -> (profile, end reached, wall passed), the latter two bool [N]."""
     n, distances = env.num_envs, FARTHEST - NEAREST + 1
@@ -94,7 +94,7 @@ def watch(network: Network, actor, env: envs.VecEnv,
 
 
 @torch.no_grad()
-def _add(profile: Profile, network: Network, observation: SemanticObservation, rows: np.ndarray, across: np.ndarray,
+def _add(profile: Profile, network: Semantic, observation: SemanticObservation, rows: np.ndarray, across: np.ndarray,
          up: np.ndarray) -> None:
     """Value the states of the worlds `rows`, `across` and `up` cells away from the end, and add them up."""
     if len(rows) == 0:

@@ -32,7 +32,7 @@ from envs.coinrun.layout import COIN_X, COIN_Y, CORRELATED, END_X, END_Y, NUM_CL
 from envs.distribution import LevelDistribution
 from envs.vec import SemanticObservation
 from gmexp import artefacts
-from gmexp.agents.ppo import Network, Observation
+from gmexp.agents.networks import Observation, Semantic
 from gmexp.config import EvaluationPlan
 from gmexp.evaluate import cells, held_out
 from gmexp.measures.origin import identity
@@ -96,7 +96,7 @@ def size(checkpoint: Checkpoint, plan: EvaluationPlan) -> int:
     return (1 + len(cells(checkpoint.env.distribution(), plan))) * LEVELS
 
 
-def visit(network: Network, actor: Actor, distributions: Sequence[LevelDistribution], action_repeat: int,
+def visit(network: Semantic, actor: Actor, distributions: Sequence[LevelDistribution], action_repeat: int,
           rng: np.random.Generator, seed: int, on_progress: Callable[[int], None] = lambda states: None) -> list[States]:
     """Play every level of the distributions (equally many each) and keep a state -> one `States` per distribution.
 

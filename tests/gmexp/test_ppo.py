@@ -11,7 +11,8 @@ from hypothesis.extra.numpy import arrays
 
 import envs
 from gmexp import artefacts
-from gmexp.agents.ppo import ACTION_SETS, PPO, Network, Policy, PPOConfig, advantages, network_weights, sample_actions
+from gmexp.agents.networks import Semantic, network_weights
+from gmexp.agents.ppo import ACTION_SETS, PPO, Policy, PPOConfig, advantages, sample_actions
 from gmexp.config import load
 
 from .tiny import AGENT, ITERATION, assert_equal_arrays
@@ -112,7 +113,7 @@ def test_training_changes_the_policy_and_reports_what_it_saw():
 
 def test_weights_of_another_architecture_are_refused():
     agent = make()
-    wider = Network(CONFIG.width * 2, CONFIG.hidden, len(ACTION_SETS[CONFIG.actions]), torch.Generator())
+    wider = Semantic(CONFIG.width * 2, CONFIG.hidden, len(ACTION_SETS[CONFIG.actions]), torch.Generator())
     with pytest.raises(ValueError, match="another architecture: cells.bias is .16,., this network has .32,."):
         network_weights(agent.state(), wider)
     with pytest.raises(ValueError, match="another architecture"):
@@ -124,7 +125,7 @@ def test_weights_of_another_architecture_are_refused():
 def test_a_slots_luck_does_not_depend_on_who_else_still_plays():
     env = envs.make_vec("coinrun", 6, mode="easy", seed=0)
     observation = env.reset()
-    network = Network(CONFIG.width, CONFIG.hidden, 6, torch.Generator().manual_seed(0))
+    network = Semantic(CONFIG.width, CONFIG.hidden, 6, torch.Generator().manual_seed(0))
     everyone, some = np.arange(6), np.array([1, 4])
     all_play, some_play = Policy(network, "jumps", seed=3), Policy(network, "jumps", seed=3)
     for _ in range(20):
@@ -134,7 +135,7 @@ def test_a_slots_luck_does_not_depend_on_who_else_still_plays():
 def test_a_greedy_policy_takes_the_most_probable_action():
     env = envs.make_vec("coinrun", 6, mode="easy", seed=0)
     observation, rows = env.reset(), np.arange(6)
-    network = Network(CONFIG.width, CONFIG.hidden, 6, torch.Generator().manual_seed(0))
+    network = Semantic(CONFIG.width, CONFIG.hidden, 6, torch.Generator().manual_seed(0))
     with torch.no_grad():
         network.policy.bias[3] = 50.0
     for greedy in (True, False):

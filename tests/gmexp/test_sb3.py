@@ -8,7 +8,7 @@ import torch
 
 import envs
 from gmexp import train
-from gmexp.agents.ppo import Observation
+from gmexp.agents.networks import Observation
 from gmexp.cli import main
 from gmexp.train import load_checkpoint
 

@@ -10,7 +10,8 @@ import torch
 
 from envs.distribution import LevelDistribution, split_levels
 from envs.shifts import shift, shift_factor
-from gmexp.agents.ppo import Network, Policy
+from gmexp.agents.networks import Semantic
+from gmexp.agents.ppo import Policy
 from gmexp.measures.magnitude import energy_coefficient, two_sample, visit
 
 LEVELS = 200
@@ -18,8 +19,8 @@ TRAINING = LevelDistribution(mode="easy", appearance=0.0, levels=split_levels("v
 
 
 @pytest.fixture(scope="module")
-def network() -> Network:
-    return Network(32, 16, 6, torch.Generator().manual_seed(0))
+def network() -> Semantic:
+    return Semantic(32, 16, 6, torch.Generator().manual_seed(0))
 
 
 def states(network, *distributions):
