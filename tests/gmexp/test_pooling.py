@@ -74,7 +74,7 @@ def test_calibrating_several_studies_leaves_what_their_page_needs(tmp_path, caps
         assert text in page, text
     assert "src=\"http" not in page and "<link" not in page and "@import" not in page
     table = (root / "headline.md").read_text()
-    assert table == overview.headline(Study(root / "calibration")) and table.count("\n") == 2 + 4 * 3
+    assert table == overview.headline(Study(root / "calibration")) and table.count("\n") == 2 + 2 * 3
     before = page
     assert main(["report", f"results={root}"]) == 0
     assert (root / "report.html").read_text() == before
