@@ -39,6 +39,8 @@ TRAIN = Command(
      Option("width", whole(1), 128, "units of the first layer"),
      Option("hidden", whole(1), 64, "units of the second"),
      Option("rounds", whole(1), 5, "iterations of each that are measured, in turns"),
+     Option("until", number(0, 1), None, "also train the default agent with each until so many of its episodes succeed"),
+     Option("steps", whole(1), 3_000_000, "budget of that, in game steps"),
      Option("seed", whole(0, 2**31 - 1), 0, "seed of levels and agents"),
      Option("out", text("a folder"), "outputs/bench", "where train.json, .svg and .png go"),
      Option("format", choice("text", "json"), "text", "output for people or for machines")),
@@ -118,6 +120,7 @@ def _device_text(report: dict[str, Any]) -> str:
 def _train(values: dict[str, Any]) -> int:
     from gmexp import artefacts
     from gmexp.benchmarks.figure import draw_training
+    from gmexp.benchmarks.race import race
     from gmexp.benchmarks.training import bench_train
     from gmexp.compilation import compile_kernels
 
@@ -128,7 +131,11 @@ def _train(values: dict[str, Any]) -> int:
                         "at least 2")
     artefacts.check_writable(out)
     compile_kernels()
+    until, steps = values.pop("until"), values.pop("steps")
     report = bench_train(**values)
+    if until:
+        report["race"] = race(until, steps, values["seed"])
+        values |= {"until": until, "steps": steps}
     origin = artefacts.provenance(None, values, "training speed of our PPO beside others'")
     report["provenance"] = artefacts.plain(origin)
     path = _write(out / "train.json", report, origin, draw_training(report))
@@ -158,6 +165,12 @@ def _training_text(report: dict[str, Any]) -> str:
                      f"{m['peak_memory_mib']:>10,.0f}"))
     lines += [f"{name}: {ratio:.1f} per CPU-second, {report['ratios_per_second'][name]:.1f} per second"
               for name, ratio in report["ratios"].items()]
+    if race := report.get("race"):
+        labels = {c["name"]: c["label"] for c in report["contestants"]}
+        lines.append(f"until {race['until']:g} of the default agent's training episodes succeed:")
+        lines += [f"{labels[entry['contestant']]:<28}" + (f"  {entry['missing']}" if entry["missing"] else (
+                      f"  not within {entry['steps']:,} steps" if entry["seconds"] is None else
+                      f"{entry['seconds']:>10,.0f} s{entry['steps']:>14,} steps")) for entry in race["entries"]]
     return "\n".join(lines)
 
 

@@ -8,7 +8,8 @@ import torch
 from envs.procgen import binary as procgen
 from gmexp import bench
 from gmexp.artefacts import read_json
-from gmexp.benchmarks import engine, training
+from gmexp.agents.ppo import Progress
+from gmexp.benchmarks import engine, race, training
 from gmexp.benchmarks.contestants import CONTESTANTS, Contestant, Settings, Unavailable
 from gmexp.errors import UserError
 
@@ -110,14 +111,52 @@ def test_dense_and_sparse_trainers_are_the_same_training():
     torch.set_num_threads(1)
     settings = training.Settings(num_envs=8, rollout=16, epochs=1, minibatches=2, width=8, hidden=8, seed=0)
     weights = []
-    for start in (training._ppo, training._plain):
-        iterate = start(settings)
-        assert iterate() == 8 * 16
-        agent = iterate.__closure__[0].cell_contents
+    for start in (training.ppo, training.plain):
+        agent = start(training._config(settings), training._env(settings), 10**6, settings.seed)
+        agent.iterate()
+        assert agent.steps == 8 * 16
         weights.append(agent.network.state_dict())
     assert weights[0].keys() == weights[1].keys()
     for name in weights[0]:
         torch.testing.assert_close(weights[0][name], weights[1][name], rtol=1e-3, atol=1e-4)
+
+
+class Learner:
+    """A trainer whose episodes succeed ever more often: half of them from the 20th iteration on."""
+
+    def __init__(self, config, env, total_steps, seed):
+        self.steps, self.total_steps = 0, total_steps
+
+    @property
+    def finished(self):
+        return self.steps >= self.total_steps
+
+    def iterate(self):
+        self.steps += 100
+        return Progress(10, 0.5 if self.steps >= 2000 else 0.0, 1.0, 10.0, 1.0, 1.0, 0.0)
+
+
+class Sent(list):
+    def send(self, item):
+        self.append(item)
+
+
+@pytest.mark.parametrize(("until", "budget", "steps"), [(0.25, 10_000, 2900), (0.25, 2500, None), (0.75, 10_000, None)])
+def test_the_race_ends_when_enough_recent_episodes_succeed(monkeypatch, until, budget, steps):
+    monkeypatch.setitem(training.AGENTS, "ppo", Learner)
+    race._run("ppo", until, budget, 0, sent := Sent())
+    *iterations, result = sent
+    assert sum(iterations) == result["steps"] == (steps or budget)
+    assert (result["seconds"] is None) == (result["cpu_seconds"] is None) == (steps is None)
+
+
+def test_racers_that_cannot_start_or_arrive_are_reported(monkeypatch):
+    report = race.race(0.99, 16_384, 0, names=("ppo",))
+    (entry,) = report["entries"]
+    assert entry["steps"] == 16_384 and entry["seconds"] is None and 0 <= entry["success"] < 0.99
+    monkeypatch.setitem(training.AGENTS, "sb3", lambda *arguments: (_ for _ in ()).throw(ModuleNotFoundError("no sb3")))
+    race._run("sb3", 0.5, 100, 0, sent := Sent())
+    assert sent == [{"missing": "ModuleNotFoundError: no sb3"}]
 
 
 @pytest.mark.parametrize("args", [["train", "minibatches=7"], ["train", "rounds=0"], ["train", "envs=3"], ["run"]])
