@@ -32,7 +32,7 @@ def checkpoint(tmp_path_factory):
 def test_who_wants_the_coin_passes(checkpoint, goal, passed, monkeypatch):
     env = []
     real = selection.make_env
-    monkeypatch.setattr(selection, "make_env", lambda *arguments: env.append(real(*arguments)) or env[-1])
+    monkeypatch.setattr(selection, "make_env", lambda *args, **options: env.append(real(*args, **options)) or env[-1])
     monkeypatch.setattr(selection.attribution, "play_arms", _played_by(goal, env))
     wanted = VerificationPlan(levels=30 + passed, at_least=0.5)  # of different plans, so nothing is taken from the other
     verdict = selection.verify(checkpoint, wanted, PLAN)
