@@ -7,12 +7,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from envs.distribution import LevelDistribution, Physics, SeedRange, as_levels, split_levels
-from envs.vec import FrameStyle, VecEnv
+from envs.vec import DeviceUnavailable, FrameStyle, VecEnv
 
-__all__ = ["FrameStyle", "LevelDistribution", "Physics", "SeedRange", "VecEnv", "make_vec", "split_levels"]
+__all__ = ["DeviceUnavailable", "FrameStyle", "LevelDistribution", "Physics", "SeedRange", "VecEnv", "make_vec",
+           "split_levels"]
 
 BACKENDS = ("native", "procgen")
 
@@ -29,9 +31,10 @@ def make_vec(name: str, num_envs: int, *, observation: str = "semantic", levels=
         levels: level seeds: None for all, n for 0..n-1, a `SeedRange`, a range or a list.
         mode: "easy" or "hard" (the default), as procgen's distribution_mode.
         seed: seeds the level streams as procgen's rand_seed does; None draws one (see `env.seed`).
-        device: "cpu".
+        device: "cpu", or "cuda" (or "cuda:1") for tensors on a CUDA device: needs torch and the extra `cuda`.
         backend: "native", or "procgen" for the real binary.
-        threads: threads that share the worlds; natively at most one per 128 of them, since fewer are not worth one.
+        threads: threads that share the worlds; natively at most one per 128 of them, since fewer are not worth one;
+            a CUDA device has its own.
         action_repeat: game steps that an action lasts; rewards add up, logs and horizons count game steps.
         style: how frames look; None is procgen's look, or flat colours on black where procgen is not installed.
         drawable: a semantic environment can draw frames too (`frames`); pixel environments always can.
@@ -45,19 +48,24 @@ def make_vec(name: str, num_envs: int, *, observation: str = "semantic", levels=
 
     Environments survive a fork, except procgen's with more than one thread, which say so when they are stepped.
 
-    Raises ValueError naming the argument that does not fit.
+    Raises ValueError naming the argument that does not fit, DeviceUnavailable where there is no such device.
     """
     if name != "coinrun":
         raise ValueError(f"there is no environment {name!r}: choose 'coinrun'")
     if backend not in BACKENDS:
         raise ValueError(f"there is no backend {backend!r}: choose one of {', '.join(BACKENDS)}")
-    if device != "cpu":
-        raise ValueError(f"device {device!r}: the native engine runs on the CPU")
+    if device != "cpu" and (backend != "native" or not re.fullmatch("cuda(:[0-9]+)?", device)):
+        raise ValueError(f"device {device!r}: " + ("procgen runs on the CPU" if backend == "procgen" else
+                                                   "choose 'cpu', 'cuda', or one of several as 'cuda:1'"))
     if distribution is None:
         distribution = LevelDistribution(levels=as_levels(levels), mode=mode or "hard", **knobs)
     elif levels is not None or mode is not None or knobs:
         raise ValueError("give either a distribution or levels, mode and knobs, not both")
     distributions = (distribution,) if isinstance(distribution, LevelDistribution) else tuple(distribution)
+    if device != "cpu":
+        from envs.coinrun.cuda_engine import CudaCoinRun
+
+        return CudaCoinRun(num_envs, distributions, seed, observation, action_repeat, style, drawable, device)
     if backend == "procgen":
         from envs.procgen.backend import ProcgenCoinRun as Engine
     else:

@@ -15,6 +15,10 @@ from envs.distribution import LevelDistribution
 OBSERVATIONS = ("semantic", "pixels")
 
 
+class DeviceUnavailable(ValueError):
+    """An environment cannot live on a device; the message says why."""
+
+
 @dataclass(frozen=True)
 class FrameStyle:
     """How frames look: procgen's options of the same names, and the order of their axes.
@@ -82,14 +86,21 @@ class EpisodeLog(NamedTuple):
         return EpisodeLog(*(column[rows] for column in self))
 
 
+def to_numpy(array) -> np.ndarray:
+    """A numpy array as it is; the values of a tensor, wherever it lives."""
+    return array if isinstance(array, np.ndarray) else array.cpu().numpy()
+
+
 class VecEnv(ABC):
     """N sub-environments stepped together, each starting its next episode in the step that ends one (autoreset).
 
     Attributes: num_envs, num_actions, distributions, observation ("semantic" or "pixels"), seed (what it was seeded
-    with, drawn from the system where None was given), action_repeat (game steps per action; logs count game steps).
+    with, drawn from the system where None was given), action_repeat (game steps per action; logs count game steps),
+    rows (the worlds' numbers 0..N-1), device (where its arrays live: numpy's on "cpu", torch's on a CUDA device).
     """
 
     num_actions = NUM_ACTIONS
+    device = "cpu"
 
     def __init__(self, num_envs: int, distributions: Sequence[LevelDistribution], seed: int | None,
                  observation: str, action_repeat: int) -> None:
@@ -103,6 +114,7 @@ class VecEnv(ABC):
         if action_repeat < 1:
             raise ValueError(f"action_repeat = {action_repeat} must be at least 1")
         self.num_envs = num_envs
+        self.rows = np.arange(num_envs)
         self.action_repeat = action_repeat
         self.distributions = tuple(distributions)
         self.observation = observation

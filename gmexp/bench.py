@@ -14,16 +14,21 @@ __all__ = ["main"]
 
 ENGINE = Command(
     "bench engine", "steps per second of the native CoinRun beside procgen, SB3 over procgen, and EnvPool",
-    (Option("num_envs", wholes(1), [64, 256, 1024, 4096], "worlds stepped together"),
+    (Option("device", choice("cpu", "cuda"), "cpu",
+            "cuda measures the engine on a GPU alone and compares it with the CPU's"),
+     Option("num_envs", wholes(1), None, "worlds stepped together; not set takes 64 to 4096, on a GPU 1024 to 262144"),
+     Option("compared", whole(1), 1_048_576, "steps in which CPU and GPU are compared, with device=cuda"),
      Option("rounds", whole(1), 5, "how often each is measured, in turns"),
      Option("seconds", number(0.001), 1.0, "how long a measurement takes, at least a step"),
      Option("mode", choice("easy", "hard"), "easy", "procgen's distribution mode"),
      Option("threads", whole(1), 1, "threads of each"),
      Option("seed", whole(0, 2**31 - 1), 0, "seed of levels and actions"),
-     Option("out", text("a folder"), "outputs/bench", "where engine-<mode>.json, .svg and .png go"),
+     Option("out", text("a folder"), "outputs/bench", "where engine-<mode>.json, .svg, .png or engine-cuda-<mode>.json go"),
      Option("format", choice("text", "json"), "text", "output for people or for machines")),
     "gmexp bench engine mode=hard format=json",
     "Needs an installed procgen to compare with; EnvPool and Stable-Baselines3 are measured where they are installed.")
+
+WORLDS = {"cpu": [64, 256, 1024, 4096], "cuda": [2**k for k in range(10, 19, 2)]}
 
 TRAIN = Command(
     "bench train", "training speed of our PPO beside a plain torch loop and stable-baselines3's",
@@ -34,6 +39,8 @@ TRAIN = Command(
      Option("width", whole(1), 128, "units of the first layer"),
      Option("hidden", whole(1), 64, "units of the second"),
      Option("rounds", whole(1), 5, "iterations of each that are measured, in turns"),
+     Option("until", number(0, 1), None, "also train the default agent with each until so many of its episodes succeed"),
+     Option("steps", whole(1), 3_000_000, "budget of that, in game steps"),
      Option("seed", whole(0, 2**31 - 1), 0, "seed of levels and agents"),
      Option("out", text("a folder"), "outputs/bench", "where train.json, .svg and .png go"),
      Option("format", choice("text", "json"), "text", "output for people or for machines")),
@@ -55,6 +62,10 @@ def main(args: Sequence[str]) -> int:
 
 
 def _engine(values: dict[str, Any]) -> int:
+    values["num_envs"] = values["num_envs"] or WORLDS[values["device"]]
+    compared = values.pop("compared")
+    if values.pop("device") == "cuda":
+        return _device(values, compared)
     from envs.procgen.binary import ProcgenUnavailable, package_folder  # compiles and loads much that --help does not
     from gmexp import artefacts
     from gmexp.benchmarks.engine import bench_engine
@@ -74,9 +85,42 @@ def _engine(values: dict[str, Any]) -> int:
     return 0
 
 
+def _device(values: dict[str, Any], compared: int) -> int:
+    from envs import DeviceUnavailable
+    from gmexp import artefacts
+    from gmexp.benchmarks.device import bench_device, compare_engines
+
+    out, output = Path(values.pop("out")), values.pop("format")
+    values.pop("threads")  # a GPU has its own
+    artefacts.check_writable(out)
+    try:
+        equality = compare_engines(values["seed"], compared, compared // 8)
+    except DeviceUnavailable as error:
+        raise UserError(str(error)) from error
+    report = bench_device(**values) | {"equality": equality}
+    origin = artefacts.provenance(None, values | {"compared": compared}, "speed and exactness of the engine on a GPU")
+    path = artefacts.write_json(out / f"engine-cuda-{values['mode']}.json", report, origin)
+    print(json.dumps(report, indent=2) if output == "json" else f"{_device_text(report)}\n{path}")
+    return 0 if equality["differences"] == 0 else 1
+
+
+def _device_text(report: dict[str, Any]) -> str:
+    """Steps per second as a table, and how often CPU and GPU differed."""
+    equality = report["equality"]
+    compared = ", ".join(f"{count:,} {what}" for what, count in equality["compared"].items())
+    lines = [f"CoinRun, {report['mode']}, on {equality['hardware']}, {report['rounds']} rounds of {report['seconds']:g} s",
+             f"{'worlds':>10}{'observation':>14}{'million steps/s':>18}"]
+    for m in report["measurements"]:
+        lines.append(f"{m['num_envs']:>10,}{m['observation']:>14}" + (f"  {m['missing']}" if "missing" in m else
+                                                                   f"{m['median'] / 1e6:>18,.2f}"))
+    lines += [f"CPU and GPU: {equality['differences']} differences in {compared}"]
+    return "\n".join(lines + [f"  for example {example}" for example in equality["examples"]])
+
+
 def _train(values: dict[str, Any]) -> int:
     from gmexp import artefacts
     from gmexp.benchmarks.figure import draw_training
+    from gmexp.benchmarks.race import race
     from gmexp.benchmarks.training import bench_train
     from gmexp.compilation import compile_kernels
 
@@ -87,7 +131,11 @@ def _train(values: dict[str, Any]) -> int:
                         "at least 2")
     artefacts.check_writable(out)
     compile_kernels()
+    until, steps = values.pop("until"), values.pop("steps")
     report = bench_train(**values)
+    if until:
+        report["race"] = race(until, steps, values["seed"])
+        values |= {"until": until, "steps": steps}
     origin = artefacts.provenance(None, values, "training speed of our PPO beside others'")
     report["provenance"] = artefacts.plain(origin)
     path = _write(out / "train.json", report, origin, draw_training(report))
@@ -117,6 +165,12 @@ def _training_text(report: dict[str, Any]) -> str:
                      f"{m['peak_memory_mib']:>10,.0f}"))
     lines += [f"{name}: {ratio:.1f} per CPU-second, {report['ratios_per_second'][name]:.1f} per second"
               for name, ratio in report["ratios"].items()]
+    if race := report.get("race"):
+        labels = {c["name"]: c["label"] for c in report["contestants"]}
+        lines.append(f"until {race['until']:g} of the default agent's training episodes succeed:")
+        lines += [f"{labels[entry['contestant']]:<28}" + (f"  {entry['missing']}" if entry["missing"] else (
+                      f"  not within {entry['steps']:,} steps" if entry["seconds"] is None else
+                      f"{entry['seconds']:>10,.0f} s{entry['steps']:>14,} steps")) for entry in race["entries"]]
     return "\n".join(lines)
 
 

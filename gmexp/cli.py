@@ -34,7 +34,7 @@ VERBS = {
     "langosco": Verb("gmexp.langosco_command", "main", "Langosco et al.'s logs and their Figure 2, in and out", False),
     "estimate": Verb("gmexp.calculator.commands", "estimate", "P(misgeneralization) of a scenario", False),
     "calculator": Verb("gmexp.calculator.page", "calculator", "the calculator as one interactive HTML page", False),
-    "verify": Verb("gmexp.verify", "main", "the native engine against procgen's binary, bit by bit", False),
+    "verify": Verb("gmexp.verify", "main", "the engine against procgen's binary, a study's run against itself", False),
     "bench": Verb("gmexp.bench", "main", "speed of the engine and of training, beside others'", False),
     "tables": Verb("gmexp.calculator.commands", "tables", "every table of the published model", False),
     "audit": Verb("gmexp.calculator.commands", "audit", "the published model's flaws, with computed numbers", False),

@@ -26,7 +26,7 @@ from envs.outcome import NEVER
 from envs.procgen.backend import why_not
 from envs.procgen.binary import ProcgenUnavailable
 from envs.shifts import find_shift, probe, shift
-from envs.vec import EpisodeLog
+from envs.vec import DeviceUnavailable, EpisodeLog
 from gmexp import artefacts
 from gmexp.agents.ppo import PPOConfig
 from gmexp.compilation import compile_kernels
@@ -36,7 +36,7 @@ from gmexp.progress import Bar
 from gmexp.records import Episode, RunMeta
 from gmexp.rollout import Actor, play
 from gmexp.seeding import stream
-from gmexp.train import Checkpoint, load_checkpoint
+from gmexp.train import Checkpoint, env_device, load_checkpoint
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def evaluate(checkpoint: Checkpoint, plan: EvaluationPlan,
         return path
     artefacts.check_writable(path.parent)
     torch.set_num_threads(1)  # the same bits on any number of cores
-    env = make_env(planned, plan, checkpoint.agent, backend=backend)
+    env = make_env(planned, plan, checkpoint.agent, backend=backend, device=checkpoint.device)
     actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy, slots=len(every) * plan.slots)
     columns = play_cells(actor, env, planned, plan, checkpoint.meta, levels_folder(path), on_progress)
     env.close()
@@ -196,15 +196,15 @@ def certified_levels(distribution: LevelDistribution, cache: Path | None = None)
 
 
 def make_env(planned: list[Cell], plan: EvaluationPlan, agent: PPOConfig | None = None, drawable: bool = False,
-             backend: str = "native") -> envs.VecEnv:
+             backend: str = "native", device: str = "cpu") -> envs.VecEnv:
     """One environment for all cells: `plan.slots` worlds each, seen and acted in as `agent` does, or else semantic and
-    step by step. UserError where procgen is wanted but not installed."""
+    step by step; `device` is the agent's. UserError where procgen or a device is wanted in vain."""
     observation, action_repeat = (agent.observation, agent.action_repeat) if agent else ("semantic", 1)
     try:
         return envs.make_vec("coinrun", len(planned) * plan.slots, distribution=[c.distribution for c in planned],
                              seed=stream(plan.seed, "levels"), observation=observation, action_repeat=action_repeat,
-                             drawable=drawable, backend=backend)
-    except ProcgenUnavailable as error:
+                             drawable=drawable, backend=backend, device=env_device(device, backend))
+    except (ProcgenUnavailable, DeviceUnavailable) as error:
         raise UserError(str(error)) from error
 
 

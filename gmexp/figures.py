@@ -7,7 +7,7 @@ table `FIGURES` at the end names them all. Files are PNG and SVG, and equal arte
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +31,16 @@ TITLES = {"capability": "Capability", "goal_failure": "Goal failure, given capab
 def draw_all(study: Path) -> list[Path]:
     """Draw every figure the study has the artefacts for, as PNG and SVG in its figures folder."""
     paths = Study(Path(study))
-    written = []
+    return [artefacts.write_bytes(paths.figures / name, data) for name, data in drawn(paths)]
+
+
+def drawn(study: Study) -> Iterator[tuple[str, bytes]]:
+    """(file name, content) of every figure that the study has the artefacts for."""
     for name, draw in FIGURES.items():
         with matplotlib.rc_context(plotting.STYLE):
-            if (figure := draw(paths)) is None:
-                continue
-            for suffix in ("png", "svg"):
-                data = plotting.render(figure, suffix)
-                written.append(artefacts.write_bytes(paths.figures / f"{name}.{suffix}", data))
-    return written
+            if (figure := draw(study)) is not None:
+                for suffix in ("png", "svg"):
+                    yield f"{name}.{suffix}", plotting.render(figure, suffix)
 
 
 def rates(study: Study) -> Figure | None:

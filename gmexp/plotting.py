@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib import font_manager
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -36,6 +38,20 @@ DIAMOND = {"marker": "D", "s": 22, "facecolor": "white", "edgecolor": "black", "
 RUN_DOT = {"s": 7, "color": "black", "alpha": 0.45, "linewidth": 0}
 PUBLISHED = Line2D([], [], linestyle="", marker="D", markersize=4.7, markerfacecolor="white", markeredgecolor="black",
                    label="published")
+
+
+def _own_fonts() -> None:
+    """Draw with the fonts that come with matplotlib, whatever others of the same name the system has: the glyphs' numbers
+    are part of an SVG."""
+    manager = font_manager.fontManager
+    folder = Path(matplotlib.get_data_path(), "fonts", "ttf")
+    own = sorted(folder.glob("*.ttf"))
+    manager.ttflist = [font for font in manager.ttflist if Path(font.fname).name not in {path.name for path in own}]
+    for path in own:
+        manager.addfont(path)
+
+
+_own_fonts()
 
 
 # --- a figure and its parts -------------------------------------------------------------------------------------------

@@ -12,14 +12,14 @@ from typing import Protocol
 
 import numpy as np
 
-from envs.vec import EpisodeLog, SemanticObservation, VecEnv
+from envs.vec import EpisodeLog, SemanticObservation, VecEnv, to_numpy
 
 
 class Actor(Protocol):
     """Anything that acts: `rows` are the slots whose actions are wanted, `observation` that of all slots."""
 
     def act(self, observation: SemanticObservation, rows: np.ndarray) -> np.ndarray:
-        """int32 [len(rows)] actions."""
+        """int32 [len(rows)] actions, of the kind that `rows` is: numpy's, or a tensor on the environment's device."""
         ...
 
 
@@ -27,15 +27,15 @@ def play(actor: Actor, env: VecEnv, episodes_per_slot: int,
          on_progress: Callable[[int, int], None] | None = None) -> tuple[EpisodeLog, np.ndarray]:
     """Play `episodes_per_slot` episodes in every slot from a reset -> (logs, slot of each), ordered by slot and index.
 
-    `on_progress(steps, episodes)` is told after each step how many were added.
+    `on_progress(steps, episodes)` is told after each step how many were added. On a device everything stays there to the
+    end; a step waits for it once, to know which episodes ended.
     """
     observation = env.reset()
-    remaining = np.full(env.num_envs, episodes_per_slot)
+    rows = env.rows
+    remaining, actions = rows * 0 + episodes_per_slot, rows * 0
     logs, slots = [], []
-    actions = np.zeros(env.num_envs, np.int32)
-    rows = np.arange(env.num_envs)
     while len(rows):
-        actions[rows] = actor.act(observation, rows)
+        actions[rows] = actor.act(observation, rows) + rows * 0  # of one integer type, which tensors insist on
         step = env.step(actions, rows)
         observation = step.observation
         ended = rows[(step.terminated | step.truncated)[rows]]
@@ -45,8 +45,8 @@ def play(actor: Actor, env: VecEnv, episodes_per_slot: int,
             logs.append(env.log.take(ended))
             slots.append(ended)
             remaining[ended] -= 1
-            rows = np.flatnonzero(remaining)
-    slot = np.concatenate(slots)
-    log = EpisodeLog(*(np.concatenate(column) for column in zip(*logs, strict=True)))
+            rows = rows[remaining[rows] > 0]
+    slot = np.concatenate([to_numpy(part) for part in slots])
+    log = EpisodeLog(*(np.concatenate([to_numpy(part) for part in column]) for column in zip(*logs, strict=True)))
     order = np.lexsort((log.index, slot))
     return log.take(order), slot[order]

@@ -61,7 +61,7 @@ def verify(checkpoint: Checkpoint, wanted: VerificationPlan, plan: EvaluationPla
     planned = [(arm, Cell(0, find_shift(0).name, 0.0, False, distribution))
                for arm, distribution in attribution.arms(unseen).items()]
     actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
-    env = make_env([cell for _, cell in planned], alike, checkpoint.agent)
+    env = make_env([cell for _, cell in planned], alike, checkpoint.agent, device=checkpoint.device)
     columns = attribution.play_arms(actor, env, planned, alike, checkpoint.meta.run_id, levels_folder(path))
     env.close()
     origin = artefacts.provenance(None, identity, "goal verification of a candidate on validation levels")

@@ -169,15 +169,14 @@ def labels(conditions: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def pretty(label: str) -> str:
     """A condition's label for readers rather than terminals."""
+    plain = [part for part in label.split(", ") if "=" not in part]
     parts = dict(part.split("=", 1) for part in label.split(", ") if "=" in part)
-    if "delta" not in parts:
-        return label
     if parts.get("algo", "").startswith("cloning_"):
         parts.pop("alignment", None)
     words = {"algo": _words, "delta": "δ = {}".format, "quality": "quality {}".format, "alignment": _words,
              "steps": lambda steps: f"{int(steps) / 1e6:g}M steps", "width": "width {}".format}
     order = sorted(parts, key=lambda name: (name != "delta", name == "algo"))
-    return ", ".join(words.get(name, f"{name} {{}}".format)(parts[name]) for name in order)
+    return ", ".join([*plain, *(words.get(name, f"{name} {{}}".format)(parts[name]) for name in order)])
 
 
 def _words(name: str) -> str:

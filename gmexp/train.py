@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 import envs
+from envs.vec import DeviceUnavailable
 from gmexp import artefacts
 from gmexp.agents.cloning import Cloning
 from gmexp.agents.networks import Network, network_weights
@@ -105,9 +106,13 @@ def train(config: TrainConfig, on_progress: Callable[[int], None] = lambda steps
     artefacts.check_writable(folder)
     torch.set_num_threads(1)  # one thread per run: the same bits on any number of cores
     seeds = {name: stream(config.seed, name) for name in ("levels", "agent")}
-    env = envs.make_vec(config.env.name, config.agent.num_envs, distribution=config.env.distribution(),
-                        seed=seeds["levels"], observation=config.agent.observation,
-                        action_repeat=config.agent.action_repeat, backend=config.backend, threads=config.threads)
+    try:
+        env = envs.make_vec(config.env.name, config.agent.num_envs, distribution=config.env.distribution(),
+                            seed=seeds["levels"], observation=config.agent.observation,
+                            action_repeat=config.agent.action_repeat, backend=config.backend, threads=config.threads,
+                            device=env_device(config.device, config.backend) if config.agent.name == "ppo" else "cpu")
+    except DeviceUnavailable as error:
+        raise UserError(str(error)) from error
     agent = TRAINERS[config.agent.name]()(config.agent, env, config.steps, seeds["agent"], config.device)
     curve, best = _resume(folder / "resume.npz", agent, meta)
     on_progress(min(agent.steps, config.steps))
@@ -118,6 +123,11 @@ def train(config: TrainConfig, on_progress: Callable[[int], None] = lambda steps
     _finish(config, agent, curve, best, folder, meta)
     env.close()
     return folder
+
+
+def env_device(device: str, backend: str) -> str:
+    """Where the worlds of a network on `device` live: beside it on a CUDA device, unless procgen plays; else the CPU."""
+    return device if backend == "native" and torch.device(device).type == "cuda" else "cpu"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -216,6 +226,11 @@ class Checkpoint:
     agent: PPOConfig
     env: EnvConfig
     meta: RunMeta
+
+    @property
+    def device(self) -> str:
+        """Where the network is."""
+        return str(next(self.network.parameters()).device)
 
     def policy(self, seed: int, greedy: bool = False, slots: int = 0) -> Policy:
         """The agent as something that acts; `slots` as in `Policy`."""

@@ -27,7 +27,7 @@ from envs.procgen.state import State, twister_words
 from envs.vec import EpisodeLog
 from gmexp.progress import Bar
 
-__all__ = ["verify_engine"]
+__all__ = ["EDITED", "Tally", "verify_engine"]
 
 WORLDS = 64  # stepped together
 EXAMPLES = 5  # differences that are described, not only counted
@@ -59,7 +59,7 @@ EDITED = {
 }
 
 
-class _Tally:
+class Tally:
     """What was compared and what differed."""
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ def verify_engine(seed: int, levels: int = 8192, steps: int = 1_048_576, frames:
     whether it was found.
     """
     started = time.perf_counter()
-    tally = _Tally()
+    tally = Tally()
     seeds = (int(s) for s in np.random.default_rng(seed).integers(0, 2**31 - 1, 10_000))
     with progress(levels, "levels", "level") as bar:
         for mode in MODES:
@@ -125,7 +125,7 @@ def verify_engine(seed: int, levels: int = 8192, steps: int = 1_048_576, frames:
     }
 
 
-def _compare_random_levels(tally: _Tally, mode: str, count: int, seeds: Iterator[int], bar: Any) -> None:
+def _compare_random_levels(tally: Tally, mode: str, count: int, seeds: Iterator[int], bar: Any) -> None:
     """Levels over the whole range of seeds: the first episodes of differently seeded environments."""
     for first in range(0, count, WORLDS):
         n = min(WORLDS, count - first)
@@ -137,7 +137,7 @@ def _compare_random_levels(tally: _Tally, mode: str, count: int, seeds: Iterator
         bar.advance(n)
 
 
-def _compare_first_levels(tally: _Tally, mode: str, count: int, bar: Any) -> None:
+def _compare_first_levels(tally: Tally, mode: str, count: int, bar: Any) -> None:
     """Levels 0, 1, 2, ..."""
     native = envs.make_vec("coinrun", 1, mode=mode, levels=SeedRange(0, count), sequential=True, seed=0)
     for number in range(count):
@@ -148,7 +148,7 @@ def _compare_first_levels(tally: _Tally, mode: str, count: int, bar: Any) -> Non
         bar.advance(1)
 
 
-def _compare_levels(tally: _Tally, native: CoinRun, binary: Binary, where: str) -> None:
+def _compare_levels(tally: Tally, native: CoinRun, binary: Binary, where: str) -> None:
     theirs = L.allocate(binary.num_envs, trails=False)
     read_states(binary, theirs)
     tally.worlds(native.world, theirs, where)
@@ -160,7 +160,7 @@ def _compare_levels(tally: _Tally, native: CoinRun, binary: Binary, where: str) 
     tally.compared["levels"] += binary.num_envs
 
 
-def _compare_steps(tally: _Tally, mode: str, policy: str, seed: int, steps: int, drawn: int, bar: Any,
+def _compare_steps(tally: Tally, mode: str, policy: str, seed: int, steps: int, drawn: int, bar: Any,
                    spoil: Callable[[CoinRun], None] | None = None) -> None:
     """Play both engines alike and compare them after every step; the first `drawn` steps also by their frames."""
     rng = np.random.default_rng(seed)
@@ -189,7 +189,7 @@ def _compare_steps(tally: _Tally, mode: str, policy: str, seed: int, steps: int,
             bar.advance(WORLDS)
 
 
-def _compare_edited(tally: _Tally, name: str, theirs_is: LevelDistribution, seed: int, steps: int, bar: Any,
+def _compare_edited(tally: Tally, name: str, theirs_is: LevelDistribution, seed: int, steps: int, bar: Any,
                     ours_is: LevelDistribution | None = None) -> None:
     """Play an edited game on both backends and compare all that they return, event logs included."""
     rng = np.random.default_rng(seed)
@@ -291,7 +291,7 @@ def _run_controls(seeds: Iterator[int]) -> dict[str, bool]:
     """Which of the deliberate faults were found."""
     found = {}
     for name, (spoil, quantity) in LEVEL_CONTROLS.items():
-        tally, seed = _Tally(), next(seeds)
+        tally, seed = Tally(), next(seeds)
         native = envs.make_vec("coinrun", WORLDS, seed=seed)
         native.reset()
         spoil(native)
@@ -301,10 +301,10 @@ def _run_controls(seeds: Iterator[int]) -> dict[str, bool]:
     for name, (spoil, quantity) in STEP_CONTROLS.items():
         if quantity == "frames" and not exact_pixels():
             continue
-        tally = _Tally()
+        tally = Tally()
         _compare_steps(tally, "hard", "runner", next(seeds), 10, 10, _NoBar(), spoil)
         found[name] = quantity in tally.differing
-    tally = _Tally()
+    tally = Tally()
     here, there = (LevelDistribution(rho=0.0, placement="cell", cell=(x, 1)) for x in (3, 4))
     _compare_edited(tally, COIN_CONTROL, here, next(seeds), 20, _NoBar(), there)
     found[COIN_CONTROL] = {"edited observations", "log coin_x"} <= set(tally.differing)

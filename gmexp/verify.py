@@ -1,14 +1,15 @@
-"""`gmexp verify engine`: the command; the comparisons are in `verification`."""
+"""`gmexp verify engine | run`: the commands; the comparisons are in `verification` and `rerun`."""
 
 from __future__ import annotations
 
 import json
 import secrets
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from gmexp.errors import UserError
-from gmexp.keyvalue import Command, Option, choice, whole
+from gmexp.keyvalue import Command, Option, choice, text, whole
 
 __all__ = ["main"]
 
@@ -24,16 +25,39 @@ COMMAND = Command(
     "The exit code is 0 where nothing differs and every negative control was found. Needs an installed procgen.")
 
 
+RUN = Command(
+    "verify run", "one run of a study trained and evaluated again: its counts must come out the same",
+    (Option("study", text("path"), None, "the study's folder; its counts and study.json are enough", required=True),
+     Option("run", text("run id"), None, "which run; not set is the study's first")),
+    "gmexp verify run study=results/quickstart",
+    "Exact on the CPU. The exit code is 0 where all counts are the same.")
+
+
 def main(args: Sequence[str]) -> int:
-    """`gmexp verify engine key=value ...`"""
-    if not args or args[0] != "engine":
-        if args and args[0] in ("-h", "--help", "help"):
-            print(COMMAND.help())
-            return 0
-        raise UserError("what to verify is missing: gmexp verify engine seed=1")
-    values = COMMAND.parse(args[1:])
-    if values is None:
+    """`gmexp verify engine | run key=value ...`"""
+    verbs = {"engine": (COMMAND, engine), "run": (RUN, run)}
+    if args and args[0] in ("-h", "--help", "help"):
+        print("\n\n".join(command.help() for command, _ in verbs.values()))
         return 0
+    if not args or args[0] not in verbs:
+        raise UserError("what to verify is missing: gmexp verify engine seed=1, or gmexp verify run study=...")
+    command, function = verbs[args[0]]
+    values = command.parse(args[1:])
+    return 0 if values is None else function(values)
+
+
+def run(values: dict[str, Any]) -> int:
+    from gmexp.rerun import rerun  # with torch and numba: seconds that --help does not need
+    from gmexp.study import Study
+
+    found = rerun(Study(Path(values["study"])), values["run"])
+    said = ("all the same" if found["same"] else
+            f"{found['rows_now']} now; different: {', '.join(found['differing']) or 'none'}")
+    print(f"{found['run_id']}: {found['rows']} rows of counts, {said}")
+    return 0 if found["same"] else 1
+
+
+def engine(values: dict[str, Any]) -> int:
     from envs.procgen.binary import ProcgenUnavailable  # compiles and loads much that --help does not need
     from gmexp.verification import verify_engine
 
@@ -44,8 +68,21 @@ def main(args: Sequence[str]) -> int:
         report = verify_engine(**values)
     except ProcgenUnavailable as error:
         raise UserError(str(error)) from error
+    report["device"] = _device(values)
     print(json.dumps(report, indent=2) if output == "json" else _text(report))
-    return 0 if report["differences"] == 0 and all(report["controls"].values()) else 1
+    differences = report["differences"] + report["device"].get("differences", 0)
+    return 0 if differences == 0 and all(report["controls"].values()) else 1
+
+
+def _device(values: dict[str, Any]) -> dict[str, Any]:
+    """The CUDA engine against the CPU's, or why they were not compared."""
+    from envs import DeviceUnavailable
+    from gmexp.benchmarks.device import compare_engines
+
+    try:
+        return compare_engines(values["seed"], values["steps"], values["frames"])
+    except DeviceUnavailable as error:
+        return {"missing": str(error)}
 
 
 def _text(report: dict[str, Any]) -> str:
@@ -56,4 +93,8 @@ def _text(report: dict[str, Any]) -> str:
     lines += [f"control {'found' if found else 'MISSED'}: {name}" for name, found in report["controls"].items()]
     if not report["frames_comparable"]:
         lines.append(f"frames were not compared: {report['procgen']} draws with a newer Qt, whose rounding differs")
+    device = report["device"]
+    lines.append(f"CPU and GPU were not compared: {device['missing']}" if "missing" in device else
+                 f"CPU and GPU ({device['hardware']}): {device['differences']} differences")
+    lines += [f"  for example {example}" for example in device.get("examples", ())]
     return "\n".join([*lines, f"{report['seconds']} s"])

@@ -62,8 +62,9 @@ def blend(frame, place, pixel):
 
 
 @jit(forceinline=True)
-def blit(images, number, left, top, width, height, opacity, frame, at):
-    """QPainter::drawImage(QRectF, QImage): scaled to the rectangle, blended with `opacity` of 256."""
+def blit(images, number, left, top, width, height, opacity, frame, at, low, high):
+    """QPainter::drawImage(QRectF, QImage): scaled to the rectangle, blended with `opacity` of 256; the part of it in
+    lines low..high-1 of the frame."""
     first_x, first_y = max(rounded(left), i32(0)), max(rounded(top), i32(0))
     across = min(rounded(left + width), i32(RESOLUTION)) - first_x
     down = min(rounded(top + height), i32(RESOLUTION)) - first_y
@@ -71,9 +72,10 @@ def blit(images, number, left, top, width, height, opacity, frame, at):
         return
     place = at + u64(LINE * first_y + PIXEL * first_x)
     offset = images.offset[u64(number)]
+    first, last = max(low - first_y, 0), high - first_y
     if images.flat[0]:
         colour = images.pixels[u64(offset)]
-        for r in range(down):
+        for r in range(first, min(last, down)):
             for c in range(across):
                 put(frame, place + u64(LINE * r + PIXEL * c), colour)
         return
@@ -86,9 +88,10 @@ def blit(images, number, left, top, width, height, opacity, frame, at):
         down -= 1
     if (start_x + step_x * (across - 1)) >> 16 >= source_width:
         across -= 1
+    sample_y += step_y * first
     alpha = u32((opacity * 255) >> 8)
     kind = u64(images.kind[u64(number)])
-    for r in range(down):
+    for r in range(first, min(last, down)):
         row = offset + images.place_y[kind, u64(sample_y >> 16)]
         sample_x = start_x
         for c in range(across):

@@ -7,9 +7,9 @@ end, and lies outside every cell that walking and the necessary jumps lead throu
 import numpy as np
 
 from envs.coinrun.layout import (
-    AT_CELL, AT_END, BEST_X, C_CELL_X, C_CELL_Y, C_HIDE_COIN, C_PLACEMENT, C_RHO, COIN_X, COIN_Y, CORRELATED, END_X,
-    END_Y, GOAL, HIDDEN, LANGOSCO, NEAR_END, NO_COIN, NUM_ENEMIES, NUM_STATICS, OFF_PATH, OPPOSITE_START_X, SECTION_START,
-    SEPARATED, SIZE, UNIFORM_GROUND, X, ZERO,
+    AT_CELL, AT_END, BEST_X, C_CELL_X, C_CELL_Y, C_PLACEMENT, C_RHO, COIN_X, COIN_Y, CORRELATED, END_X, END_Y, LANGOSCO,
+    NEAR_END, NO_COIN, NUM_ENEMIES, NUM_STATICS, OFF_PATH, OPPOSITE_START_X, SECTION_START, SEPARATED, SIZE,
+    UNIFORM_GROUND, X, ZERO,
 )
 from envs.coinrun.twister import hash_below, hash_unit
 from envs.jit import jit
@@ -140,13 +140,13 @@ def _pick_cell(world, e, seed, rule, first, last):
 
 @jit
 def place_coin(world, e, conditions, c, seed, section_columns, sections, langosco_section, langosco_broken):
-    """Decide the coin's cell from correlation and rule, and write it into grid and facts.
+    """Decide the coin's cell from correlation and rule, and write it into the facts.
 
     With probability |rho| over level seeds the coin is correlated with the end: at the end for rho > 0; for rho < 0 at
     the opposite wall, with the agent starting two cells to its right. Otherwise the rule decides. `langosco` decides by
     the fork's own draws instead; it never places a coin whose section was cut off at the right border.
     """
-    facts, grid = world.facts[e], world.grid[e]
+    facts = world.facts[e]
     rho = conditions.floats[c, C_RHO]
     rule = conditions.ints[c, C_PLACEMENT]
     end_x, end_y = facts[END_X], facts[END_Y]
@@ -180,8 +180,6 @@ def place_coin(world, e, conditions, c, seed, section_columns, sections, langosc
         if x < 0 or rule == SECTION_START:
             x = _nth_bit(section_columns, hash_below(seed, SALT_SECTION, sections))
             y = np.int32(world.surface[e, x])
-    if x >= 0:
-        grid[y, x] = HIDDEN if conditions.ints[c, C_HIDE_COIN] else GOAL
     facts[COIN_X] = x
     facts[COIN_Y] = y
     facts[CORRELATED] = correlated

@@ -106,23 +106,20 @@ class Conditions(NamedTuple):
     seeds: np.ndarray  # int64 [S]: explicit level seeds of all distributions, one after the other
 
 
-def allocate(num_envs: int, trails: bool) -> World:
-    """Zeroed arrays for `num_envs` worlds (about 15 kB each, 18 kB with enemy trails, which only frames need)."""
-    n, zeros = num_envs, np.zeros
-    return World(
+def allocate(num_envs: int, trails: bool, zeros=np.zeros) -> World:
+    """Zeroed arrays for `num_envs` worlds (about 15 kB each, 18 kB with enemy trails, which only frames need), made by
+    `zeros(shape, dtype)`."""
+    n = num_envs
+    world = World(
         body=zeros((n, BODY_ROW), f32), clock=zeros((n, CLOCK_ROW), np.int32), facts=zeros((n, FACTS_ROW), np.int32),
         slots=zeros((n, SLOTS_ROW), np.int32), grid=zeros((n, SIZE, SIZE), np.uint8),
-        classes=np.full((n, SIZE, SIZE + 2 * MARGIN), WALL, np.uint8), terrain=zeros((n, 5, SIZE), np.uint8),
+        classes=zeros((n, SIZE, SIZE + 2 * MARGIN), np.uint8), terrain=zeros((n, 5, SIZE), np.uint8),
         surface=zeros((n, SIZE), np.uint8),
         look=zeros((n, NUM_LOOK), np.uint8), enemies=zeros((n, MAX_ENEMIES, 3), f32),
         enemy_themes=zeros((n, MAX_ENEMIES), np.uint8), statics=zeros((n, MAX_STATICS, 3), np.uint8),
-        crate_columns=zeros(n, np.uint64),
+        crate_columns=zeros((n,), np.uint64),
         trails=zeros((n, MAX_ENEMIES if trails else 1, TRAIL_LENGTH, 2), f32),
-        draws=zeros((n, PREDRAWN), np.uint32), twister=zeros((n, 624), np.uint32), level_stream=zeros((n, 624), np.uint32))
-
-
-def addresses(*groups: tuple[np.ndarray, ...]) -> np.ndarray:
-    """Where the arrays' data are (uint64), in order. Kernels take them from there: handing over the arrays themselves
-    costs about as much as stepping ten worlds."""
-    assert all(array.flags.c_contiguous for arrays in groups for array in arrays)
-    return np.array([array.ctypes.data for arrays in groups for array in arrays], np.uint64)
+        draws=zeros((n, PREDRAWN), np.uint32), twister=zeros((n, 624), np.uint32),
+        level_stream=zeros((n, 624), np.uint32))
+    world.classes[...] = WALL
+    return world

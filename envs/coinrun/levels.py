@@ -7,18 +7,17 @@ except where a harder context adds enemies, which draw as procgen's hard mode do
 
 import numpy as np
 
+from envs.coinrun.cells import classify, mark, mark_classes, paint
 from envs.coinrun.coins import place_coin
 from envs.coinrun.layout import (
-    AGENT_THEME, AGENT_THEMES, AIR_CONTROL, BACKGROUND, BACKGROUND_SHIFT, BACKGROUNDS, BARRIER, BARRIER_ROW, BEST_X,
+    ACTION_X, AGENT_THEME, AGENT_THEMES, AIR_CONTROL, BACKGROUND, BACKGROUND_SHIFT, BACKGROUNDS, BARRIER_ROW, BEST_X,
     BODY_COLUMNS, C_AIR_CONTROL, C_APPEARANCE, C_CONTEXT, C_EASY, C_GRAVITY, C_HORIZON, C_MAX_JUMP, C_MAX_SPEED,
-    ACTION_X, COIN, COIN_STEP, CONDITION, CRATE_CELL, CRATE_THEMES, C_MIXRATE, C_PERMEABLE, C_PLACEMENT, C_RESTYLE,
-    C_RHO, C_SUPERVISION, DANGER, DECOY, DECOY_CELL, DIFFICULTY, DRAWN, END_STEP, END_X, END_Y, ENEMY_THEMES, EVENTS,
-    FLAGS, FREE, GOAL, GRAVITY, GROUND, HORIZON, LANGOSCO, LAST_Y, LAVA, LAVA_DEPTH, LAVA_MID, LAVA_TOP, LOOK_AGENT,
-    LOOK_BACKGROUND, LOOK_CRATE, LOOK_ENEMY, LOOK_WALL, MARGIN, MAX_ENEMIES, MAX_JUMP, MAX_SPEED, MAX_STATICS, MIXRATE,
-    NUM_ENEMIES, NUM_LOOK, NUM_SECTIONS, NUM_STATICS, OPEN_ENDED, OVERFLOW, PERMEABLE, PLATFORM, SAW_CELL, SEED, SIZE,
-    SPACE, START_X, START_Y, TIME, TRAIN_AGENTS, TRAIN_BACKGROUNDS, TRAIN_CRATES, TRAIN_ENEMIES, TRAIN_WALLS, TWISTER,
-    WALL, WALL_MID, WALL_THEME,
-    WALL_THEMES, WALL_TOP, X, Y, ZERO, f32,
+    C_MIXRATE, C_PLACEMENT, C_RESTYLE, C_RHO, C_SUPERVISION, COIN_STEP, CONDITION, CRATE_THEMES, DANGER, DECOY,
+    DIFFICULTY, DRAWN, END_STEP, END_X, END_Y, ENEMY_THEMES, EVENTS, FLAGS, GRAVITY, GROUND, HORIZON, LANGOSCO, LAST_Y,
+    LAVA_DEPTH, LOOK_AGENT, LOOK_BACKGROUND, LOOK_CRATE, LOOK_ENEMY, LOOK_WALL, MAX_ENEMIES, MAX_JUMP, MAX_SPEED,
+    MAX_STATICS, MIXRATE, NUM_ENEMIES, NUM_LOOK, NUM_SECTIONS, NUM_STATICS, OPEN_ENDED, OVERFLOW, PLATFORM, SEED, SIZE,
+    START_X, START_Y, TIME, TRAIN_AGENTS, TRAIN_BACKGROUNDS, TRAIN_CRATES, TRAIN_ENEMIES, TRAIN_WALLS, TWISTER,
+    WALL_THEME, WALL_THEMES, X, Y, ZERO, f32,
 )
 from envs.coinrun.twister import hash_below, hash_unit, start_generator
 from envs.jit import jit
@@ -30,11 +29,6 @@ CONTEXT_SHARE = f32(0.5)  # of the levels are the hardest, and as many have walk
 SOLID = SIZE + 1  # ground height of a column that is wall all the way up
 SALT_HARDEST, SALT_WALKERS, SALT_DECOY, SALT_OPEN = 11, 12, 13, 14
 SALT_WALL, SALT_AGENT, SALT_BACKGROUND, SALT_CRATE, SALT_ENEMY = 100, 102, 104, 1000, 2000
-
-CLASS_OF_CELL = np.full(128, FREE, np.uint8)
-CLASS_OF_CELL[[WALL_MID, WALL_TOP, PERMEABLE]] = WALL
-CLASS_OF_CELL[[LAVA_MID, LAVA_TOP]] = LAVA
-CLASS_OF_CELL[GOAL] = COIN
 
 
 @jit
@@ -104,53 +98,6 @@ def _write_look(world, e):
     for i in range(facts[NUM_STATICS]):
         if world.statics[e, i, 2] > 0:
             look[LOOK_CRATE + world.statics[e, i, 2] - 1] = 1
-
-
-@jit
-def _paint(world, e):
-    """Turn the columns of `terrain` into the grid."""
-    grid, terrain = world.grid[e], world.terrain[e]
-    for y in range(SIZE):
-        for x in range(SIZE):
-            ground = terrain[GROUND, x]
-            cell = SPACE
-            if y < ground - 1 or y == SIZE - 1:
-                cell = WALL_MID
-            elif y == ground - 1 or (y > 0 and y == terrain[PLATFORM, x]):
-                cell = WALL_TOP
-            elif y < terrain[LAVA_DEPTH, x]:
-                cell = LAVA_MID
-            elif y > 0 and y == terrain[LAVA_DEPTH, x]:
-                cell = LAVA_TOP
-            grid[y, x] = cell
-    for x in range(SIZE):
-        for k in range(2):
-            y = terrain[BARRIER_ROW + k, x]
-            if y > 0 and grid[y, x] == SPACE:
-                grid[y, x] = BARRIER
-
-
-@jit
-def _open_wall(world, e, end_x, end_y, columns):
-    """Let the agent walk through the wall behind the end, which goes on looking like one."""
-    for x in range(end_x + 1, min(end_x + 1 + columns, SIZE)):
-        for y in range(end_y, SIZE - 1):
-            world.grid[e, y, x] = PERMEABLE
-
-
-@jit
-def _write_classes(world, e):
-    """The semantic class of every cell that does not move."""
-    grid, classes, facts = world.grid[e], world.classes[e], world.facts[e]
-    for y in range(SIZE):
-        for x in range(SIZE):
-            classes[y, MARGIN + x] = CLASS_OF_CELL[grid[y, x]]
-    for i in range(facts[NUM_STATICS]):
-        x, y = MARGIN + world.statics[e, i, 0], world.statics[e, i, 1]
-        if classes[y, x] != COIN:
-            classes[y, x] = SAW_CELL if world.statics[e, i, 2] == 0 else CRATE_CELL
-    if facts[DECOY] and classes[facts[END_Y], MARGIN + facts[END_X]] != COIN:
-        classes[facts[END_Y], MARGIN + facts[END_X]] = DECOY_CELL
 
 
 @jit
@@ -232,6 +179,16 @@ def _ground(world, e, p, x, y, width, difficulty, walkers, enemies, statics):
 @jit
 def generate_level(world, e, conditions, seed):
     """Build level `seed` in row e under the row's condition and put the agent at its start."""
+    plan_level(world, e, conditions, seed)
+    paint(world, e, 0, 1)
+    mark(world, e, conditions)
+    classify(world, e, 0, 1)
+    mark_classes(world, e)
+
+
+@jit
+def plan_level(world, e, conditions, seed):
+    """All of `generate_level` but the cells, which follow from the plan."""
     facts, draws, terrain, surface = world.facts[e], world.draws[e], world.terrain[e], world.surface[e]
     c = facts[CONDITION]
     easy = conditions.ints[c, C_EASY] != 0
@@ -314,8 +271,6 @@ def generate_level(world, e, conditions, seed):
     terrain[GROUND, x] = y
     terrain[BARRIER_ROW, x] = 0
     surface[x] = y
-    _paint(world, e)
-    _open_wall(world, e, x, y, conditions.ints[c, C_PERMEABLE])
 
     facts[SEED] = seed
     facts[END_X] = x
@@ -338,7 +293,6 @@ def generate_level(world, e, conditions, seed):
     if conditions.ints[c, C_RESTYLE]:
         _restyle(world, e, seed, conditions.floats[c, C_APPEARANCE])
     _write_look(world, e)
-    _write_classes(world, e)
 
 
 @jit

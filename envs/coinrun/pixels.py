@@ -4,6 +4,9 @@ procgen draws with Qt 5.9's raster engine without antialiasing, so what matters 
 (`blit`). A frame is drawn in procgen's order, but of the background only what no opaque tile covers. Tiles are 25 times
 as large as on the screen, exactly: the pixels that one drawing samples lie side by side and are copied.
 
+A frame's lines do not depend on each other: `draw_lines` draws some of them from the tables that `measure` fills.
+Both can be shared out: of a table, lane k of K fills the rows k, k + K, ...
+
 `render` is the fast way for agents, `render_large` the pretty one for people.
 """
 
@@ -55,10 +58,9 @@ TRAIL_WIDTH, TRAIL_HEIGHT, TRAIL_OPACITY = _trail_tables()
 TRAIL_DROP, TRAIL_RISE = 0.25, f32(0.01)  # below the enemy's centre at first; rising every step
 
 
-class _Scratch(NamedTuple):
+class Scratch(NamedTuple):
     """What the drawing of one frame needs besides the world."""
 
-    centre_y: np.ndarray  # float32 [1]: the agent's height for which `rows` was filled
     columns: np.ndarray  # int32 [17, 4]: tile tables
     rows: np.ndarray
     tiles: np.ndarray  # int32 [17, 17]: column, row -> as `Images.tile_of_cell`
@@ -81,12 +83,13 @@ def _measure_tile(table, i, edge, row_size, place_size, flat):
 
 
 @jit(forceinline=True)
-def _look_up_tiles(world, e, images, first_x, first_y, across, down, scratch):
+def _look_up_tiles(world, e, images, first_x, first_y, across, down, scratch, lane, lanes):
     """Tiles of the cells in view; outside the level there are walls."""
     grid, facts, tiles = world.grid[e], world.facts[e], scratch.tiles
     tile_of_cell = images.tile_of_cell[u64(facts[WALL_THEME])]
     wall = tile_of_cell[u64(WALL_MID)]
-    for j in range(down):
+    decoy = facts[DECOY] and (facts[COIN_X] != facts[END_X] or facts[COIN_Y] != facts[END_Y])
+    for j in range(lane, down, lanes):
         y = first_y + j
         if y < 0 or y >= SIZE:
             for i in range(across):
@@ -96,14 +99,12 @@ def _look_up_tiles(world, e, images, first_x, first_y, across, down, scratch):
         for i in range(across):
             x = first_x + i
             tiles[u64(i), u64(j)] = tile_of_cell[u64(row[u64(x)])] if 0 <= x < SIZE else wall
-    if facts[DECOY] and (facts[COIN_X] != facts[END_X] or facts[COIN_Y] != facts[END_Y]):
-        i, j = facts[END_X] - first_x, facts[END_Y] - first_y
-        if 0 <= i < across and 0 <= j < down:
-            tiles[u64(i), u64(j)] = tile_of_cell[u64(S.DECOY)]
+        if decoy and y == facts[END_Y] and 0 <= facts[END_X] - first_x < across:
+            tiles[u64(facts[END_X] - first_x), u64(j)] = tile_of_cell[u64(S.DECOY)]
 
 
 @jit(forceinline=True)
-def _measure_sky(world, e, images, left, top, scratch):
+def _measure_sky(world, e, images, left, top, scratch, lane, lanes):
     """Where the background's pixels are for every column and row of the frame."""
     columns, rows = scratch.sky_columns, scratch.sky_rows
     number = u64(S.FIRST_BACKGROUND + world.facts[e, BACKGROUND])
@@ -117,9 +118,9 @@ def _measure_sky(world, e, images, left, top, scratch):
     first_x, first_y = max(rounded(edge), i32(0)), max(rounded(f64(top)), i32(0))
     start_x = first_sample(first_x, edge, step_x) - step_x * first_x
     start_y = first_sample(first_y, f64(top), step_y) - step_y * first_y
-    for i in range(RESOLUTION):  # beyond its edges, where walls hide it, the image is continued
+    for i in range(lane, RESOLUTION, lanes):  # beyond its edges, where walls hide it, the image is continued
         columns[u64(i)] = S.SKY_PIXEL * min(max((start_x + step_x * i32(i)) >> 16, i32(0)), width - 1)
-    for i in range(RESOLUTION):
+    for i in range(lane, RESOLUTION, lanes):
         rows[u64(i)] = S.SKY_PIXEL * width * min(max((start_y + step_y * i32(i)) >> 16, i32(0)), height - 1)
 
 
@@ -144,7 +145,7 @@ def _find_gaps(across, j, scratch):
 
 
 @jit(forceinline=True)
-def _draw_sky(world, e, images, across, down, scratch, frame, at):
+def _draw_sky(world, e, images, across, down, scratch, frame, at, low, high):
     """The background between opaque tiles, line by line from the top."""
     rows, sky_rows, gaps = scratch.rows, scratch.sky_rows, scratch.gaps
     offset = u64(images.offset[u64(S.FIRST_BACKGROUND + world.facts[e, BACKGROUND])])
@@ -155,6 +156,9 @@ def _draw_sky(world, e, images, across, down, scratch, frame, at):
         if last <= first:
             continue
         drawn = last
+        first, last = max(first, low), min(last, high)
+        if last <= first:
+            continue
         found = _find_gaps(across, j, scratch)
         if found == 0:
             continue
@@ -169,7 +173,7 @@ def _draw_sky(world, e, images, across, down, scratch, frame, at):
 
 
 @jit(forceinline=True)
-def _draw_tiles(images, across, down, scratch, frame, at):
+def _draw_tiles(images, across, down, scratch, frame, at, low, high):
     """Tiles in procgen's order: columns from left to right, each from the bottom. Neighbours overlap by a pixel now
     and then."""
     tiles, columns, rows, stored = scratch.tiles, scratch.columns, scratch.rows, images.tiles
@@ -181,14 +185,18 @@ def _draw_tiles(images, across, down, scratch, frame, at):
         for m in range(down):
             j = u64(m)
             tile, height = tiles[i, j], rows[j, COUNT]
-            if tile == S.NO_TILE or height == 0:
+            skipped = 0
+            if low > 0 or high < RESOLUTION:
+                skipped = max(low - rows[j, START], 0)
+                height = min(high - rows[j, START], height) - skipped
+            if tile == S.NO_TILE or height <= 0:
                 continue
-            to = at + u64(LINE * rows[j, START] + PIXEL * columns[i, START])
+            to = at + u64(LINE * (rows[j, START] + skipped) + PIXEL * columns[i, START])
             if tile < 0:
-                _draw_clear_tile(images, S.NO_TILE - 1 - tile, columns[i, SOURCE], rows[j, SOURCE], width, height,
-                                 frame, to)
+                _draw_clear_tile(images, S.NO_TILE - 1 - tile, columns[i, SOURCE],
+                                 rows[j, SOURCE] + S.TILE_PERIOD * skipped, width, height, frame, to)
                 continue
-            source = u64(tile + rows[j, PLACE] + columns[i, PLACE])
+            source = u64(tile + rows[j, PLACE] + columns[i, PLACE] + TILE_ROW * skipped)
             if width == 5 and height == 5:  # most of them: a loop of constant length, which the compiler unrolls
                 for r in range(5):
                     copy_bytes(frame, to + u64(LINE * r), stored, source + u64(TILE_ROW * r), 15)
@@ -216,17 +224,17 @@ def _draw_clear_tile(images, number, source_x, source_y, width, height, frame, t
 
 
 @jit(forceinline=True)
-def _blit_entity(images, number, x, y, half_width, half_height, x_offset, y_offset, opacity, frame, at):
+def _blit_entity(images, number, x, y, half_width, half_height, x_offset, y_offset, opacity, frame, at, low, high):
     """An entity centred at (x, y): its rectangle in float32 as `get_object_rect` computes it."""
     left = f32(f32(f32(x - half_width) * UNIT) - x_offset)
     top = f32(f32(f32(VIEW - f32(y + half_height)) * UNIT) + y_offset)
     width = f32(f32(TWO * half_width) * UNIT)
     height = f32(f32(TWO * half_height) * UNIT)
-    blit(images, number, f64(left), f64(top), f64(width), f64(height), opacity, frame, at)
+    blit(images, number, f64(left), f64(top), f64(width), f64(height), opacity, frame, at, low, high)
 
 
 @jit(forceinline=True)
-def _draw_statics(world, e, images, x_offset, y_offset, frame, at):
+def _draw_statics(world, e, images, x_offset, y_offset, frame, at, low, high):
     saw = i32(S.SAW_TURNED_IMAGE if world.clock[e, TIME] % 2 == 1 else S.SAW_IMAGE)
     for i in range(world.facts[e, NUM_STATICS]):
         x = f32(f32(world.statics[e, i, 0]) + HALF)
@@ -235,11 +243,11 @@ def _draw_statics(world, e, images, x_offset, y_offset, frame, at):
             continue
         kind = i32(world.statics[e, i, 2])
         number = saw if kind == 0 else i32(S.CRATE_IMAGE + kind - 1)
-        _blit_entity(images, number, x, y, HALF, HALF, x_offset, y_offset, 256, frame, at)
+        _blit_entity(images, number, x, y, HALF, HALF, x_offset, y_offset, 256, frame, at, low, high)
 
 
 @jit(forceinline=True)
-def _draw_trails(world, e, images, x_offset, y_offset, frame, at):
+def _draw_trails(world, e, images, x_offset, y_offset, frame, at, low, high):
     """Puffs of the last nine steps behind every enemy, oldest first."""
     enemies, time = world.facts[e, NUM_ENEMIES], world.clock[e, TIME]
     if enemies == 0:
@@ -254,7 +262,7 @@ def _draw_trails(world, e, images, x_offset, y_offset, frame, at):
             for _ in range(age):
                 y = f32(y + TRAIL_RISE)
             _blit_entity(images, i32(S.TRAIL_IMAGE), x, y, TRAIL_WIDTH[age], TRAIL_HEIGHT[age], x_offset, y_offset,
-                         TRAIL_OPACITY[age], frame, at)
+                         TRAIL_OPACITY[age], frame, at, low, high)
 
 
 @jit
@@ -281,50 +289,62 @@ def enemy_image(world, e, i):
 
 
 @jit(forceinline=True)
-def _draw_moving(world, e, images, x_offset, y_offset, frame, at):
+def _draw_moving(world, e, images, x_offset, y_offset, frame, at, low, high):
     """The agent, then the enemies in front of it."""
     body = world.body[e]
     left = f32(f32(f32(body[X] - RADIUS_X) * UNIT) - x_offset)
     top = f32(f32(f32(VIEW - f32(body[Y] + RADIUS_Y)) * UNIT) + y_offset)
     width, height = f64(f32(f32(TWO * RADIUS_X) * UNIT)), f64(f32(f32(TWO * RADIUS_Y) * UNIT))
     if images.flat[0]:
-        blit(images, player_image(world, e), f64(left), f64(top), width, height, 256, frame, at)
+        blit(images, player_image(world, e), f64(left), f64(top), width, height, 256, frame, at, low, high)
     else:
         blit(images, player_image(world, e), f64(left), f64(top) + height * PLAYER_TOP, width,
-              height * PLAYER_HEIGHT, 256, frame, at)
+              height * PLAYER_HEIGHT, 256, frame, at, low, high)
     for i in range(world.facts[e, NUM_ENEMIES]):
         x, y = world.enemies[e, i, 0], world.enemies[e, i, 1]
         if abs(x - body[X]) <= MARGIN and abs(y - body[Y]) <= MARGIN:
-            _blit_entity(images, enemy_image(world, e, i), x, y, HALF, HALF, x_offset, y_offset, 256, frame, at)
+            _blit_entity(images, enemy_image(world, e, i), x, y, HALF, HALF, x_offset, y_offset, 256, frame, at, low,
+                         high)
 
 
 @jit(forceinline=True)
-def _draw_world(world, e, images, scratch, frame, at):
-    """Draw world e into the bytes of `frame` from `at` on."""
+def _view(world, e):
+    """The part of the level that is drawn: its offset on the screen, first cell, and numbers of cells across and down."""
     centre_x, centre_y = world.body[e, X], world.body[e, Y]
     half = f32(VIEW / TWO)
-    x_offset, y_offset = f32(UNIT * f32(centre_x - half)), f32(UNIT * f32(centre_y - half))
     first_x, first_y = i32(f32(centre_x - MARGIN)), i32(f32(centre_y - MARGIN))
     across = i32(f32(centre_x + MARGIN)) - first_x + 1
     down = i32(f32(centre_y + MARGIN)) - first_y + 1
+    return f32(UNIT * f32(centre_x - half)), f32(UNIT * f32(centre_y - half)), first_x, first_y, across, down
+
+
+@jit(forceinline=True)
+def measure(world, e, images, scratch, rows_too, lane, lanes):
+    """Fill the tables for world e's frame, `scratch.rows` only where it is asked for."""
+    x_offset, y_offset, first_x, first_y, across, down = _view(world, e)
     flat = images.flat[0]
-    for i in range(across):
+    for i in range(lane, across, lanes):
         left = f32(f32(f32(f32(first_x + i) - OVERLAP) * UNIT) - x_offset)
         _measure_tile(scratch.columns, u64(i), f64(left), TILE_BLOCK, PIXEL, flat)
-    if scratch.centre_y[0] != centre_y:  # many agents stand equally high
-        scratch.centre_y[0] = centre_y
-        for j in range(down):
+    if rows_too:
+        for j in range(lane, down, lanes):
             top = f32(f32(f32(f32(VIEW - f32(first_y + j + 1)) - OVERLAP) * UNIT) + y_offset)
             _measure_tile(scratch.rows, u64(j), f64(top), S.TILE_PERIOD * TILE_BLOCK, TILE_ROW, flat)
-    _look_up_tiles(world, e, images, first_x, first_y, across, down, scratch)
+    _look_up_tiles(world, e, images, first_x, first_y, across, down, scratch, lane, lanes)
     left = f32(f32(ZERO * UNIT) - x_offset)
     top = f32(f32(f32(VIEW - f32(SIZE)) * UNIT) + y_offset)
-    _measure_sky(world, e, images, left, top, scratch)
-    _draw_sky(world, e, images, across, down, scratch, frame, at)
-    _draw_tiles(images, across, down, scratch, frame, at)
-    _draw_statics(world, e, images, x_offset, y_offset, frame, at)
-    _draw_trails(world, e, images, x_offset, y_offset, frame, at)
-    _draw_moving(world, e, images, x_offset, y_offset, frame, at)
+    _measure_sky(world, e, images, left, top, scratch, lane, lanes)
+
+
+@jit(forceinline=True)
+def draw_lines(world, e, images, scratch, frame, at, low, high):
+    """Draw lines low..high-1 of world e's frame, whose tables are filled, into the bytes of `frame` from `at` on."""
+    x_offset, y_offset, _, _, across, down = _view(world, e)
+    _draw_sky(world, e, images, across, down, scratch, frame, at, low, high)
+    _draw_tiles(images, across, down, scratch, frame, at, low, high)
+    _draw_statics(world, e, images, x_offset, y_offset, frame, at, low, high)
+    _draw_trails(world, e, images, x_offset, y_offset, frame, at, low, high)
+    _draw_moving(world, e, images, x_offset, y_offset, frame, at, low, high)
 
 
 @jit(forceinline=True)
@@ -345,15 +365,18 @@ def render(table, num_worlds, images, frames, channels_first, rows, first, last)
     must be in memory (`Sprites.require`).
     """
     world = world_at(table, np.int64(num_worlds), MAX_ENEMIES)
-    scratch = _Scratch(
-        np.full(1, np.nan, np.float32), np.zeros((MAX_CELLS, 4), np.int32), np.zeros((MAX_CELLS, 4), np.int32),
+    scratch = Scratch(
+        np.zeros((MAX_CELLS, 4), np.int32), np.zeros((MAX_CELLS, 4), np.int32),
         np.empty((MAX_CELLS, MAX_CELLS), np.int32), np.empty(RESOLUTION, np.uint32), np.empty(RESOLUTION, np.uint32),
         np.empty(2 * MAX_CELLS, np.int32))
     single = np.empty(FRAME + 1, np.uint8)
+    height = f32(np.nan)
     for k in range(first, last):
         e = u64(rows[k])
+        measure(world, e, images, scratch, height != world.body[e, Y], 0, 1)
+        height = world.body[e, Y]  # many agents stand equally high
         if channels_first:
-            _draw_world(world, e, images, scratch, single, u64(0))
+            draw_lines(world, e, images, scratch, single, u64(0), 0, RESOLUTION)
             _split_channels(single, frames, e * u64(FRAME))
         else:
-            _draw_world(world, e, images, scratch, frames, e * u64(FRAME))
+            draw_lines(world, e, images, scratch, frames, e * u64(FRAME), 0, RESOLUTION)

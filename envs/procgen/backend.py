@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from envs.coinrun.engine import CoinRun, begin_episodes, write_log
+from envs.coinrun.engine import CoinRun, begin_episodes
+from envs.coinrun.episode import write_log
 from envs.coinrun.layout import (
     AIR_CONTROL, COIN_STEP, COIN_X, CONDITION, DIED, END_STEP, END_X, ENEMY, EPISODES, EVENTS, GOAL, HORIZON, LAVA_MID,
     LAVA_TOP, MAX_SPEED, MIXRATE, RETURN, SAW, SEED, SPACE, TIME, TIMED_OUT, TOUCHED_COIN, TOUCHED_END, X, Y, allocate,
@@ -79,18 +80,18 @@ class ProcgenCoinRun(CoinRun):
         if seed is not None or not self._untouched:
             self._binary.step(np.full(self.num_envs, RESET))
         self._untouched = False
-        self._begin(self._all_rows)
-        return self._observation(self._all_rows)
+        self._begin(self.rows)
+        return self._observation(self.rows)
 
     def step(self, actions: np.ndarray, rows: np.ndarray | None = None) -> Step:
-        rows = self._all_rows if rows is None else self._checked_rows(rows)
+        rows = self.rows if rows is None else self._checked_rows(rows)
         actions = self._checked(actions)
         b = self._buffers
         b.reward[rows] = 0
         b.terminated[rows] = b.truncated[rows] = False
         moving = rows
         for _ in range(self.action_repeat):
-            self._move(actions, moving)
+            self._advance(actions, moving)
             moving = moving[~(b.terminated | b.truncated)[moving]]
             if not len(moving):
                 break
@@ -99,10 +100,10 @@ class ProcgenCoinRun(CoinRun):
             self._begin(ended)
         return Step(self._observation(rows), b.reward, b.terminated, b.truncated)
 
-    def _move(self, actions: np.ndarray, rows: np.ndarray) -> None:
+    def _advance(self, actions: np.ndarray, rows: np.ndarray) -> None:
         """One game step of these worlds; logs what ends, but leaves procgen's own next level in place."""
         self._bring_back(rows.tolist())
-        self._leave_out(np.setdiff1d(self._all_rows, rows).tolist())
+        self._leave_out(np.setdiff1d(self.rows, rows).tolist())
         watched = [e for e in rows[self._is_close(rows)].tolist() if self._keep_state(e)]
         moves = np.full(self.num_envs, STAND_STILL)
         moves[rows] = actions[rows]

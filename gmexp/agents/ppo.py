@@ -183,6 +183,8 @@ class PPO:
         self._stored = observation._make(storage(part.dtype, *part.shape[1:]) for part in observation)
         self._action, self._logp = storage(torch.int64), storage(torch.float32)
         self._reward, self._done = storage(torch.float32), storage(torch.bool)
+        # of the episodes that end: whether the coin was touched, return, length
+        self._success, self._return, self._length = storage(torch.bool), storage(torch.float32), storage(torch.int32)
         self._value = torch.zeros(steps + 1, envs, device=self.device)
         self._observation = observation
         self._normalizer = None
@@ -196,19 +198,18 @@ class PPO:
     def iterate(self) -> Progress:
         """One rollout and its updates."""
         with self.network.fixed():
-            logs = self._collect()
+            self._collect()
         entropy, value_loss, explained = self._update()
         self.steps += self._reward.numel() * self.env.action_repeat
-        count = sum(len(r) for _, r, _ in logs)
-        if not count:
+        if not (count := int(self._done.sum())):
             return Progress(0, None, None, None, entropy, value_loss, explained)
-        success, returns, lengths = (np.concatenate(part).mean() for part in zip(*logs, strict=True))
-        return Progress(count, float(success), float(returns), float(lengths), entropy, value_loss, explained)
+        success, returns, lengths = (float(part[self._done].numpy(force=True).mean())
+                                     for part in (self._success, self._return, self._length))
+        return Progress(count, success, returns, lengths, entropy, value_loss, explained)
 
     @torch.no_grad()
-    def _collect(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Fill the storage with one rollout -> (coin touched, return, length) of the episodes that ended."""
-        logs = []
+    def _collect(self) -> None:
+        """Fill the storage with one rollout."""
         for t in range(self.config.rollout):
             for stored, part in zip(self._stored, self._observation, strict=True):
                 stored[t] = part
@@ -216,18 +217,19 @@ class PPO:
             choice = self._choose(logits)
             self._action[t] = choice
             self._logp[t] = torch.log_softmax(logits, 1).gather(1, choice[:, None]).squeeze(1)
-            step = self.env.step(self._actions[choice].numpy(force=True))
+            actions = self._actions[choice]
+            step = self.env.step(actions.numpy(force=True) if self.env.device == "cpu" else actions)
             self._observation = seen(step.observation, self.device)
             self._reward[t] = torch.as_tensor(step.reward, device=self.device)
             ended = step.terminated | step.truncated
             self._done[t] = torch.as_tensor(ended, device=self.device)
+            log = self.env.log  # of earlier episodes where none has ended; nothing waits for a device to tell
+            self._return[t] = torch.as_tensor(log.episode_return, device=self.device)
+            self._length[t] = torch.as_tensor(log.length, device=self.device)
+            self._success[t] = torch.as_tensor(log.coin_step, device=self.device) <= self._length[t]
             if self._normalizer:
                 self._reward[t] = self._normalizer(self._reward[t], self._done[t])
-            if ended.any():
-                log = self.env.log
-                logs.append((log.coin_step[ended] <= log.length[ended], log.episode_return[ended], log.length[ended]))
         self._value[-1] = self._predict(self._observation)[1]
-        return logs
 
     def _predict(self, observation: Observation | Frames, rows: Int[Tensor, " batch"] | None = None,
                  ) -> tuple[Float[Tensor, "batch actions"], Float[Tensor, " batch"]]:
@@ -334,12 +336,14 @@ class Policy:
         self._actions = torch.tensor(ACTION_SETS[actions], dtype=torch.int32, device=self._device)
 
     @torch.no_grad()
-    def act(self, observation: SemanticObservation | np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """int32 [len(rows)] procgen actions for these rows of the observation."""
-        shown = seen(observation, self._device)
-        logits, _ = self.network(shown, torch.from_numpy(rows).to(self._device))
+    def act(self, observation: SemanticObservation | np.ndarray | Tensor,
+            rows: np.ndarray | Tensor) -> np.ndarray | Tensor:
+        """int32 [len(rows)] procgen actions for these rows of the observation, a tensor where `rows` is one."""
+        shown, chosen = seen(observation, self._device), torch.as_tensor(rows, device=self._device)
+        logits, _ = self.network(shown, chosen)
         if not self.greedy:
             slots = max(self._slots, len(shown[0]))
             noise = torch.rand(slots, logits.shape[1], generator=self._generator, device=self._device)
-            logits = logits + gumbel(noise[torch.from_numpy(rows).to(self._device)])
-        return self._actions[logits.argmax(1)].numpy(force=True)
+            logits = logits + gumbel(noise[chosen])
+        actions = self._actions[logits.argmax(1)]
+        return actions if torch.is_tensor(rows) else actions.numpy(force=True)

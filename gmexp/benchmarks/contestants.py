@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import envs
-from envs import FrameStyle
+from envs import DeviceUnavailable, FrameStyle
 from envs.coinrun.layout import BACKGROUNDS, NUM_ACTIONS
 from envs.coinrun.sprites import load_sprites
 from envs.procgen.binary import package_folder
@@ -137,10 +137,31 @@ def _native(observation: str) -> Callable[[int, Settings], Runner]:
     return start
 
 
+def _cuda(observation: str) -> Callable[[int, Settings], Runner]:
+    def start(num_envs: int, settings: Settings) -> Runner:
+        try:
+            env = envs.make_vec("coinrun", num_envs, mode=settings.mode, seed=settings.seed, observation=observation,
+                                device="cuda")
+        except DeviceUnavailable as error:
+            raise Unavailable(f"not measured: {error}") from error
+        env.reset()
+
+        def step(actions: np.ndarray) -> Any:
+            found = env.step(actions)
+            env.synchronize()
+            return found
+
+        return Runner(step, env.close)
+
+    return start
+
+
 CONTESTANTS = {
     "procgen": Contestant("procgen", ("procgen-mirror", "procgen", "procgen-gym"), _procgen),
     "sb3": Contestant("SB3 over procgen", ("stable-baselines3",), _sb3),
     "envpool": Contestant("EnvPool", ("envpool",), _envpool),
     "pixels": Contestant("gmexp, pixels", ("gmexp",), _native("pixels")),
     "semantic": Contestant("gmexp, semantic", ("gmexp",), _native("semantic")),
+    "cuda_pixels": Contestant("on CUDA, pixels", ("gmexp",), _cuda("pixels")),
+    "cuda_semantic": Contestant("on CUDA, semantic", ("gmexp",), _cuda("semantic")),
 }

@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from envs.vec import VecEnv
+from gmexp.agents.ppo import PPOConfig
 from gmexp.progress import Bar
 from gmexp.quiet import imported
 
@@ -48,13 +50,11 @@ class Contestant(NamedTuple):
     start: Callable[[Settings], Callable[[], int]]
 
 
-def _config(settings: Settings):
-    from gmexp.agents.ppo import PPOConfig
+def _config(settings: Settings) -> PPOConfig:
+    from gmexp.config import load
 
-    return PPOConfig(name="ppo", num_envs=settings.num_envs, rollout=settings.rollout, epochs=settings.epochs,
-                     minibatches=settings.minibatches, width=settings.width, hidden=settings.hidden, actions="jumps",
-                     action_repeat=1, learning_rate=5e-4, anneal=False, gamma=0.999, gae_lambda=0.95, clip=0.2,
-                     entropy=0.01, value_coefficient=0.5, max_gradient=0.5, reward_scale=0.1)
+    shape = {f.name: getattr(settings, f.name) for f in dataclasses.fields(Settings) if f.name != "seed"}
+    return dataclasses.replace(load("train", []).agent, action_repeat=1, anneal=False, **shape)
 
 
 def _env(settings: Settings):
@@ -63,28 +63,17 @@ def _env(settings: Settings):
     return envs.make_vec("coinrun", settings.num_envs, mode="easy", seed=settings.seed)
 
 
-def _iterations(agent: Any) -> Callable[[], int]:
-    def iterate() -> int:
-        before = agent.steps
-        agent.iterate()
-        return agent.steps - before
-
-    return iterate
-
-
-def _ppo(settings: Settings) -> Callable[[], int]:
+def ppo(config: PPOConfig, env: VecEnv, total_steps: int, seed: int) -> Any:
     from gmexp.agents.ppo import PPO
 
-    return _iterations(PPO(_config(settings), _env(settings), 10**12, settings.seed))
+    return PPO(config, env, total_steps, seed)
 
 
-def _plain(settings: Settings) -> Callable[[], int]:
+def plain(config: PPOConfig, env: VecEnv, total_steps: int, seed: int) -> Any:
     """Our loop, but with the first layer as a product with one-hot vectors."""
-    from gmexp.agents.ppo import PPO
-
-    agent = PPO(_config(settings), _env(settings), 10**12, settings.seed)
+    agent = ppo(config, env, total_steps, seed)
     agent.network.cells.__class__ = _dense_layer()
-    return _iterations(agent)
+    return agent
 
 
 def _dense_layer() -> type:
@@ -98,19 +87,33 @@ def _dense_layer() -> type:
     return DenseCells
 
 
-def _sb3(settings: Settings) -> Callable[[], int]:
+def sb3_sparse(config: PPOConfig, env: VecEnv, total_steps: int, seed: int) -> Any:
+    return imported("gmexp.agents.sb3").SB3PPO(config, env, total_steps, seed)
+
+
+def sb3(config: PPOConfig, env: VecEnv, total_steps: int, seed: int) -> Any:
     """stable-baselines3's PPO, with the first layer as a product with one-hot vectors."""
-    agent = _sb3_agent(settings)
+    agent = sb3_sparse(config, env, total_steps, seed)
     agent.model.policy.features_extractor.network.cells.__class__ = _dense_layer()
-    return _iterations(agent)
+    return agent
 
 
-def _sb3_agent(settings: Settings):
-    return imported("gmexp.agents.sb3").SB3PPO(_config(settings), _env(settings), 10**12, settings.seed)
+AGENTS: dict[str, Callable[..., Any]] = {"ppo": ppo, "plain": plain, "sb3": sb3, "sb3_sparse": sb3_sparse}
 
 
-def _sb3_sparse(settings: Settings) -> Callable[[], int]:
-    return _iterations(_sb3_agent(settings))
+def _iterating(name: str) -> Callable[[Settings], Callable[[], int]]:
+    """What starts the agent `name`."""
+    def start(settings: Settings) -> Callable[[], int]:
+        agent = AGENTS[name](_config(settings), _env(settings), 10**12, settings.seed)
+
+        def iterate() -> int:
+            before = agent.steps
+            agent.iterate()
+            return agent.steps - before
+
+        return iterate
+
+    return start
 
 
 def _sb3_procgen(settings: Settings) -> Callable[[], int]:
@@ -132,10 +135,10 @@ def _sb3_procgen(settings: Settings) -> Callable[[], int]:
 
 
 CONTESTANTS = {
-    "ppo": Contestant("gmexp PPO", _ppo),
-    "plain": Contestant("plain torch loop", _plain),
-    "sb3": Contestant("SB3 PPO, same network", _sb3),
-    "sb3_sparse": Contestant("SB3 PPO, our first layer", _sb3_sparse),
+    "ppo": Contestant("gmexp PPO", _iterating("ppo")),
+    "plain": Contestant("plain torch loop", _iterating("plain")),
+    "sb3": Contestant("SB3 PPO, same network", _iterating("sb3")),
+    "sb3_sparse": Contestant("SB3 PPO, our first layer", _iterating("sb3_sparse")),
     "sb3_procgen": Contestant("SB3 PPO over procgen, CNN", _sb3_procgen),
 }
 

@@ -21,7 +21,7 @@ from gmexp.keyvalue import Command, Option, text
 
 __all__ = ["DRAWS", "calculator", "embedded", "page", "page_data"]
 
-DRAWS = 1000  # at most: the page stays below a megabyte and answers in a tenth of a second
+DRAWS = 1000  # at most: the page stays near a megabyte and answers in a tenth of a second
 TABLES = ("shift_types", "parameters", "spec_maps", "diversity_map", "capability_levels", "alignment_methods", "harm",
           "uncertainties")
 CALCULATOR = Command(
@@ -83,21 +83,23 @@ def page_data(calibration: Any) -> dict[str, Any]:
 
     thin = calibration.thinned(DRAWS)
     post = thin.posterior
-    n, shifts = len(post.rho), len(post.shifts)
-    levels = {}
-    for kind in range(5):
-        chosen, notes = post.locate(kind, float(kind > 0))
-        levels[kind] = {"chosen": chosen, "notes": notes}
+    n, located = len(post.rho), {kind: post.locate(kind, float(kind > 0)) for kind in range(5)}
+    kept = sorted({level for chosen, _ in located.values() for level, _ in chosen})  # levels that the page can ask for
+    place = {level: order for order, level in enumerate(kept)}
+    levels = {kind: {"chosen": [(place[level], weight) for level, weight in chosen], "notes": notes}
+              for kind, (chosen, notes) in located.items()}
+    here = [order for order, (_, level, _) in enumerate(post.cells) if level in place]
+    cells = [(stage, place[level], condition) for stage, level, condition in (post.cells[order] for order in here)]
     arrays = {name: array for name, array in post.draws.items() if name != "phi"}
-    arrays["harm"] = harm_draws(thin, None, 1, n)[0]
-    arrays["new_cell"] = np.stack([[post.new_cell(stage, s) for s in range(shifts)] for stage in range(2)])
+    arrays |= {"alpha": post.alpha[:, :, kept], "u": post.u[:, here], "harm": harm_draws(thin, None, 1, n)[0],
+               "new_cell": np.stack([[post.new_cell(stage, level) for level in kept] for stage in range(2)])}
     provenance = calibration.provenance
     return {
         "tables": {name: [dict(row) for row in table(name)] for name in TABLES},
         "calibration": {
-            "draws": n, "draws_of_all": len(calibration.posterior.rho), "shifts": shifts, "levels": levels,
+            "draws": n, "draws_of_all": len(calibration.posterior.rho), "shifts": len(kept), "levels": levels,
             "names": post.covariates.names, "centre": post.covariates.centre,
-            "reference_method": post.covariates.reference_method, "x": post.x.tolist(), "cells": post.cells,
+            "reference_method": post.covariates.reference_method, "x": post.x.tolist(), "cells": cells,
             "capability_position": CAPABILITY_POSITION, "diversity_scale": DIVERSITY_SCALE,
             "nodes": NODES.tolist(), "weights": WEIGHTS.tolist(), "marginal": MARGINAL,
             "harm": {"a": calibration.harm["a"], "b": calibration.harm["b"]}, "warnings": calibration.warnings,

@@ -75,7 +75,7 @@ def measure(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable[
     """Play a checkpoint in every arm -> attribution.parquet in the run's folder."""
     planned = arm_cells(checkpoint.env.distribution(), plan, checkpoint.meta.train_seed)
     actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
-    env = make_env([cell for _, cell in planned], plan, checkpoint.agent)
+    env = make_env([cell for _, cell in planned], plan, checkpoint.agent, device=checkpoint.device)
     columns = play_arms(actor, env, planned, plan, checkpoint.meta.run_id, levels_folder(checkpoint.path), on_progress)
     env.close()
     origin = artefacts.provenance(None, identity(checkpoint, plan, "attribution"),

@@ -39,7 +39,7 @@ def factor_cells(training: LevelDistribution, plan: EvaluationPlan, train_seed: 
 def measure(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable[[int], None]) -> Path:
     """Play a checkpoint with every factor shifted alone -> factors.parquet in the run's folder."""
     planned = factor_cells(checkpoint.env.distribution(), plan, checkpoint.meta.train_seed)
-    env = make_env(planned, plan, checkpoint.agent)
+    env = make_env(planned, plan, checkpoint.agent, device=checkpoint.device)
     actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
     columns = play_cells(actor, env, planned, plan, checkpoint.meta, levels_folder(checkpoint.path), on_progress)
     env.close()

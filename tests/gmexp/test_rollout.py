@@ -132,7 +132,7 @@ class Witness:
     """Passes everything on to a real environment and keeps its own books of every slot's episodes."""
 
     def __init__(self, env: VecEnv) -> None:
-        self._env, self.num_envs = env, env.num_envs
+        self._env, self.num_envs, self.rows = env, env.num_envs, env.rows
         self._length, self._return = np.zeros(env.num_envs, int), np.zeros(env.num_envs)
         self.episodes: list[list[tuple]] = [[] for _ in range(env.num_envs)]
 

@@ -114,6 +114,21 @@ def test_a_study_leaves_every_artefact(whole):
     assert [row["shift"] for row in shifts] == [1, 2, 3, 4]
 
 
+def test_a_run_trained_again_has_the_same_counts(whole, tmp_path, capsys):
+    run = whole.runs()[1].run_id
+    assert main(["verify", "run", f"study={whole.root}", f"run={run}"]) == 0
+    assert f"{run}: 7 rows of counts, all the same" in capsys.readouterr().out
+    copy = Study(tmp_path / "copy")
+    rows = artefacts.read_records(whole.counts, OutcomeCounts)
+    changed = next(row for row in rows if row.run_id == run and row.n_timeout)
+    rows[rows.index(changed)] = dataclasses.replace(changed, n_timeout=changed.n_timeout - 1, n_death=changed.n_death + 1)
+    artefacts.write_table(copy.counts, rows, OutcomeCounts)
+    artefacts.write_json(copy.index, artefacts.read_json(whole.index))
+    assert main(["verify", "run", f"study={copy.root}", f"run={run}"]) == 1
+    assert "7 now; different: shift" in capsys.readouterr().out
+    assert main(["verify", "run", f"study={copy.root}", "run=nobody"]) == 2
+
+
 def test_the_second_time_nothing_is_trained(whole, capsys):
     def stamps() -> dict:
         return {p: p.stat().st_mtime_ns for p in whole.root.rglob("runs/*/*")}

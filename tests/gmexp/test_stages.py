@@ -70,8 +70,8 @@ def test_sensitivity_follows_the_calibration(rows, tmp_path):
 
 def test_missing_counts_are_one_line(tmp_path):
     with pytest.raises(UserError, match="nowhere.parquet") as error:
-        calibrate(CalibrateConfig(counts=str(tmp_path / "nowhere.parquet"), out=str(tmp_path / "c.json"), chains=2,
-                                  draws=50, seed=0))
+        calibrate(CalibrateConfig(counts=str(tmp_path / "nowhere.parquet"), studies=[], out=str(tmp_path / "c.json"),
+                                  chains=2, draws=50, kept=None, seed=0))
     assert "\n" not in str(error.value)
 
 

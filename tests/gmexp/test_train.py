@@ -18,7 +18,7 @@ from gmexp import artefacts, train
 from gmexp.cli import main
 from gmexp.errors import UserError
 from gmexp.records import CurvePoint
-from gmexp.train import describe, identity, load_checkpoint
+from gmexp.train import describe, env_device, identity, load_checkpoint
 
 from .tiny import AGENT, ITERATION, assert_equal_arrays, assert_equal_runs, train_config
 
@@ -285,3 +285,9 @@ def test_the_identity_holds_everything_but_where_and_how(tmp_path):
 
 def test_a_candidate_for_verification_is_a_study_s(tmp_path, capsys):
     assert "condition of a study" in refused(capsys, "train", f"out={tmp_path}", *AGENT, "verified=true")
+
+
+@pytest.mark.parametrize(("device", "backend", "expected"), [("cpu", "native", "cpu"), ("cuda:1", "native", "cuda:1"),
+                                                             ("cuda", "procgen", "cpu"), ("mps", "native", "cpu")])
+def test_worlds_live_beside_a_network_on_a_cuda_device(device, backend, expected):
+    assert env_device(device, backend) == expected

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 
 from envs.procgen import binary as procgen
 from gmexp import verification, verify
@@ -28,8 +29,10 @@ def test_a_fault_sets_the_exit_code(capsys, monkeypatch):
     report = {"seed": 1, "differences": 2, "compared": {"levels": 4}, "differing": {"grid": 2}, "controls": {},
               "examples": ["grid: easy level 3"], "frames_comparable": True, "seconds": 1.0, "procgen": "procgen"}
     monkeypatch.setattr(verification, "verify_engine", lambda **values: report)
-    assert verify.main(["engine", "seed=1"]) == 1
-    assert "2 differences" in capsys.readouterr().out
+    assert verify.main(["engine", "seed=1", "steps=1", "frames=1"]) == 1
+    out = capsys.readouterr().out
+    assert "2 differences" in out
+    assert torch.cuda.is_available() or "CPU and GPU were not compared: device 'cuda' cannot be used here" in out
 
 
 @pytest.mark.parametrize("args", [[], ["levels=3"], ["engine", "levels=none"], ["engine", "sede=1"]])

@@ -98,4 +98,4 @@ def test_files_that_are_not_counts(tmp_path):
 
 
 def test_the_schema_is_the_record():
-    assert column_names(OutcomeCounts)[0] == "experiment_id" and len(column_names(OutcomeCounts)) == 30
+    assert column_names(OutcomeCounts)[0] == "experiment_id" and len(column_names(OutcomeCounts)) == 31
