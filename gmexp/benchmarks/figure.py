@@ -36,7 +36,7 @@ def draw_training(report: dict[str, Any]) -> dict[str, bytes]:
         axis.invert_yaxis()
         axis.grid(axis="y", visible=False)
         axis.grid(axis="x", visible=True)
-        axis.set_title("Training steps per CPU-second")
+        axis.set_title("Steps per CPU-second")
         axis.xaxis.set_major_formatter(FuncFormatter(plotting.count))
         return {suffix: plotting.render(figure, suffix) for suffix in ("svg", "png")}
 
