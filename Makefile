@@ -24,4 +24,4 @@ test: install
 	$(BIN)/python -m pytest
 
 lint: install
-	$(BIN)/ruff check gmexp envs tests scripts
+	$(BIN)/ruff check gmexp envs tests
