@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gmexp.errors import UserError
-from gmexp.keyvalue import Command, Option, choice, number, text, whole, wholes
+from gmexp.keyvalue import Command, Option, choice, dispatch, number, text, whole, wholes
 
 __all__ = ["main"]
 
@@ -50,15 +50,8 @@ TRAIN = Command(
 
 def main(args: Sequence[str]) -> int:
     """`gmexp bench engine|train key=value ...`"""
-    verbs = {"engine": (ENGINE, _engine), "train": (TRAIN, _train)}
-    if args and args[0] in ("-h", "--help", "help"):
-        print("\n\n".join(command.help() for command, _ in verbs.values()))
-        return 0
-    if not args or args[0] not in verbs:
-        raise UserError("what to measure is missing: gmexp bench engine or gmexp bench train")
-    command, measure = verbs[args[0]]
-    values = command.parse(args[1:])
-    return 0 if values is None else measure(values)
+    return dispatch(args, {"engine": (ENGINE, _engine), "train": (TRAIN, _train)},
+                    "what to measure is missing: gmexp bench engine or gmexp bench train")
 
 
 def _engine(values: dict[str, Any]) -> int:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gmexp.errors import UserError
 
-__all__ = ["Command", "Option", "boolean", "choice", "listing", "nearest", "number", "text", "whole", "wholes"]
+__all__ = ["Command", "Option", "boolean", "choice", "dispatch", "listing", "nearest", "number", "text", "whole", "wholes"]
 
 HELP = ("--help", "-h", "help")
 
@@ -166,3 +166,16 @@ class Command:
         if self.notes:
             lines += ["", self.notes]
         return "\n".join([*lines, "", f"example: {self.example}"])
+
+
+def dispatch(args: Sequence[str], verbs: Mapping[str, tuple[Command, Callable[[dict[str, Any]], int]]],
+             otherwise: str) -> int:
+    """Run the verb that the arguments begin with on its values -> exit code; UserError `otherwise` where there is none."""
+    if args and args[0] in HELP:
+        print("\n\n".join(command.help() for command, _ in verbs.values()))
+        return 0
+    if not args or args[0] not in verbs:
+        raise UserError(otherwise)
+    command, function = verbs[args[0]]
+    values = command.parse(args[1:])
+    return 0 if values is None else function(values)

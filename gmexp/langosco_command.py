@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gmexp.errors import UserError
-from gmexp.keyvalue import HELP, Command, Option, boolean, listing, nearest, number, text, whole
+from gmexp.keyvalue import Command, Option, boolean, dispatch, listing, nearest, number, text, whole
 
 __all__ = ["main"]
 
@@ -50,14 +50,8 @@ def main(args: Sequence[str]) -> int:
     """`gmexp langosco VERB key=value ...`"""
     verbs: dict[str, tuple[Command, Callable[[dict[str, Any]], int]]] = {
         "export": (EXPORT, export), "import": (IMPORT, import_), "figure2": (FIGURE2, figure2)}
-    if args and args[0] in HELP:
-        print("\n\n".join(command.help() for command, _ in verbs.values()))
-        return 0
-    if not args or args[0] not in verbs:
-        raise UserError(f"say what: gmexp langosco {' | '.join(verbs)}{nearest(args[0], list(verbs)) if args else ''}")
-    command, function = verbs[args[0]]
-    values = command.parse(args[1:])
-    return 0 if values is None else function(values)
+    return dispatch(args, verbs,
+                    f"say what: gmexp langosco {' | '.join(verbs)}{nearest(args[0], list(verbs)) if args else ''}")
 
 
 def export(values: dict[str, Any]) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gmexp.errors import UserError
-from gmexp.keyvalue import Command, Option, choice, text, whole
+from gmexp.keyvalue import Command, Option, choice, dispatch, text, whole
 
 __all__ = ["main"]
 
@@ -35,15 +35,8 @@ RUN = Command(
 
 def main(args: Sequence[str]) -> int:
     """`gmexp verify engine | run key=value ...`"""
-    verbs = {"engine": (COMMAND, engine), "run": (RUN, run)}
-    if args and args[0] in ("-h", "--help", "help"):
-        print("\n\n".join(command.help() for command, _ in verbs.values()))
-        return 0
-    if not args or args[0] not in verbs:
-        raise UserError("what to verify is missing: gmexp verify engine seed=1, or gmexp verify run study=...")
-    command, function = verbs[args[0]]
-    values = command.parse(args[1:])
-    return 0 if values is None else function(values)
+    return dispatch(args, {"engine": (COMMAND, engine), "run": (RUN, run)},
+                    "what to verify is missing: gmexp verify engine seed=1, or gmexp verify run study=...")
 
 
 def run(values: dict[str, Any]) -> int:
