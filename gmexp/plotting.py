@@ -46,7 +46,8 @@ def _own_fonts() -> None:
     manager = font_manager.fontManager
     folder = Path(matplotlib.get_data_path(), "fonts", "ttf")
     own = sorted(folder.glob("*.ttf"))
-    manager.ttflist = [font for font in manager.ttflist if Path(font.fname).name not in {path.name for path in own}]
+    names = {path.name for path in own}
+    manager.ttflist = [font for font in manager.ttflist if Path(font.fname).name not in names]
     for path in own:
         manager.addfont(path)
 

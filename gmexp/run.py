@@ -24,7 +24,7 @@ from gmexp.measures.command import check, measure
 from gmexp.progress import Bar
 from gmexp.rates import check_replicates
 from gmexp.study import Study, condition_labels
-from gmexp.train import NOT_IDENTITY, TRAINED, describe, load_checkpoint, train
+from gmexp.train import NOT_IDENTITY, TRAINED, describe, identity, load_checkpoint, train
 from gmexp.workers import Failure
 
 SAME_FOR_ALL = ("experiment", "seed", "device", *NOT_IDENTITY)  # keys that conditions cannot vary
@@ -99,7 +99,7 @@ def training_runs(config: RunConfig) -> list[TrainConfig]:
         varied = {key: value for key, value in condition.items() if key != "seeds"}
         runs += [override(base, {**varied, "seed": seed}) for seed in condition_seeds(condition, config.seeds)]
     metas = [describe(item) for item in runs]
-    if len({describe(dataclasses.replace(item, verified=False)).run_id for item in runs}) < len(runs):
+    if len({artefacts.config_hash(identity(dataclasses.replace(item, verified=False))) for item in runs}) < len(runs):
         raise UserError("two of the conditions have the same runs: let them differ, or give one of them other seeds")
     check_replicates(metas, condition_labels(metas))
     for item in runs:

@@ -27,7 +27,6 @@ from gmexp.study import Study
 LEAST_RUNS = 10
 SAMPLES = (3, 5, 10, 20)  # runs drawn; as far as there are so many
 DRAWS = 1000
-LEVEL = 0.95
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,7 @@ def compare(name: str, calibration: Calibration | str | Path | None = None) -> C
 
 def compare_all(calibration: Calibration | str | Path | None = None) -> tuple[Compared, ...]:
     """Every domain of the table."""
+    calibration = Calculator("calibrated", calibration=calibration).calibration  # read once
     return tuple(compare(name, calibration) for name in table("domains").column("name"))
 
 
