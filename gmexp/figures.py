@@ -18,13 +18,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
-from gmexp import artefacts, figure2, model_figures, plotting, row_figures, study_figures
+from gmexp import artefacts, figure2, learning, model_figures, plotting, row_figures, study_figures
 from gmexp.measures import figures as measured
 from gmexp.plotting import COLUMN, GREY, PAGE, canvas, entry, legend, shares
 from gmexp.rates import CellRates, Rate, goal_cells, read_rates, shift_label, strongest
 from gmexp.records import CurvePoint
 from gmexp.study import Study, condition_labels, labels
 
+LONG = 2e7  # steps: learning curves longer than that are drawn over their logarithm
 TITLES = {"capability": "Capability", "goal_failure": "Goal failure, given capability"}
 
 
@@ -158,24 +159,32 @@ def diversity(study: Study) -> Figure | None:
 
 
 def training(study: Study) -> Figure | None:
-    """Success in training against steps: a thin line per run, a thick one for each condition's mean."""
+    """Success in training against steps: a thin line per run, a thick one for each condition's mean, and the published
+    learning curve of the same game where there is one."""
     runs = [run for run in (study.runs() if study.index.exists() else ()) if study.curve(run.run_id).exists()]
     if not runs:
         return None
     named = condition_labels(study.runs())
     colours = plotting.colours(named[run.run_id] for run in runs)
     figure, ((axis,),) = canvas(COLUMN, 2.5, 1)
+    longest = max(run.train_steps for run in runs)
     for condition, colour in colours.items():
         curves = []
         for run in (run for run in runs if named[run.run_id] == condition):
             table = artefacts.read_table(study.curve(run.run_id), CurvePoint)
-            curves.append((table["steps"].to_numpy(), table["success"].to_numpy()))
+            curves.append((table["steps"].to_numpy(), learning.smoothed(table)))
             axis.plot(*curves[-1], color=colour, linewidth=0.6, alpha=0.45)
         axis.plot(*plotting.mean_curve(curves), color=colour, linewidth=1.8)
+    known = learning.PUBLISHED.get(runs[0].env, {}) if len({run.env for run in runs}) == 1 else {}
+    known = {steps: success for steps, success in known.items() if steps <= longest}
+    plotting.published(axis, list(known), list(known.values()))
     shares(axis, "Coin reached in training")
+    if longest > LONG:
+        axis.set_xscale("log")
     axis.set_xlabel("environment steps")
     axis.xaxis.set_major_formatter(FuncFormatter(plotting.count))
-    legend(figure, [entry(colour, condition, marker="") for condition, colour in colours.items()], columns=3)
+    legend(figure, [*(entry(colour, condition, marker="") for condition, colour in colours.items()),
+                    *[plotting.PUBLISHED] * bool(known)], columns=3)
     return figure
 
 

@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from gmexp import artefacts, figures
+from gmexp import artefacts, figures, learning
 from gmexp.calculator.page import embedded
 from gmexp.definitions import DEFINITIONS
 from gmexp.errors import UserError
@@ -75,7 +75,8 @@ CAPTIONS = {
     "spread": "Left, every run in order with the 95% interval of its own episodes, and the intervals of the mean: "
               "of episodes pooled as if independent, and of runs as replicates. Right, how often either interval covers "
               "the mean over all runs when only some are drawn; thin lines are rates under shifts.",
-    "training": "Share of training episodes that touched the coin: thin lines are runs, thick lines their mean.",
+    "training": "Share of training episodes that touched the coin, over 20 iterations: thin lines are runs, thick lines "
+                "their mean; diamonds, the published learning curve of PPO on frames.",
 }
 MODEL_FIGURES = ("chart", "prior_to_posterior", "reliability", "tornado")
 GLOSSARY = (
@@ -118,7 +119,7 @@ def page(study: Study) -> str:
         "episodes": ("Episodes to look at", _clips(study)),
         "calibration": ("Calibration", _calibration(study)),
         "calculator": ("Calculator", _calculator(study)),
-        "training": ("Training", chart(study, "training", narrow=True)),
+        "training": ("Training", _training(study)),
         "definitions": ("Definitions", _definitions(rates)),
         "provenance": ("Provenance", _provenance(index)),
     }
@@ -353,6 +354,19 @@ def _variance_shares(study: Study) -> Html | None:
     return join([element("p", "What makes the calibrated P(harmful misgeneralization) uncertain: shares of the "
                               "variance of its logarithm. Harm is elicited, so no experiment here can shrink its share.",
                          class_="note"), table(["Shift", *(name.replace("_", " ") for name in names)], rows)])
+
+
+def _training(study: Study) -> Html | None:
+    """The learning curves, and a row per condition with when they reached what."""
+    picture = chart(study, "training", narrow=True)
+    rows = [[pretty(row.condition), row.runs, f"{row.steps / 1e6:.1f}M", f"{row.seconds:.0f}", f"{row.success:.2f}",
+             *("–" if goal is None else join([f"{goal.steps / 1e6:.1f}M", element("small", f"{goal.seconds:.0f} s")])
+               for goal in row.goals)] for row in learning.by_condition(learning.read(study))]
+    if not rows:
+        return picture
+    head = ["Condition", "Runs", "Steps", "Seconds", "Success at the end", *(f"{goal:.0%} after" for goal in learning.GOALS)]
+    about = "Medians over runs; a share counts as reached where more than half of the runs reached it."
+    return join([picture, element("p", about, class_="note"), table(head, rows, (1, 2, 3, 4, 5, 6, 7))])
 
 
 def _definitions(rates: Rates) -> Html:

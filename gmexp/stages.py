@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gmexp import artefacts, figure2, gallery, overview, pooling, spread
+from gmexp import artefacts, figure2, gallery, learning, overview, pooling, spread
 from gmexp import rates as rates_stage
 from gmexp.calculator import Calculator, Scenario, table
 from gmexp.calculator.calibrated import harm_draws
@@ -46,6 +46,7 @@ def rates(config: RatesConfig) -> int:
         study.write_index(runs[0].experiment_id, {}, runs, origin)
     rates_stage.build(study.root, config.gate, config.seed)
     spread.write(study, config.seed)
+    learning.write(study)
     figure2.write_study(study)
     _print_rates(study)
     _measures(study)
@@ -119,6 +120,7 @@ def analyse(study: Study, config: RunConfig) -> None:
     """Everything after the episodes, in seconds: rates, calibration, estimates, figures, page, W&B."""
     rates_stage.build(study.root, config.gate, config.statistics_seed)
     spread.write(study, config.statistics_seed)
+    learning.write(study)
     figure2.write_study(study)
     _print_rates(study)
     _measures(study)
@@ -127,8 +129,8 @@ def analyse(study: Study, config: RunConfig) -> None:
     shifts = base_rates(calibration, rows)
     origin = artefacts.provenance(None, dataclasses.asdict(config), "published beside calibrated rates")
     artefacts.write_json(study.estimate, {"shifts": shifts}, origin)
-    print()
-    print(base_rate_table(shifts))
+    if shifts:
+        print(f"\n{base_rate_table(shifts)}")
     _draw(study)
     with open_tracker(config.logger.name, mode=config.logger.mode, project=config.logger.project,
                       group=config.experiment, name=f"{config.experiment}-study", config={}, dir=study.root) as tracker:
@@ -169,9 +171,9 @@ def _variance_shares(calibration: Calibration, shift: int) -> dict[str, float]:
 
 def _print_rates(study: Study) -> None:
     rates = rates_stage.read_rates(study.rates)
-    spreads = spread.read(study)
+    spreads, learnt = spread.read(study), learning.read(study)
     print("\n\n".join(filter(None, (rates_stage.table(rates.cells), rates_stage.contrast_table(rates),
-                                    spread.table(spreads) if spreads else ""))))
+                                    spread.table(spreads) if spreads else "", learning.table(learnt) if learnt else ""))))
 
 
 def _measures(study: Study) -> None:

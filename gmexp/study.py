@@ -62,6 +62,10 @@ class Study:
         return self.root / "spread.json"
 
     @property
+    def learning(self) -> Path:
+        return self.root / "learning.json"
+
+    @property
     def figures(self) -> Path:
         return self.root / "figures"
 

@@ -3,7 +3,7 @@
 A run lives in out/runs/<run id>/. While it trains, resume.npz holds its full state, so a run killed at any moment goes
 on from there and ends with the same bits; when it is done, checkpoint.npz holds the weights, curve.parquet the learning
 curve and run.json what is known of the run, written last: a run with a run.json is complete. best/checkpoint.npz holds
-the weights after the iteration whose training success over the last BEST_WINDOW iterations was the highest; evaluated
+the weights after the iteration whose training success over the last WINDOW iterations was the highest; evaluated
 as `run=.../best`, its results lie beside it and never mix with those of the last weights.
 """
 
@@ -28,6 +28,7 @@ from gmexp.agents.ppo import PPO, Policy, PPOConfig
 from gmexp.compilation import compile_kernels
 from gmexp.config import EnvConfig, TrainConfig
 from gmexp.errors import UserError
+from gmexp.learning import WINDOW
 from gmexp.progress import Bar
 from gmexp.quiet import imported
 from gmexp.records import CurvePoint, RunMeta
@@ -37,7 +38,6 @@ from gmexp.tracking import Tracker, open_tracker
 
 CHECKPOINT_VERSION = 2  # 1: the first layer was two
 RESUME_VERSION = 2
-BEST_WINDOW = 20  # iterations over which training success is averaged to choose the best weights
 # These change how, or for whom, a run learns, and not what: equal runs of two studies are one run.
 NOT_IDENTITY = ("experiment", "out", "logger", "checkpoint_seconds", "backend", "threads")
 TRAINED = ("checkpoint.npz", "best/checkpoint.npz", "curve.parquet", "run.json")  # what a run leaves, the last one last
@@ -85,7 +85,9 @@ def describe(config: TrainConfig) -> RunMeta:
     origin = artefacts.provenance(None, identity(config), "a training run")
     return RunMeta(
         run_id=f"{env.name}-{agent.name}-d{env.diversity:g}-s{config.seed}-{digest[:8]}",
-        experiment_id=config.experiment, train_seed=config.seed, env=env.name, algo=agent.name,
+        experiment_id=config.experiment, train_seed=config.seed,
+        env=env.name if env.mode == "easy" else f"{env.name}_{env.mode}",
+        algo=agent.name if agent.network == "semantic" else f"{agent.name}_{agent.network}",
         train_diversity=env.diversity, spurious_corr=1 - env.diversity, spec_quality=env.spec_quality,
         capability_level=None,  # nothing here was compared with people
         align_method=VERIFIED if config.verified else METHODS.get(agent.name, "standard"),
@@ -141,10 +143,10 @@ class Best:
 
 def _better(best: Best | None, curve: list[CurvePoint], agent: PPO) -> Best:
     """The better of the best so far and the agent as it is now; the later one of equals."""
-    window = [point for point in curve[-BEST_WINDOW:] if point.success is not None]
+    window = [point for point in curve[-WINDOW:] if point.success is not None]
     episodes = sum(point.episodes for point in window)
     success = sum(point.success * point.episodes for point in window) / episodes if episodes else 0.0
-    if best is not None and len(curve) > BEST_WINDOW and success < best.success:
+    if best is not None and len(curve) > WINDOW and success < best.success:
         return best
     return Best(success, agent.steps, {name: array.copy() for name, array in _weights(agent).items()})
 

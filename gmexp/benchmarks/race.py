@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from gmexp.benchmarks.training import AGENTS
+from gmexp.learning import WINDOW
 from gmexp.progress import Bar
-from gmexp.train import BEST_WINDOW
 
 __all__ = ["race"]
 
@@ -70,8 +70,8 @@ def _run(name: str, until: float, steps: int, seed: int, connection: Connection)
         progress = agent.iterate()
         connection.send(agent.steps - before)
         successes.append(((progress.success or 0.0) * progress.episodes, progress.episodes))
-        coins, episodes = np.sum(successes[-BEST_WINDOW:], axis=0)
-        share = float(coins / episodes) if len(successes) >= BEST_WINDOW and episodes else 0.0
+        coins, episodes = np.sum(successes[-WINDOW:], axis=0)
+        share = float(coins / episodes) if len(successes) >= WINDOW and episodes else 0.0
     arrived = share >= until
     connection.send({"seconds": time.perf_counter() - wall if arrived else None,
                      "cpu_seconds": time.process_time() - cpu if arrived else None, "steps": agent.steps,

@@ -92,7 +92,7 @@ def test_training_levels_are_of_the_training_split(tmp_path):
 # --- the best weights -------------------------------------------------------------------------------------------------
 
 def test_the_best_weights_are_those_of_the_highest_success_over_a_window(tmp_path, monkeypatch):
-    monkeypatch.setattr(train, "BEST_WINDOW", 2)
+    monkeypatch.setattr(train, "WINDOW", 2)
     successes, kept = iter([0.1, 0.3, 0.9, 0.8, 0.2, 0.0]), []
     iterate, finish = train.PPO.iterate, train._finish
     monkeypatch.setattr(train.PPO, "iterate", lambda self: iterate(self)._replace(success=next(successes), episodes=5))
