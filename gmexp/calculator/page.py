@@ -91,7 +91,8 @@ def page_data(calibration: Any) -> dict[str, Any]:
     here = [order for order, (_, level, _) in enumerate(post.cells) if level in place]
     cells = [(stage, place[level], condition) for stage, level, condition in (post.cells[order] for order in here)]
     arrays = {name: array for name, array in post.draws.items() if name != "phi"}
-    arrays |= {"alpha": post.alpha[:, :, kept], "u": post.u[:, here], "harm": harm_draws(thin, None, 1, n)[0],
+    arrays |= {"alpha": post.alpha[:, :, kept], "u": post.u[:, here]}
+    derived = {"harm": harm_draws(thin, None, 1, n)[0],
                "new_cell": np.stack([[post.new_cell(stage, level) for level in kept] for stage in range(2)])}
     provenance = calibration.provenance
     return {
@@ -104,8 +105,12 @@ def page_data(calibration: Any) -> dict[str, Any]:
             "nodes": NODES.tolist(), "weights": WEIGHTS.tolist(), "marginal": MARGINAL,
             "harm": {"a": calibration.harm["a"], "b": calibration.harm["b"]}, "warnings": calibration.warnings,
             "origin": {key: provenance.get(key) for key in ("n_runs", "n_episodes", "created_utc", "git_sha")},
-            "arrays": {name: base64.b64encode(np.ascontiguousarray(array, dtype="<f8").tobytes()).decode()
-                       for name, array in arrays.items()}}}
+            "arrays": _encoded(arrays, "<f4"), "derived": _encoded(derived, "<f8")}}
+
+
+def _encoded(arrays: dict[str, np.ndarray], dtype: str) -> dict[str, str]:
+    return {name: base64.b64encode(np.ascontiguousarray(array, dtype=dtype).tobytes()).decode()
+            for name, array in arrays.items()}
 
 
 def _packaged(name: str) -> str:

@@ -29,6 +29,7 @@ from gmexp.statistics.posterior import Posterior, Summary, summarise
 __all__ = ["SCHEMA_VERSION", "Calibration", "Prediction"]
 
 SCHEMA_VERSION = 1
+DRAW_TYPE = "float32"  # seven digits, far more than so many draws can tell
 DRAWS = ("alpha", "beta", "u", "phi", "tau", "sigma", "rho")
 SECTIONS = ("provenance", "estimand", "model", "diagnostics", "summaries", "modifiers", "literature", "harm",
             "warnings")
@@ -124,7 +125,7 @@ class Calibration:
         data = _pack(self.posterior.draws)
         document = {"schema_version": SCHEMA_VERSION, **{name: getattr(self, name) for name in SECTIONS}}
         document["draws"] = {
-            "file": draws_path.name, "sha256": hashlib.sha256(data).hexdigest(), "dtype": "float64",
+            "file": draws_path.name, "sha256": hashlib.sha256(data).hexdigest(), "dtype": str(np.dtype(DRAW_TYPE)),
             "n": len(self.posterior.rho), "names": list(DRAWS),
             "shapes": {name: list(array.shape) for name, array in self.posterior.draws.items()}}
         write_bytes(draws_path, data)
@@ -147,7 +148,7 @@ class Calibration:
         if hashlib.sha256(data).hexdigest() != stored["sha256"]:
             raise UserError(f"{stored['file']} is not the draw file that {path.name} was saved with (sha256 differs)")
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            draws = {name: arrays[name] for name in DRAWS}
+            draws = {name: arrays[name].astype(float) for name in DRAWS}
         try:
             return cls(**{name: document[name] for name in SECTIONS},
                        posterior=Posterior(**_structure(document["model"]), **draws))
@@ -180,7 +181,7 @@ def _pack(draws: Mapping[str, np.ndarray]) -> bytes:
             member = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
             member.compress_type = zipfile.ZIP_DEFLATED
             content = io.BytesIO()
-            np.lib.format.write_array(content, np.ascontiguousarray(draws[name]), allow_pickle=False)
+            np.lib.format.write_array(content, np.ascontiguousarray(draws[name], DRAW_TYPE), allow_pickle=False)
             archive.writestr(member, content.getvalue())
     return buffer.getvalue()
 

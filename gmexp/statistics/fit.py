@@ -17,7 +17,7 @@ import scipy
 
 from gmexp.errors import UserError
 from gmexp.records import OutcomeCounts
-from gmexp.statistics.calibration import Calibration, structure_as_json
+from gmexp.statistics.calibration import DRAW_TYPE, Calibration, structure_as_json
 from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.contrasts import crosses, level_effects
 from gmexp.statistics.design import CAPABILITY, GOAL, STAGES, Design, build_design
@@ -72,7 +72,7 @@ def fit(design: Design, config: CalibrationConfig,
     posterior = Posterior(
         config.chains, config.seed, design.shifts, design.conditions, design.covariates, design.x,
         tuple(tuple(map(int, cell)) for cell in model.cells), tuple(tuple(map(int, cell)) for cell in measured),
-        **{name: np.ascontiguousarray(getattr(parameters, name))
+        **{name: np.ascontiguousarray(getattr(parameters, name), DRAW_TYPE).astype(float)  # as they will be stored
            for name in ("alpha", "beta", "u", "phi", "tau", "sigma", "rho")})
     return posterior, judged
 

@@ -149,13 +149,14 @@ const gmexp = (() => {
 
   // --- calibrated: the mean over runs -----------------------------------------------------------------------------
 
-  // float64 arrays of the posterior [draws, ...], decoded once
-  const decode = text => new Float64Array(Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer);
+  // arrays of the posterior [draws, ...], which are stored in single precision, and what derives from them; decoded once
+  const decode = (texts, kind) => Object.entries(texts).map(
+    ([name, text]) => [name, new kind(Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer)]);
   const decoded = new WeakMap();
   function arraysOf(calibration) {
     if (!decoded.has(calibration)) {
       decoded.set(calibration, Object.fromEntries(
-        Object.entries(calibration.arrays).map(([name, text]) => [name, decode(text)])));
+        [...decode(calibration.arrays, Float32Array), ...decode(calibration.derived, Float64Array)]));
     }
     return decoded.get(calibration);
   }
