@@ -21,7 +21,7 @@ figures: install
 	$(BIN)/gmexp report results=results
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: install
 	$(BIN)/ruff check gmexp envs tests

@@ -16,7 +16,7 @@ from typing import Any
 
 import matplotlib
 
-from gmexp import artefacts, figures, markdown, plotting, report
+from gmexp import artefacts, figures, markdown, pages, plotting
 from gmexp.calculator.audit import audit
 from gmexp.calculator.page import embedded
 from gmexp.errors import UserError
@@ -78,7 +78,7 @@ def page(root: Path, studies: Sequence[Study], pooled: Study) -> str:
     """The page as HTML."""
     sections = {
         "measured": ("Published and measured", _measured(root, pooled)),
-        "shifts": ("What is shifted", report.shifts(_pictured(studies))),
+        "shifts": ("What is shifted", pages.shifts(_pictured(studies))),
         **{f"study-{study.root.name}": (_title(study), _study(study)) for study in studies},
         "modifiers": ("Do the modifiers hold?", _modifiers(pooled)),
         "domains": ("Domain scenarios, re-estimated", _domains(pooled)),
@@ -86,10 +86,10 @@ def page(root: Path, studies: Sequence[Study], pooled: Study) -> str:
         "flaws": ("Flaws of the published model", _flaws()),
         "films": ("Episodes to look at", _films(studies)),
         "calculator": ("Calculator", _calculator(pooled)),
-        "definitions": ("Definitions", glossary(report.GLOSSARY)),
+        "definitions": ("Definitions", glossary(pages.GLOSSARY)),
         "provenance": ("Where it comes from", _provenance(studies, pooled)),
     }
-    return report.document("Goal misgeneralization, measured", "What experiments say to a published probability model",
+    return pages.document("Goal misgeneralization, measured", "What experiments say to a published probability model",
                            _lede(studies), {key: found for key, found in sections.items() if found[1]})
 
 
@@ -107,13 +107,13 @@ def _lede(studies: Sequence[Study]) -> str:
 def _measured(root: Path, pooled: Study) -> Html | None:
     if not pooled.estimate.exists():
         return None
-    about = report.CAPTIONS["base_rates"]
+    about = pages.CAPTIONS["base_rates"]
     return join([
         element("p", "The model's base rates as published, and as measured on agents trained with the coin always at the "
                      "end (the lowest δ) and with part of it moved: posterior mean over runs and 95% credible interval.",
                 class_="note"),
         markdown.html(_text(root / "headline.md")),
-        report.chart_of(root / "figures" / "headline.svg", about)])
+        pages.chart_of(root / "figures" / "headline.svg", about)])
 
 
 def _pictured(studies: Sequence[Study]) -> Study:
@@ -135,9 +135,9 @@ def _study(study: Study) -> Html:
     notes = [f"{len(index[key])} further run{'s' * (len(index[key]) > 1)} {word}." for key, word in
              (("failed", "failed"), ("rejected", "did not pass goal verification and are not counted"))
              if index.get(key)]
-    rest = [report.chart(study, name) for name in charts[SHOWN:]]
+    rest = [pages.chart(study, name) for name in charts[SHOWN:]]
     return join([markdown.html(_text(study.root / "README.md")), *(element("p", note, class_="note") for note in notes),
-                 *(report.chart(study, name) for name in charts[:SHOWN]),
+                 *(pages.chart(study, name) for name in charts[:SHOWN]),
                  element("details", element("summary", "More figures"), rest) if rest else None])
 
 
@@ -145,12 +145,12 @@ def _modifiers(pooled: Study) -> Html | None:
     if not pooled.calibration.exists():
         return None
     calibration = artefacts.read_json(pooled.calibration, required=["model", "modifiers"])
-    chart = report.chart(pooled, "modifiers")
-    slopes = report.modifier_table(calibration["modifiers"])
+    chart = pages.chart(pooled, "modifiers")
+    slopes = pages.modifier_table(calibration["modifiers"])
     if chart is None and slopes is None:
         return None
     crosses = calibration["model"].get("crosses", [])
-    lines = [element("p", f"{report.MODIFIERS[a].capitalize()} and {report.MODIFIERS[b]} together change "
+    lines = [element("p", f"{pages.MODIFIERS[a].capitalize()} and {pages.MODIFIERS[b]} together change "
                           f"P(misgeneralization) {c['risk_ratio']['q50']:.2f} times as much as their product says "
                           f"[{c['risk_ratio']['q025']:.2f}, {c['risk_ratio']['q975']:.2f}].")
              for c in crosses for a, b in [c["modifiers"]]]
@@ -200,7 +200,7 @@ def _flaws() -> Html:
 def _films(studies: Sequence[Study]) -> Html | None:
     clips: list[Any] = []
     for study in studies:
-        clips += report.clip_cards(study)[:CLIPS]
+        clips += pages.clip_cards(study)[:CLIPS]
     return element("div", clips[:MOST_CLIPS], class_="clips") if clips else None
 
 

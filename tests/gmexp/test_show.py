@@ -12,7 +12,7 @@ from envs.coinrun.large import render_large
 from envs.coinrun.layout import COIN_X, COIN_Y, END_X, END_Y, X, Y
 from envs.coinrun.sprites import default_style, load_sprites
 from envs.shifts import FACTORS, SHIFTS, shift
-from gmexp import artefacts, gallery, ladder, report
+from gmexp import artefacts, gallery, html, ladder
 from gmexp.calculator import table
 from gmexp.cli import main
 from gmexp.evaluate import held_out
@@ -52,7 +52,7 @@ def test_the_report_tells_what_is_shifted(study):
     artefacts.write_bytes(study.figures / "shifts.png", b"a picture")
     page = build_report(study.root).read_text()
     assert all(text.here in page for text in read_ladder()) and "What is shifted" in page
-    assert report.data_uri(b"a picture", "image/png") in page
+    assert html.data_uri(b"a picture", "image/png") in page
 
 
 # --- pictures ---------------------------------------------------------------------------------------------------------
