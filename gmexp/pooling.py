@@ -27,24 +27,32 @@ SHOWN = 10  # of the cells that further runs could go to
 
 
 def pool(studies: Sequence[Path]) -> list[OutcomeCounts]:
-    """The counts of all studies, each run and cell once; the one with more episodes where a cell was played twice.
+    """The counts of all studies, each run and cell once: where a cell was played twice, the one with more episodes, or
+    else that of the study named first (plans of other cells are played with other luck, on the same levels).
 
-    UserError where two studies disagree about the same episodes.
+    UserError where two studies of the same plan disagree about the same episodes.
     """
     experiment: dict[tuple[str, str], str] = {}  # that a run is counted under
     found: dict[tuple, tuple[OutcomeCounts, Path]] = {}
+    plans = {folder: _plan(Study(folder)) for folder in studies}
     for folder in studies:
         for row in read_counts(Study(folder).counts):
             run = (row.run_id, row.config_hash or row.experiment_id)
             row = replace(row, experiment_id=experiment.setdefault(run, row.experiment_id))
             key = (*run, row.shift_type, row.shift_name, row.grade, row.probe, row.eval_seed)
             before, there = found.get(key, (row, folder))
-            if before.n_episodes == row.n_episodes and _outcomes(before) != _outcomes(row):
+            if (before.n_episodes == row.n_episodes and plans[there] == plans[folder]
+                    and _outcomes(before) != _outcomes(row)):
                 raise UserError(f"run {row.run_id} has other outcomes in {folder} than in {there} under the same "
                                 f"{row.shift_name} shift: evaluate both with the same version")
             if key not in found or row.n_episodes > before.n_episodes:
                 found[key] = row, folder
     return [row for row, _ in found.values()]
+
+
+def _plan(study: Study) -> Any:
+    """What a study's runs were put through; None where its index does not say."""
+    return (study.read_index()["config"] or {}).get("evaluation") if study.index.exists() else None
 
 
 def _outcomes(row: OutcomeCounts) -> tuple[int, ...]:

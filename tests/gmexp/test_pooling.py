@@ -1,6 +1,7 @@
 """Several studies as one: every run once, and what their calibration is asked."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -37,6 +38,11 @@ def test_of_two_evaluations_the_longer_counts_and_contradictions_are_refused(tmp
     studies = [write(tmp_path / "a", [row]), write(tmp_path / "b", [longer])]
     assert pooling.pool(studies) == [longer] == pooling.pool(studies[::-1])
     write(tmp_path / "c", [replace(row, n_proxy=row.n_proxy - 1, n_intended=row.n_intended + 1)])
+    for name, shifts in (("a", [0, 3]), ("c", [0, 3, 4])):  # other cells beside it: other luck, not a contradiction
+        artefacts.write_json(Study(tmp_path / name).index, {"experiment": name, "runs": [],
+                                                            "config": {"evaluation": {"shifts": shifts}}})
+    assert pooling.pool([tmp_path / "a", tmp_path / "c"]) == [row]
+    shutil.copy(Study(tmp_path / "a").index, Study(tmp_path / "c").index)
     with pytest.raises(UserError, match=f"{row.run_id} has other outcomes in"):
         pooling.pool([tmp_path / "a", tmp_path / "c"])
 
