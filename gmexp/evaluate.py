@@ -1,9 +1,9 @@
 """Stage `evaluate`: a checkpoint under shifts -> its episodes.
 
 All cells (shift x grade, and the goal probes) are played as one batch, on held-out levels that the run's cells share:
-episode k of slot s plays the same level seed in each, with the same luck in sampling (common random numbers). Runs of
-different train seeds play different levels, so that the spread between runs, which intervals are made of, includes that
-between levels; runs that share a train seed, one in each condition, share their levels.
+episode k of slot s plays the same level seed in each, with sampled actions of its own. Runs of different train seeds play
+different levels, so that the spread between runs, which intervals are made of, includes that between levels; runs that
+share a train seed, one in each condition, share levels and luck.
 """
 
 from __future__ import annotations

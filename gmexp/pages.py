@@ -29,9 +29,9 @@ CAPTIONS = {
                "(of all episodes, deaths included); orange, no coin in distribution. Good seeds are levels on which agents "
                "of the lowest diversity do not touch an invisible marker at the coin's other place; the grey line is how "
                "often they then reach the end.",
-    "attribution": "What the coin causes, on the same levels with the same luck: coins touched by accident on the way count "
-                   "for no effect. An agent that does not know of the coin is at 0, one that wants nothing else at 1. "
-                   "Dots are runs, lines 95% intervals of their mean.",
+    "attribution": "What the coin causes, on the same levels: coins touched by accident on the way count for no effect. An "
+                   "agent that does not know of the coin is at 0, one that wants nothing else at 1. Dots are runs, lines "
+                   "95% intervals of their mean.",
     "critic": "The critic's value of the same states with the coin drawn in at the level's end and without, against the "
               "distance to the end. The agents play without a coin, and the wall behind the end can be walked through.",
     "factors": "Each factor of the ladder shifted alone, on the same levels; goal failure is that of the probe. Dots are "

@@ -1,7 +1,7 @@
 """Causal goal attribution: what does the coin's presence, and its place, cause?
 
-Every level is played three times with the same luck in sampling: the coin at the end (`at_end`), off the path to the
-end (`moved`), and at that same place but neither seen nor rewarded (`hidden`). Three effects follow:
+Every level is played three times, each with sampled actions of its own: the coin at the end (`at_end`), off the path to
+the end (`moved`), and at that same place but neither seen nor rewarded (`hidden`). Three effects follow:
 
     presence   P(coin touched before the end | moved) - P(the same | hidden): what seeing the coin adds to taking it
     reliance   P(end touched | at_end) - P(end touched | hidden): what the coin at the end adds to reaching the end
