@@ -93,6 +93,7 @@ def page_data(calibration: Any) -> dict[str, Any]:
     arrays = {name: array for name, array in post.draws.items() if name != "phi"}
     arrays |= {"alpha": post.alpha[:, :, kept], "u": post.u[:, here]}
     derived = {"harm": harm_draws(thin, None, 1, n)[0],
+               "new_condition": np.stack([post.new_condition(stage) for stage in range(2)]),
                "new_cell": np.stack([[post.new_cell(stage, level) for level in kept] for stage in range(2)])}
     provenance = calibration.provenance
     return {
@@ -100,7 +101,8 @@ def page_data(calibration: Any) -> dict[str, Any]:
         "calibration": {
             "draws": n, "draws_of_all": len(calibration.posterior.rho), "shifts": len(kept), "levels": levels,
             "names": post.covariates.names, "centre": post.covariates.centre,
-            "reference_method": post.covariates.reference_method, "x": post.x.tolist(), "cells": cells,
+            "reference_method": post.covariates.reference_method, "x": post.x.tolist(),
+            "condition_cells": post.condition_cells, "cells": cells,
             "capability_position": CAPABILITY_POSITION, "diversity_scale": DIVERSITY_SCALE,
             "nodes": NODES.tolist(), "weights": WEIGHTS.tolist(), "marginal": MARGINAL,
             "harm": {"a": calibration.harm["a"], "b": calibration.harm["b"]}, "warnings": calibration.warnings,

@@ -24,13 +24,12 @@ from gmexp.errors import UserError
 from gmexp.records import Provenance
 from gmexp.statistics.design import Condition, Covariates, ShiftLevel, canonical_method
 from gmexp.statistics.files import write_bytes, write_json
-from gmexp.statistics.posterior import Posterior, Summary, summarise
+from gmexp.statistics.posterior import DRAWS, Posterior, Summary, summarise
 
 __all__ = ["SCHEMA_VERSION", "Calibration", "Prediction"]
 
 SCHEMA_VERSION = 1
 DRAW_TYPE = "float32"  # seven digits, far more than so many draws can tell
-DRAWS = ("alpha", "beta", "u", "phi", "tau", "sigma", "rho")
 SECTIONS = ("provenance", "estimand", "model", "diagnostics", "summaries", "modifiers", "literature", "harm",
             "warnings")
 
@@ -148,7 +147,9 @@ class Calibration:
         if hashlib.sha256(data).hexdigest() != stored["sha256"]:
             raise UserError(f"{stored['file']} is not the draw file that {path.name} was saved with (sha256 differs)")
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            draws = {name: arrays[name].astype(float) for name in DRAWS}
+            draws = {name: arrays[name].astype(float) for name in DRAWS if name in arrays}
+        if "w" not in draws:  # a calibration from before condition effects
+            draws |= {"w": np.zeros((len(draws["rho"]), 0)), "omega": np.zeros_like(draws["tau"])}
         try:
             return cls(**{name: document[name] for name in SECTIONS},
                        posterior=Posterior(**_structure(document["model"]), **draws))
@@ -160,8 +161,8 @@ def structure_as_json(post: Posterior) -> dict[str, Any]:
     """What `_structure` reads back."""
     return {"chains": post.chains, "seed": post.seed, "shifts": [asdict(s) for s in post.shifts],
             "conditions": [asdict(c) for c in post.conditions], "covariates": asdict(post.covariates),
-            "x": post.x.tolist(), "cells": [list(c) for c in post.cells],
-            "measured": [list(c) for c in post.measured]}
+            "x": post.x.tolist(), "condition_cells": [list(c) for c in post.condition_cells],
+            "cells": [list(c) for c in post.cells], "measured": [list(c) for c in post.measured]}
 
 
 def _structure(model: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,6 +171,7 @@ def _structure(model: Mapping[str, Any]) -> dict[str, Any]:
     return {"chains": c["chains"], "seed": c["seed"], "shifts": tuple(ShiftLevel(**s) for s in c["shifts"]),
             "conditions": tuple(Condition(**k) for k in c["conditions"]), "covariates": covariates,
             "x": np.array(c["x"], dtype=float).reshape(-1, len(covariates.names)),
+            "condition_cells": tuple(tuple(k) for k in c.get("condition_cells", ())),
             "cells": tuple(tuple(k) for k in c["cells"]), "measured": tuple(tuple(k) for k in c["measured"])}
 
 

@@ -113,13 +113,14 @@ def _sbc_quantities(post: Posterior, truth: Any, design: Design) -> dict[str, tu
             f"beta_{stage}": (post.beta[:, k, 0], float(truth.beta[k, 0])),
             f"phi_{stage}": (post.phi[:, k, 1], float(truth.phi[k, 1])),
             f"tau_{stage}": (post.tau[:, k], float(truth.tau[k])),
+            **({f"omega_{stage}": (post.omega[:, k], float(truth.omega[k]))} if post.condition_cells else {}),
             f"sigma_{stage}": (post.sigma[:, k], float(truth.sigma[k])),
             f"contrast_{stage}": (post.alpha[:, k, 1] - post.alpha[:, k, 0],
                                   float(truth.alpha[k, 1] - truth.alpha[k, 0]))}
     cell = (GOAL, 1, 1)
     if cell in post.cells:
-        place = {tuple(map(int, c)): i for i, c in enumerate(Model(design, QUICK).cells)}
-        value = float(truth.alpha[1, 1] + design.x[1] @ truth.beta[1] + truth.u[place[cell]])
+        value = float(truth.alpha[1, 1] + design.x[1] @ truth.beta[1] + truth.u[post.cells.index(cell)])
+        value += float(truth.w[post.condition_cells.index((GOAL, 1))]) if post.condition_cells else 0.0
         quantities["cell_goal_failure"] = (post.eta(GOAL, 1, design.x[1], 1), value)
     return quantities
 

@@ -17,6 +17,7 @@ class Priors:
     """Prior of the hierarchical model. A base rate is uniform on (0, 1): logit mu ~ Logistic(0, 1)."""
 
     beta_sd: float = 1.0  # a modifier's log odds ratio over its published low-to-high contrast
+    omega_sd: float = 1.0  # half-normal: departures of conditions from the modifiers' lines, logit scale
     tau_sd: float = 0.5  # half-normal: shift-by-condition deviations, logit scale
     sigma_sd: float = 1.5  # half-normal: run effects shared by all shifts, logit scale
     phi_log_mean: float = math.log(2.0)  # log-normal: concentration of a run's rate around its mean, in runs
@@ -35,6 +36,7 @@ class CalibrationConfig:
     target_accept: float = 0.85
     a0: float = 0.0  # weight of the published rates; 0 leaves them out
     phi_per_shift: bool = True  # else one concentration per stage
+    condition_effects: bool | None = None  # None: where conditions outnumber what their settings can tell apart
     cell_effects: bool | None = None  # None: where a shift has more than one condition
     run_effects: bool | None = None  # None: where one run is evaluated under several shifts
     ordered: bool = False  # keep only draws whose risk does not fall from shift type 1 to 4

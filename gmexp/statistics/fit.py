@@ -34,14 +34,14 @@ from gmexp.statistics.effects import (
 from gmexp.statistics.hmc import sample
 from gmexp.statistics.loso import leave_one_run_out
 from gmexp.statistics.model import Model
-from gmexp.statistics.posterior import KINDS, Posterior, summarise
+from gmexp.statistics.posterior import DRAWS, KINDS, Posterior, summarise
 from gmexp.statistics.priors import elicited_harm
 
 __all__ = ["SamplerError", "calibrate", "fit", "require"]
 
 FEW_RUNS = 5
-FORMULA = ("logit mu = m (alpha[stage, shift] + x . beta[stage] + u[stage, shift, condition]) + v[stage, run], "
-           "m = sqrt(1 + 0.346 sigma^2)")
+FORMULA = ("logit mu = m (alpha[stage, shift] + x . beta[stage] + w[stage, condition] + u[stage, shift, condition]) + "
+           "v[stage, run], m = sqrt(1 + 0.346 sigma^2)")
 
 
 class SamplerError(UserError):
@@ -71,9 +71,10 @@ def fit(design: Design, config: CalibrationConfig,
     measured = np.unique(np.stack([design.stage, design.shift, design.condition], axis=1), axis=0)
     posterior = Posterior(
         config.chains, config.seed, design.shifts, design.conditions, design.covariates, design.x,
+        tuple(tuple(map(int, cell)) for cell in model.condition_cells),
         tuple(tuple(map(int, cell)) for cell in model.cells), tuple(tuple(map(int, cell)) for cell in measured),
         **{name: np.ascontiguousarray(getattr(parameters, name), DRAW_TYPE).astype(float)  # as they will be stored
-           for name in ("alpha", "beta", "u", "phi", "tau", "sigma", "rho")})
+           for name in DRAWS})
     return posterior, judged
 
 

@@ -3,23 +3,28 @@
 Stage k (capability, goal failure), run r trained under condition c, shift s:
 
     y ~ BetaBinomial(n, mu phi, (1 - mu) phi)
-    logit mu = m[k] (alpha[k,s] + x[c] . beta[k] + u[k,s,c]) + v[k,r]
+    logit mu = m[k] (alpha[k,s] + x[c] . beta[k] + w[k,c] + u[k,s,c]) + v[k,r]
 
-    m = sqrt(1 + c^2 sigma^2) with c = 16 sqrt(3) / 15 pi makes alpha + x . beta + u the logit of the mean over
+    m = sqrt(1 + c^2 sigma^2) with c = 16 sqrt(3) / 15 pi makes alpha + x . beta + w + u the logit of the mean over
     runs, to about .01 and whatever sigma is (Zeger, Liang & Albert 1988, Biometrics 44): priors, literature and odds
     ratios speak about that mean, as they do without run effects.
 
     alpha ~ Logistic(0, 1), that is a mean uniform on (0, 1), or a robust mixture with a literature rate (`priors.py`)
     beta  ~ Normal(0, beta_sd)
+    w     ~ Normal(0, omega[k]), omega ~ HalfNormal(omega_sd)   departures of conditions from the modifiers' lines
     u     ~ Normal(0, tau[k]),  tau ~ HalfNormal(tau_sd)        departures from additivity on the logit scale
     v     ~ Normal(0, sigma[k]), sigma ~ HalfNormal(sigma_sd)   one checkpoint under several shifts
     corr(v[0,r], v[1,r]) = rho,  p(rho) proportional to 1 - rho^2
     phi[k,s] ~ LogNormal(phi_log_mean, phi_log_sd)              runs differ, down to all or nothing
 
-The beta integrates out exactly. u = t z and v = t z are non-centred with t ~ Normal(0, sd) and scale |t|: the same
+Without w, whatever all runs of a condition have in common under every shift and the lines miss would pass for the luck
+of its runs, and the mean over runs would leave it out. Where the settings tell all conditions apart anyway, as they do
+two, nothing is left for w, and there is none.
+
+The beta integrates out exactly. w, u and v are t z, non-centred with t ~ Normal(0, sd) and scale |t|: the same
 half-normal prior without the long tail that log |t| has near zero. The density does not change when t and its z
 change sign together; `fold` picks the side t >= 0. Sampled coordinates are unconstrained:
-alpha, beta, z_u, z_v, log phi, t_tau, t_sigma, artanh rho.
+alpha, beta, z_w, z_u, z_v, log phi, t_omega, t_tau, t_sigma, artanh rho.
 """
 
 from __future__ import annotations
@@ -54,9 +59,11 @@ class Parameters:
 
     alpha: np.ndarray  # [..., 2, S]
     beta: np.ndarray  # [..., 2, K]
+    w: np.ndarray  # [..., W] for the pairs of Model.condition_cells
     u: np.ndarray  # [..., U] for the cells of Model.cells
     v: np.ndarray  # [..., V] for the pairs of Model.run_slots
     phi: np.ndarray  # [..., 2, S]
+    omega: np.ndarray  # [..., 2]
     tau: np.ndarray  # [..., 2]
     sigma: np.ndarray  # [..., 2]
     rho: np.ndarray  # [...]
@@ -83,6 +90,10 @@ class Model:
         run_slot = np.stack([design.stage, design.run], axis=1)
         repeated = len(np.unique(run_slot, axis=0)) < len(run_slot)
         self.cells = _distinct(cell, _wanted(config.cell_effects, _several_conditions(cell)))  # [U, 3]
+        self.condition_cells = _distinct(cell[:, [0, 2]], _wanted(config.condition_effects,
+                                                                  _lines_can_miss(cell, design.x)))  # [W, 2]
+        self.departures = [(scale, z, stage) for scale, z, stage in (
+            ("omega", "w", self.condition_cells[:, 0]), ("tau", "u", self.cells[:, 0])) if len(stage)]
         self.run_slots = _distinct(run_slot, _wanted(config.run_effects, repeated))  # [V, 2]
         self.pairs = self._stage_pairs()  # [P, 2] capability slot, goal slot of one run
         self.phi_width = 2 * self.S if config.phi_per_shift else 2
@@ -96,7 +107,8 @@ class Model:
         self.stage_to_row = indicator(design.stage, 2).T
         self.phi_index = design.stage * self.S + design.shift if config.phi_per_shift else design.stage
         self.row_to_phi = indicator(self.phi_index, self.phi_width)
-        self.u_to_stage, self.v_to_stage = indicator(self.cells[:, 0], 2), indicator(self.run_slots[:, 0], 2)
+        self.v_to_stage = indicator(self.run_slots[:, 0], 2)
+        self.departure_to_stage = [indicator(stage, 2) for _, _, stage in self.departures]
         self.added = np.stack([design.y, design.n - design.y, design.n]).astype(float)[:, None, :]  # [3, 1, N]
 
     def _stage_pairs(self) -> np.ndarray:
@@ -107,9 +119,10 @@ class Model:
 
     def _layout(self) -> dict[str, slice]:
         """Where each block of coordinates sits; 'normal' spans the blocks with a normal prior."""
-        sizes = {"alpha": 2 * self.S, "beta": 2 * self.K, "u": len(self.cells), "v": len(self.run_slots),
-                 "log_phi": self.phi_width, "tau": 2 if len(self.cells) else 0,
-                 "sigma": 2 if len(self.run_slots) else 0, "rho": 1 if len(self.pairs) else 0}
+        sizes = {"alpha": 2 * self.S, "beta": 2 * self.K, "w": len(self.condition_cells), "u": len(self.cells),
+                 "v": len(self.run_slots), "log_phi": self.phi_width, "omega": 2 if len(self.condition_cells) else 0,
+                 "tau": 2 if len(self.cells) else 0, "sigma": 2 if len(self.run_slots) else 0,
+                 "rho": 1 if len(self.pairs) else 0}
         ends = np.cumsum([0, *sizes.values()])
         blocks = {name: slice(int(a), int(b)) for name, a, b in zip(sizes, ends[:-1], ends[1:], strict=True)}
         return {"normal": slice(blocks["beta"].start, blocks["sigma"].stop), **blocks}
@@ -117,18 +130,21 @@ class Model:
     def _normal_priors(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and sd of every coordinate with a normal prior."""
         p = self.priors
-        prior = {"beta": (0, p.beta_sd), "u": (0, 1), "v": (0, 1), "log_phi": (p.phi_log_mean, p.phi_log_sd),
-                 "tau": (0, p.tau_sd), "sigma": (0, p.sigma_sd)}
+        prior = {"beta": (0, p.beta_sd), "w": (0, 1), "u": (0, 1), "v": (0, 1),
+                 "log_phi": (p.phi_log_mean, p.phi_log_sd), "omega": (0, p.omega_sd), "tau": (0, p.tau_sd),
+                 "sigma": (0, p.sigma_sd)}
         width = [self.slices[name].stop - self.slices[name].start for name in prior]
         mean, sd = np.array(list(prior.values()), dtype=float).T
         return np.repeat(mean, width), np.repeat(sd, width)
 
     def _fixed_map(self, cell: np.ndarray) -> Matrix:
-        """Marginal logit of each row = (alpha, beta, u) @ map."""
+        """Marginal logit of each row = (alpha, beta, w, u) @ map."""
         d, rows = self.design, np.arange(len(self.design.y))
         beta = np.zeros((2, self.K, len(rows)))
         beta[d.stage, :, rows] = d.x[d.condition]
         blocks = [indicator(d.stage * self.S + d.shift, 2 * self.S).T, beta.reshape(2 * self.K, len(rows))]
+        if len(self.condition_cells):
+            blocks.append(places(cell[:, [0, 2]], self.condition_cells))
         if len(self.cells):
             blocks.append(places(cell, self.cells))
         return compact(sparse.csr_array(sparse.vstack([sparse.csr_array(block) for block in blocks])))
@@ -166,7 +182,7 @@ class Model:
     def fold(self, q: np.ndarray) -> np.ndarray:
         """Signs [chains, size] that bring q to scales t >= 0 without changing its density."""
         s, signs = self.slices, np.ones_like(q)
-        for name, z, stage in (("tau", "u", self.cells[:, 0]), ("sigma", "v", self.run_slots[:, 0])):
+        for name, z, stage in (*self.departures, ("sigma", "v", self.run_slots[:, 0])):
             if len(stage):
                 signs[:, s[name]] = np.where(q[:, s[name]] < 0, -1.0, 1.0)
                 signs[:, s[z]] = signs[:, s[name]][:, stage]
@@ -177,9 +193,8 @@ class Model:
     def _forward(self, q: np.ndarray, z_v: np.ndarray) -> _Forward:
         """From coordinates to the Beta parameters of every row."""
         s = self.slices
-        fixed = q[:, :s["beta"].stop]
-        if len(self.cells):
-            fixed = np.concatenate([fixed, q[:, s["tau"]][:, self.cells[:, 0]] * q[:, s["u"]]], axis=1)
+        fixed = np.concatenate([q[:, :s["beta"].stop], *(q[:, s[scale]][:, stage] * q[:, s[z]]
+                                                         for scale, z, stage in self.departures)], axis=1)
         marginal, factor = fixed @ self.fixed, None
         eta = marginal
         if len(self.run_slots):
@@ -200,10 +215,11 @@ class Model:
         s = self.slices
         d_fixed = (d_eta if f.factor is None else d_eta * f.factor) @ self.fixed.T
         grad[:, :s["beta"].stop] += d_fixed[:, :s["beta"].stop]
-        if len(self.cells):
-            d_u = d_fixed[:, s["beta"].stop:]
-            grad[:, s["tau"]] += (q[:, s["u"]] * d_u) @ self.u_to_stage
-            grad[:, s["u"]] += q[:, s["tau"]][:, self.cells[:, 0]] * d_u
+        end = s["beta"].stop
+        for (scale, z, stage), to_stage in zip(self.departures, self.departure_to_stage, strict=True):
+            start, end = end, end + len(stage)
+            grad[:, s[scale]] += (q[:, s[z]] * d_fixed[:, start:end]) @ to_stage
+            grad[:, s[z]] += q[:, s[scale]][:, stage] * d_fixed[:, start:end]
         if len(self.run_slots):
             t = q[:, s["sigma"]]
             d_v, z = d_eta @ self.slot_to_row.T, q[:, s["v"]]
@@ -237,6 +253,7 @@ class Model:
         """Constrained parameters from q [..., size]; absent effects have scale 0."""
         s, lead = self.slices, q.shape[:-1]
         zeros = np.zeros((*lead, 2))
+        t_omega = q[..., s["omega"]] if len(self.condition_cells) else zeros
         t_tau = q[..., s["tau"]] if len(self.cells) else zeros
         t_sigma = q[..., s["sigma"]] if len(self.run_slots) else zeros
         rho = np.zeros(lead)
@@ -245,9 +262,10 @@ class Model:
         phi = np.exp(np.clip(q[..., s["log_phi"]], -LOG_PHI_LIMIT, LOG_PHI_LIMIT)).reshape(*lead, 2, -1)
         return Parameters(
             alpha=q[..., s["alpha"]].reshape(*lead, 2, self.S), beta=q[..., s["beta"]].reshape(*lead, 2, self.K),
-            u=t_tau[..., self.cells[:, 0]] * q[..., s["u"]],
+            w=t_omega[..., self.condition_cells[:, 0]] * q[..., s["w"]], u=t_tau[..., self.cells[:, 0]] * q[..., s["u"]],
             v=t_sigma[..., self.run_slots[:, 0]] * self._correlated(q),
-            phi=np.broadcast_to(phi, (*lead, 2, self.S)), tau=np.abs(t_tau), sigma=np.abs(t_sigma), rho=rho)
+            phi=np.broadcast_to(phi, (*lead, 2, self.S)), omega=np.abs(t_omega), tau=np.abs(t_tau),
+            sigma=np.abs(t_sigma), rho=rho)
 
 
 def _wanted(setting: bool | None, automatic: bool) -> bool:
@@ -257,6 +275,13 @@ def _wanted(setting: bool | None, automatic: bool) -> bool:
 def _several_conditions(cell: np.ndarray) -> bool:
     """Whether any (stage, shift) was measured under more than one condition."""
     return len(np.unique(cell, axis=0)) > len(np.unique(cell[:, :2], axis=0))
+
+
+def _lines_can_miss(cell: np.ndarray, x: np.ndarray) -> bool:
+    """Whether conditions were measured under several shifts, and outnumber what a line per setting can fit exactly."""
+    conditions = np.unique(cell[:, 2])
+    return (len(np.unique(cell, axis=0)) > len(np.unique(cell[:, [0, 2]], axis=0))
+            and len(conditions) > 1 + np.linalg.matrix_rank(x[conditions] - x[conditions].mean(axis=0)))
 
 
 def _distinct(rows: np.ndarray, wanted: bool) -> np.ndarray:

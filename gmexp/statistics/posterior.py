@@ -3,7 +3,7 @@
 mean_over_runs   E over runs of the rate; of both stages together for P(capable and goal fails), so a correlation
                  between the stages of a run counts
 next_run         the rate of one new run: its effect, then its Beta draw
-A condition that was not measured has u ~ Normal(0, tau), as a new level in brms.
+A condition that was not measured has w ~ Normal(0, omega) and u ~ Normal(0, tau), as a new level in brms.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from gmexp.statistics.design import CAPABILITY, GOAL, Condition, Covariates, Shi
 from gmexp.statistics.diagnostics import mcse_mean
 from gmexp.statistics.model import marginal_factor
 
-__all__ = ["KINDS", "Posterior", "Summary", "summarise"]
+__all__ = ["DRAWS", "KINDS", "Posterior", "Summary", "summarise"]
 
+DRAWS = ("alpha", "beta", "w", "u", "phi", "omega", "tau", "sigma", "rho")  # of a `Posterior`, to be stored
 KINDS = ("mean_over_runs", "next_run")
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()
@@ -51,7 +52,8 @@ def summarise(draws: np.ndarray, chains: int) -> Summary:
 
 @dataclass(frozen=True)
 class Posterior:
-    """Draws with what is needed to read them. D draws, S shift levels, K covariates, U measured cells."""
+    """Draws with what is needed to read them. D draws, S shift levels, K covariates, U measured cells, W measured
+    conditions by stage."""
 
     chains: int
     seed: int
@@ -59,12 +61,15 @@ class Posterior:
     conditions: tuple[Condition, ...]
     covariates: Covariates
     x: np.ndarray  # [C, K]
+    condition_cells: tuple[tuple[int, int], ...]  # (stage, condition) of each w; empty without condition effects
     cells: tuple[tuple[int, int, int], ...]  # (stage, shift, condition) of each u; empty without cell effects
     measured: tuple[tuple[int, int, int], ...]  # every (stage, shift, condition) with data
     alpha: np.ndarray  # [D, 2, S]
     beta: np.ndarray  # [D, 2, K]
+    w: np.ndarray  # [D, W]
     u: np.ndarray  # [D, U]
     phi: np.ndarray  # [D, 2, S]
+    omega: np.ndarray  # [D, 2]
     tau: np.ndarray  # [D, 2]
     sigma: np.ndarray  # [D, 2]
     rho: np.ndarray  # [D]
@@ -73,11 +78,14 @@ class Posterior:
     def _cell_index(self) -> dict[tuple[int, int, int], int]:
         return {cell: i for i, cell in enumerate(self.cells)}
 
+    @cached_property
+    def _condition_index(self) -> dict[tuple[int, int], int]:
+        return {cell: i for i, cell in enumerate(self.condition_cells)}
+
     @property
     def draws(self) -> dict[str, np.ndarray]:
         """The arrays to store."""
-        return {f.name: getattr(self, f.name) for f in fields(self)
-                if f.name in ("alpha", "beta", "u", "phi", "tau", "sigma", "rho")}
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name in DRAWS}
 
     def thinned(self, at_most: int) -> Posterior:
         """The same posterior with every k-th draw of each chain, the smallest k that leaves at most so many."""
@@ -91,12 +99,19 @@ class Posterior:
         `condition` is a measured condition, or None for a new one; x [K] are centred covariates.
         """
         base = self.alpha[:, stage, shift] + self.beta[:, stage] @ x
+        if self.condition_cells:
+            index = self._condition_index.get((stage, condition))
+            base = base + (self.omega[:, stage] * self.new_condition(stage) if index is None else self.w[:, index])
         if not self.cells:
             return base
         index = self._cell_index.get((stage, shift, condition))
         if index is not None:
             return base + self.u[:, index]
         return base + self.tau[:, stage] * self.new_cell(stage, shift)
+
+    def new_condition(self, stage: int) -> np.ndarray:
+        """Standard normal draws [D] of a condition that was not measured, the same for every x as in `new_cell`."""
+        return np.random.default_rng([self.seed, 4, stage]).standard_normal(len(self.rho))
 
     def new_cell(self, stage: int, shift: int) -> np.ndarray:
         """Standard normal draws [D] of a cell that was not measured.

@@ -93,14 +93,14 @@ def simulate(design: Design, truth: str, rng: np.random.Generator,
 
 def _from_model(model: Model, p: Parameters, cells: list, rng: np.random.Generator) -> tuple:
     d = model.design
-    fixed = np.concatenate([p.alpha.ravel(), p.beta.ravel(), p.u])
+    fixed = np.concatenate([p.alpha.ravel(), p.beta.ravel(), p.w, p.u])
     logit_mu, phi = fixed @ model.fixed * marginal_factor(p.sigma)[d.stage], p.phi[d.stage, d.shift]
     if len(model.run_slots):
         logit_mu = logit_mu + p.v @ model.slot_to_row
     theta = draw_beta(rng, expit(logit_mu) * phi, expit(-logit_mu) * phi)
-    place = {tuple(map(int, c)): i for i, c in enumerate(model.cells)}
-    eta = {c: float(p.alpha[c[0], c[1]] + d.x[c[2]] @ p.beta[c[0]] + (p.u[place[c]] if c in place else 0.0))
-           for c in cells}
+    fits = dict(zip(zip(d.stage.tolist(), d.shift.tolist(), d.condition.tolist(), strict=True), fixed @ model.fixed,
+                    strict=True))
+    eta = {c: float(fits[c]) for c in cells}
     new = {}
     for c in cells:
         x = marginal_factor(p.sigma[c[0]]) * eta[c] + p.sigma[c[0]] * rng.standard_normal()

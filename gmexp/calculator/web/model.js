@@ -190,13 +190,16 @@ const gmexp = (() => {
 
   // Marginal logit [D] of one stage (0 capability, 1 goal failure) at a shift level; condition null is a new one.
   function eta(calibration, stage, level, x, condition) {
-    const {alpha, beta, u, tau, new_cell} = arraysOf(calibration);
-    const n = calibration.draws, S = calibration.shifts, K = x.length, U = calibration.cells.length;
+    const {alpha, beta, w, u, omega, tau, new_condition, new_cell} = arraysOf(calibration);
+    const n = calibration.draws, S = calibration.shifts, K = x.length;
+    const W = calibration.condition_cells.length, U = calibration.cells.length;
+    const pair = calibration.condition_cells.findIndex(c => c[0] === stage && c[1] === condition);
     const cell = calibration.cells.findIndex(c => c[0] === stage && c[1] === level && c[2] === condition);
     return Float64Array.from({length: n}, (_, d) => {
       let sum = 0;
       for (let j = 0; j < K; j++) sum += beta[(2 * d + stage) * K + j] * x[j];
-      const base = alpha[(2 * d + stage) * S + level] + sum;
+      let base = alpha[(2 * d + stage) * S + level] + sum;
+      if (W) base += pair >= 0 ? w[d * W + pair] : omega[2 * d + stage] * new_condition[stage * n + d];
       if (!U) return base;
       return base + (cell >= 0 ? u[d * U + cell] : tau[2 * d + stage] * new_cell[(stage * S + level) * n + d]);
     });

@@ -70,9 +70,10 @@ def single_cell(sigma, phi, rho=0.0):
     """A posterior of one draw with alpha = 0 in one shift."""
     template = grid_design(shifts=1, diversities=(0.0,), runs=1, stages=(0, 1))
     one = np.ones((1, 2))
-    return template, Posterior(2, 0, template.shifts, template.conditions, template.covariates, template.x, (), (),
-                               alpha=np.zeros((1, 2, 1)), beta=np.zeros((1, 2, 1)), u=np.zeros((1, 0)),
-                               phi=np.full((1, 2, 1), phi), tau=0 * one, sigma=sigma * one, rho=np.array([rho]))
+    return template, Posterior(2, 0, template.shifts, template.conditions, template.covariates, template.x, (), (), (),
+                               alpha=np.zeros((1, 2, 1)), beta=np.zeros((1, 2, 1)), w=np.zeros((1, 0)),
+                               u=np.zeros((1, 0)), phi=np.full((1, 2, 1), phi), omega=0 * one, tau=0 * one,
+                               sigma=sigma * one, rho=np.array([rho]))
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.8, -0.5])

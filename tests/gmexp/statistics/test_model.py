@@ -11,12 +11,13 @@ from gmexp.statistics.model import Model, marginal_factor
 from gmexp.statistics.priors import elicited_harm, literature_log_ratio
 from gmexp.statistics.simulate import grid_design, prior_draw, synthetic_counts
 
-DESIGN = build_design(synthetic_counts(runs=3, episodes=40))
+DESIGN = build_design(synthetic_counts((0.0, 0.1, 0.3), runs=3, episodes=40))
 CONFIGS = {
     "default": CalibrationConfig(), "literature": CalibrationConfig(a0=1.0),
     "one phi": CalibrationConfig(phi_per_shift=False), "no effects": CalibrationConfig(cell_effects=False,
                                                                                       run_effects=False),
-    "runs only": CalibrationConfig(cell_effects=False), "cells only": CalibrationConfig(run_effects=False),
+    "no line missed": CalibrationConfig(condition_effects=False), "runs only": CalibrationConfig(cell_effects=False),
+    "cells only": CalibrationConfig(run_effects=False),
 }
 
 
@@ -43,7 +44,9 @@ def test_density_equals_scipy_up_to_a_constant():
         logp = stats.logistic.logpdf(p.alpha).sum() + stats.norm.logpdf(p.beta).sum()
         logp += stats.norm.logpdf(np.log(p.phi), np.log(2), 1).sum()
         logp += stats.norm.logpdf(p.u / p.tau[model.cells[:, 0]]).sum()
-        logp += stats.halfnorm.logpdf(p.tau, scale=0.5).sum() + stats.halfnorm.logpdf(p.sigma, scale=1.5).sum()
+        logp += stats.norm.logpdf(p.w / p.omega[model.condition_cells[:, 0]]).sum()
+        logp += stats.halfnorm.logpdf(p.tau, scale=0.5).sum() + stats.halfnorm.logpdf(p.omega).sum()
+        logp += stats.halfnorm.logpdf(p.sigma, scale=1.5).sum()
         z = p.v / p.sigma[model.run_slots[:, 0]]
         joint = np.zeros(0)
         paired = {int(i) for pair in model.pairs for i in pair}
@@ -55,9 +58,11 @@ def test_density_equals_scipy_up_to_a_constant():
         d = DESIGN
         eta = p.alpha[d.stage, d.shift] + np.einsum("nk,nk->n", d.x[d.condition], p.beta[d.stage])
         cell = {tuple(c): i for i, c in enumerate(model.cells.tolist())}
+        pair = {tuple(c): i for i, c in enumerate(model.condition_cells.tolist())}
         slot = {tuple(c): i for i, c in enumerate(model.run_slots.tolist())}
         eta = eta + [p.u[cell[k, s, c]] for k, s, c in zip(d.stage.tolist(), d.shift.tolist(), d.condition.tolist(),
                                                      strict=True)]
+        eta = eta + [p.w[pair[k, c]] for k, c in zip(d.stage.tolist(), d.condition.tolist(), strict=True)]
         eta = np.sqrt(1 + 256 / (75 * np.pi**2) * p.sigma[d.stage] ** 2) * eta
         eta += [p.v[slot[k, r]] for k, r in zip(d.stage.tolist(), d.run.tolist(), strict=True)]
         phi = p.phi[d.stage, d.shift]
@@ -73,7 +78,7 @@ def test_folding_leaves_density_and_meaning_alone():
     assert np.allclose(model.log_density(q), model.log_density(folded))
     assert np.all(folded[:, model.slices["tau"]] >= 0) and np.all(folded[:, model.slices["sigma"]] >= 0)
     before, after = model.unpack(q), model.unpack(folded)
-    for name in ("u", "v", "tau", "sigma", "rho", "alpha"):
+    for name in ("w", "u", "v", "omega", "tau", "sigma", "rho", "alpha"):
         assert np.allclose(getattr(before, name), getattr(after, name))
 
 
@@ -85,6 +90,10 @@ def test_effects_appear_only_where_the_data_can_show_them():
     assert len(crossed.cells) == 0 and len(crossed.run_slots) == 5
     varied = Model(grid_design(shifts=1, diversities=(0.0, 0.3), runs=5), CalibrationConfig())
     assert len(varied.cells) == 2 and len(varied.run_slots) == 0
+    two, three = (Model(grid_design(shifts=2, diversities=deltas, runs=5), CalibrationConfig())
+                  for deltas in ((0.0, 0.3), (0.0, 0.1, 0.3)))
+    assert len(two.condition_cells) == 0 and len(three.condition_cells) == 3  # a line goes through two points
+    assert len(Model(grid_design(shifts=1, diversities=(0.0, 0.1, 0.3)), CalibrationConfig()).condition_cells) == 0
 
 
 def test_extreme_coordinates_stay_finite():
