@@ -10,7 +10,7 @@ from results/calibration, which `gmexp calibrate studies=[...]` makes. What is n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,8 @@ FIRST = ("diversity", "figure2", "modifiers", "spread", "grades", "rates", "attr
 SHOWN = 3  # of them per study; the rest is in a fold
 CLIPS = 2  # per study
 MOST_CLIPS = 8
-METRICS = {"capability": "capability", "goal_failure": "goal failure, if capable", "p_misgen": "misgeneralization"}
+METRICS = {"capability": "capability", "goal_failure": "goal failure, if capable",
+           "unpursued": "goal failure, accidents discounted", "p_misgen": "misgeneralization"}
 NAMES = {text.type: text.name for text in read_ladder()}
 
 
@@ -67,11 +68,23 @@ def headline(pooled: Study) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in rows:
         for metric, title in METRICS.items():
-            rates = [next(c for c in row["conditions"] if c["train_diversity"] == delta)[metric] for delta in shown]
-            cells = [f"{row['shift']} {NAMES[row['shift']]}", title, f"{row['published'][metric]:.2f}",
-                     *(f"{rate['mean']:.2f} [{rate['q025']:.2f}, {rate['q975']:.2f}]" for rate in rates)]
-            lines.append("| " + " | ".join(cells) + " |")
+            rates = [next(c for c in row["conditions"] if c["train_diversity"] == delta).get(metric) for delta in shown]
+            if metric == "unpursued":
+                texts = ["", *map(_share, rates)] if any(rates) else []
+            else:
+                texts = [f"{row['published'][metric]:.2f}",
+                         *(f"{rate['mean']:.2f} [{rate['q025']:.2f}, {rate['q975']:.2f}]" for rate in rates)]
+            if texts:
+                lines.append("| " + " | ".join([f"{row['shift']} {NAMES[row['shift']]}", title, *texts]) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _share(mean: Mapping[str, Any] | None) -> str:
+    """A share that its estimate may overshoot by chance."""
+    if mean is None:
+        return "–"
+    value, low, high = (min(max(mean[key], 0.0), 1.0) for key in ("mean", "low", "high"))
+    return f"{value:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def page(root: Path, studies: Sequence[Study], pooled: Study) -> str:

@@ -16,6 +16,7 @@ from gmexp.config import CalibrateConfig, RatesConfig, ReportConfig, RunConfig
 from gmexp.errors import UserError
 from gmexp.figures import draw_all
 from gmexp.measures import summary
+from gmexp.measures.pursuit import unpursued
 from gmexp.progress import Bar
 from gmexp.records import OutcomeCounts
 from gmexp.report import build_report
@@ -68,7 +69,7 @@ def calibrate(config: CalibrateConfig) -> int:
     else:
         rows = pooling.pool([_existing(study) for study in config.studies])
     calibration = _fit(rows, out, config.chains, config.draws, config.seed, config.kept)
-    shifts = base_rates(calibration, rows)
+    shifts = base_rates(calibration, rows, [Study(Path(study)) for study in config.studies])
     print(base_rate_table(shifts))
     if config.studies:
         origin = artefacts.provenance(None, dataclasses.asdict(config), "several studies as one")
@@ -126,7 +127,7 @@ def analyse(study: Study, config: RunConfig) -> None:
     _measures(study)
     rows = read_counts(study.counts)
     calibration = _fit(rows, study.calibration, config.chains, config.draws, config.statistics_seed)
-    shifts = base_rates(calibration, rows)
+    shifts = base_rates(calibration, rows, [study])
     origin = artefacts.provenance(None, dataclasses.asdict(config), "published beside calibrated rates")
     artefacts.write_json(study.estimate, {"shifts": shifts}, origin)
     if shifts:
@@ -202,14 +203,18 @@ def _fit(rows: Sequence[OutcomeCounts], out: Path, chains: int, draws: int, seed
 
 # --- published beside calibrated --------------------------------------------------------------------------------------
 
-def base_rates(calibration: Calibration, rows: list[OutcomeCounts]) -> list[dict[str, Any]]:
+def base_rates(calibration: Calibration, rows: Sequence[OutcomeCounts],
+               studies: Sequence[Study] = ()) -> list[dict[str, Any]]:
     """For each measured shift of the ladder: the published rates, and the calibrated ones per training diversity, with
     all else as in the baseline if that was measured (`contrasts.plainest`).
 
     `p_misgen` is capability x goal failure on both sides, without harm: that is what experiments can measure.
+    `unpursued` is goal failure with accidents discounted, from those runs of `studies` that were measured for it; None
+    where none was.
     """
     printed = {row["type"]: row for row in table("shift_types").rows}
     diversities = sorted({row.train_diversity for row in rows})
+    discounted = unpursued(studies)
     found = []
     for kind in sorted({row.shift_type for row in rows} - {0}):
         base = {key: printed[kind][key] for key in ("capability", "goal_failure")}
@@ -218,9 +223,11 @@ def base_rates(calibration: Calibration, rows: list[OutcomeCounts]) -> list[dict
         for diversity in diversities:
             like = plainest(calibration.posterior.conditions, diversity)
             predicted = calibration.predict_condition(like, kind)
+            share = discounted.get((calibration.posterior.conditions[like], kind))
             conditions.append({"train_diversity": diversity, "capability": _summary(predicted.capability),
                                "goal_failure": _summary(predicted.goal_failure),
-                               "p_misgen": _summary(predicted.misgen)})
+                               "p_misgen": _summary(predicted.misgen),
+                               "unpursued": None if share is None else dataclasses.asdict(share)})
         found.append({"shift": kind, "published": base, "calibrated": conditions[0], "conditions": conditions})
     return found
 

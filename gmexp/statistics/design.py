@@ -20,9 +20,10 @@ from scipy.special import logit
 from gmexp.calculator.modifiers import canonical
 from gmexp.calculator.tables import table
 from gmexp.errors import UserError
-from gmexp.records import OutcomeCounts
+from gmexp.records import OutcomeCounts, RunMeta
 
-__all__ = ["CAPABILITY", "GOAL", "STAGES", "Condition", "Covariates", "Design", "ShiftLevel", "build_design"]
+__all__ = ["CAPABILITY", "GOAL", "STAGES", "Condition", "Covariates", "Design", "ShiftLevel", "build_design",
+           "condition_of_run"]
 
 STAGES = ("capability", "goal_failure")
 CAPABILITY, GOAL = range(2)
@@ -156,7 +157,7 @@ def build_design(counts: Sequence[OutcomeCounts]) -> Design:
     cells: dict[tuple[str, str], dict[tuple[int, ShiftLevel], list[int]]] = defaultdict(dict)
     for c in counts:
         key = (c.experiment_id, c.run_id)
-        condition = _condition(c)
+        condition = condition_of_run(c)
         if condition_of.setdefault(key, condition) != condition:
             raise UserError(f"run {c.run_id} of experiment {c.experiment_id} appears under two training conditions: "
                             f"{condition_of[key]} and {condition}")
@@ -179,7 +180,8 @@ def build_design(counts: Sequence[OutcomeCounts]) -> Design:
                   tuple(run_id for _, run_id in order), *table_.T)
 
 
-def _condition(c: OutcomeCounts) -> Condition:
+def condition_of_run(c: OutcomeCounts | RunMeta) -> Condition:
+    """How the run was trained, as the model tells conditions apart."""
     level = canonical("capability_levels", c.capability_level) if c.capability_level else ""
     return Condition(c.env, c.algo, float(c.spec_quality), level, float(c.train_diversity),
                      canonical_method(c.align_method), int(c.train_steps), int(c.width or 0))
@@ -198,7 +200,7 @@ def _solved(counts: Sequence[OutcomeCounts]) -> dict[Condition, float]:
     """In-distribution capability of each condition, the mean over its runs; conditions where it is unknown are left out."""
     runs: dict[Condition, dict[tuple[str, str], float | None]] = defaultdict(dict)
     for c in counts:
-        runs[_condition(c)][c.experiment_id, c.run_id] = c.id_capability
+        runs[condition_of_run(c)][c.experiment_id, c.run_id] = c.id_capability
     known = {condition: [value for value in by_run.values() if value is not None] for condition, by_run in runs.items()}
     return {condition: float(np.mean(values)) for condition, values in known.items() if values}
 

@@ -1,0 +1,33 @@
+"""Goal failure with accidents discounted, by training condition and over the runs of several studies."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from gmexp import intervals
+from gmexp.intervals import Mean
+from gmexp.measures import attribution
+from gmexp.statistics.design import Condition, condition_of_run
+from gmexp.study import Study
+
+
+def unpursued(studies: Sequence[Study]) -> dict[tuple[Condition, int], Mean]:
+    """1 - pursuit (`gmexp.measures.attribution`) by condition and shift type, mean over runs and 95% interval; a run that
+    is in two studies counts once. Where no run was measured, or none left room for it, there is no entry."""
+    found: dict[tuple[Condition, int], dict[tuple[str, str], attribution.Effect]] = defaultdict(dict)
+    for study in studies:
+        for run in study.runs():
+            path = study.run(run.run_id) / attribution.FILE
+            for effect in attribution.effects(path) if path.is_file() else ():
+                if effect.effect == "pursuit" and effect.value is not None:
+                    found[condition_of_run(run), effect.shift_type].setdefault((run.run_id, run.config_hash), effect)
+    return {key: _mean(list(runs.values())) for key, runs in found.items()}
+
+
+def _mean(effects: Sequence[attribution.Effect]) -> Mean:
+    values = np.array([effect.value for effect in effects])
+    mean, low, high = intervals.mean_of_effects(values, np.array([(e.high - e.low) / 2 for e in effects]))
+    return Mean(1 - mean, 1 - high, 1 - low, tuple((1 - values).tolist()))
