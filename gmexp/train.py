@@ -40,6 +40,7 @@ CHECKPOINT_VERSION = 2  # 1: the first layer was two
 RESUME_VERSION = 2
 # These change how, or for whom, a run learns, and not what: equal runs of two studies are one run.
 NOT_IDENTITY = ("experiment", "out", "logger", "checkpoint_seconds", "backend", "threads")
+ORIGIN = {"git_sha": None, "created_utc": ""}  # what a checkpoint leaves unsaid, and run.json says
 TRAINED = ("checkpoint.npz", "best/checkpoint.npz", "curve.parquet", "run.json")  # what a run leaves, the last one last
 METHODS = {"cloning_coin_seeker": "behavioral_cloning", "cloning_proxy_seeker": "behavioral_cloning_of_proxy"}
 VERIFIED = "interpretability_verified"  # in the calculator's words, as `METHODS`
@@ -208,9 +209,9 @@ def _finish(config: TrainConfig, agent: PPO, curve: list[CurvePoint], best: Best
             meta: RunMeta) -> None:
     """Write the complete run, run.json last, and drop what only resumption needed."""
     origin = artefacts.provenance(None, identity(config), "a training run", wall_s=curve[-1].seconds)
-    timeless = {key: value for key, value in artefacts.plain(meta).items() if key != "created_utc"}
+    lasting = {key: value for key, value in artefacts.plain(meta).items() if key not in ORIGIN}
     about = {"version": CHECKPOINT_VERSION, "agent": dataclasses.asdict(config.agent),
-             "env": dataclasses.asdict(config.env), "meta": timeless}  # equal runs make equal checkpoints
+             "env": dataclasses.asdict(config.env), "meta": lasting}  # equal runs make equal checkpoints
     for path, weights, steps in ((folder / "best", best.weights, best.steps), (folder, _weights(agent), agent.steps)):
         said = np.array(json.dumps(about | {"steps": steps}, sort_keys=True))
         artefacts.write_npz(path / "checkpoint.npz", weights | {"about": said})
@@ -254,7 +255,7 @@ def load_checkpoint(path: Path | str, device: str = "cpu") -> Checkpoint:
         if about["version"] != CHECKPOINT_VERSION:
             raise UserError(f"{path} is a checkpoint of version {about['version']}, this gmexp reads version "
                             f"{CHECKPOINT_VERSION}")
-        agent, env, meta = PPOConfig(**about["agent"]), EnvConfig(**about["env"]), RunMeta(**about["meta"], created_utc="")
+        agent, env, meta = PPOConfig(**about["agent"]), EnvConfig(**about["env"]), RunMeta(**ORIGIN | about["meta"])
         network = agent.build(torch.Generator().manual_seed(0))
         network.load_state_dict(network_weights(arrays, network))
     except UserError:

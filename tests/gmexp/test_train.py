@@ -1,5 +1,7 @@
 """A training run survives any kill bit for bit, and refuses what it cannot go on from."""
 
+import dataclasses
+import json
 import multiprocessing
 import os
 import random
@@ -65,6 +67,24 @@ def test_equal_configurations_give_equal_checkpoints_and_others_do_not(finished,
     assert_equal_runs(train.train(config), finished)
     other = train.train(train_config(tmp_path, "seed=1"))
     assert (other / "checkpoint.npz").read_bytes() != (finished / "checkpoint.npz").read_bytes()
+
+
+def test_a_commit_between_two_equal_runs_changes_what_is_known_of_them_and_not_the_checkpoints(
+        finished, tmp_path, monkeypatch):
+    monkeypatch.setattr("gmexp.provenance._checkout", lambda: ("0123abc", False))
+    later = train.train(train_config(tmp_path))
+    assert_equal_runs(later, finished)
+    assert artefacts.read_json(later / "run.json")["meta"]["git_sha"] == "0123abc"
+    assert load_checkpoint(later).meta.git_sha is None
+
+
+def test_a_checkpoint_that_names_its_commit_still_loads(copy):
+    path = copy / "checkpoint.npz"
+    arrays, meta = artefacts.read_npz(path), load_checkpoint(copy).meta
+    about = json.loads(str(arrays["about"]))
+    about["meta"]["git_sha"] = "0123abc"
+    artefacts.write_npz(path, arrays | {"about": np.array(json.dumps(about))})
+    assert load_checkpoint(copy).meta == dataclasses.replace(meta, git_sha="0123abc")
 
 
 def test_a_finished_run_is_left_as_it_is(finished, tmp_path):
@@ -195,7 +215,6 @@ def test_a_checkpoint_that_cannot_be_read_is_refused_in_one_line(copy, capsys):
     whole = path.read_bytes()
 
     def about(**changes):
-        import json
         return {"about": np.array(json.dumps(json.loads(str(arrays["about"])) | changes))}
 
     cases = {
