@@ -29,6 +29,7 @@ from envs.shifts import find_shift, probe, shift
 from envs.vec import DeviceUnavailable, EpisodeLog
 from gmexp import artefacts
 from gmexp.agents.ppo import PPOConfig
+from gmexp.checkpoint import Checkpoint, load_checkpoint
 from gmexp.compilation import compile_kernels
 from gmexp.config import EvaluateConfig, EvaluationPlan, load
 from gmexp.errors import UserError
@@ -36,7 +37,7 @@ from gmexp.progress import Bar
 from gmexp.records import Episode, RunMeta
 from gmexp.rollout import Actor, play
 from gmexp.seeding import stream
-from gmexp.train import Checkpoint, env_device, load_checkpoint
+from gmexp.train import env_device
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from envs.vec import SemanticObservation
 from gmexp import animation, artefacts
 from gmexp.agents.networks import seen
 from gmexp.agents.scripted import ScriptedAgent
+from gmexp.checkpoint import Checkpoint, load_checkpoint
 from gmexp.config import EvaluationPlan, load
 from gmexp.definitions import log
 from gmexp.errors import UserError
@@ -26,7 +27,6 @@ from gmexp.overlay import PALETTE, frame, sheet
 from gmexp.records import Episode
 from gmexp.rollout import Actor
 from gmexp.seeding import stream
-from gmexp.train import Checkpoint, load_checkpoint
 
 CAPTIONS = {Outcome.PROXY_GOAL: "reaches the end and ignores the coin", Outcome.INTENDED_GOAL: "takes the coin"}
 WORTH_WATCHING = (20, 160)  # game steps to the goal

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gmexp import artefacts
+from gmexp.checkpoint import load_checkpoint
 from gmexp.compilation import compile_kernels
 from gmexp.config import RunConfig
 from gmexp.counting import count_outcomes
@@ -21,7 +22,7 @@ from gmexp.records import Episode, OutcomeCounts
 from gmexp.run import training_runs
 from gmexp.statistics.counts import read_counts
 from gmexp.study import Study
-from gmexp.train import describe, load_checkpoint, train
+from gmexp.train import describe, train
 
 SAME = [f.name for f in dataclasses.fields(OutcomeCounts) if f.name not in ("experiment_id", "git_sha", "created_utc")]
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gmexp import artefacts, selection, stages
+from gmexp.checkpoint import load_checkpoint
 from gmexp.compilation import compile_kernels
 from gmexp.config import EvaluationPlan, RunConfig, TrainConfig, VerificationPlan, override
 from gmexp.errors import UserError
@@ -24,7 +25,7 @@ from gmexp.measures.command import check, measure
 from gmexp.progress import Bar
 from gmexp.rates import check_replicates
 from gmexp.study import Study, condition_labels
-from gmexp.train import NOT_IDENTITY, TRAINED, describe, identity, load_checkpoint, train
+from gmexp.train import NOT_IDENTITY, TRAINED, describe, identity, train
 from gmexp.workers import Failure
 
 SAME_FOR_ALL = ("experiment", "seed", "device", *NOT_IDENTITY)  # keys that conditions cannot vary

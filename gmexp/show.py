@@ -54,10 +54,10 @@ def main(args: Sequence[str]) -> int:
 
 def _levels(values: dict[str, Any]) -> tuple[LevelDistribution, SeedRange]:
     """What was trained on, and held-out levels: a run's own, those of a study's first train seed, or just the first."""
+    from gmexp.checkpoint import load_checkpoint
     from gmexp.config import load
     from gmexp.evaluate import own_levels
     from gmexp.study import Study
-    from gmexp.train import load_checkpoint
 
     if values["run"]:
         checkpoint = load_checkpoint(values["run"])

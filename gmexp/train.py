@@ -23,10 +23,10 @@ import envs
 from envs.vec import DeviceUnavailable
 from gmexp import artefacts
 from gmexp.agents.cloning import Cloning
-from gmexp.agents.networks import Network, network_weights
-from gmexp.agents.ppo import PPO, Policy, PPOConfig
+from gmexp.agents.ppo import PPO
+from gmexp.checkpoint import write_checkpoint
 from gmexp.compilation import compile_kernels
-from gmexp.config import EnvConfig, TrainConfig
+from gmexp.config import TrainConfig
 from gmexp.errors import UserError
 from gmexp.learning import WINDOW
 from gmexp.progress import Bar
@@ -36,11 +36,9 @@ from gmexp.seeding import stream
 from gmexp.study import Study
 from gmexp.tracking import Tracker, open_tracker
 
-CHECKPOINT_VERSION = 2  # 1: the first layer was two
 RESUME_VERSION = 2
 # These change how, or for whom, a run learns, and not what: equal runs of two studies are one run.
 NOT_IDENTITY = ("experiment", "out", "logger", "checkpoint_seconds", "backend", "threads")
-ORIGIN = {"git_sha": None, "created_utc": ""}  # what a checkpoint leaves unsaid, and run.json says
 TRAINED = ("checkpoint.npz", "best/checkpoint.npz", "curve.parquet", "run.json")  # what a run leaves, the last one last
 METHODS = {"cloning_coin_seeker": "behavioral_cloning", "cloning_proxy_seeker": "behavioral_cloning_of_proxy"}
 VERIFIED = "interpretability_verified"  # in the calculator's words, as `METHODS`
@@ -208,58 +206,10 @@ def _resume(path: Path, agent: PPO, meta: RunMeta) -> tuple[list[CurvePoint], Be
 def _finish(config: TrainConfig, agent: PPO, curve: list[CurvePoint], best: Best, folder: Path,
             meta: RunMeta) -> None:
     """Write the complete run, run.json last, and drop what only resumption needed."""
-    origin = artefacts.provenance(None, identity(config), "a training run", wall_s=curve[-1].seconds)
-    lasting = {key: value for key, value in artefacts.plain(meta).items() if key not in ORIGIN}
-    about = {"version": CHECKPOINT_VERSION, "agent": dataclasses.asdict(config.agent),
-             "env": dataclasses.asdict(config.env), "meta": lasting}  # equal runs make equal checkpoints
+    what = identity(config)
+    origin = artefacts.provenance(None, what, "a training run", wall_s=curve[-1].seconds)
     for path, weights, steps in ((folder / "best", best.weights, best.steps), (folder, _weights(agent), agent.steps)):
-        said = np.array(json.dumps(about | {"steps": steps}, sort_keys=True))
-        artefacts.write_npz(path / "checkpoint.npz", weights | {"about": said})
+        write_checkpoint(path, weights, steps, what, meta)
     artefacts.write_table(folder / "curve.parquet", curve, CurvePoint, origin)
-    artefacts.write_json(folder / "run.json", {"meta": meta, "config": identity(config)}, origin)
+    artefacts.write_json(folder / "run.json", {"meta": meta, "config": what}, origin)
     (folder / "resume.npz").unlink(missing_ok=True)
-
-
-@dataclasses.dataclass(frozen=True)
-class Checkpoint:
-    """A trained agent as read from disk."""
-
-    path: Path
-    network: Network
-    agent: PPOConfig
-    env: EnvConfig
-    meta: RunMeta
-
-    @property
-    def device(self) -> str:
-        """Where the network is."""
-        return str(next(self.network.parameters()).device)
-
-    def policy(self, seed: int, greedy: bool = False, slots: int = 0) -> Policy:
-        """The agent as something that acts; `slots` as in `Policy`."""
-        return Policy(self.network, self.agent.actions, seed, greedy, slots)
-
-
-def load_checkpoint(path: Path | str, device: str = "cpu") -> Checkpoint:
-    """Read a checkpoint, or the one in a run's folder; UserError where it is missing, damaged or of another kind."""
-    path = Path(path)
-    path = path / "checkpoint.npz" if path.is_dir() else path
-    if not path.is_file():
-        raise UserError(f"there is no checkpoint {path}: give the folder of a finished run, as `gmexp train` prints it")
-    try:
-        arrays = artefacts.read_npz(path, required=("about",))
-    except UserError as error:
-        raise UserError(f"{error}; to train the run again, remove its folder") from error
-    try:
-        about = json.loads(str(arrays["about"]))
-        if about["version"] != CHECKPOINT_VERSION:
-            raise UserError(f"{path} is a checkpoint of version {about['version']}, this gmexp reads version "
-                            f"{CHECKPOINT_VERSION}")
-        agent, env, meta = PPOConfig(**about["agent"]), EnvConfig(**about["env"]), RunMeta(**ORIGIN | about["meta"])
-        network = agent.build(torch.Generator().manual_seed(0))
-        network.load_state_dict(network_weights(arrays, network))
-    except UserError:
-        raise
-    except (ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{path} is not a checkpoint of this gmexp: {error}") from error
-    return Checkpoint(path, network.to(device), agent, env, meta)

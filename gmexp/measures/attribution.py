@@ -26,13 +26,13 @@ from envs.distribution import LevelDistribution
 from envs.outcome import NEVER
 from envs.shifts import probe
 from gmexp import artefacts
+from gmexp.checkpoint import Checkpoint
 from gmexp.config import EvaluationPlan
 from gmexp.evaluate import Cell, cells, levels_folder, make_env, separated_episodes
 from gmexp.intervals import paired_difference
 from gmexp.measures.origin import identity
 from gmexp.rollout import Actor, play
 from gmexp.seeding import stream
-from gmexp.train import Checkpoint
 
 FILE = "attribution.parquet"
 ARMS = ("at_end", "moved", "hidden")

@@ -10,6 +10,7 @@ import torch
 
 from gmexp import artefacts
 from gmexp.agents.ppo import PPOConfig
+from gmexp.checkpoint import Checkpoint, load_checkpoint
 from gmexp.compilation import compile_kernels
 from gmexp.config import EvaluationPlan, MeasureConfig
 from gmexp.errors import UserError
@@ -17,7 +18,6 @@ from gmexp.evaluate import made_from
 from gmexp.measures import attribution, critic, factors, magnitude
 from gmexp.measures.origin import identity
 from gmexp.progress import Bar
-from gmexp.train import Checkpoint, load_checkpoint
 
 MEASURES: dict[str, ModuleType] = {"attribution": attribution, "critic": critic, "factors": factors,
                                    "magnitude": magnitude}

@@ -21,11 +21,11 @@ from envs.coinrun.layout import COIN, END_X, END_Y, FREE, SIZE, WINDOW, X, Y
 from envs.vec import SemanticObservation
 from gmexp import artefacts
 from gmexp.agents.networks import Observation, Semantic
+from gmexp.checkpoint import Checkpoint
 from gmexp.config import EvaluationPlan
 from gmexp.evaluate import held_out
 from gmexp.measures.origin import identity
 from gmexp.seeding import stream
-from gmexp.train import Checkpoint
 
 FILE = "critic.json"
 WALL = 15  # columns behind the end that can be walked through

@@ -13,13 +13,13 @@ from pathlib import Path
 from envs.distribution import LevelDistribution
 from envs.shifts import FACTORS, probe, shift_factor
 from gmexp import artefacts
+from gmexp.checkpoint import Checkpoint
 from gmexp.config import EvaluationPlan
 from gmexp.errors import UserError
 from gmexp.evaluate import Cell, held_out, levels_folder, make_env, play_cells
-from gmexp.records import Episode
 from gmexp.measures.origin import identity
+from gmexp.records import Episode
 from gmexp.seeding import stream
-from gmexp.train import Checkpoint
 
 FILE = "factors.parquet"
 

@@ -33,12 +33,12 @@ from envs.distribution import LevelDistribution
 from envs.vec import SemanticObservation
 from gmexp import artefacts
 from gmexp.agents.networks import Observation, Semantic
+from gmexp.checkpoint import Checkpoint
 from gmexp.config import EvaluationPlan
 from gmexp.evaluate import cells, held_out
 from gmexp.measures.origin import identity
 from gmexp.rollout import Actor
 from gmexp.seeding import stream
-from gmexp.train import Checkpoint
 
 FILE = "magnitude.parquet"
 LEVELS = 400  # of each cell and of the training distribution

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from gmexp.checkpoint import Checkpoint
 from gmexp.config import EvaluationPlan
 from gmexp.evaluate import held_out
-from gmexp.train import Checkpoint
 
 
 def identity(checkpoint: Checkpoint, plan: EvaluationPlan, measure: str) -> dict[str, Any]:

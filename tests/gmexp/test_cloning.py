@@ -8,9 +8,10 @@ import pytest
 from gmexp import artefacts, train
 from gmexp.agents.cloning import Cloning
 from gmexp.calculator.modifiers import canonical
+from gmexp.checkpoint import load_checkpoint
 from gmexp.errors import UserError
 from gmexp.records import CurvePoint
-from gmexp.train import describe, load_checkpoint
+from gmexp.train import describe
 
 from .tiny import ITERATION, assert_equal_arrays, train_config
 

@@ -13,13 +13,13 @@ from envs.distribution import SPLITS, LevelDistribution
 from envs.procgen import binary as procgen
 from gmexp import artefacts, rates, train
 from gmexp.agents.scripted import ScriptedAgent
+from gmexp.checkpoint import load_checkpoint
 from gmexp.cli import main
 from gmexp.config import EvaluationPlan
 from gmexp.errors import UserError
 from gmexp.evaluate import Cell, cells, evaluate, held_out, make_env, play_cells
 from gmexp.records import Episode, RunMeta
 from gmexp.study import Study
-from gmexp.train import load_checkpoint
 
 from .fabricate import meta
 from .tiny import train_config

@@ -9,11 +9,12 @@ import torch
 import envs
 from gmexp.agents.networks import Frames, Impala, Semantic, seen
 from gmexp.agents.ppo import PPO, PPOConfig, RewardNormalizer
+from gmexp.checkpoint import load_checkpoint
 from gmexp.config import load
 from gmexp.errors import UserError
 from gmexp.evaluate import evaluate
 from gmexp.measures.command import measure
-from gmexp.train import load_checkpoint, train
+from gmexp.train import train
 
 from .tiny import assert_equal_arrays, train_config
 

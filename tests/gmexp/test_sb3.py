@@ -9,8 +9,8 @@ import torch
 import envs
 from gmexp import train
 from gmexp.agents.networks import Observation
+from gmexp.checkpoint import load_checkpoint
 from gmexp.cli import main
-from gmexp.train import load_checkpoint
 
 from .tiny import AGENT, ITERATION, assert_equal_arrays, assert_equal_runs, train_config
 

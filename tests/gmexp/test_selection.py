@@ -7,6 +7,7 @@ import pytest
 
 from gmexp import artefacts, selection
 from gmexp.agents.scripted import ScriptedAgent
+from gmexp.checkpoint import load_checkpoint
 from gmexp.cli import main
 from gmexp.config import VerificationPlan, load
 from gmexp.errors import UserError
@@ -14,7 +15,7 @@ from gmexp.evaluate import held_out
 from gmexp.measures.attribution import ArmEpisode
 from gmexp.run import training_runs
 from gmexp.study import Study
-from gmexp.train import TRAINED, VERIFIED, describe, load_checkpoint, train
+from gmexp.train import TRAINED, VERIFIED, describe, train
 
 from .tiny import AGENT, ITERATION, train_config
 

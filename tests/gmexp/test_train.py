@@ -17,10 +17,11 @@ import pytest
 
 from envs.distribution import SPLITS
 from gmexp import artefacts, train
+from gmexp.checkpoint import load_checkpoint
 from gmexp.cli import main
 from gmexp.errors import UserError
 from gmexp.records import CurvePoint
-from gmexp.train import describe, env_device, identity, load_checkpoint
+from gmexp.train import describe, env_device, identity
 
 from .tiny import AGENT, ITERATION, assert_equal_arrays, assert_equal_runs, train_config
 

@@ -13,6 +13,7 @@ from envs.outcome import NEVER, Outcome
 from envs.shifts import shift
 from gmexp import animation, artefacts
 from gmexp.agents.scripted import ScriptedAgent
+from gmexp.checkpoint import load_checkpoint
 from gmexp.cli import main
 from gmexp.config import EvaluationPlan, load
 from gmexp.evaluate import evaluate, held_out, own_levels
@@ -20,7 +21,7 @@ from gmexp.film import Take, film, record
 from gmexp.filming import goal_step, write_clips
 from gmexp.overlay import COIN, END, frame, mark
 from gmexp.records import Episode
-from gmexp.train import load_checkpoint, train
+from gmexp.train import train
 
 from .tiny import train_config
 
