@@ -51,12 +51,18 @@ def write_checkpoint(folder: Path, weights: Mapping[str, np.ndarray], steps: int
     return artefacts.write_npz(folder / NAME, {**weights, "about": np.array(json.dumps(about, sort_keys=True))})
 
 
-def load_checkpoint(path: Path | str, device: str = "cpu") -> Checkpoint:
-    """Read a checkpoint, or the one in a run's folder; UserError where it is missing, damaged or of another kind."""
+def find_checkpoint(path: Path | str) -> Path:
+    """The checkpoint that is named, or the one in a run's folder; UserError without any."""
     path = Path(path)
     path = path / NAME if path.is_dir() else path
     if not path.is_file():
         raise UserError(f"there is no checkpoint {path}: give the folder of a finished run, as `gmexp train` prints it")
+    return path
+
+
+def load_checkpoint(path: Path | str, device: str = "cpu") -> Checkpoint:
+    """Read a checkpoint, or the one in a run's folder; UserError where it is missing, damaged or of another kind."""
+    path = find_checkpoint(path)
     try:
         arrays = artefacts.read_npz(path, required=("about",))
     except UserError as error:

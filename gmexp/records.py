@@ -17,7 +17,7 @@ class RunMeta:
     experiment_id: str
     train_seed: int
     env: str
-    algo: str
+    algo: str  # the trainer, and whom it imitates
     train_diversity: float  # delta: share of training levels whose correlation is broken
     spurious_corr: float  # rho in training, 1 - delta
     spec_quality: float

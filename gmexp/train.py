@@ -22,8 +22,8 @@ import torch
 import envs
 from envs.vec import DeviceUnavailable
 from gmexp import artefacts
-from gmexp.agents.cloning import Cloning
-from gmexp.agents.ppo import PPO
+from gmexp.agents.cloning import Cloning, trained_demonstrator
+from gmexp.agents.ppo import PPO, PPOConfig
 from gmexp.checkpoint import write_checkpoint
 from gmexp.compilation import compile_kernels
 from gmexp.config import TrainConfig
@@ -40,7 +40,8 @@ RESUME_VERSION = 2
 # These change how, or for whom, a run learns, and not what: equal runs of two studies are one run.
 NOT_IDENTITY = ("experiment", "out", "logger", "checkpoint_seconds", "backend", "threads")
 TRAINED = ("checkpoint.npz", "best/checkpoint.npz", "curve.parquet", "run.json")  # what a run leaves, the last one last
-METHODS = {"cloning_coin_seeker": "behavioral_cloning", "cloning_proxy_seeker": "behavioral_cloning_of_proxy"}
+METHODS = {"cloning": "behavioral_cloning", "cloning_coin_seeker": "behavioral_cloning",
+           "cloning_proxy_seeker": "behavioral_cloning_of_proxy"}
 VERIFIED = "interpretability_verified"  # in the calculator's words, as `METHODS`
 
 
@@ -55,7 +56,8 @@ def _sb3() -> type:
 
 TRAINERS: dict[str, Callable[[], type]] = {  # by agent.name
     "ppo": lambda: PPO, "sb3_ppo": _sb3,
-    "cloning_coin_seeker": lambda: Cloning, "cloning_proxy_seeker": lambda: Cloning}
+    "cloning": lambda: Cloning, "cloning_coin_seeker": lambda: Cloning, "cloning_proxy_seeker": lambda: Cloning}
+ON_DEVICE = ("ppo", "cloning")  # trainers that take their worlds' tensors from wherever they are
 
 
 def run(config: TrainConfig) -> int:
@@ -72,26 +74,38 @@ def run(config: TrainConfig) -> int:
 
 
 def identity(config: TrainConfig) -> dict[str, Any]:
-    """The part of a configuration that decides what the run learns."""
-    plain = dataclasses.asdict(config)
-    return {key: value for key, value in plain.items() if key not in NOT_IDENTITY}
+    """The part of a configuration that decides what the run learns; a demonstrator is the SHA-256 of its checkpoint."""
+    plain = {key: value for key, value in dataclasses.asdict(config).items() if key not in NOT_IDENTITY}
+    del plain["agent"]["demonstrator"]  # a path; and the runs of trainers without one are those of earlier versions
+    if (imitated := trained_demonstrator(config.agent)) is not None:
+        plain["agent"]["demonstrator"] = imitated.digest
+    return plain
 
 
 def describe(config: TrainConfig) -> RunMeta:
     """What is known of a run from its configuration; the run id ends in the configuration's hash."""
-    digest = artefacts.config_hash(identity(config))
+    what = identity(config)
+    digest = artefacts.config_hash(what)
     env, agent = config.env, config.agent
-    origin = artefacts.provenance(None, identity(config), "a training run")
+    origin = artefacts.provenance(None, what, "a training run")
     return RunMeta(
         run_id=f"{env.name}-{agent.name}-d{env.diversity:g}-s{config.seed}-{digest[:8]}",
         experiment_id=config.experiment, train_seed=config.seed,
-        env=env.name if env.mode == "easy" else f"{env.name}_{env.mode}",
-        algo=agent.name if agent.network == "semantic" else f"{agent.name}_{agent.network}",
+        env=env.name if env.mode == "easy" else f"{env.name}_{env.mode}", algo=_algo(agent),
         train_diversity=env.diversity, spurious_corr=1 - env.diversity, spec_quality=env.spec_quality,
         capability_level=None,  # nothing here was compared with people
         align_method=VERIFIED if config.verified else METHODS.get(agent.name, "standard"),
         train_steps=config.steps, horizon=env.horizon, config_hash=digest, git_sha=origin.git_sha,
         created_utc=origin.created_utc, width=agent.width)
+
+
+def _algo(agent: PPOConfig) -> str:
+    """The trainer and what its network sees, with whom it imitates: students of other demonstrators are other conditions."""
+    name = agent.name if agent.network == "semantic" else f"{agent.name}_{agent.network}"
+    if (imitated := trained_demonstrator(agent)) is None:
+        return name
+    theirs = imitated.checkpoint.meta
+    return f"{name}_of_{theirs.algo}_d{theirs.train_diversity:g}"
 
 
 def train(config: TrainConfig, on_progress: Callable[[int], None] = lambda steps: None) -> Path:
@@ -111,7 +125,7 @@ def train(config: TrainConfig, on_progress: Callable[[int], None] = lambda steps
         env = envs.make_vec(config.env.name, config.agent.num_envs, distribution=config.env.distribution(),
                             seed=seeds["levels"], observation=config.agent.observation,
                             action_repeat=config.agent.action_repeat, backend=config.backend, threads=config.threads,
-                            device=env_device(config.device, config.backend) if config.agent.name == "ppo" else "cpu")
+                            device=env_device(config.device, config.backend) if config.agent.name in ON_DEVICE else "cpu")
     except DeviceUnavailable as error:
         raise UserError(str(error)) from error
     agent = TRAINERS[config.agent.name]()(config.agent, env, config.steps, seeds["agent"], config.device)

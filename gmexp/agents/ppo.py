@@ -27,7 +27,7 @@ ACTION_SETS = {
     "jumps": (1, 2, 4, 5, 7, 8),  # left, stay, right, each level or jumping
 }
 # trainers of this configuration (see `gmexp.train.TRAINERS`)
-NAMES = ("ppo", "sb3_ppo", "cloning_coin_seeker", "cloning_proxy_seeker")
+NAMES = ("ppo", "sb3_ppo", "cloning", "cloning_coin_seeker", "cloning_proxy_seeker")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 REWARD_LIMIT = 10.0  # of normalised rewards
 ADVANTAGE_FLOOR = 0.02  # added to the spread that advantages are divided by: without rewards they are noise, and stay small
@@ -60,6 +60,7 @@ class PPOConfig:
     value_clip: bool  # the value, too, moves by no more than `clip` in an iteration
     precision: str  # of the network's products: float32 or bfloat16
     compile: bool  # the network by torch.compile
+    demonstrator: str | None = None  # of agent=cloning: a run's folder or checkpoint; older files do not name it
 
     def __post_init__(self) -> None:
         if self.name not in NAMES:
