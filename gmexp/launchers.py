@@ -7,8 +7,11 @@ its machine goes on from its last full state, and the one that waits learns how 
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
+import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -22,6 +25,7 @@ from gmexp.workers import Failure, Work, attempt, fitting, work_through
 POLL_SECONDS = 1.0
 CONNECT_SECONDS = 10.0
 REPORT_SECONDS = 5.0  # how often a run elsewhere writes down how far it is
+GONE_SECONDS = 120.0  # jobs that were told to end get this long; Slurm itself gives them 30 s
 
 Told = Callable[[int], None]
 
@@ -31,18 +35,22 @@ def launch(config: LauncherConfig, tasks: Sequence[Any], work: Work, workers: in
     """Do all tasks -> what failed, by the task's position (`workers.work_through` says what the arguments mean).
 
     `workers` is the most that run side by side, None for as many as fit. `scratch` is a shared folder for notes between
-    the machines; it is removed at the end.
+    the machines; it is removed at the end. Jobs in it of an earlier launch that was killed are ended first.
     """
+    scratch = scratch.absolute()
+    _end_jobs(scratch)
     if config.name == "local":
         count = min(workers, len(tasks)) if workers else fitting(len(tasks), config.memory_gb * 2**30)
         return work_through(tasks, work, count, advance, settled)
     elsewhere = {"ray": _on_ray, "slurm": _on_slurm}[config.name]
-    scratch = scratch.absolute()
     scratch.mkdir(parents=True, exist_ok=True)
     try:
-        return elsewhere(config, tasks, work, workers, scratch, advance, settled)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        failures = elsewhere(config, tasks, work, workers, scratch, advance, settled)
+    except BaseException:
+        _end_jobs(scratch)
+        raise
+    shutil.rmtree(scratch, ignore_errors=True)
+    return failures
 
 
 # --- progress through files -------------------------------------------------------------------------------------------
@@ -156,11 +164,12 @@ class _Job:
 
 def _on_slurm(config: LauncherConfig, tasks: Sequence[Any], work: Work, workers: int | None, scratch: Path,
               advance: Told, settled: Told) -> dict[int, Failure]:
-    """A Slurm job per run, all of them one array."""
+    """A Slurm job per run, all of them one array. Jobs outlive this process: `_end_jobs` finds them by their folder."""
     import submitit
 
     try:
-        executor = submitit.AutoExecutor(scratch, cluster=config.cluster, slurm_max_num_timeout=config.retries)
+        cluster = config.cluster or submitit.AutoExecutor.which()
+        executor = submitit.AutoExecutor(scratch / cluster, cluster=cluster, slurm_max_num_timeout=config.retries)
         executor.update_parameters(**{"name": "gmexp", "mem_gb": config.memory_gb,
                                       "slurm_array_parallelism": workers or len(tasks)} | config.options)
         with executor.batch():
@@ -169,23 +178,64 @@ def _on_slurm(config: LauncherConfig, tasks: Sequence[Any], work: Work, workers:
     except (RuntimeError, NameError, ValueError, TypeError, submitit.core.utils.FailedJobError) as error:
         raise UserError(f"cannot submit to launcher.cluster={config.cluster}: {_cause(error)}") from error
     watch, failures, pending = _Watch(scratch, advance), {}, dict(enumerate(jobs))
-    try:
-        while pending:
-            time.sleep(POLL_SECONDS)
-            for position, job in [(p, j) for p, j in pending.items() if j.done()]:
-                del pending[position]
-                try:
-                    failure = job.result()
-                except (submitit.core.utils.UncompletedJobError, submitit.core.utils.FailedJobError) as error:
-                    failure = Failure(f"Slurm job {job.job_id} ended {job.state}: {_cause(error)}", None)
-                if failure is not None:
-                    failures[position] = failure
-                settled(len(tasks) - len(pending))
-            watch.look()
-    finally:
-        for job in pending.values():
-            job.cancel()
+    while pending:
+        time.sleep(POLL_SECONDS)
+        for position, job in [(p, j) for p, j in pending.items() if j.done()]:
+            del pending[position]
+            try:
+                failure = job.result()
+            except (submitit.core.utils.UncompletedJobError, submitit.core.utils.FailedJobError) as error:
+                failure = Failure(f"Slurm job {job.job_id} ended {job.state}: {_cause(error)}", None)
+            if failure is not None:
+                failures[position] = failure
+            settled(len(tasks) - len(pending))
+        watch.look()
     return failures
+
+
+def _end_jobs(scratch: Path) -> None:
+    """End the jobs that are left of a launch, wait until they are gone, and remove the folder."""
+    deadline = time.monotonic() + GONE_SECONDS
+    for folder, left, end in ((scratch / "slurm", _queued, _cancel), (scratch / "local", _processes, _kill)):
+        while folder.is_dir() and (found := left(folder)):
+            if time.monotonic() > deadline:
+                raise UserError(f"earlier jobs on {folder.name} do not end: end {', '.join(found)} and start again")
+            end(found)
+            time.sleep(POLL_SECONDS)
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _queued(folder: Path) -> list[str]:
+    """Slurm's jobs that were submitted from the folder and are queued, running or on their way out."""
+    if not (submitted := {path.name.removesuffix("_submission.sh") for path in folder.glob("*_submission.sh")}):
+        return []
+    try:
+        said = subprocess.run(["squeue", "--me", "--noheader", "--format=%F"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise UserError(f"cannot ask Slurm whether jobs of an earlier start are left: {_cause(error)}; if none are, remove "
+                        f"{folder}") from error
+    return sorted(submitted & set(said.stdout.split()))
+
+
+def _cancel(jobs: Sequence[str]) -> None:
+    subprocess.run(["scancel", *jobs], capture_output=True, check=False)  # it complains of those that are ending
+
+
+def _processes(folder: Path) -> list[str]:
+    """Processes of submitit's local executor that work in the folder, the jobs and those that watch over them."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # gone meanwhile
+            *words, last = os.fsdecode(entry.read_bytes()).removesuffix("\0").split("\0")
+            if any(word.startswith("submitit.") for word in words) and os.path.realpath(last) == os.path.realpath(folder):
+                found.append(entry.parent.name)
+    return found
+
+
+def _kill(processes: Sequence[str]) -> None:
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(process), signal.SIGKILL)
 
 
 def _cause(error: BaseException) -> str:

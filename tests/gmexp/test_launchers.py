@@ -154,6 +154,22 @@ def test_a_sweep_survives_the_loss_of_a_ray_node(tmp_path, cluster):
         assert_equal_runs(folder, train.train(dataclasses.replace(config, out=str(tmp_path / "whole"))))
 
 
+@pytest.mark.slow
+def test_ray_ends_the_tasks_of_a_driver_that_was_killed(tmp_path, cluster):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gmexp", "run", *SWEEP, "seed=0", f"steps={10**4 * ITERATION}", f"out={tmp_path / 'study'}",
+         "launcher=ray", f"launcher.cluster={cluster.address}", "launcher.memory_gb=0.5"],
+        stdout=subprocess.DEVNULL, stderr=open(tmp_path / "err", "w"))
+    wait_until(lambda: any(tmp_path.glob("study/runs/*/resume.npz")), process, tmp_path / "err")
+    assert any(map(tasks_of, cluster.workers))
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 30
+    while any(map(tasks_of, cluster.workers)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def saved_seconds(path: Path) -> list[float]:
     """The clock in the learning curve of a saved state."""
     return [point["seconds"] for point in json.loads(str(artefacts.read_npz(path)["curve"]))]
@@ -204,6 +220,99 @@ def test_a_sweep_through_submitit_is_the_sweep_done_here(tmp_path):
     assert [run.run_id for run in here.runs()] == [run.run_id for run in there.runs()]
     for run in here.runs():
         assert_equal_runs(here.run(run.run_id), there.run(run.run_id))
+
+
+@pytest.mark.slow
+def test_an_exception_here_ends_submitits_jobs(tmp_path):
+    pytest.importorskip("submitit", reason=NEEDS.format("submitit"))
+
+    def stop(amount: int) -> None:
+        if (tmp_path / "sleep").is_file():
+            raise KeyboardInterrupt
+
+    config = LauncherConfig("slurm", 0.2, 0, "local", {"timeout_min": 5})
+    with pytest.raises(KeyboardInterrupt):
+        launchers.launch(config, [("sleep", tmp_path / "sleep")], act, None, tmp_path / "scratch", stop, stop)
+    assert not launchers._processes(tmp_path / "scratch" / "local") and not (tmp_path / "scratch").exists()
+
+
+@pytest.mark.slow
+def test_a_driver_that_was_killed_ends_its_jobs_when_it_is_started_again(tmp_path):
+    pytest.importorskip("submitit", reason=NEEDS.format("submitit"))
+    root = tmp_path / "study"
+    arguments = [*SWEEP, "seed=0", f"steps={120 * ITERATION}", f"out={root}"]
+    jobs = Study(root).scratch / "local"
+
+    def start() -> subprocess.Popen:
+        return subprocess.Popen(
+            [sys.executable, "-m", "gmexp", "run", *arguments, "launcher=slurm", "launcher.cluster=local"],
+            stdout=subprocess.DEVNULL, stderr=open(tmp_path / "err", "w"))
+
+    process = start()
+    wait_until(lambda: any(root.glob("runs/*/resume.npz")) and len(launchers._processes(jobs)) == 4, process,
+               tmp_path / "err")  # two runs, and what watches over each
+    process.kill()
+    process.wait()
+    first = set(launchers._processes(jobs))
+    for job in first:
+        os.kill(int(job), signal.SIGSTOP)  # so that they are not done by themselves meanwhile
+    saved = {path.parent: saved_seconds(path) for path in root.glob("runs/*/resume.npz")}
+    assert len(first) == 4 and saved
+
+    process = start()
+    second = []
+    wait_until(lambda: second.extend(set(launchers._processes(jobs)) - first) or second, process, tmp_path / "err")
+    assert not first & set(launchers._processes(jobs))
+    assert process.wait(600) == 0, (tmp_path / "err").read_text()
+    study = Study(root)
+    planned = training_runs(sweep.load(arguments))
+    assert {run.run_id for run in study.runs()} == {describe(run).run_id for run in planned} and len(planned) == 2
+    assert study.report.is_file() and not study.scratch.exists()
+    for config in planned:
+        folder = study.run(describe(config).run_id)
+        points = artefacts.read_records(folder / "curve.parquet", CurvePoint)
+        assert [point.seconds for point in points][: len(saved.get(folder, []))] == saved.get(folder, [])  # went on
+        assert_equal_runs(folder, train.train(dataclasses.replace(config, out=str(tmp_path / "whole"))))
+
+
+SQUEUE = """#!/bin/sh
+echo 99
+test -e {0}/cancelled || echo 77
+"""
+SCANCEL = """#!/bin/sh
+echo "$@" >> {0}/cancelled
+"""
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """A Slurm in which jobs 77 and 99 are queued and 77 and 78 were submitted by an earlier launch -> its commands."""
+    for name in ("77", "78"):
+        artefacts.write_text(tmp_path / "scratch" / "slurm" / f"{name}_submission.sh", "")
+
+    def command(name: str, text: str) -> None:
+        (tmp_path / name).write_text(text.format(tmp_path))
+        (tmp_path / name).chmod(0o755)
+
+    command("squeue", SQUEUE), command("scancel", SCANCEL)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(launchers, "POLL_SECONDS", 0.01)
+    return command
+
+
+def test_jobs_that_are_left_on_slurm_are_cancelled_first_whatever_the_launcher(tmp_path, slurm):
+    launch("local", ["a"], tmp_path)
+    assert (tmp_path / "a").is_file() and set((tmp_path / "cancelled").read_text().split()) == {"77"}
+
+
+@pytest.mark.parametrize(("name", "text", "expected"), [
+    ("scancel", "#!/bin/sh\n", "end 77"), ("squeue", "#!/bin/sh\nexit 1\n", "cannot ask Slurm")])
+def test_jobs_that_do_not_end_are_one_line(tmp_path, slurm, monkeypatch, name, text, expected):
+    slurm(name, text)
+    monkeypatch.setattr(launchers, "GONE_SECONDS", 0.1)
+    with pytest.raises(UserError, match=expected):
+        launch("local", ["a"], tmp_path)
+    assert not (tmp_path / "a").exists() and (tmp_path / "scratch").is_dir()
 
 
 def test_the_slurm_configuration_is_what_submitit_understands(monkeypatch, tmp_path):
