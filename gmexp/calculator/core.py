@@ -137,8 +137,8 @@ class Calculator:
         if self.rl_to_llm:
             variance = variance + (np.log(table("uncertainties").rows[0]["factor"]) / formula.Z90) ** 2
         factor = np.exp(formula.Z90 * np.sqrt(variance))[:, None]
-        ends = [formula.combine(value, m, "odds") for m in (1 / factor, factor)]
-        return ends[0], ends[1]
+        low, high = (formula.combine(value, m, "odds") for m in (1 / factor, factor))
+        return np.minimum(low, value), np.maximum(high, value)  # rounding apart
 
     def _interval_kind(self, interval: tuple[float, float] | None) -> str:
         if interval is None:

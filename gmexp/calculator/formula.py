@@ -59,7 +59,8 @@ def base_harmful(harm: str | float) -> np.ndarray:
 def combine(base: np.ndarray, multipliers: np.ndarray, mode: str) -> np.ndarray:
     """Raw probability [n] from base [n] and multipliers [n, 4].
 
-    The odds form b m / (1 + b (m - 1)) equals expit(logit b + ln m) and returns the base exactly at m = 1.
+    The odds form b m / (1 + b (m - 1)) equals expit(logit b + ln m) and returns the base exactly at m = 1. Above it is
+    1 / (1 + (1 - b) / (b m)), which does not fall with b even in the last digit.
     """
     with np.errstate(over="ignore", under="ignore"):
         product = np.prod(multipliers, axis=-1)
@@ -69,7 +70,7 @@ def combine(base: np.ndarray, multipliers: np.ndarray, mode: str) -> np.ndarray:
     if mode == "published":
         return raw
     with np.errstate(divide="ignore"):  # base 1 with a tiny multiplier: the odds are infinite, the answer is 1
-        return np.minimum(raw / (1.0 + base * (product - 1.0)), 1.0)
+        return np.where(product > 1, 1.0 / (1.0 + (1.0 - base) / raw), np.minimum(raw / (1.0 + base * (product - 1.0)), 1.0))
 
 
 def quoted_logit_sd() -> np.ndarray:
