@@ -54,7 +54,7 @@ def modifier_effects(post: Posterior) -> list[dict[str, Any]]:
         measured = bool(np.any(np.ptp(post.x, axis=0)[moved] > 0))
         beyond = bool(np.any((np.minimum(low, high) < post.x.min(axis=0) - EDGE)[moved]
                              | (np.maximum(low, high) > post.x.max(axis=0) + EDGE)[moved]))
-        log_or = {STAGES[k]: post.beta[:, k] @ (high - low) for k in (CAPABILITY, GOAL)}
+        log_or = {STAGES[k]: post.slope(k, high - low) for k in (CAPABILITY, GOAL)}
         effects.append({
             "name": name, "measured": measured, "extrapolated": measured and beyond,
             "settings": [next(iter(s.values())) for s in settings],

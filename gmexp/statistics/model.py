@@ -11,7 +11,9 @@ Stage k (capability, goal failure), run r trained under condition c, shift s:
 
     alpha ~ Logistic(0, 1), that is a mean uniform on (0, 1), or a robust mixture with a literature rate (`priors.py`)
     beta  ~ Normal(0, beta_sd)
-    w     ~ Normal(0, omega[k]), omega ~ HalfNormal(omega_sd)   departures of conditions from the modifiers' lines
+    w     ~ Normal(0, omega[k]), omega ~ HalfNormal(omega_sd)   departures of conditions from the modifiers' lines, which
+                                                                are their own least-squares fit: w is orthogonal to
+                                                                1 and x over the measured conditions
     u     ~ Normal(0, tau[k]),  tau ~ HalfNormal(tau_sd)        departures from additivity on the logit scale
     v     ~ Normal(0, sigma[k]), sigma ~ HalfNormal(sigma_sd)   one checkpoint under several shifts
     corr(v[0,r], v[1,r]) = rho,  p(rho) proportional to 1 - rho^2
@@ -19,7 +21,8 @@ Stage k (capability, goal failure), run r trained under condition c, shift s:
 
 Without w, whatever all runs of a condition have in common under every shift and the lines miss would pass for the luck
 of its runs, and the mean over runs would leave it out. Where the settings tell all conditions apart anyway, as they do
-two, nothing is left for w, and there is none.
+two, nothing is left for w, and there is none. That alpha and beta are those of the measured conditions, not of all that
+could be, keeps the posterior round; `posterior.Posterior.line` adds what they differ by.
 
 The beta integrates out exactly. w, u and v are t z, non-centred with t ~ Normal(0, sd) and scale |t|: the same
 half-normal prior without the long tail that log |t| has near zero. The density does not change when t and its z
@@ -33,6 +36,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
+from scipy.linalg import null_space
 from scipy.special import digamma, expit, gammaln
 
 from gmexp.statistics.config import CalibrationConfig
@@ -40,7 +44,7 @@ from gmexp.statistics.design import CAPABILITY, GOAL, Design
 from gmexp.statistics.matrices import Matrix, compact, indicator, places
 from gmexp.statistics.priors import literature_log_ratio, literature_pseudocounts
 
-__all__ = ["Model", "Parameters", "marginal_factor"]
+__all__ = ["Model", "Parameters", "marginal_factor", "orthogonal_to_lines", "with_intercept"]
 
 ETA_LIMIT = 35.0  # beyond this the logistic function is 0 or 1 in double precision
 LOG_PHI_LIMIT = 20.0
@@ -91,9 +95,12 @@ class Model:
         repeated = len(np.unique(run_slot, axis=0)) < len(run_slot)
         self.cells = _distinct(cell, _wanted(config.cell_effects, _several_conditions(cell)))  # [U, 3]
         self.condition_cells = _distinct(cell[:, [0, 2]], _wanted(config.condition_effects,
-                                                                  _lines_can_miss(cell, design.x)))  # [W, 2]
+                                                                  _several_shifts(cell)))  # [W, 2]
+        self.basis, basis_stage = orthogonal_to_lines(self.condition_cells, design.x)  # [Z, W]: w = t z @ basis
+        if not len(self.basis):
+            self.condition_cells = self.condition_cells[:0]
         self.departures = [(scale, z, stage) for scale, z, stage in (
-            ("omega", "w", self.condition_cells[:, 0]), ("tau", "u", self.cells[:, 0])) if len(stage)]
+            ("omega", "w", basis_stage), ("tau", "u", self.cells[:, 0])) if len(stage)]
         self.run_slots = _distinct(run_slot, _wanted(config.run_effects, repeated))  # [V, 2]
         self.pairs = self._stage_pairs()  # [P, 2] capability slot, goal slot of one run
         self.phi_width = 2 * self.S if config.phi_per_shift else 2
@@ -119,7 +126,7 @@ class Model:
 
     def _layout(self) -> dict[str, slice]:
         """Where each block of coordinates sits; 'normal' spans the blocks with a normal prior."""
-        sizes = {"alpha": 2 * self.S, "beta": 2 * self.K, "w": len(self.condition_cells), "u": len(self.cells),
+        sizes = {"alpha": 2 * self.S, "beta": 2 * self.K, "w": len(self.basis), "u": len(self.cells),
                  "v": len(self.run_slots), "log_phi": self.phi_width, "omega": 2 if len(self.condition_cells) else 0,
                  "tau": 2 if len(self.cells) else 0, "sigma": 2 if len(self.run_slots) else 0,
                  "rho": 1 if len(self.pairs) else 0}
@@ -144,7 +151,7 @@ class Model:
         beta[d.stage, :, rows] = d.x[d.condition]
         blocks = [indicator(d.stage * self.S + d.shift, 2 * self.S).T, beta.reshape(2 * self.K, len(rows))]
         if len(self.condition_cells):
-            blocks.append(places(cell[:, [0, 2]], self.condition_cells))
+            blocks.append(sparse.csr_array(self.basis) @ sparse.csr_array(places(cell[:, [0, 2]], self.condition_cells)))
         if len(self.cells):
             blocks.append(places(cell, self.cells))
         return compact(sparse.csr_array(sparse.vstack([sparse.csr_array(block) for block in blocks])))
@@ -249,6 +256,11 @@ class Model:
         z[..., second] = rho * z[..., first] + np.sqrt(np.maximum(1 - rho**2, TINY)) * z[..., second]
         return z
 
+    def _w(self, q: np.ndarray, t_omega: np.ndarray) -> np.ndarray:
+        """Departures of conditions [..., W]."""
+        stage = self.departures[0][2] if len(self.basis) else np.zeros(0, int)
+        return (t_omega[..., stage] * q[..., self.slices["w"]]) @ self.basis
+
     def unpack(self, q: np.ndarray) -> Parameters:
         """Constrained parameters from q [..., size]; absent effects have scale 0."""
         s, lead = self.slices, q.shape[:-1]
@@ -262,7 +274,7 @@ class Model:
         phi = np.exp(np.clip(q[..., s["log_phi"]], -LOG_PHI_LIMIT, LOG_PHI_LIMIT)).reshape(*lead, 2, -1)
         return Parameters(
             alpha=q[..., s["alpha"]].reshape(*lead, 2, self.S), beta=q[..., s["beta"]].reshape(*lead, 2, self.K),
-            w=t_omega[..., self.condition_cells[:, 0]] * q[..., s["w"]], u=t_tau[..., self.cells[:, 0]] * q[..., s["u"]],
+            w=self._w(q, t_omega), u=t_tau[..., self.cells[:, 0]] * q[..., s["u"]],
             v=t_sigma[..., self.run_slots[:, 0]] * self._correlated(q),
             phi=np.broadcast_to(phi, (*lead, 2, self.S)), omega=np.abs(t_omega), tau=np.abs(t_tau),
             sigma=np.abs(t_sigma), rho=rho)
@@ -277,11 +289,28 @@ def _several_conditions(cell: np.ndarray) -> bool:
     return len(np.unique(cell, axis=0)) > len(np.unique(cell[:, :2], axis=0))
 
 
-def _lines_can_miss(cell: np.ndarray, x: np.ndarray) -> bool:
-    """Whether conditions were measured under several shifts, and outnumber what a line per setting can fit exactly."""
-    conditions = np.unique(cell[:, 2])
-    return (len(np.unique(cell, axis=0)) > len(np.unique(cell[:, [0, 2]], axis=0))
-            and len(conditions) > 1 + np.linalg.matrix_rank(x[conditions] - x[conditions].mean(axis=0)))
+def _several_shifts(cell: np.ndarray) -> bool:
+    """Whether any (stage, condition) was measured under more than one shift."""
+    return len(np.unique(cell, axis=0)) > len(np.unique(cell[:, [0, 2]], axis=0))
+
+
+def orthogonal_to_lines(condition_cells: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(basis [Z, W], stage [Z]): orthonormal rows that span what lines in x [C, K] cannot fit of the (stage, condition)
+    pairs [W, 2]."""
+    rows, stages = [np.zeros((0, len(condition_cells)))], []
+    for stage in np.unique(condition_cells[:, 0]):
+        mine = np.flatnonzero(condition_cells[:, 0] == stage)
+        left = null_space(with_intercept(x[condition_cells[mine, 1]]).T).T
+        block = np.zeros((len(left), len(condition_cells)))
+        block[:, mine] = left
+        rows.append(block)
+        stages += [stage] * len(left)
+    return np.concatenate(rows), np.array(stages, int)
+
+
+def with_intercept(x: np.ndarray) -> np.ndarray:
+    """x [..., K] with a column of ones before it."""
+    return np.concatenate([np.ones((*x.shape[:-1], 1)), x], axis=-1)
 
 
 def _distinct(rows: np.ndarray, wanted: bool) -> np.ndarray:

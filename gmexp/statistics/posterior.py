@@ -18,7 +18,7 @@ from scipy.special import expit
 from gmexp.errors import UserError
 from gmexp.statistics.design import CAPABILITY, GOAL, Condition, Covariates, ShiftLevel
 from gmexp.statistics.diagnostics import mcse_mean
-from gmexp.statistics.model import marginal_factor
+from gmexp.statistics.model import marginal_factor, with_intercept
 
 __all__ = ["DRAWS", "KINDS", "Posterior", "Summary", "summarise"]
 
@@ -82,6 +82,10 @@ class Posterior:
     def _condition_index(self) -> dict[tuple[int, int], int]:
         return {cell: i for i, cell in enumerate(self.condition_cells)}
 
+    @cached_property
+    def _lines(self) -> dict[int, np.ndarray]:
+        return {}
+
     @property
     def draws(self) -> dict[str, np.ndarray]:
         """The arrays to store."""
@@ -101,13 +105,30 @@ class Posterior:
         base = self.alpha[:, stage, shift] + self.beta[:, stage] @ x
         if self.condition_cells:
             index = self._condition_index.get((stage, condition))
-            base = base + (self.omega[:, stage] * self.new_condition(stage) if index is None else self.w[:, index])
+            base = base + (self.line(stage) @ with_intercept(x) + self.omega[:, stage] * self.new_condition(stage)
+                           if index is None else self.w[:, index])
         if not self.cells:
             return base
         index = self._cell_index.get((stage, shift, condition))
         if index is not None:
             return base + self.u[:, index]
         return base + self.tau[:, stage] * self.new_cell(stage, shift)
+
+    def line(self, stage: int) -> np.ndarray:
+        """What the lines of all conditions that could be differ by from those of the measured ones: draws [D, 1 + K] of
+        intercept and slopes, as a least-squares fit differs from what it estimates. The same for every x."""
+        if stage not in self._lines:
+            measured = with_intercept(self.x[[c for k, c in self.condition_cells if k == stage]])
+            values, vectors = np.linalg.eigh(np.linalg.pinv(measured.T @ measured, hermitian=True))
+            z = np.random.default_rng([self.seed, 5, stage]).standard_normal((len(self.rho), len(values)))
+            root = vectors * np.sqrt(np.maximum(values, 0))
+            self._lines[stage] = self.omega[:, stage, None] * (z @ root.T)
+        return self._lines[stage]
+
+    def slope(self, stage: int, change: np.ndarray) -> np.ndarray:
+        """Draws [D] of what a change [K] of the covariates adds to a marginal logit, in conditions like those measured."""
+        found = self.beta[:, stage] @ change
+        return found + self.line(stage)[:, 1:] @ change if self.condition_cells else found
 
     def new_condition(self, stage: int) -> np.ndarray:
         """Standard normal draws [D] of a condition that was not measured, the same for every x as in `new_cell`."""

@@ -93,7 +93,7 @@ def simulate(design: Design, truth: str, rng: np.random.Generator,
 
 def _from_model(model: Model, p: Parameters, cells: list, rng: np.random.Generator) -> tuple:
     d = model.design
-    fixed = np.concatenate([p.alpha.ravel(), p.beta.ravel(), p.w, p.u])
+    fixed = np.concatenate([p.alpha.ravel(), p.beta.ravel(), p.w @ model.basis.T, p.u])
     logit_mu, phi = fixed @ model.fixed * marginal_factor(p.sigma)[d.stage], p.phi[d.stage, d.shift]
     if len(model.run_slots):
         logit_mu = logit_mu + p.v @ model.slot_to_row

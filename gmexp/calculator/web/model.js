@@ -190,7 +190,7 @@ const gmexp = (() => {
 
   // Marginal logit [D] of one stage (0 capability, 1 goal failure) at a shift level; condition null is a new one.
   function eta(calibration, stage, level, x, condition) {
-    const {alpha, beta, w, u, omega, tau, new_condition, new_cell} = arraysOf(calibration);
+    const {alpha, beta, w, u, omega, tau, line, new_condition, new_cell} = arraysOf(calibration);
     const n = calibration.draws, S = calibration.shifts, K = x.length;
     const W = calibration.condition_cells.length, U = calibration.cells.length;
     const pair = calibration.condition_cells.findIndex(c => c[0] === stage && c[1] === condition);
@@ -199,7 +199,12 @@ const gmexp = (() => {
       let sum = 0;
       for (let j = 0; j < K; j++) sum += beta[(2 * d + stage) * K + j] * x[j];
       let base = alpha[(2 * d + stage) * S + level] + sum;
-      if (W) base += pair >= 0 ? w[d * W + pair] : omega[2 * d + stage] * new_condition[stage * n + d];
+      if (pair >= 0) base += w[d * W + pair];
+      else if (W) {  // what lines of all conditions differ by from those of the measured ones, and the condition's own
+        const at = (stage * n + d) * (K + 1);
+        base += line[at] + omega[2 * d + stage] * new_condition[stage * n + d];
+        for (let j = 0; j < K; j++) base += line[at + 1 + j] * x[j];
+      }
       if (!U) return base;
       return base + (cell >= 0 ? u[d * U + cell] : tau[2 * d + stage] * new_cell[(stage * S + level) * n + d]);
     });

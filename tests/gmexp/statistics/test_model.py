@@ -44,7 +44,7 @@ def test_density_equals_scipy_up_to_a_constant():
         logp = stats.logistic.logpdf(p.alpha).sum() + stats.norm.logpdf(p.beta).sum()
         logp += stats.norm.logpdf(np.log(p.phi), np.log(2), 1).sum()
         logp += stats.norm.logpdf(p.u / p.tau[model.cells[:, 0]]).sum()
-        logp += stats.norm.logpdf(p.w / p.omega[model.condition_cells[:, 0]]).sum()
+        logp += stats.norm.logpdf(p.w @ model.basis.T / p.omega[model.departures[0][2]]).sum()
         logp += stats.halfnorm.logpdf(p.tau, scale=0.5).sum() + stats.halfnorm.logpdf(p.omega).sum()
         logp += stats.halfnorm.logpdf(p.sigma, scale=1.5).sum()
         z = p.v / p.sigma[model.run_slots[:, 0]]
@@ -93,6 +93,8 @@ def test_effects_appear_only_where_the_data_can_show_them():
     two, three = (Model(grid_design(shifts=2, diversities=deltas, runs=5), CalibrationConfig())
                   for deltas in ((0.0, 0.3), (0.0, 0.1, 0.3)))
     assert len(two.condition_cells) == 0 and len(three.condition_cells) == 3  # a line goes through two points
+    assert three.basis.shape == (1, 3)
+    assert np.allclose(three.basis @ three.design.x, 0) and np.allclose(three.basis.sum(axis=1), 0)
     assert len(Model(grid_design(shifts=1, diversities=(0.0, 0.1, 0.3)), CalibrationConfig()).condition_cells) == 0
 
 
