@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import scipy
+from threadpoolctl import threadpool_limits
 
 from gmexp.errors import UserError
 from gmexp.records import OutcomeCounts
@@ -62,8 +63,9 @@ def fit(design: Design, config: CalibrationConfig,
         rng = np.random.default_rng([config.seed, attempt])
         start = rng.uniform(-1, 1, (config.chains, model.size))
         start *= model.fold(start)
-        trace = sample(model, start, rng, config.draws * 2**attempt, config.warmup * 2**attempt,
-                       min(config.target_accept + 0.05 * attempt, 0.98), progress=progress)
+        with threadpool_limits(1):  # threads for such small products only wait for each other
+            trace = sample(model, start, rng, config.draws * 2**attempt, config.warmup * 2**attempt,
+                           min(config.target_accept + 0.05 * attempt, 0.98), progress=progress)
         judged = diagnose(trace.draws, trace.divergences, trace.accept, config.rhat_max, config.ess_min)
         if judged.passed:
             break
