@@ -20,7 +20,7 @@ from gmexp.study import Study, labels, pretty
 
 MODIFIER_NAMES = {"spec": "specification", "cap": "capability", "div": "diversity", "align": "alignment"}
 QUANTITIES = {"capability": "Odds of capability ×", "goal_failure": "Odds of goal failure ×",
-              "risk": "P(misgeneralization) ×"}
+              "risk": "Misgeneralization ×"}
 RATIOS = (1 / 32, 32)  # ends of the axes
 
 
@@ -67,7 +67,9 @@ def modifiers(study: Study) -> Figure | None:
     for text, (_, _, head) in zip(axes[0].get_yticklabels(), places, strict=True):
         text.set_fontweight("bold" if head else "normal")
     baseline = pretty(names[levels[0]["baseline"]])
-    legend(figure, [entry(OKABE_ITO[0], f"against {baseline}, 95%"), plotting.PUBLISHED,
+    against = entry(OKABE_ITO[0], "")
+    against.set_label(f"against {baseline}, 95%")
+    legend(figure, [against, plotting.PUBLISHED,
                     Patch(color="#eeeeee", label="published range of M")])
     return figure
 
