@@ -30,7 +30,7 @@ POOLED = "calibration"  # the folder of the pooled calibration
 FIRST = ("diversity", "figure2", "modifiers", "spread", "grades", "rates", "attribution")  # figures worth a page, in order
 SHOWN = 3  # of them per study; the rest is in a fold
 CLIPS = 2  # per study
-MOST_CLIPS = 8
+MOST_CLIPS = 7
 METRICS = {"capability": "capability", "goal_failure": "goal failure, if capable",
            "unpursued": "goal failure, accidents discounted", "p_misgen": "misgeneralization"}
 NAMES = {text.type: text.name for text in read_ladder()}

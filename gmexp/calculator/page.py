@@ -21,7 +21,7 @@ from gmexp.keyvalue import Command, Option, text
 
 __all__ = ["DRAWS", "calculator", "embedded", "page", "page_data"]
 
-DRAWS = 1000  # at most: the page stays near a megabyte and answers in a tenth of a second
+DRAWS = 1000  # at most: the page stays below two megabytes and answers in a tenth of a second
 TABLES = ("shift_types", "parameters", "spec_maps", "diversity_map", "capability_levels", "alignment_methods", "harm",
           "uncertainties")
 CALCULATOR = Command(
