@@ -258,7 +258,7 @@ def base_rates(study: Study) -> Figure | None:
         shares(axis, title)
         axis.set_xticks(range(len(estimates)), [f"type {row['shift']}" for row in estimates])
         axis.set_xlim(-0.6, len(estimates) - 0.4)
-    legend(figure, [plotting.PUBLISHED, *(entry(colour, f"calibrated, {name}") for name, colour in colours.items())])
+    legend(figure, [plotting.PUBLISHED, *(entry(colour, f"calibrated, {name}") for name, colour in colours.items())], 4)
     return figure
 
 
