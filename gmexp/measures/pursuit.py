@@ -16,10 +16,11 @@ from gmexp.study import Study
 
 def unpursued(studies: Sequence[Study]) -> dict[tuple[Condition, int], Mean]:
     """1 - pursuit (`gmexp.measures.attribution`) by condition and shift type, mean over runs and 95% interval; a run that
-    is in two studies counts once. Where no run was measured, or none left room for it, there is no entry."""
+    is in two studies counts once. Where no run was measured, or none left room for it, there is no entry; a folder of
+    counts alone has no runs."""
     found: dict[tuple[Condition, int], dict[tuple[str, str], attribution.Effect]] = defaultdict(dict)
     for study in studies:
-        for run in study.runs():
+        for run in study.runs() if study.index.is_file() else ():
             path = study.run(run.run_id) / attribution.FILE
             for effect in attribution.effects(path) if path.is_file() else ():
                 if effect.effect == "pursuit" and effect.value is not None:

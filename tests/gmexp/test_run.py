@@ -60,9 +60,11 @@ def whole(tmp_path_factory) -> Study:
 # --- processes --------------------------------------------------------------------------------------------------------
 
 def start(root: Path) -> subprocess.Popen:
-    """`gmexp run` as a process group of its own, with what it says kept in files beside the study."""
+    """`gmexp run` as a process group of its own, with what it says kept in files beside the study; it hears Ctrl-C even
+    where the tests themselves run in the background, which do not."""
     return subprocess.Popen([sys.executable, "-m", "gmexp", *STUDY, f"out={root}"], start_new_session=True,
-                            stdout=subprocess.DEVNULL, stderr=open(f"{root}.err", "w"))
+                            stdout=subprocess.DEVNULL, stderr=open(f"{root}.err", "w"),
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
 
 def wait_for(root: Path, pattern: str, process: subprocess.Popen) -> None:
