@@ -148,7 +148,7 @@ def test_the_identities_of_other_runs_know_of_no_demonstrator(tmp_path, demonstr
 
 def test_students_of_different_demonstrators_are_different_conditions(demonstrators):
     both = ",".join(map(str, demonstrators))
-    runs = training_runs(sweep.load(["-m", "experiment=seeds", "agent=cloning", f"agent.demonstrator={both}",
+    runs = training_runs(sweep.load(["-m", "experiment=shift_ladder", "agent=cloning", f"agent.demonstrator={both}",
                                      "seed=0,1"]))
     labels = condition_labels([describe(run) for run in runs])
     assert sorted(labels.values()) == [f"algo=cloning_of_ppo_d{d}, delta=0.3" for d in (0, 0, 1, 1)]
