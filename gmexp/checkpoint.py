@@ -14,7 +14,7 @@ import torch
 from gmexp import artefacts
 from gmexp.agents.networks import Network, network_weights
 from gmexp.agents.ppo import Policy, PPOConfig
-from gmexp.config import EnvConfig
+from gmexp.schema import EnvConfig
 from gmexp.errors import UserError
 from gmexp.records import RunMeta
 

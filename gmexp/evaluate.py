@@ -31,7 +31,8 @@ from gmexp import artefacts
 from gmexp.agents.ppo import PPOConfig
 from gmexp.checkpoint import Checkpoint, load_checkpoint
 from gmexp.compilation import compile_kernels
-from gmexp.config import EvaluateConfig, EvaluationPlan, load
+from gmexp.config import load
+from gmexp.schema import EvaluateConfig, EvaluationPlan
 from gmexp.errors import UserError
 from gmexp.progress import Bar
 from gmexp.records import Episode, RunMeta

@@ -18,7 +18,8 @@ from gmexp import animation, artefacts
 from gmexp.agents.networks import seen
 from gmexp.agents.scripted import ScriptedAgent
 from gmexp.checkpoint import Checkpoint, load_checkpoint
-from gmexp.config import EvaluationPlan, load
+from gmexp.config import load
+from gmexp.schema import EvaluationPlan
 from gmexp.definitions import log
 from gmexp.errors import UserError
 from gmexp.evaluate import Cell, cells, certified_levels, make_env, own_levels

@@ -34,7 +34,7 @@ from envs.coinrun.sprites import Sprites, default_style, load_sprites
 from envs.distribution import LevelDistribution, SeedRange
 from envs.shifts import shift, shift_factor
 from gmexp import animation, artefacts
-from gmexp.config import EnvConfig
+from gmexp.schema import EnvConfig
 from gmexp.errors import UserError
 from gmexp.evaluate import held_out
 from gmexp.ladder import FACTORS, published, read_ladder

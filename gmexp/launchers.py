@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gmexp import artefacts
-from gmexp.config import LauncherConfig
+from gmexp.schema import LauncherConfig
 from gmexp.errors import UserError
 from gmexp.workers import Failure, Work, attempt, fitting, work_through
 

@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from gmexp import artefacts
 from gmexp.checkpoint import load_checkpoint
 from gmexp.compilation import compile_kernels
-from gmexp.config import RunConfig
+from gmexp.schema import RunConfig
 from gmexp.counting import count_outcomes
 from gmexp.errors import UserError
 from gmexp.evaluate import evaluate

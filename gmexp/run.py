@@ -16,7 +16,8 @@ from typing import Any
 from gmexp import artefacts, selection, stages
 from gmexp.checkpoint import load_checkpoint
 from gmexp.compilation import compile_kernels
-from gmexp.config import EvaluationPlan, RunConfig, TrainConfig, VerificationPlan, override
+from gmexp.config import override
+from gmexp.schema import EvaluationPlan, RunConfig, TrainConfig, VerificationPlan
 from gmexp.errors import UserError
 from gmexp.evaluate import cells, evaluate
 from gmexp.filming import write_clips

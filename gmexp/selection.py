@@ -17,7 +17,7 @@ import torch
 from envs.shifts import find_shift
 from gmexp import artefacts
 from gmexp.checkpoint import Checkpoint
-from gmexp.config import EvaluationPlan, VerificationPlan
+from gmexp.schema import EvaluationPlan, VerificationPlan
 from gmexp.evaluate import Cell, held_out, levels_folder, made_from, make_env
 from gmexp.measures import attribution
 from gmexp.seeding import stream

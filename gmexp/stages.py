@@ -12,7 +12,7 @@ from gmexp import rates as rates_stage
 from gmexp.calculator import Calculator, Scenario, table
 from gmexp.calculator.calibrated import harm_draws
 from gmexp.compilation import compile_kernels
-from gmexp.config import CalibrateConfig, RatesConfig, ReportConfig, RunConfig
+from gmexp.schema import CalibrateConfig, RatesConfig, ReportConfig, RunConfig
 from gmexp.errors import UserError
 from gmexp.figures import draw_all
 from gmexp.measures import summary

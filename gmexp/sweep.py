@@ -18,7 +18,7 @@ from hydra.core.override_parser.types import Glob, IntervalSweep, Override
 from hydra.errors import HydraException
 
 from gmexp import config
-from gmexp.config import RunConfig, TrainConfig
+from gmexp.schema import RunConfig, TrainConfig
 from gmexp.errors import UserError
 
 FLAGS = ("-m", "--multirun")

@@ -26,7 +26,7 @@ from gmexp.agents.cloning import Cloning, trained_demonstrator
 from gmexp.agents.ppo import PPO, PPOConfig
 from gmexp.checkpoint import write_checkpoint
 from gmexp.compilation import compile_kernels
-from gmexp.config import TrainConfig
+from gmexp.schema import TrainConfig
 from gmexp.errors import UserError
 from gmexp.learning import WINDOW
 from gmexp.progress import Bar

@@ -27,7 +27,7 @@ from envs.outcome import NEVER
 from envs.shifts import probe
 from gmexp import artefacts
 from gmexp.checkpoint import Checkpoint
-from gmexp.config import EvaluationPlan
+from gmexp.schema import EvaluationPlan
 from gmexp.evaluate import Cell, cells, levels_folder, make_env, separated_episodes
 from gmexp.intervals import paired_difference
 from gmexp.measures.origin import identity

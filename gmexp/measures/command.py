@@ -12,7 +12,7 @@ from gmexp import artefacts
 from gmexp.agents.ppo import PPOConfig
 from gmexp.checkpoint import Checkpoint, load_checkpoint
 from gmexp.compilation import compile_kernels
-from gmexp.config import EvaluationPlan, MeasureConfig
+from gmexp.schema import EvaluationPlan, MeasureConfig
 from gmexp.errors import UserError
 from gmexp.evaluate import made_from
 from gmexp.measures import attribution, critic, factors, magnitude

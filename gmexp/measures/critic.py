@@ -22,7 +22,7 @@ from envs.vec import SemanticObservation
 from gmexp import artefacts
 from gmexp.agents.networks import Observation, Semantic
 from gmexp.checkpoint import Checkpoint
-from gmexp.config import EvaluationPlan
+from gmexp.schema import EvaluationPlan
 from gmexp.evaluate import held_out
 from gmexp.measures.origin import identity
 from gmexp.seeding import stream

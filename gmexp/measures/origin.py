@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from gmexp.checkpoint import Checkpoint
-from gmexp.config import EvaluationPlan
+from gmexp.schema import EvaluationPlan
 from gmexp.evaluate import held_out
 
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from gmexp import config, run, train
 from gmexp.cli import VERBS, main
-from gmexp.config import SCHEMAS, keys
+from gmexp.config import keys
+from gmexp.schema import SCHEMAS
 
 from .tiny import AGENT, train_config
 

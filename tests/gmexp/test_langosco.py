@@ -16,7 +16,7 @@ from envs.distribution import LevelDistribution
 from gmexp import artefacts, intervals, langosco
 from gmexp.agents.scripted import ScriptedAgent
 from gmexp.cli import main
-from gmexp.config import EvaluationPlan
+from gmexp.schema import EvaluationPlan
 from gmexp.counting import count_outcomes
 from gmexp.errors import UserError
 from gmexp.evaluate import cells, make_env, play_cells

@@ -20,7 +20,8 @@ import pytest
 
 from gmexp import artefacts, launchers, sweep, train, workers
 from gmexp.cli import main
-from gmexp.config import LauncherConfig, load
+from gmexp.config import load
+from gmexp.schema import LauncherConfig
 from gmexp.errors import UserError
 from gmexp.records import CurvePoint
 from gmexp.run import training_runs
@@ -86,7 +87,7 @@ def test_notes_add_up_and_a_task_begun_again_takes_its_work_back(tmp_path, monke
 
 
 def test_an_engine_that_is_not_installed_is_named(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("gmexp.config.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("gmexp.schema.importlib.util.find_spec", lambda name: None)
     for launcher in ("ray", "slurm"):
         assert main(["run", "experiment=quickstart", f"launcher={launcher}", f"out={tmp_path}"]) == 2
         err = capsys.readouterr().err

@@ -9,7 +9,8 @@ from gmexp import artefacts, selection
 from gmexp.agents.scripted import ScriptedAgent
 from gmexp.checkpoint import load_checkpoint
 from gmexp.cli import main
-from gmexp.config import VerificationPlan, load
+from gmexp.config import load
+from gmexp.schema import VerificationPlan
 from gmexp.errors import UserError
 from gmexp.evaluate import held_out
 from gmexp.measures.attribution import ArmEpisode

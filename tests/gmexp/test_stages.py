@@ -8,7 +8,7 @@ import pytest
 
 from gmexp import artefacts
 from gmexp.calculator import Scenario
-from gmexp.config import CalibrateConfig
+from gmexp.schema import CalibrateConfig
 from gmexp.errors import UserError
 from gmexp.records import OutcomeCounts
 from gmexp.stages import base_rate_table, base_rates, calibrate, sensitivity

@@ -15,7 +15,8 @@ from gmexp import animation, artefacts
 from gmexp.agents.scripted import ScriptedAgent
 from gmexp.checkpoint import load_checkpoint
 from gmexp.cli import main
-from gmexp.config import EvaluationPlan, load
+from gmexp.config import load
+from gmexp.schema import EvaluationPlan
 from gmexp.evaluate import evaluate, held_out, own_levels
 from gmexp.film import Take, film, record
 from gmexp.filming import goal_step, write_clips

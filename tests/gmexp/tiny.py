@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from gmexp import artefacts
-from gmexp.config import TrainConfig, load
+from gmexp.config import load
+from gmexp.schema import TrainConfig
 from gmexp.records import CurvePoint
 
 AGENT = ("agent.num_envs=16", "agent.rollout=32", "agent.minibatches=4", "agent.width=16", "agent.hidden=8")

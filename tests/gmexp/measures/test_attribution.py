@@ -10,7 +10,7 @@ import pytest
 from envs.distribution import LevelDistribution
 from gmexp import artefacts
 from gmexp.agents.scripted import ScriptedAgent
-from gmexp.config import EvaluationPlan
+from gmexp.schema import EvaluationPlan
 from gmexp.evaluate import make_env
 from gmexp.intervals import paired_difference
 from gmexp.measures import attribution
