@@ -91,7 +91,7 @@ def page_data(calibration: Any) -> dict[str, Any]:
     here = [order for order, (_, level, _) in enumerate(post.cells) if level in place]
     cells = [(stage, place[level], condition) for stage, level, condition in (post.cells[order] for order in here)]
     arrays = {name: array for name, array in post.draws.items() if name != "phi"}
-    arrays |= {"alpha": post.alpha[:, :, kept], "u": post.u[:, here]}
+    arrays |= {"alpha": post.alpha[:, :, kept], "u": post.u[:, here], "tau": post.tau[:, :, kept]}
     lines = [post.line(stage) for stage in range(2)] if post.condition_cells else []
     derived = {"line": np.stack(lines) if lines else np.zeros(0), "harm": harm_draws(thin, None, 1, n)[0],
                "new_condition": np.stack([post.new_condition(stage) for stage in range(2)]),

@@ -28,7 +28,7 @@ from gmexp.statistics.posterior import DRAWS, Posterior, Summary, summarise
 
 __all__ = ["SCHEMA_VERSION", "Calibration", "Prediction"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 DRAW_TYPE = "float32"  # seven digits, far more than so many draws can tell
 SECTIONS = ("provenance", "estimand", "model", "diagnostics", "summaries", "modifiers", "literature", "harm",
             "warnings")
@@ -147,9 +147,7 @@ class Calibration:
         if hashlib.sha256(data).hexdigest() != stored["sha256"]:
             raise UserError(f"{stored['file']} is not the draw file that {path.name} was saved with (sha256 differs)")
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            draws = {name: arrays[name].astype(float) for name in DRAWS if name in arrays}
-        if "w" not in draws:  # a calibration from before condition effects
-            draws |= {"w": np.zeros((len(draws["rho"]), 0)), "omega": np.zeros_like(draws["tau"])}
+            draws = {name: arrays[name].astype(float) for name in DRAWS}
         try:
             return cls(**{name: document[name] for name in SECTIONS},
                        posterior=Posterior(**_structure(document["model"]), **draws))
@@ -171,7 +169,7 @@ def _structure(model: Mapping[str, Any]) -> dict[str, Any]:
     return {"chains": c["chains"], "seed": c["seed"], "shifts": tuple(ShiftLevel(**s) for s in c["shifts"]),
             "conditions": tuple(Condition(**k) for k in c["conditions"]), "covariates": covariates,
             "x": np.array(c["x"], dtype=float).reshape(-1, len(covariates.names)),
-            "condition_cells": tuple(tuple(k) for k in c.get("condition_cells", ())),
+            "condition_cells": tuple(tuple(k) for k in c["condition_cells"]),
             "cells": tuple(tuple(k) for k in c["cells"]), "measured": tuple(tuple(k) for k in c["measured"])}
 
 

@@ -112,7 +112,7 @@ def _sbc_quantities(post: Posterior, truth: Any, design: Design) -> dict[str, tu
             f"alpha_{stage}": (post.alpha[:, k, 0], float(truth.alpha[k, 0])),
             f"beta_{stage}": (post.beta[:, k, 0], float(truth.beta[k, 0])),
             f"phi_{stage}": (post.phi[:, k, 1], float(truth.phi[k, 1])),
-            f"tau_{stage}": (post.tau[:, k], float(truth.tau[k])),
+            f"tau_{stage}": (post.tau[:, k, 1], float(truth.tau[k, 1])),
             **({f"omega_{stage}": (post.omega[:, k], float(truth.omega[k]))} if post.condition_cells else {}),
             f"sigma_{stage}": (post.sigma[:, k], float(truth.sigma[k])),
             f"contrast_{stage}": (post.alpha[:, k, 1] - post.alpha[:, k, 0],

@@ -63,6 +63,14 @@ class Condition:
         return self.env, self.train_steps, self.width
 
 
+def condition_label(condition: Condition, among: Sequence[Condition]) -> str:
+    """One line for a condition, with its budget where theirs differ."""
+    c = condition
+    level = f" capability={c.capability_level}" if c.capability_level else ""
+    level += f" steps={c.train_steps} width={c.width}" if len({k.budget for k in among}) > 1 else ""
+    return f"{c.env or 'env'} spec_quality={c.spec_quality:g} diversity={c.train_diversity:g}{level} {c.align_method}"
+
+
 @dataclass(frozen=True)
 class Covariates:
     """Modifiers as columns x, signed so that the published model expects risk to rise with x.

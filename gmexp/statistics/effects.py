@@ -83,21 +83,21 @@ def _risk_ratio(post: Posterior, level: int, low: np.ndarray, neutral: np.ndarra
 
 
 def multiplicativity(post: Posterior, priors: Priors) -> dict[str, Any]:
-    """Whether effects multiply on the odds scale: tau, the sd of shift-by-condition departures, per stage.
+    """Whether effects multiply on the odds scale: tau, the sd of departures under each shift level with several conditions.
 
     `bayes_factor_additive` is the Savage-Dickey ratio p(tau = 0 | data) / p(tau = 0): above 1 the data favour
-    modifiers that act alike under every shift.
+    modifiers that act under this shift as they do under the others.
     """
-    result = {}
+    measured = {(k, s): {c for stage, shift, c in post.cells if (stage, shift) == (k, s)} for k, s, _ in post.cells}
+    result: dict[str, Any] = {}
     for k, stage in enumerate(STAGES):
-        tau = post.tau[:, k]
-        if not tau.any():
-            result[stage] = None
-            continue
-        mirrored = stats.gaussian_kde(np.concatenate([tau, -tau]))  # the density at the boundary 0, unbiased
-        prior = 2 * stats.norm.pdf(0, scale=priors.tau_sd)
-        result[stage] = {"tau": asdict(summarise(tau, post.chains)),
-                         "bayes_factor_additive": float(2 * mirrored(0)[0] / prior)}
+        result[stage] = []
+        for s in sorted(s for (of, s), conditions in measured.items() if of == k and len(conditions) > 1):
+            tau = post.tau[:, k, s]
+            mirrored = stats.gaussian_kde(np.concatenate([tau, -tau]))  # the density at the boundary 0, unbiased
+            prior = 2 * stats.norm.pdf(0, scale=priors.tau_sd)
+            result[stage].append({"shift": s, "tau": asdict(summarise(tau, post.chains)),
+                                  "bayes_factor_additive": float(2 * mirrored(0)[0] / prior)})
     return result
 
 

@@ -36,6 +36,7 @@ from gmexp.statistics.hmc import sample
 from gmexp.statistics.loso import leave_one_run_out
 from gmexp.statistics.model import Model
 from gmexp.statistics.posterior import DRAWS, KINDS, Posterior, summarise
+from gmexp.statistics.predictive import CellFit, cell_fits
 from gmexp.statistics.priors import elicited_harm
 
 __all__ = ["SamplerError", "calibrate", "fit", "require"]
@@ -101,6 +102,7 @@ def calibrate(counts: Sequence[OutcomeCounts], config: CalibrationConfig | None 
         posterior = _ordered(posterior, violation, config)
     grid, conflicts = literature_grid(posterior, config)
     left_out = leave_one_run_out(design, posterior, config.seed)
+    fits = cell_fits(design, posterior, config.seed)
     summaries, modifiers = cell_summaries(posterior), modifier_effects(posterior)
     a, b = elicited_harm()
     return Calibration(
@@ -119,11 +121,12 @@ def calibrate(counts: Sequence[OutcomeCounts], config: CalibrationConfig | None 
             "stage_correlation": asdict(summarise(posterior.rho, posterior.chains)),
             "structure": structure_as_json(posterior)},
         diagnostics={**asdict(judged), "loso_elpd": left_out.elpd, "loso_elpd_se": left_out.elpd_se,
-                     "loso_runs_above_k": left_out.runs_above_limit, "pit_p": left_out.pit_p, "pit": left_out.pit},
+                     "loso_runs_above_k": left_out.runs_above_limit, "pit_p": left_out.pit_p, "pit": left_out.pit,
+                     "worst_cell": asdict(fits[0]) if fits else None},
         summaries=summaries, modifiers=modifiers, literature=grid,
         harm={"distribution": "beta", "a": a, "b": b, "source": "elicited, never updated by data",
               "environment": measured_harm(kept)},
-        warnings=[*_few_runs(design), *conflicts], posterior=posterior)
+        warnings=[*_few_runs(design), *_misfits(fits), *conflicts], posterior=posterior)
 
 
 def _ordered(posterior: Posterior, violation: dict[str, float], config: CalibrationConfig) -> Posterior:
@@ -161,6 +164,12 @@ def _few_runs(design: Design) -> list[str]:
             notes.append(f"{STAGES[stage]}: {len(few)} of {len(runs)} cells have fewer than {FEW_RUNS} runs "
                          f"(as few as {min(few)}): their intervals are mostly prior")
     return notes
+
+
+def _misfits(fits: list[CellFit]) -> list[str]:
+    """A warning for every cell whose observed rate the model does not reproduce."""
+    return [f"{fit.stage} of {fit.condition} under {fit.shift}: the model says {fit.replicated:.2f}, its {fit.runs} runs "
+            f"{fit.observed:.2f} (p {fit.p:.2g} over all cells)" for fit in fits if not fit.fits]
 
 
 def _provenance(counts: Sequence[OutcomeCounts], config: CalibrationConfig, wall_s: float) -> dict[str, Any]:

@@ -14,7 +14,7 @@ Stage k (capability, goal failure), run r trained under condition c, shift s:
     w     ~ Normal(0, omega[k]), omega ~ HalfNormal(omega_sd)   departures of conditions from the modifiers' lines, which
                                                                 are their own least-squares fit: w is orthogonal to
                                                                 1 and x over the measured conditions
-    u     ~ Normal(0, tau[k]),  tau ~ HalfNormal(tau_sd)        departures from additivity on the logit scale
+    u     ~ Normal(0, tau[k,s]), tau ~ HalfNormal(tau_sd)       departures from additivity on the logit scale
     v     ~ Normal(0, sigma[k]), sigma ~ HalfNormal(sigma_sd)   one checkpoint under several shifts
     corr(v[0,r], v[1,r]) = rho,  p(rho) proportional to 1 - rho^2
     phi[k,s] ~ LogNormal(phi_log_mean, phi_log_sd)              runs differ, down to all or nothing
@@ -23,6 +23,9 @@ Without w, whatever all runs of a condition have in common under every shift and
 of its runs, and the mean over runs would leave it out. Where the settings tell all conditions apart anyway, as they do
 two, nothing is left for w, and there is none. That alpha and beta are those of the measured conditions, not of all that
 could be, keeps the posterior round; `posterior.Posterior.line` adds what they differ by.
+
+Each shift has a tau of its own: conditions may act alike under most shifts and each in its own way under one (supervision,
+in our experiments), where one tau for all would let the many cells that agree pull the few that do not.
 
 The beta integrates out exactly. w, u and v are t z, non-centred with t ~ Normal(0, sd) and scale |t|: the same
 half-normal prior without the long tail that log |t| has near zero. The density does not change when t and its z
@@ -68,7 +71,7 @@ class Parameters:
     v: np.ndarray  # [..., V] for the pairs of Model.run_slots
     phi: np.ndarray  # [..., 2, S]
     omega: np.ndarray  # [..., 2]
-    tau: np.ndarray  # [..., 2]
+    tau: np.ndarray  # [..., 2, S]
     sigma: np.ndarray  # [..., 2]
     rho: np.ndarray  # [...]
 
@@ -99,8 +102,9 @@ class Model:
         self.basis, basis_stage = orthogonal_to_lines(self.condition_cells, design.x)  # [Z, W]: w = t z @ basis
         if not len(self.basis):
             self.condition_cells = self.condition_cells[:0]
-        self.departures = [(scale, z, stage) for scale, z, stage in (
-            ("omega", "w", basis_stage), ("tau", "u", self.cells[:, 0])) if len(stage)]
+        self.tau_index = self.cells[:, 0] * self.S + self.cells[:, 1]  # [U] into tau
+        self.departures = [(scale, z, index) for scale, z, index in (
+            ("omega", "w", basis_stage), ("tau", "u", self.tau_index)) if len(index)]
         self.run_slots = _distinct(run_slot, _wanted(config.run_effects, repeated))  # [V, 2]
         self.pairs = self._stage_pairs()  # [P, 2] capability slot, goal slot of one run
         self.phi_width = 2 * self.S if config.phi_per_shift else 2
@@ -115,7 +119,8 @@ class Model:
         self.phi_index = design.stage * self.S + design.shift if config.phi_per_shift else design.stage
         self.row_to_phi = indicator(self.phi_index, self.phi_width)
         self.v_to_stage = indicator(self.run_slots[:, 0], 2)
-        self.departure_to_stage = [indicator(stage, 2) for _, _, stage in self.departures]
+        self.to_scale = [indicator(index, self.slices[scale].stop - self.slices[scale].start)
+                         for scale, _, index in self.departures]
         self.added = np.stack([design.y, design.n - design.y, design.n]).astype(float)[:, None, :]  # [3, 1, N]
 
     def _stage_pairs(self) -> np.ndarray:
@@ -128,7 +133,7 @@ class Model:
         """Where each block of coordinates sits; 'normal' spans the blocks with a normal prior."""
         sizes = {"alpha": 2 * self.S, "beta": 2 * self.K, "w": len(self.basis), "u": len(self.cells),
                  "v": len(self.run_slots), "log_phi": self.phi_width, "omega": 2 if len(self.condition_cells) else 0,
-                 "tau": 2 if len(self.cells) else 0, "sigma": 2 if len(self.run_slots) else 0,
+                 "tau": 2 * self.S if len(self.cells) else 0, "sigma": 2 if len(self.run_slots) else 0,
                  "rho": 1 if len(self.pairs) else 0}
         ends = np.cumsum([0, *sizes.values()])
         blocks = {name: slice(int(a), int(b)) for name, a, b in zip(sizes, ends[:-1], ends[1:], strict=True)}
@@ -189,10 +194,10 @@ class Model:
     def fold(self, q: np.ndarray) -> np.ndarray:
         """Signs [chains, size] that bring q to scales t >= 0 without changing its density."""
         s, signs = self.slices, np.ones_like(q)
-        for name, z, stage in (*self.departures, ("sigma", "v", self.run_slots[:, 0])):
-            if len(stage):
-                signs[:, s[name]] = np.where(q[:, s[name]] < 0, -1.0, 1.0)
-                signs[:, s[z]] = signs[:, s[name]][:, stage]
+        for scale, z, index in (*self.departures, ("sigma", "v", self.run_slots[:, 0])):
+            if len(index):
+                signs[:, s[scale]] = np.where(q[:, s[scale]] < 0, -1.0, 1.0)
+                signs[:, s[z]] = signs[:, s[scale]][:, index]
         if len(self.pairs):
             signs[:, s["rho"]] = signs[:, s["sigma"]].prod(axis=1, keepdims=True)
         return signs
@@ -200,8 +205,8 @@ class Model:
     def _forward(self, q: np.ndarray, z_v: np.ndarray) -> _Forward:
         """From coordinates to the Beta parameters of every row."""
         s = self.slices
-        fixed = np.concatenate([q[:, :s["beta"].stop], *(q[:, s[scale]][:, stage] * q[:, s[z]]
-                                                         for scale, z, stage in self.departures)], axis=1)
+        fixed = np.concatenate([q[:, :s["beta"].stop], *(q[:, s[scale]][:, index] * q[:, s[z]]
+                                                         for scale, z, index in self.departures)], axis=1)
         marginal, factor = fixed @ self.fixed, None
         eta = marginal
         if len(self.run_slots):
@@ -223,10 +228,10 @@ class Model:
         d_fixed = (d_eta if f.factor is None else d_eta * f.factor) @ self.fixed.T
         grad[:, :s["beta"].stop] += d_fixed[:, :s["beta"].stop]
         end = s["beta"].stop
-        for (scale, z, stage), to_stage in zip(self.departures, self.departure_to_stage, strict=True):
-            start, end = end, end + len(stage)
-            grad[:, s[scale]] += (q[:, s[z]] * d_fixed[:, start:end]) @ to_stage
-            grad[:, s[z]] += q[:, s[scale]][:, stage] * d_fixed[:, start:end]
+        for (scale, z, index), to_scale in zip(self.departures, self.to_scale, strict=True):
+            start, end = end, end + len(index)
+            grad[:, s[scale]] += (q[:, s[z]] * d_fixed[:, start:end]) @ to_scale
+            grad[:, s[z]] += q[:, s[scale]][:, index] * d_fixed[:, start:end]
         if len(self.run_slots):
             t = q[:, s["sigma"]]
             d_v, z = d_eta @ self.slot_to_row.T, q[:, s["v"]]
@@ -266,7 +271,7 @@ class Model:
         s, lead = self.slices, q.shape[:-1]
         zeros = np.zeros((*lead, 2))
         t_omega = q[..., s["omega"]] if len(self.condition_cells) else zeros
-        t_tau = q[..., s["tau"]] if len(self.cells) else zeros
+        t_tau = q[..., s["tau"]] if len(self.cells) else np.zeros((*lead, 2 * self.S))
         t_sigma = q[..., s["sigma"]] if len(self.run_slots) else zeros
         rho = np.zeros(lead)
         if len(self.pairs):
@@ -274,10 +279,10 @@ class Model:
         phi = np.exp(np.clip(q[..., s["log_phi"]], -LOG_PHI_LIMIT, LOG_PHI_LIMIT)).reshape(*lead, 2, -1)
         return Parameters(
             alpha=q[..., s["alpha"]].reshape(*lead, 2, self.S), beta=q[..., s["beta"]].reshape(*lead, 2, self.K),
-            w=self._w(q, t_omega), u=t_tau[..., self.cells[:, 0]] * q[..., s["u"]],
+            w=self._w(q, t_omega), u=t_tau[..., self.tau_index] * q[..., s["u"]],
             v=t_sigma[..., self.run_slots[:, 0]] * self._correlated(q),
-            phi=np.broadcast_to(phi, (*lead, 2, self.S)), omega=np.abs(t_omega), tau=np.abs(t_tau),
-            sigma=np.abs(t_sigma), rho=rho)
+            phi=np.broadcast_to(phi, (*lead, 2, self.S)), omega=np.abs(t_omega),
+            tau=np.abs(t_tau).reshape(*lead, 2, self.S), sigma=np.abs(t_sigma), rho=rho)
 
 
 def _wanted(setting: bool | None, automatic: bool) -> bool:

@@ -16,7 +16,7 @@ from scipy.special import expit, logsumexp
 from gmexp.calculator.scenario import Scenario
 from gmexp.errors import UserError
 from gmexp.statistics.calibration import Calibration
-from gmexp.statistics.design import CAPABILITY, GOAL
+from gmexp.statistics.design import CAPABILITY, GOAL, condition_label
 from gmexp.statistics.loso import effect_weights, one_run
 from gmexp.statistics.posterior import Posterior, draw_beta
 
@@ -106,8 +106,4 @@ def _width(x: np.ndarray, weights: np.ndarray) -> float:
 def _label(post: Posterior, condition: int | None, shift: int) -> str:
     if condition is None:
         return f"the scenario's settings under {post.shifts[shift].name}"
-    c = post.conditions[condition]
-    level = f" capability={c.capability_level}" if c.capability_level else ""
-    level += f" steps={c.train_steps} width={c.width}" if len({k.budget for k in post.conditions}) > 1 else ""
-    return (f"{c.env or 'env'} spec_quality={c.spec_quality:g} diversity={c.train_diversity:g}{level} "
-            f"{c.align_method} under {post.shifts[shift].name}")
+    return f"{condition_label(post.conditions[condition], post.conditions)} under {post.shifts[shift].name}"

@@ -70,7 +70,7 @@ class Posterior:
     u: np.ndarray  # [D, U]
     phi: np.ndarray  # [D, 2, S]
     omega: np.ndarray  # [D, 2]
-    tau: np.ndarray  # [D, 2]
+    tau: np.ndarray  # [D, 2, S]
     sigma: np.ndarray  # [D, 2]
     rho: np.ndarray  # [D]
 
@@ -112,7 +112,7 @@ class Posterior:
         index = self._cell_index.get((stage, shift, condition))
         if index is not None:
             return base + self.u[:, index]
-        return base + self.tau[:, stage] * self.new_cell(stage, shift)
+        return base + self.tau[:, stage, shift] * self.new_cell(stage, shift)
 
     def line(self, stage: int) -> np.ndarray:
         """What the lines of all conditions that could be differ by from those of the measured ones: draws [D, 1 + K] of

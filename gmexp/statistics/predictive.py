@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from scipy.special import expit
 
-from gmexp.statistics.design import CAPABILITY, GOAL, STAGES, Design
+from gmexp.statistics.design import CAPABILITY, GOAL, STAGES, Design, condition_label
 from gmexp.statistics.posterior import Posterior, draw_beta
 
-__all__ = ["posterior_predictive", "replicate_rates"]
+__all__ = ["CellFit", "cell_fits", "posterior_predictive", "replicate_rates"]
 
 ETA_LIMIT = 35.0
+ALPHA = 0.05
+WORST = 10  # cells to report
+REPLICATES = 100  # of every cell, times the number of cells: enough to tell p from ALPHA
+TIE = 1e-12
 
 
 def posterior_predictive(design: Design, post: Posterior, seed: int = 0, replicates: int = 500) -> dict[str, Any]:
@@ -21,13 +26,16 @@ def posterior_predictive(design: Design, post: Posterior, seed: int = 0, replica
     spread          sd of run rates around their cell's mean rate
     all_or_nothing  share of runs below 5% or above 95%
     run_tracking    mean over runs of squared average deviation: how much a run's shifts move together
-    Values near 0 or 1 mean that replicated data do not look like the observed.
+    Values near 0 or 1 mean that replicated data do not look like the observed. `cells` are those of `cell_fits` that fit
+    worst.
     """
     rng = np.random.default_rng([seed, 6])
     index = np.linspace(0, len(post.rho) - 1, replicates).round().astype(int)
     theta = replicate_rates(design, post, index, rng)
     y = rng.binomial(design.n, theta)
-    result: dict[str, Any] = {"check": "ppc", "replicates": replicates}
+    fits = cell_fits(design, post, seed)
+    result: dict[str, Any] = {"check": "ppc", "replicates": replicates, "cells_fitted": all(fit.fits for fit in fits),
+                              "cells": [asdict(fit) for fit in fits[:WORST]]}
     for k, stage in enumerate(STAGES):
         rows = (design.stage == k) & (design.n > 0)
         if not rows.any():
@@ -41,6 +49,46 @@ def posterior_predictive(design: Design, post: Posterior, seed: int = 0, replica
     return result
 
 
+@dataclass(frozen=True, slots=True)
+class CellFit:
+    """A measured cell among its replicates: mean rate of its runs, theirs, and how often theirs lies further out."""
+
+    stage: str
+    shift: str
+    condition: str
+    runs: int
+    observed: float
+    replicated: float
+    p: float  # two-sided; times the number of cells, at most 1
+    fits: bool
+
+
+def cell_fits(design: Design, post: Posterior, seed: int = 0) -> list[CellFit]:
+    """Whether the model reproduces the mean rate of every measured cell, the worst first.
+
+    p is the two-sided posterior predictive p-value times the number of cells (Bonferroni): a cell below ALPHA is one that
+    the model gets wrong. As the model saw the data, p is conservative.
+    """
+    rng = np.random.default_rng([seed, 7])
+    data = design.select(design.n > 0)
+    keys = np.stack([data.stage, data.shift, data.condition], axis=1)
+    cells = np.unique(keys, axis=0)
+    index = np.resize(np.arange(len(post.rho)), max(len(post.rho), REPLICATES * len(cells)))
+    found = []
+    for cell in cells:
+        k, s, c = map(int, cell)
+        rows = np.flatnonzero(np.all(keys == cell, axis=1))
+        n, observed = data.n[rows], float(np.mean(data.y[rows] / data.n[rows]))
+        theta = _rates(post, (k, s, c), index, rng.standard_normal((len(index), len(rows))), rng)
+        replicated = np.mean(rng.binomial(n, theta) / n, axis=1)
+        further = 1 + min(np.sum(replicated <= observed + TIE), np.sum(replicated >= observed - TIE))
+        p = float(min(2 * further / (len(index) + 1) * len(cells), 1))
+        found.append(CellFit(STAGES[k], f"{data.shifts[s].name} {data.shifts[s].grade:g}",
+                             condition_label(data.conditions[c], data.conditions), len(rows), observed,
+                             float(replicated.mean()), p, p >= ALPHA))
+    return sorted(found, key=lambda fit: fit.p)
+
+
 def replicate_rates(design: Design, post: Posterior, index: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Rates [len(index), N] of new runs in place of every run of the design, one posterior draw each."""
     runs = len(design.run_condition)
@@ -52,12 +100,18 @@ def replicate_rates(design: Design, post: Posterior, index: np.ndarray, rng: np.
     for cell in np.unique(cells, axis=0):
         k, s, c = map(int, cell)
         rows = np.flatnonzero(np.all(cells == cell, axis=1))
-        eta = post.conditional(post.eta(k, s, post.x[c], c), k)[index, None]
-        eta = eta + post.sigma[index, k, None] * z[:, k, design.run[rows]]
-        phi = post.phi[index, k, s, None]
-        eta = np.clip(eta, -ETA_LIMIT, ETA_LIMIT)
-        theta[:, rows] = draw_beta(rng, expit(eta) * phi, expit(-eta) * phi)
+        theta[:, rows] = _rates(post, (k, s, c), index, z[:, k, design.run[rows]], rng)
     return theta
+
+
+def _rates(post: Posterior, cell: tuple[int, int, int], index: np.ndarray, z: np.ndarray,
+           rng: np.random.Generator) -> np.ndarray:
+    """Rates [I, runs] of new runs in a cell, from the draws of `index` [I] and standard normal run effects z [I, runs]."""
+    stage, shift, condition = cell
+    eta = post.conditional(post.eta(stage, shift, post.x[condition], condition), stage)[index, None]
+    eta = np.clip(eta + post.sigma[index, stage, None] * z, -ETA_LIMIT, ETA_LIMIT)
+    phi = post.phi[index, stage, shift, None]
+    return draw_beta(rng, expit(eta) * phi, expit(-eta) * phi)
 
 
 def _ppc_statistics(design: Design, y: np.ndarray) -> dict[str, np.ndarray]:

@@ -42,13 +42,14 @@ def fit_pymc(design: Design, config: CalibrationConfig, draws: int = 2000, chain
         alpha = pm.Logistic("alpha", 0, 1, shape=(2, layout.S))
         beta = pm.Normal("beta", 0, p.beta_sd, shape=(2, layout.K))
         omega = pm.HalfNormal("omega", p.omega_sd, shape=2)
-        tau = pm.HalfNormal("tau", p.tau_sd, shape=2)
+        tau = pm.HalfNormal("tau", p.tau_sd, shape=(2, layout.S))
         sigma = pm.HalfNormal("sigma", p.sigma_sd, shape=2)
         phi = pm.LogNormal("phi", p.phi_log_mean, p.phi_log_sd, shape=(2, layout.S))
         rho = pm.Deterministic("rho", 2 * pm.Beta("half_rho", 2, 2) - 1)
         stage = layout.departures[0][2]
         w = pm.Deterministic("w", pt.dot(omega[stage] * pm.Normal("z_w", 0, 1, shape=len(stage)), layout.basis))
-        u = pm.Deterministic("u", tau[layout.cells[:, 0]] * pm.Normal("z_u", 0, 1, shape=len(layout.cells)))
+        u = pm.Deterministic("u", tau[layout.cells[:, 0], layout.cells[:, 1]]
+                             * pm.Normal("z_u", 0, 1, shape=len(layout.cells)))
         z = pm.Normal("z", 0, 1, shape=(2, len(d.run_condition)))
         effect = pt.stack([sigma[CAPABILITY] * z[0], sigma[GOAL] * (rho * z[0] + pt.sqrt(1 - rho**2) * z[1])])
         marginal = (alpha[d.stage, d.shift] + pt.sum(beta[d.stage] * d.x[d.condition], axis=1)

@@ -206,7 +206,7 @@ const gmexp = (() => {
         for (let j = 0; j < K; j++) base += line[at + 1 + j] * x[j];
       }
       if (!U) return base;
-      return base + (cell >= 0 ? u[d * U + cell] : tau[2 * d + stage] * new_cell[(stage * S + level) * n + d]);
+      return base + (cell >= 0 ? u[d * U + cell] : tau[(2 * d + stage) * S + level] * new_cell[(stage * S + level) * n + d]);
     });
   }
 

@@ -10,10 +10,10 @@ from scipy.special import logsumexp
 from gmexp.errors import UserError
 from gmexp.statistics.checks import QUICK, coverage, run_t, sbc, wilson
 from gmexp.statistics.config import CalibrationConfig
-from gmexp.statistics.design import build_design
+from gmexp.statistics.design import CAPABILITY, build_design
 from gmexp.statistics.loso import exact_runs, leave_one_run_out, log_run_likelihood, one_run, pareto_smooth
 from gmexp.statistics.posterior import Posterior
-from gmexp.statistics.predictive import posterior_predictive
+from gmexp.statistics.predictive import cell_fits, posterior_predictive
 from gmexp.statistics.simulate import grid_design, simulate
 
 
@@ -122,3 +122,14 @@ def test_predictive_check_accepts_its_own_data_and_refuses_others(counts, calibr
     other = posterior_predictive(type(design)(**{**vars(design), "y": extreme}), calibration.posterior)
     assert other["goal_failure"]["all_or_nothing"]["p"] < 0.01
     assert other["goal_failure"]["spread"]["p"] < 0.01
+
+
+def test_a_cell_that_the_model_gets_wrong_is_named(counts, calibration):
+    design = build_design(counts)
+    assert all(fit.fits for fit in cell_fits(design, calibration.posterior))
+    cell = (design.stage == CAPABILITY) & (design.shift == 1) & (design.condition == 0)
+    wrong = replace(design, y=np.where(cell, design.n // 10, design.y))
+    worst, second, *_ = cell_fits(wrong, calibration.posterior)
+    assert worst.stage == "capability" and worst.shift.startswith("superficial") and "diversity=0 " in worst.condition
+    assert worst.observed == pytest.approx(0.1) and worst.replicated > 0.5 and worst.p < 0.05
+    assert not worst.fits and second.fits

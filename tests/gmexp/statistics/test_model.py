@@ -43,7 +43,7 @@ def test_density_equals_scipy_up_to_a_constant():
         p = model.unpack(row)
         logp = stats.logistic.logpdf(p.alpha).sum() + stats.norm.logpdf(p.beta).sum()
         logp += stats.norm.logpdf(np.log(p.phi), np.log(2), 1).sum()
-        logp += stats.norm.logpdf(p.u / p.tau[model.cells[:, 0]]).sum()
+        logp += stats.norm.logpdf(p.u / p.tau[model.cells[:, 0], model.cells[:, 1]]).sum()
         logp += stats.norm.logpdf(p.w @ model.basis.T / p.omega[model.departures[0][2]]).sum()
         logp += stats.halfnorm.logpdf(p.tau, scale=0.5).sum() + stats.halfnorm.logpdf(p.omega).sum()
         logp += stats.halfnorm.logpdf(p.sigma, scale=1.5).sum()
@@ -110,7 +110,7 @@ def test_prior_draws_follow_the_prior():
     rng = np.random.default_rng(4)
     p = model.unpack(np.stack([prior_draw(model, rng) for _ in range(4000)]))
     assert stats.kstest(expit(p.alpha[:, GOAL, 0]), "uniform").pvalue > 0.001
-    assert stats.kstest(p.tau[:, GOAL], stats.halfnorm(scale=0.5).cdf).pvalue > 0.001
+    assert stats.kstest(p.tau[:, GOAL, 1], stats.halfnorm(scale=0.5).cdf).pvalue > 0.001
     assert stats.kstest(p.phi[:, GOAL, 1], stats.lognorm(1, scale=2).cdf).pvalue > 0.001
 
 
