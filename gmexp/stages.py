@@ -57,6 +57,7 @@ def rates(config: RatesConfig) -> int:
 def calibrate(config: CalibrateConfig) -> int:
     """`gmexp calibrate`: fit the hierarchical model to counts and print what it says of each shift.
 
+    Written into a study's own folder, estimate.json goes with it; its figures and page are then drawn by `gmexp report`.
     Several studies also leave, beside the calibration, what they were pooled to: counts.parquet, the base rates of
     estimate.json, domains.json (the scenarios re-estimated) and plan.json (which further runs would help most).
     """
@@ -65,16 +66,19 @@ def calibrate(config: CalibrateConfig) -> int:
     out = Path(config.out)
     if config.counts is not None:
         counts = Path(config.counts)
-        rows = list(read_counts(Study(counts).counts if counts.is_dir() else counts))
+        studies = [Study(counts)] if counts.is_dir() else []
+        rows = list(read_counts(studies[0].counts if studies else counts))
     else:
+        studies = [Study(Path(study)) for study in config.studies]
         rows = pooling.pool([_existing(study) for study in config.studies])
     calibration = _fit(rows, out, config.chains, config.draws, config.seed, config.kept)
-    shifts = base_rates(calibration, rows, [Study(Path(study)) for study in config.studies])
+    shifts = base_rates(calibration, rows, studies)
     print(base_rate_table(shifts))
-    if config.studies:
-        origin = artefacts.provenance(None, dataclasses.asdict(config), "several studies as one")
-        artefacts.write_table(out.with_name("counts.parquet"), rows, OutcomeCounts, origin)
+    origin = artefacts.provenance(None, dataclasses.asdict(config), "published beside calibrated rates")
+    if config.studies or [study.calibration for study in studies] == [out]:
         artefacts.write_json(out.with_name("estimate.json"), {"shifts": shifts}, origin)
+    if config.studies:
+        artefacts.write_table(out.with_name("counts.parquet"), rows, OutcomeCounts, origin)
         pooling.write_scenarios(calibration, out.with_name("domains.json"))
         with Bar(pooling.plan_size(calibration), "plan", "cell") as bar:
             pooling.write_plan(calibration, out.with_name("plan.json"), bar.advance)
