@@ -9,6 +9,7 @@ from typing import Any
 
 from gmexp import artefacts, figure2, gallery, learning, overview, pooling, spread
 from gmexp import rates as rates_stage
+from gmexp.benchmarks.figure import redraw
 from gmexp.calculator import Calculator, Scenario, table
 from gmexp.calculator.calibrated import harm_draws
 from gmexp.compilation import compile_kernels
@@ -99,6 +100,7 @@ def report(config: ReportConfig) -> int:
     if pooled.calibration.exists():
         sensitivity(pooled)
         draw_all(pooled.root)
+    redraw(root / "bench")
     print("\n".join(map(str, overview.build(root))))
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -9,10 +10,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from gmexp import plotting
-from gmexp.plotting import COLUMN, PAGE
+from gmexp import artefacts, plotting
+from gmexp.plotting import PAGE
 
-__all__ = ["draw", "draw_training"]
+__all__ = ["draw", "draw_training", "redraw"]
+
+
+def redraw(folder: Path) -> list[Path]:
+    """Draw the figures of the benchmarks in a folder again, from their JSON files."""
+    written = []
+    for path in sorted(folder.glob("*.json")):
+        report = artefacts.read_json(path)
+        if "contestants" in report:  # a GPU's has tables only
+            files = draw_training(report) if path.stem == "train" else draw(report)
+            written += [artefacts.write_bytes(path.with_suffix(f".{suffix}"), data) for suffix, data in files.items()]
+    return written
 
 
 def draw(report: dict[str, Any]) -> dict[str, bytes]:
@@ -24,20 +36,32 @@ def draw(report: dict[str, Any]) -> dict[str, bytes]:
 
 def draw_training(report: dict[str, Any]) -> dict[str, bytes]:
     """The files of the training benchmark's figure by suffix: a bar per trainer, the range of its rounds as a line."""
+    rows = report["measurements"]
+    panels = [("Steps per CPU-second", {m["contestant"]: m["steps_per_cpu_second"]["median"] for m in rows}),
+              ("Peak memory, MiB", {m["contestant"]: m["peak_memory_mib"] for m in rows})]
+    if race := report.get("race"):
+        panels.append((f"Seconds to {race['until']:.0%} success",
+                       {e["contestant"]: e["seconds"] for e in race["entries"] if e.get("seconds")}))
+    labels = {c["name"]: c["label"] for c in report["contestants"]}
     with matplotlib.rc_context(plotting.STYLE):
-        figure, ((axis,),) = plotting.canvas(COLUMN, 1.9, 1)
-        labels = {c["name"]: c["label"] for c in report["contestants"]}
-        for y, m in enumerate(report["measurements"]):
-            speed = m["steps_per_cpu_second"]
-            axis.barh(y, speed["median"], height=0.6,
-                      color=plotting.OKABE_ITO[0] if m["contestant"] == "ppo" else plotting.GREY)
-            axis.plot([speed["low"], speed["high"]], [y, y], color="black", linewidth=1)
-        axis.set_yticks(range(len(report["measurements"])), [labels[m["contestant"]] for m in report["measurements"]])
-        axis.invert_yaxis()
-        axis.grid(axis="y", visible=False)
-        axis.grid(axis="x", visible=True)
-        axis.set_title("Steps per CPU-second")
-        axis.xaxis.set_major_formatter(FuncFormatter(plotting.count))
+        figure, (axes,) = plotting.canvas(PAGE, 1.9, len(panels))
+        for axis, (title, values) in zip(axes, panels, strict=True):
+            for y, m in enumerate(rows):
+                if m["contestant"] in values:
+                    axis.barh(y, values[m["contestant"]], height=0.6,
+                              color=plotting.OKABE_ITO[0] if m["contestant"] == "ppo" else plotting.GREY)
+                else:
+                    axis.text(0.02, y, "not measured", transform=axis.get_yaxis_transform(), va="center",
+                              color=plotting.GREY)
+            axis.grid(axis="y", visible=False)
+            axis.grid(axis="x", visible=True)
+            axis.set_title(title)
+            axis.xaxis.set_major_formatter(FuncFormatter(plotting.count))
+            axis.set_yticks(range(len(rows)), [])
+            axis.set_ylim(len(rows) - 0.5, -0.5)
+        for y, m in enumerate(rows):
+            axes[0].plot([m["steps_per_cpu_second"][key] for key in ("low", "high")], [y, y], color="black", linewidth=1)
+        axes[0].set_yticklabels([labels[m["contestant"]] for m in rows])
         return {suffix: plotting.render(figure, suffix) for suffix in ("svg", "png")}
 
 

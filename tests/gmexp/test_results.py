@@ -12,6 +12,7 @@ import matplotlib
 import pytest
 
 from gmexp import artefacts, figures, overview, rates
+from gmexp.benchmarks.figure import redraw
 from gmexp.calculator.calibrated import SHIPPED
 from gmexp.statistics.counts import read_counts
 from gmexp.study import Study
@@ -38,6 +39,15 @@ def test_every_committed_figure_is_drawn_again_from_committed_data(study):
     there = {path.name: path.read_bytes() for path in study.figures.iterdir() if path.name != "shifts.png"}
     assert found.keys() == there.keys()
     assert [name for name, data in found.items() if name.endswith(".svg") and data != there[name]] == []
+
+
+@pytest.mark.skipif(matplotlib.__version__ != drawn_with() or platform.machine() != "x86_64",
+                    reason="another matplotlib draws other SVGs")
+def test_the_benchmarks_figures_are_drawn_again_from_their_reports(tmp_path):
+    for path in (RESULTS / "bench").glob("*.json"):
+        shutil.copy(path, tmp_path)
+    drawn = {path.name: path.read_bytes() for path in redraw(tmp_path) if path.suffix == ".svg"}
+    assert drawn == {path.name: path.read_bytes() for path in (RESULTS / "bench").glob("*.svg")}
 
 
 @pytest.mark.parametrize("study", STUDIES, ids=[study.root.name for study in STUDIES])
