@@ -32,7 +32,7 @@ from .test_workers import act
 from .tiny import AGENT, ITERATION, assert_equal_runs
 
 SWEEP = ["-m", "experiment=quickstart", "env.diversity=0,0.5", *AGENT, "evaluation.episodes=8", "evaluation.slots=8",
-         "env.horizon=200", "checkpoint_seconds=0", "chains=2", "draws=500"]  # fmt: skip
+         "env.horizon=200", "checkpoint_seconds=0"]  # fmt: skip
 NEEDS = "needs {}: pip install 'gmexp[sweep]'"
 
 

@@ -67,8 +67,8 @@ def test_a_verdict_is_not_asked_for_twice(checkpoint):
 
 
 STUDY = ["run", "experiment=quickstart", *AGENT, f"steps={ITERATION}", "evaluation.episodes=8", "evaluation.slots=8",
-         "evaluation.shifts=[0,3]", "evaluation.probes=[0]", "evaluation.clips=0", "env.horizon=100", "chains=2",
-         "draws=500", "measures=[]", "seeds=[0,1]"]
+         "evaluation.shifts=[0,3]", "evaluation.probes=[0]", "evaluation.clips=0", "env.horizon=100", "measures=[]",
+         "seeds=[0,1]"]
 
 
 @pytest.mark.slow

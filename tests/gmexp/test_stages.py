@@ -1,7 +1,7 @@
 """Published beside calibrated."""
 
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from gmexp.schema import CalibrateConfig
 from gmexp.errors import UserError
 from gmexp.records import OutcomeCounts
 from gmexp.stages import base_rate_table, base_rates, calibrate, sensitivity
+from gmexp.statistics.calibration import Calibration
 from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.fit import calibrate as fit
 from gmexp.statistics.sensitivity import tornado
@@ -75,3 +76,15 @@ def test_missing_counts_are_one_line(tmp_path):
     assert "\n" not in str(error.value)
 
 
+
+
+def test_calibrating_a_study_in_its_folder_brings_its_estimates_up_to_date(rows, tmp_path, capsys):
+    study = Study(tmp_path)
+    artefacts.write_table(study.counts, rows, OutcomeCounts)
+    config = CalibrateConfig(counts=str(tmp_path), studies=[], out=str(tmp_path / "elsewhere" / "calibration.json"),
+                             chains=4, draws=1000, kept=None, seed=0)
+    assert calibrate(config) == 0 and not study.estimate.exists() and not study.calibration.exists()
+    assert calibrate(replace(config, out=str(study.calibration))) == 0
+    ((shift,), found) = study.estimates(), Calibration.load(study.calibration).predict(Scenario(3, diversity=0.0))
+    assert shift["calibrated"]["goal_failure"]["mean"] == pytest.approx(found.goal_failure.mean)
+    assert "calibrated, delta=0.3" in capsys.readouterr().out
