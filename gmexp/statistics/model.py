@@ -106,7 +106,7 @@ class Model:
         self.departures = [(scale, z, index) for scale, z, index in (
             ("omega", "w", basis_stage), ("tau", "u", self.tau_index)) if len(index)]
         self.run_slots = _distinct(run_slot, _wanted(config.run_effects, repeated))  # [V, 2]
-        self.pairs = self._stage_pairs()  # [P, 2] capability slot, goal slot of one run
+        self.pairs = self._stage_pairs()  # [P, 2] goal slot, capability slot of one run
         self.phi_width = 2 * self.S if config.phi_per_shift else 2
         self.slices = self._layout()
         self.size = self.slices["rho"].stop
@@ -125,7 +125,7 @@ class Model:
 
     def _stage_pairs(self) -> np.ndarray:
         slot_of = {(int(k), int(r)): i for i, (k, r) in enumerate(self.run_slots)}
-        pairs = [(slot_of[CAPABILITY, r], i) for (k, r), i in slot_of.items()
+        pairs = [(i, slot_of[CAPABILITY, r]) for (k, r), i in slot_of.items()
                  if k == GOAL and (CAPABILITY, r) in slot_of]
         return np.array(pairs, dtype=int).reshape(-1, 2)
 
@@ -239,19 +239,22 @@ class Model:
             grad[:, s["sigma"]] += (z_v * d_v) @ self.v_to_stage
             grad[:, s["sigma"]] += MARGINAL * t / marginal_factor(t) * ((d_eta * f.marginal) @ self.stage_to_row.T)
             if len(self.pairs):
-                # z_goal = rho z_cap + sqrt(1 - rho^2) e, and d rho / d artanh(rho) = 1 - rho^2
+                # z_cap = rho z_goal + sqrt(1 - rho^2) e, and d rho / d artanh(rho) = 1 - rho^2
                 first, second = self.pairs.T
                 rho = np.tanh(q[:, s["rho"]])
                 rest = np.sqrt(np.maximum(1 - rho**2, TINY))
-                d_goal = d_z[:, second]
-                grad[:, s["rho"]] += np.sum(d_goal * (rest**2 * z[:, first] - rho * rest * z[:, second]), axis=1,
+                d_second = d_z[:, second]
+                grad[:, s["rho"]] += np.sum(d_second * (rest**2 * z[:, first] - rho * rest * z[:, second]), axis=1,
                                             keepdims=True)
-                d_z[:, first] += rho * d_goal
-                d_z[:, second] = rest * d_goal
+                d_z[:, first] += rho * d_second
+                d_z[:, second] = rest * d_second
             grad[:, s["v"]] += d_z
 
     def _correlated(self, q: np.ndarray) -> np.ndarray:
-        """Standard normal run effects [..., V], correlated between the stages of a run."""
+        """Standard normal run effects [..., V], correlated between the stages of a run.
+
+        Capability follows goal failure, which runs differ in more: so rho is free to move where the data say little of it.
+        """
         z = q[..., self.slices["v"]]
         if not len(self.pairs):
             return z
