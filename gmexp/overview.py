@@ -185,8 +185,8 @@ def _domains(pooled: Study) -> Html | None:
              ends(d["p_misgen"])] for d in content["domains"]]
     return join([
         element("p", "P(harmful misgeneralization) at the two ends of each domain's shift types: as printed, as the "
-                     "published formula gives it, read as odds, and calibrated on all studies here (with elicited harm; "
-                     "in brackets the 95% limits of both ends; last, without harm).", class_="note"),
+                     "published formula gives it, read as odds, and calibrated on all studies of the shifts here (with "
+                     "elicited harm; in brackets the 95% limits of both ends; last, without harm).", class_="note"),
         table(["Domain", "Shifts", "Specification", "Printed", "Recomputed", "Odds", "Calibrated", "Without harm"], rows),
         element("p", content["caveat"], class_="warning")])
 
@@ -220,7 +220,7 @@ def _films(studies: Sequence[Study]) -> Html | None:
 def _calculator(pooled: Study) -> Html | None:
     if not pooled.calibration.with_suffix(".npz").exists():
         return None
-    about = "The published model, the same read as odds, and what all studies here make of it."
+    about = "The published model, the same read as odds, and what the studies of the shifts here make of it."
     return join([element("p", about, class_="note"),
                  embedded(Calibration.load(pooled.calibration), f"{POOLED}/{pooled.calibration.name}")])
 
