@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
-import torch
 
 import envs
 from envs.coinrun.certify import certify
@@ -27,6 +26,7 @@ from envs.procgen.backend import why_not
 from envs.procgen.binary import ProcgenUnavailable
 from envs.shifts import find_shift, probe, shift
 from envs.vec import DeviceUnavailable, EpisodeLog
+from gmexp.host import settle_torch
 from gmexp import artefacts
 from gmexp.agents.ppo import PPOConfig
 from gmexp.checkpoint import Checkpoint, load_checkpoint
@@ -117,7 +117,7 @@ def evaluate(checkpoint: Checkpoint, plan: EvaluationPlan,
         on_progress(len(planned) * plan.episodes)
         return path
     artefacts.check_writable(path.parent)
-    torch.set_num_threads(1)  # the same bits on any number of cores
+    settle_torch()
     env = make_env(planned, plan, checkpoint.agent, backend=backend, device=checkpoint.device)
     actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy, slots=len(every) * plan.slots)
     columns = play_cells(actor, env, planned, plan, checkpoint.meta, levels_folder(path), on_progress)

@@ -174,7 +174,7 @@ def training(study: Study) -> Figure | None:
             table = artefacts.read_table(study.curve(run.run_id), CurvePoint)
             curves.append((table["steps"].to_numpy(), learning.smoothed(table)))
             axis.plot(*curves[-1], color=colour, linewidth=0.6, alpha=0.45)
-        axis.plot(*plotting.mean_curve(curves), color=colour, linewidth=1.8)
+        axis.plot(*plotting.mean_curve(curves, longest > LONG), color=colour, linewidth=1.8)
     known = learning.PUBLISHED.get(runs[0].env, {}) if len({run.env for run in runs}) == 1 else {}
     known = {steps: success for steps, success in known.items() if steps <= longest}
     plotting.published(axis, list(known), list(known.values()))

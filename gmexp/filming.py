@@ -14,6 +14,7 @@ import torch
 from envs.distribution import LevelDistribution
 from envs.outcome import NEVER, OUTCOMES, Outcome, first_event_outcomes
 from envs.vec import SemanticObservation
+from gmexp.host import settle_torch
 from gmexp import animation, artefacts
 from gmexp.agents.networks import seen
 from gmexp.agents.scripted import ScriptedAgent
@@ -141,7 +142,7 @@ def watch(plan: WatchPlan) -> list[Path]:
     checkpoint = load_checkpoint(plan.run) if plan.run else None
     training = checkpoint.env.distribution() if checkpoint else _untrained(plan.diversity)
     cell = _cell(training, plan, checkpoint)
-    torch.set_num_threads(1)  # the same bits on any number of cores
+    settle_torch()
     name = checkpoint.meta.run_id if checkpoint else plan.agent
     takes = _takes(cell, checkpoint, plan)
     where = f"shift {cell.shift_type} {cell.shift_name.replace('_', ' ')}"

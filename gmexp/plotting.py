@@ -113,13 +113,14 @@ def published(axis: Axes, x: Any, y: Any) -> None:
     axis.scatter(x, y, **DIAMOND, zorder=6)
 
 
-def mean_curve(curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    """The mean of curves on the grid where all of them are defined."""
+def mean_curve(curves: Sequence[tuple[np.ndarray, np.ndarray]], logarithmic: bool = False,
+               ) -> tuple[np.ndarray, np.ndarray]:
+    """The mean of curves on the grid where all of them are defined, even on the axis it is for."""
     known = [(steps[~np.isnan(y)], y[~np.isnan(y)]) for steps, y in curves]
     known = [(steps, y) for steps, y in known if len(steps)]
     if not known:
         return np.array([]), np.array([])
-    grid = np.linspace(max(s[0] for s, _ in known), min(s[-1] for s, _ in known), 200)
+    grid = (np.geomspace if logarithmic else np.linspace)(max(s[0] for s, _ in known), min(s[-1] for s, _ in known), 200)
     return grid, np.mean([np.interp(grid, *curve) for curve in known], axis=0)
 
 

@@ -12,9 +12,9 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 
 from envs.shifts import find_shift
+from gmexp.host import settle_torch
 from gmexp import artefacts
 from gmexp.checkpoint import Checkpoint
 from gmexp.schema import EvaluationPlan, VerificationPlan
@@ -56,7 +56,7 @@ def verify(checkpoint: Checkpoint, wanted: VerificationPlan, plan: EvaluationPla
                 "greedy": plan.greedy, "levels": levels}
     if made_from(path) == artefacts.config_hash(identity):
         return read(path.parent)
-    torch.set_num_threads(1)  # the same bits on any number of cores
+    settle_torch()
     unseen = dataclasses.replace(checkpoint.env.distribution(), levels=levels, sequential=True)
     planned = [(arm, Cell(0, find_shift(0).name, 0.0, False, distribution))
                for arm, distribution in attribution.arms(unseen).items()]

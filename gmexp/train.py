@@ -21,6 +21,7 @@ import torch
 
 import envs
 from envs.vec import DeviceUnavailable
+from gmexp.host import settle_torch
 from gmexp import artefacts
 from gmexp.agents.cloning import Cloning, trained_demonstrator
 from gmexp.agents.ppo import PPO, PPOConfig
@@ -119,7 +120,7 @@ def train(config: TrainConfig, on_progress: Callable[[int], None] = lambda steps
         on_progress(config.steps)
         return folder
     artefacts.check_writable(folder)
-    torch.set_num_threads(1)  # one thread per run: the same bits on any number of cores
+    settle_torch()
     seeds = {name: stream(config.seed, name) for name in ("levels", "agent")}
     try:
         env = envs.make_vec(config.env.name, config.agent.num_envs, distribution=config.env.distribution(),

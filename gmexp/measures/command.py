@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
-import torch
 
+from gmexp.host import settle_torch
 from gmexp import artefacts
 from gmexp.agents.ppo import PPOConfig
 from gmexp.checkpoint import Checkpoint, load_checkpoint
@@ -47,7 +47,7 @@ def measure(checkpoint: Checkpoint, names: Sequence[str], plan: EvaluationPlan,
             on_progress: Callable[[int], None] = lambda episodes: None) -> list[Path]:
     """Take the named measures -> their files. What the same plan has already made is left as it is."""
     check(names, checkpoint.agent)
-    torch.set_num_threads(1)  # the same bits on any number of cores
+    settle_torch()
     paths = []
     for name in names:
         module = MEASURES[name]
