@@ -21,7 +21,7 @@ from gmexp.study import Study, labels, pretty
 MODIFIER_NAMES = {"spec": "specification", "cap": "capability", "div": "diversity", "align": "alignment"}
 QUANTITIES = {"capability": "Odds of capability ×", "goal_failure": "Odds of goal failure ×",
               "risk": "Misgeneralization ×"}
-RATIOS = (1 / 32, 32)  # ends of the axes
+RATIOS = (1 / 128, 128)  # of an axis of ratios
 
 
 # --- modifiers --------------------------------------------------------------------------------------------------------
@@ -86,7 +86,7 @@ def _ratio_axis(axis: Axes, title: str, bottom: float) -> None:
     axis.set_title(title)
     axis.set_xscale("log", base=2)
     axis.set_xlim(*RATIOS)
-    ticks = [1 / 16, 1 / 4, 1, 4, 16]
+    ticks = [1 / 64, 1 / 8, 1, 8, 64]
     axis.set_xticks(ticks)
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" if value >= 1 else f"1/{1 / value:g}"))
     axis.minorticks_off()
