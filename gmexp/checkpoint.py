@@ -14,9 +14,9 @@ import torch
 from gmexp import artefacts
 from gmexp.agents.networks import Network, network_weights
 from gmexp.agents.ppo import Policy, PPOConfig
-from gmexp.schema import EnvConfig
 from gmexp.errors import UserError
 from gmexp.records import RunMeta
+from gmexp.schema import EnvConfig
 
 NAME = "checkpoint.npz"
 VERSION = 2  # 1: the first layer was two

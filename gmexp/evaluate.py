@@ -26,17 +26,17 @@ from envs.procgen.backend import why_not
 from envs.procgen.binary import ProcgenUnavailable
 from envs.shifts import find_shift, probe, shift
 from envs.vec import DeviceUnavailable, EpisodeLog
-from gmexp.host import settle_torch
 from gmexp import artefacts
 from gmexp.agents.ppo import PPOConfig
 from gmexp.checkpoint import Checkpoint, load_checkpoint
 from gmexp.compilation import compile_kernels
 from gmexp.config import load
-from gmexp.schema import EvaluateConfig, EvaluationPlan
 from gmexp.errors import UserError
+from gmexp.host import settle_torch
 from gmexp.progress import Bar
 from gmexp.records import Episode, RunMeta
 from gmexp.rollout import Actor, play
+from gmexp.schema import EvaluateConfig, EvaluationPlan
 from gmexp.seeding import stream
 from gmexp.train import env_device
 

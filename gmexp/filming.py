@@ -14,20 +14,20 @@ import torch
 from envs.distribution import LevelDistribution
 from envs.outcome import NEVER, OUTCOMES, Outcome, first_event_outcomes
 from envs.vec import SemanticObservation
-from gmexp.host import settle_torch
 from gmexp import animation, artefacts
 from gmexp.agents.networks import seen
 from gmexp.agents.scripted import ScriptedAgent
 from gmexp.checkpoint import Checkpoint, load_checkpoint
 from gmexp.config import load
-from gmexp.schema import EvaluationPlan
 from gmexp.definitions import log
 from gmexp.errors import UserError
 from gmexp.evaluate import Cell, cells, certified_levels, make_env, own_levels
 from gmexp.film import Critic, Film, Take, film, record
+from gmexp.host import settle_torch
 from gmexp.overlay import PALETTE, frame, sheet
 from gmexp.records import Episode
 from gmexp.rollout import Actor
+from gmexp.schema import EvaluationPlan
 from gmexp.seeding import stream
 
 CAPTIONS = {Outcome.PROXY_GOAL: "reaches the end and ignores the coin", Outcome.INTENDED_GOAL: "takes the coin"}

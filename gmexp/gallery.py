@@ -34,11 +34,11 @@ from envs.coinrun.sprites import Sprites, default_style, load_sprites
 from envs.distribution import LevelDistribution, SeedRange
 from envs.shifts import shift, shift_factor
 from gmexp import animation, artefacts
-from gmexp.schema import EnvConfig
 from gmexp.errors import UserError
 from gmexp.evaluate import held_out
 from gmexp.ladder import FACTORS, published, read_ladder
 from gmexp.overlay import COIN, END, INK, LINE, PAPER, SOFT, font, frame_cell
+from gmexp.schema import EnvConfig
 from gmexp.study import Study
 
 MARGIN, GAP, TEXT, CAPTION = 24, 16, 14, 50  # pixels

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from gmexp import artefacts
-from gmexp.schema import LauncherConfig
 from gmexp.errors import UserError
+from gmexp.schema import LauncherConfig
 from gmexp.workers import Failure, Work, attempt, fitting, work_through
 
 POLL_SECONDS = 1.0

@@ -13,13 +13,13 @@ from omegaconf.errors import OmegaConfBaseException
 from gmexp import artefacts
 from gmexp.checkpoint import load_checkpoint
 from gmexp.compilation import compile_kernels
-from gmexp.schema import RunConfig
 from gmexp.counting import count_outcomes
 from gmexp.errors import UserError
 from gmexp.evaluate import evaluate
 from gmexp.progress import Bar
 from gmexp.records import Episode, OutcomeCounts
 from gmexp.run import training_runs
+from gmexp.schema import RunConfig
 from gmexp.statistics.counts import read_counts
 from gmexp.study import Study
 from gmexp.train import describe, train

@@ -17,7 +17,6 @@ from gmexp import artefacts, selection, stages
 from gmexp.checkpoint import load_checkpoint
 from gmexp.compilation import compile_kernels
 from gmexp.config import override
-from gmexp.schema import EvaluationPlan, RunConfig, TrainConfig, VerificationPlan
 from gmexp.errors import UserError
 from gmexp.evaluate import cells, evaluate
 from gmexp.filming import write_clips
@@ -25,6 +24,7 @@ from gmexp.launchers import launch
 from gmexp.measures.command import check, measure
 from gmexp.progress import Bar
 from gmexp.rates import check_replicates
+from gmexp.schema import EvaluationPlan, RunConfig, TrainConfig, VerificationPlan
 from gmexp.study import Study, condition_labels
 from gmexp.train import NOT_IDENTITY, TRAINED, describe, identity, train
 from gmexp.workers import Failure

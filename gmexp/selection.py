@@ -12,14 +12,13 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-
 from envs.shifts import find_shift
-from gmexp.host import settle_torch
 from gmexp import artefacts
 from gmexp.checkpoint import Checkpoint
-from gmexp.schema import EvaluationPlan, VerificationPlan
 from gmexp.evaluate import Cell, held_out, levels_folder, made_from, make_env
+from gmexp.host import settle_torch
 from gmexp.measures import attribution
+from gmexp.schema import EvaluationPlan, VerificationPlan
 from gmexp.seeding import stream
 
 FILE, EPISODES = "verification.json", "verification.parquet"

@@ -13,7 +13,6 @@ from gmexp.benchmarks.figure import redraw
 from gmexp.calculator import Calculator, Scenario, table
 from gmexp.calculator.calibrated import harm_draws
 from gmexp.compilation import compile_kernels
-from gmexp.schema import CalibrateConfig, RatesConfig, ReportConfig, RunConfig
 from gmexp.errors import UserError
 from gmexp.figures import draw_all
 from gmexp.measures import summary
@@ -21,6 +20,7 @@ from gmexp.measures.pursuit import unpursued
 from gmexp.progress import Bar
 from gmexp.records import OutcomeCounts
 from gmexp.report import build_report
+from gmexp.schema import CalibrateConfig, RatesConfig, ReportConfig, RunConfig
 from gmexp.statistics.calibration import Calibration
 from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.contrasts import plainest
@@ -74,7 +74,7 @@ def calibrate(config: CalibrateConfig) -> int:
         rows = pooling.pool([_existing(study) for study in config.studies])
     calibration = _fit(rows, out, config.chains, config.draws, config.seed, config.kept)
     shifts = base_rates(calibration, rows, studies)
-    print(base_rate_table(shifts))
+    print("\n".join([base_rate_table(shifts), *(f"warning: {note}" for note in calibration.warnings)]))
     origin = artefacts.provenance(None, dataclasses.asdict(config), "published beside calibrated rates")
     if config.studies or [study.calibration for study in studies] == [out]:
         artefacts.write_json(out.with_name("estimate.json"), {"shifts": shifts}, origin)
@@ -137,7 +137,7 @@ def analyse(study: Study, config: RunConfig) -> None:
     origin = artefacts.provenance(None, dataclasses.asdict(config), "published beside calibrated rates")
     artefacts.write_json(study.estimate, {"shifts": shifts}, origin)
     if shifts:
-        print(f"\n{base_rate_table(shifts)}")
+        print("\n".join(["", base_rate_table(shifts), *(f"warning: {note}" for note in calibration.warnings)]))
     _draw(study)
     with open_tracker(config.logger.name, mode=config.logger.mode, project=config.logger.project,
                       group=config.experiment, name=f"{config.experiment}-study", config={}, dir=study.root) as tracker:

@@ -18,8 +18,8 @@ from hydra.core.override_parser.types import Glob, IntervalSweep, Override
 from hydra.errors import HydraException
 
 from gmexp import config
-from gmexp.schema import RunConfig, TrainConfig
 from gmexp.errors import UserError
+from gmexp.schema import RunConfig, TrainConfig
 
 FLAGS = ("-m", "--multirun")
 MOST_RUNS = 10_000

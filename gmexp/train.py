@@ -21,18 +21,18 @@ import torch
 
 import envs
 from envs.vec import DeviceUnavailable
-from gmexp.host import settle_torch
 from gmexp import artefacts
 from gmexp.agents.cloning import Cloning, trained_demonstrator
 from gmexp.agents.ppo import PPO, PPOConfig
 from gmexp.checkpoint import write_checkpoint
 from gmexp.compilation import compile_kernels
-from gmexp.schema import TrainConfig
 from gmexp.errors import UserError
+from gmexp.host import settle_torch
 from gmexp.learning import WINDOW
 from gmexp.progress import Bar
 from gmexp.quiet import imported
 from gmexp.records import CurvePoint, RunMeta
+from gmexp.schema import TrainConfig
 from gmexp.seeding import stream
 from gmexp.study import Study
 from gmexp.tracking import Tracker, open_tracker

@@ -27,11 +27,11 @@ from envs.outcome import NEVER
 from envs.shifts import probe
 from gmexp import artefacts
 from gmexp.checkpoint import Checkpoint
-from gmexp.schema import EvaluationPlan
 from gmexp.evaluate import Cell, cells, levels_folder, make_env, separated_episodes
 from gmexp.intervals import paired_difference
 from gmexp.measures.origin import identity
 from gmexp.rollout import Actor, play
+from gmexp.schema import EvaluationPlan
 from gmexp.seeding import stream
 
 FILE = "attribution.parquet"

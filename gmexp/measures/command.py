@@ -6,18 +6,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
-
-from gmexp.host import settle_torch
 from gmexp import artefacts
 from gmexp.agents.ppo import PPOConfig
 from gmexp.checkpoint import Checkpoint, load_checkpoint
 from gmexp.compilation import compile_kernels
-from gmexp.schema import EvaluationPlan, MeasureConfig
 from gmexp.errors import UserError
 from gmexp.evaluate import made_from
+from gmexp.host import settle_torch
 from gmexp.measures import attribution, critic, factors, magnitude
 from gmexp.measures.origin import identity
 from gmexp.progress import Bar
+from gmexp.schema import EvaluationPlan, MeasureConfig
 
 MEASURES: dict[str, ModuleType] = {"attribution": attribution, "critic": critic, "factors": factors,
                                    "magnitude": magnitude}

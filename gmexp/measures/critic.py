@@ -22,9 +22,9 @@ from envs.vec import SemanticObservation
 from gmexp import artefacts
 from gmexp.agents.networks import Observation, Semantic
 from gmexp.checkpoint import Checkpoint
-from gmexp.schema import EvaluationPlan
 from gmexp.evaluate import held_out
 from gmexp.measures.origin import identity
+from gmexp.schema import EvaluationPlan
 from gmexp.seeding import stream
 
 FILE = "critic.json"

@@ -14,11 +14,11 @@ from envs.distribution import LevelDistribution
 from envs.shifts import FACTORS, probe, shift_factor
 from gmexp import artefacts
 from gmexp.checkpoint import Checkpoint
-from gmexp.schema import EvaluationPlan
 from gmexp.errors import UserError
 from gmexp.evaluate import Cell, held_out, levels_folder, make_env, play_cells
 from gmexp.measures.origin import identity
 from gmexp.records import Episode
+from gmexp.schema import EvaluationPlan
 from gmexp.seeding import stream
 
 FILE = "factors.parquet"

@@ -34,10 +34,10 @@ from envs.vec import SemanticObservation
 from gmexp import artefacts
 from gmexp.agents.networks import Observation, Semantic
 from gmexp.checkpoint import Checkpoint
-from gmexp.schema import EvaluationPlan
 from gmexp.evaluate import cells, held_out
 from gmexp.measures.origin import identity
 from gmexp.rollout import Actor
+from gmexp.schema import EvaluationPlan
 from gmexp.seeding import stream
 
 FILE = "magnitude.parquet"

@@ -6,8 +6,8 @@ import dataclasses
 from typing import Any
 
 from gmexp.checkpoint import Checkpoint
-from gmexp.schema import EvaluationPlan
 from gmexp.evaluate import held_out
+from gmexp.schema import EvaluationPlan
 
 
 def identity(checkpoint: Checkpoint, plan: EvaluationPlan, measure: str) -> dict[str, Any]:

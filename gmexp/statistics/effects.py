@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -88,11 +89,11 @@ def multiplicativity(post: Posterior, priors: Priors) -> dict[str, Any]:
     `bayes_factor_additive` is the Savage-Dickey ratio p(tau = 0 | data) / p(tau = 0): above 1 the data favour
     modifiers that act under this shift as they do under the others.
     """
-    measured = {(k, s): {c for stage, shift, c in post.cells if (stage, shift) == (k, s)} for k, s, _ in post.cells}
+    conditions = Counter((stage, shift) for stage, shift, _ in post.cells)
     result: dict[str, Any] = {}
     for k, stage in enumerate(STAGES):
         result[stage] = []
-        for s in sorted(s for (of, s), conditions in measured.items() if of == k and len(conditions) > 1):
+        for s in (s for s in range(len(post.shifts)) if conditions[k, s] > 1):
             tau = post.tau[:, k, s]
             mirrored = stats.gaussian_kde(np.concatenate([tau, -tau]))  # the density at the boundary 0, unbiased
             prior = 2 * stats.norm.pdf(0, scale=priors.tau_sd)

@@ -7,8 +7,8 @@ import torch
 
 from envs.procgen import binary as procgen
 from gmexp import bench
-from gmexp.artefacts import read_json
 from gmexp.agents.ppo import Progress
+from gmexp.artefacts import read_json
 from gmexp.benchmarks import engine, race, training
 from gmexp.benchmarks.contestants import CONTESTANTS, Contestant, Settings, Unavailable
 from gmexp.errors import UserError

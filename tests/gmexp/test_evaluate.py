@@ -15,10 +15,10 @@ from gmexp import artefacts, rates, train
 from gmexp.agents.scripted import ScriptedAgent
 from gmexp.checkpoint import load_checkpoint
 from gmexp.cli import main
-from gmexp.schema import EvaluationPlan
 from gmexp.errors import UserError
 from gmexp.evaluate import Cell, cells, evaluate, held_out, make_env, play_cells
 from gmexp.records import Episode, RunMeta
+from gmexp.schema import EvaluationPlan
 from gmexp.study import Study
 
 from .fabricate import meta

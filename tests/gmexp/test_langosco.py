@@ -16,7 +16,6 @@ from envs.distribution import LevelDistribution
 from gmexp import artefacts, intervals, langosco
 from gmexp.agents.scripted import ScriptedAgent
 from gmexp.cli import main
-from gmexp.schema import EvaluationPlan
 from gmexp.counting import count_outcomes
 from gmexp.errors import UserError
 from gmexp.evaluate import cells, make_env, play_cells
@@ -24,6 +23,7 @@ from gmexp.figure2 import figure2
 from gmexp.langosco import Logs
 from gmexp.measures import attribution
 from gmexp.records import Episode
+from gmexp.schema import EvaluationPlan
 from gmexp.statistics.counts import read_counts
 from gmexp.study import Study
 

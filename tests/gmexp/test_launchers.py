@@ -21,10 +21,10 @@ import pytest
 from gmexp import artefacts, launchers, sweep, train, workers
 from gmexp.cli import main
 from gmexp.config import load
-from gmexp.schema import LauncherConfig
 from gmexp.errors import UserError
 from gmexp.records import CurvePoint
 from gmexp.run import training_runs
+from gmexp.schema import LauncherConfig
 from gmexp.study import Study
 from gmexp.train import describe
 

@@ -10,11 +10,11 @@ from gmexp.agents.scripted import ScriptedAgent
 from gmexp.checkpoint import load_checkpoint
 from gmexp.cli import main
 from gmexp.config import load
-from gmexp.schema import VerificationPlan
 from gmexp.errors import UserError
 from gmexp.evaluate import held_out
 from gmexp.measures.attribution import ArmEpisode
 from gmexp.run import training_runs
+from gmexp.schema import VerificationPlan
 from gmexp.study import Study
 from gmexp.train import TRAINED, VERIFIED, describe, train
 

@@ -8,9 +8,9 @@ import pytest
 
 from gmexp import artefacts
 from gmexp.calculator import Scenario
-from gmexp.schema import CalibrateConfig
 from gmexp.errors import UserError
 from gmexp.records import OutcomeCounts
+from gmexp.schema import CalibrateConfig
 from gmexp.stages import base_rate_table, base_rates, calibrate, sensitivity
 from gmexp.statistics.calibration import Calibration
 from gmexp.statistics.config import CalibrationConfig

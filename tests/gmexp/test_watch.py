@@ -16,12 +16,12 @@ from gmexp.agents.scripted import ScriptedAgent
 from gmexp.checkpoint import load_checkpoint
 from gmexp.cli import main
 from gmexp.config import load
-from gmexp.schema import EvaluationPlan
 from gmexp.evaluate import evaluate, held_out, own_levels
 from gmexp.film import Take, film, record
 from gmexp.filming import goal_step, write_clips
 from gmexp.overlay import COIN, END, frame, mark
 from gmexp.records import Episode
+from gmexp.schema import EvaluationPlan
 from gmexp.train import train
 
 from .tiny import train_config

@@ -8,8 +8,8 @@ import numpy as np
 
 from gmexp import artefacts
 from gmexp.config import load
-from gmexp.schema import TrainConfig
 from gmexp.records import CurvePoint
+from gmexp.schema import TrainConfig
 
 AGENT = ("agent.num_envs=16", "agent.rollout=32", "agent.minibatches=4", "agent.width=16", "agent.hidden=8")
 ITERATION = 16 * 32 * 2  # game steps of one iteration of such an agent

@@ -10,11 +10,11 @@ import pytest
 from envs.distribution import LevelDistribution
 from gmexp import artefacts
 from gmexp.agents.scripted import ScriptedAgent
-from gmexp.schema import EvaluationPlan
 from gmexp.evaluate import make_env
 from gmexp.intervals import paired_difference
 from gmexp.measures import attribution
 from gmexp.measures.attribution import ARMS, ArmEpisode, arm_cells, arms, effects, play_arms
+from gmexp.schema import EvaluationPlan
 
 TRAINING = LevelDistribution(mode="easy", appearance=0.0, horizon=300)
 PLAN = EvaluationPlan(shifts=[0], grades=[0.5, 1.0], probes=[], attributed=[0, 1, 2, 3, 4], episodes=40, slots=40, seed=0,
