@@ -67,7 +67,8 @@ def test_modifiers_stand_beside_the_published_steps(many):
         "M_spec, specification", "δ = 0.03", "M_div, diversity", "δ = 0.01", "δ = 0.02",
         "specification and diversity together", "over the product of the two"]
     assert risk.lines[0].get_xdata().tolist() == [1.5, 3.0]
-    assert max(line.get_xdata()[1] for line in goal.lines if len(line.get_xdata()) == 2) == 32  # beyond the axis: to its end
+    longest = max(line.get_xdata()[1] for line in goal.lines if len(line.get_xdata()) == 2)
+    assert longest == study_figures.RATIOS[1]  # beyond the axis: to its end
     diamonds = [c.get_offsets()[0][0] for c in risk.collections if c.get_facecolor()[0][:3].tolist() == [1, 1, 1]]
     assert sorted(map(float, diamonds)) == [0.7, 1.4]
 
