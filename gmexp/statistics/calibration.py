@@ -138,8 +138,8 @@ class Calibration:
             document = json.loads(path.read_text(encoding="utf-8"))
             stored = document["draws"]
             if document["schema_version"] != SCHEMA_VERSION:
-                raise UserError(f"{path} has schema version {document['schema_version']}; this reads {SCHEMA_VERSION}: make it "
-                                "anew from its counts by gmexp calibrate")
+                raise UserError(f"{path} has schema version {document['schema_version']}; this reads {SCHEMA_VERSION}: "
+                                "make it anew from its counts by gmexp calibrate")
             data = (path.parent / Path(stored["file"]).name).read_bytes()
         except FileNotFoundError as error:
             raise UserError(f"no calibration at {path}: {error.filename} does not exist") from None
