@@ -53,7 +53,9 @@ def check(args: list[str]) -> int:
 def _short(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
-    return ", ".join(f"{k} {_short(v)}" for k, v in value.items()) if isinstance(value, dict) else str(value)
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_short(v)}" for k, v in value.items())
+    return "".join(f"\n  {_short(v)}" for v in value) if isinstance(value, list) else str(value)
 
 
 def _sbc(values: dict[str, Any]) -> dict[str, Any]:

@@ -74,19 +74,20 @@ def cell_fits(design: Design, post: Posterior, seed: int = 0) -> list[CellFit]:
     keys = np.stack([data.stage, data.shift, data.condition], axis=1)
     cells = np.unique(keys, axis=0)
     index = np.resize(np.arange(len(post.rho)), max(len(post.rho), REPLICATES * len(cells)))
-    found = []
+    found: list[tuple[int, CellFit]] = []
     for cell in cells:
         k, s, c = map(int, cell)
         rows = np.flatnonzero(np.all(keys == cell, axis=1))
         n, observed = data.n[rows], float(np.mean(data.y[rows] / data.n[rows]))
         theta = _rates(post, (k, s, c), index, rng.standard_normal((len(index), len(rows))), rng)
         replicated = np.mean(rng.binomial(n, theta) / n, axis=1)
-        further = 1 + min(np.sum(replicated <= observed + TIE), np.sum(replicated >= observed - TIE))
+        further = 1 + int(min(np.sum(replicated <= observed + TIE), np.sum(replicated >= observed - TIE)))
         p = float(min(2 * further / (len(index) + 1) * len(cells), 1))
-        found.append(CellFit(STAGES[k], f"{data.shifts[s].name} {data.shifts[s].grade:g}",
-                             condition_label(data.conditions[c], data.conditions), len(rows), observed,
-                             float(replicated.mean()), p, p >= ALPHA))
-    return sorted(found, key=lambda fit: fit.p)
+        found.append((further, CellFit(
+            STAGES[k], f"{data.shifts[s].name} {data.shifts[s].grade:g}",
+            condition_label(data.conditions[c], data.conditions), len(rows), observed, float(replicated.mean()), p,
+            p >= ALPHA)))
+    return [fit for _, fit in sorted(found, key=lambda pair: pair[0])]
 
 
 def replicate_rates(design: Design, post: Posterior, index: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -96,7 +96,8 @@ def test_check_ppc_on_a_file(capsys, tmp_path, counts):
         writer.writeheader()
         writer.writerows(rows)
     assert check(["ppc", f"counts={tmp_path / 'counts.csv'}", "format=json"]) == 0
-    assert "all_or_nothing" in json.loads(capsys.readouterr().out)["goal_failure"]
+    found = json.loads(capsys.readouterr().out)
+    assert "all_or_nothing" in found["goal_failure"] and found["cells_fitted"] and len(found["cells"]) == 8
 
 
 @pytest.mark.parametrize("args, fragment", [
