@@ -143,7 +143,8 @@ def _title(study: Study) -> str:
 
 
 def _study(study: Study) -> Html:
-    charts = [name for name in FIRST if (study.figures / f"{name}.svg").exists()]
+    shifted = any(cell.shift_type for cell in read_rates(study.rates).cells)  # else it is about training
+    charts = [name for name in (FIRST if shifted else ("training", *FIRST)) if (study.figures / f"{name}.svg").exists()]
     index = study.read_index()
     notes = [f"{len(index[key])} further run{'s' * (len(index[key]) > 1)} {word}." for key, word in
              (("failed", "failed"), ("rejected", "did not pass goal verification and are not counted"))

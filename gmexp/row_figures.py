@@ -54,7 +54,7 @@ def rates(panels: dict[str, tuple[str, Sequence[CellRates]]], published: dict[in
                 _across(axis, names.index(cell.condition), rate, [run.rate for run in rate.runs], OKABE_ITO[0])
             if shift in published and mine:
                 axis.axvline(published[shift][metric], color="black", linestyle=":", linewidth=1)
-            plotting.shares(axis, shift_label(mine[0]).replace(" (", "\n(") if mine else "", axis.xaxis)
+            plotting.shares(axis, _narrow(shift_label(mine[0])) if mine else "", axis.xaxis)
             axis.title.set_fontsize(8)
             axis.set_xticks([0, 0.5, 1])
             axis.set_visible(bool(mine) or axis is line[0])
@@ -63,6 +63,10 @@ def rates(panels: dict[str, tuple[str, Sequence[CellRates]]], published: dict[in
     legend(figure, [entry(OKABE_ITO[0], "mean over runs, 95%; dots are runs"),
                     *[entry("black", "published", marker="", linewidth=1)] * bool(published)])
     return figure
+
+
+def _narrow(label: str) -> str:
+    return label.replace("in distribution", "in\ndistribution").replace(" (", "\n(")
 
 
 def attribution(rows: Sequence[CellEffect]) -> Figure:
