@@ -151,7 +151,7 @@ def _study(study: Study) -> Html:
              if index.get(key)]
     rest = [pages.chart(study, name) for name in charts[SHOWN:]]
     return join([markdown.html(_text(study.root / "README.md")), *(element("p", note, class_="note") for note in notes),
-                 *(pages.chart(study, name) for name in charts[:SHOWN]),
+                 *(pages.chart(study, name, narrow=name == "training") for name in charts[:SHOWN]),
                  element("details", element("summary", "More figures"), rest) if rest else None])
 
 
