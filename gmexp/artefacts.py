@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from gmexp.errors import UserError
+from gmexp.errors import UserError, first_line
 from gmexp.provenance import config_hash, plain, provenance
 from gmexp.records import Provenance
 
@@ -111,7 +111,7 @@ def read_bytes(path: Path | str) -> bytes:
 
 
 def _unreadable(path: Path | str, error: Exception) -> UserError:
-    cause = getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
+    cause = getattr(error, "strerror", None) or first_line(error)
     return UserError(f"cannot read {path}: {cause}")
 
 
@@ -160,7 +160,7 @@ def read_npz(path: Path | str, required: Iterable[str] = ()) -> dict[str, np.nda
     except UserError:
         raise
     except Exception as error:  # zipfile, zlib and numpy each have their own ways to call a file damaged
-        raise UserError(f"{path} is damaged or not an .npz of plain arrays: {_first_line(error)}") from error
+        raise UserError(f"{path} is damaged or not an .npz of plain arrays: {first_line(error)}") from error
     if missing := [name for name in required if name not in arrays]:
         raise UserError(f"{path} lacks the arrays {', '.join(missing)}")
     return arrays
@@ -201,7 +201,7 @@ def as_table(rows: Sequence[Any] | Columns | pa.Table, record: type) -> pa.Table
     try:
         arrays = [_array(columns[field.name], field) for field in expected]
     except (pa.ArrowException, TypeError, OverflowError) as error:
-        raise UserError(f"cannot make a table of {record.__name__}: {_first_line(error)}") from error
+        raise UserError(f"cannot make a table of {record.__name__}: {first_line(error)}") from error
     return _checked(pa.Table.from_arrays(arrays, schema=expected), expected, record.__name__)
 
 
@@ -216,7 +216,7 @@ def _array(column: Any, field: pa.Field) -> pa.Array | pa.ChunkedArray:
             raise TypeError(f"{found.type} values where {field.type} are expected")
         return found.cast(field.type)
     except (pa.ArrowException, TypeError, OverflowError) as error:
-        raise pa.ArrowInvalid(f"column {field.name}: {_first_line(error)}") from error
+        raise pa.ArrowInvalid(f"column {field.name}: {first_line(error)}") from error
 
 
 def _kind(dtype: pa.DataType) -> str:
@@ -268,7 +268,7 @@ def read_table(path: Path | str, record: type) -> pa.Table:
     try:
         table = pq.read_table(io.BytesIO(read_bytes(path)))
     except pa.ArrowException as error:
-        raise UserError(f"{path} is damaged or not parquet: {_first_line(error)}") from error
+        raise UserError(f"{path} is damaged or not parquet: {first_line(error)}") from error
     try:
         return _checked(table, schema(record), record.__name__)
     except UserError as error:
@@ -291,10 +291,6 @@ def read_provenance(path: Path | str) -> dict[str, Any] | None:
         try:
             metadata = pq.read_schema(io.BytesIO(read_bytes(path))).metadata or {}
         except pa.ArrowException as error:
-            raise UserError(f"{path} is damaged or not parquet: {_first_line(error)}") from error
+            raise UserError(f"{path} is damaged or not parquet: {first_line(error)}") from error
         return json.loads(metadata[PROVENANCE_KEY]) if PROVENANCE_KEY in metadata else None
     return read_json(path).get("provenance")
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

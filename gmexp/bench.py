@@ -62,7 +62,6 @@ def _engine(values: dict[str, Any]) -> int:
     from envs.procgen.binary import ProcgenUnavailable, package_folder  # compiles and loads much that --help does not
     from gmexp import artefacts
     from gmexp.benchmarks.engine import bench_engine
-    from gmexp.benchmarks.figure import draw
 
     out, output = Path(values.pop("out")), values.pop("format")
     try:
@@ -73,7 +72,7 @@ def _engine(values: dict[str, Any]) -> int:
     report = bench_engine(**values)
     origin = artefacts.provenance(None, values, "speed of the native engine beside those who run procgen's")
     report["provenance"] = artefacts.plain(origin)
-    path = _write(out / f"engine-{values['mode']}.json", report, origin, draw(report))
+    path = _write(out / f"engine-{values['mode']}.json", report, origin)
     print(json.dumps(report, indent=2) if output == "json" else f"{_text(report)}\n{path}")
     return 0
 
@@ -112,7 +111,6 @@ def _device_text(report: dict[str, Any]) -> str:
 
 def _train(values: dict[str, Any]) -> int:
     from gmexp import artefacts
-    from gmexp.benchmarks.figure import draw_training
     from gmexp.benchmarks.race import race
     from gmexp.benchmarks.training import bench_train
     from gmexp.compilation import compile_kernels
@@ -131,18 +129,18 @@ def _train(values: dict[str, Any]) -> int:
         values |= {"until": until, "steps": steps}
     origin = artefacts.provenance(None, values, "training speed of our PPO beside others'")
     report["provenance"] = artefacts.plain(origin)
-    path = _write(out / "train.json", report, origin, draw_training(report))
+    path = _write(out / "train.json", report, origin)
     print(json.dumps(report, indent=2) if output == "json" else f"{_training_text(report)}\n{path}")
     return 0
 
 
-def _write(path: Path, report: dict[str, Any], origin: Any, figures: dict[str, bytes]) -> Path:
+def _write(path: Path, report: dict[str, Any], origin: Any) -> Path:
     """Write a report and its figure."""
     from gmexp import artefacts
+    from gmexp.benchmarks import figure
 
     artefacts.write_json(path, {k: v for k, v in report.items() if k != "provenance"}, origin)
-    for suffix, data in figures.items():
-        artefacts.write_bytes(path.with_suffix(f".{suffix}"), data)
+    figure.write(path, report)
     return path
 
 

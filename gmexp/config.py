@@ -19,7 +19,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gmexp.errors import UserError
+from gmexp.errors import UserError, first_line
 from gmexp.help import config_folder
 from gmexp.schema import PHYSICS, SCHEMAS
 
@@ -144,4 +144,4 @@ def _first_line(error: BaseException) -> str:
     if isinstance(error, OmegaConfBaseException) and error.msg:
         first = error.msg.strip().splitlines()[0]
         return f"{error.full_key}: {first}" if error.full_key and error.full_key not in first else first
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return first_line(error)

@@ -168,18 +168,19 @@ def training(study: Study) -> Figure | None:
     colours = plotting.colours(named[run.run_id] for run in runs)
     figure, ((axis,),) = canvas(COLUMN, 2.5, 1)
     longest = max(run.train_steps for run in runs)
+    logarithmic = longest > LONG
     for condition, colour in colours.items():
         curves = []
         for run in (run for run in runs if named[run.run_id] == condition):
             table = artefacts.read_table(study.curve(run.run_id), CurvePoint)
             curves.append((table["steps"].to_numpy(), learning.smoothed(table)))
             axis.plot(*curves[-1], color=colour, linewidth=0.6, alpha=0.45)
-        axis.plot(*plotting.mean_curve(curves, longest > LONG), color=colour, linewidth=1.8)
+        axis.plot(*plotting.mean_curve(curves, logarithmic), color=colour, linewidth=1.8)
     known = learning.PUBLISHED.get(runs[0].env, {}) if len({run.env for run in runs}) == 1 else {}
     known = {steps: success for steps, success in known.items() if steps <= longest}
     plotting.published(axis, list(known), list(known.values()))
     shares(axis, "Coin reached in training")
-    if longest > LONG:
+    if logarithmic:
         axis.set_xscale("log")
     axis.set_xlabel("environment steps")
     axis.xaxis.set_major_formatter(FuncFormatter(plotting.count))

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gmexp import artefacts
-from gmexp.errors import UserError
+from gmexp.errors import UserError, first_line
 from gmexp.schema import LauncherConfig
 from gmexp.workers import Failure, Work, attempt, fitting, work_through
 
@@ -118,7 +118,7 @@ def _on_ray(config: LauncherConfig, tasks: Sequence[Any], work: Work, workers: i
                     try:
                         failure = ray.get(reference)
                     except ray.exceptions.RayError as error:
-                        failure = Failure(f"lost {config.retries + 1} times on Ray: {_cause(error)}", None)
+                        failure = Failure(f"lost {config.retries + 1} times on Ray: {first_line(error)}", None)
                     if failure is not None:
                         failures[position] = failure
                     settled(len(tasks) - len(todo) - len(pending))
@@ -140,7 +140,7 @@ def _cluster(config: LauncherConfig) -> Iterator[None]:
             socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
         ray.init(address=config.cluster or "local", log_to_driver=False, logging_level="error", **config.options)
     except (OSError, ValueError, RuntimeError, TypeError) as error:
-        raise UserError(f"cannot reach a Ray cluster at launcher.cluster={config.cluster}: {_cause(error)}") from error
+        raise UserError(f"cannot reach a Ray cluster at launcher.cluster={config.cluster}: {first_line(error)}") from error
     try:
         yield
     finally:
@@ -176,7 +176,7 @@ def _on_slurm(config: LauncherConfig, tasks: Sequence[Any], work: Work, workers:
             jobs = [executor.submit(_Job(), work, task, scratch / f"{position}.done")
                     for position, task in enumerate(tasks)]
     except (RuntimeError, NameError, ValueError, TypeError, submitit.core.utils.FailedJobError) as error:
-        raise UserError(f"cannot submit to launcher.cluster={config.cluster}: {_cause(error)}") from error
+        raise UserError(f"cannot submit to launcher.cluster={config.cluster}: {first_line(error)}") from error
     watch, failures, pending = _Watch(scratch, advance), {}, dict(enumerate(jobs))
     while pending:
         time.sleep(POLL_SECONDS)
@@ -185,7 +185,7 @@ def _on_slurm(config: LauncherConfig, tasks: Sequence[Any], work: Work, workers:
             try:
                 failure = job.result()
             except (submitit.core.utils.UncompletedJobError, submitit.core.utils.FailedJobError) as error:
-                failure = Failure(f"Slurm job {job.job_id} ended {job.state}: {_cause(error)}", None)
+                failure = Failure(f"Slurm job {job.job_id} ended {job.state}: {first_line(error)}", None)
             if failure is not None:
                 failures[position] = failure
             settled(len(tasks) - len(pending))
@@ -212,8 +212,8 @@ def _queued(folder: Path) -> list[str]:
     try:
         said = subprocess.run(["squeue", "--me", "--noheader", "--format=%F"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise UserError(f"cannot ask Slurm whether jobs of an earlier start are left: {_cause(error)}; if none are, remove "
-                        f"{folder}") from error
+        raise UserError(f"cannot ask Slurm whether jobs of an earlier start are left: {first_line(error)}; if none are, "
+                        f"remove {folder}") from error
     return sorted(submitted & set(said.stdout.split()))
 
 
@@ -236,7 +236,3 @@ def _kill(processes: Sequence[str]) -> None:
     for process in processes:
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(process), signal.SIGKILL)
-
-
-def _cause(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -16,6 +16,7 @@ import torch
 from envs import BACKENDS
 from envs.distribution import LevelDistribution, Physics, split_levels
 from gmexp.agents.ppo import PPOConfig
+from gmexp.errors import first_line
 from gmexp.statistics.config import CalibrationConfig
 from gmexp.tracking import check_logger
 
@@ -308,7 +309,7 @@ def _check_device(device: str) -> None:
     try:
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(f"device = {device!r} cannot be used here: {str(error).strip().splitlines()[0]}") from error
+        raise ValueError(f"device = {device!r} cannot be used here: {first_line(error)}") from error
 
 
 SCHEMAS = {"train": TrainConfig, "evaluate": EvaluateConfig, "measure": MeasureConfig, "rates": RatesConfig,

@@ -70,11 +70,11 @@ def calibrate(config: CalibrateConfig) -> int:
         studies = [Study(counts)] if counts.is_dir() else []
         rows = list(read_counts(studies[0].counts if studies else counts))
     else:
-        studies = [Study(Path(study)) for study in config.studies]
-        rows = pooling.pool([_existing(study) for study in config.studies])
+        studies = [Study(_existing(study)) for study in config.studies]
+        rows = pooling.pool([study.root for study in studies])
     calibration = _fit(rows, out, config.chains, config.draws, config.seed, config.kept)
     shifts = base_rates(calibration, rows, studies)
-    print("\n".join([base_rate_table(shifts), *(f"warning: {note}" for note in calibration.warnings)]))
+    print(_calibrated(shifts, calibration))
     origin = artefacts.provenance(None, dataclasses.asdict(config), "published beside calibrated rates")
     if config.studies or [study.calibration for study in studies] == [out]:
         artefacts.write_json(out.with_name("estimate.json"), {"shifts": shifts}, origin)
@@ -137,7 +137,7 @@ def analyse(study: Study, config: RunConfig) -> None:
     origin = artefacts.provenance(None, dataclasses.asdict(config), "published beside calibrated rates")
     artefacts.write_json(study.estimate, {"shifts": shifts}, origin)
     if shifts:
-        print("\n".join(["", base_rate_table(shifts), *(f"warning: {note}" for note in calibration.warnings)]))
+        print(f"\n{_calibrated(shifts, calibration)}")
     _draw(study)
     with open_tracker(config.logger.name, mode=config.logger.mode, project=config.logger.project,
                       group=config.experiment, name=f"{config.experiment}-study", config={}, dir=study.root) as tracker:
@@ -255,6 +255,11 @@ def base_rate_table(shifts: list[dict[str, Any]]) -> str:
                      for k in ("capability", "goal_failure", "p_misgen")]
             lines.append(f"{'':<6}{label:<22}{cells[0]:>20}{cells[1]:>24}{cells[2]:>20}")
     return "\n".join(lines)
+
+
+def _calibrated(shifts: list[dict[str, Any]], calibration: Calibration) -> str:
+    """The base rates as text, and what the calibration warns of."""
+    return "\n".join([base_rate_table(shifts), *(f"warning: {note}" for note in calibration.warnings)])
 
 
 def _existing(folder: str) -> Path:

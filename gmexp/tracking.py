@@ -18,7 +18,7 @@ from typing import Any, Self
 import pyarrow as pa
 
 from gmexp import artefacts
-from gmexp.errors import UserError
+from gmexp.errors import UserError, first_line
 from gmexp.rates import METRICS, CellRates, read_rates
 from gmexp.records import Episode, OutcomeCounts
 from gmexp.study import Study
@@ -90,7 +90,7 @@ class WandbTracker(Tracker):
                 return
             except Exception as error:  # wandb and the network below it raise anything, and none of it may stop us
                 rest = "logging offline instead" if attempt == "online" else "this run is not logged there"
-                _warn(f"W&B {attempt} could not start ({_cause(error)}); {rest}")
+                _warn(f"W&B {attempt} could not start ({first_line(error)}); {rest}")
 
     @staticmethod
     def _start(mode: str, settings: Mapping[str, Any]) -> Any:
@@ -116,7 +116,7 @@ class WandbTracker(Tracker):
             except Exception:  # its service process is gone: keep it from complaining when we exit
                 with contextlib.suppress(Exception):
                     wandb.teardown()
-            _warn(f"W&B failed ({_cause(error)}); carrying on without it, the artefacts on disk are complete")
+            _warn(f"W&B failed ({first_line(error)}); carrying on without it, the artefacts on disk are complete")
 
     def log(self, metrics: Mapping[str, float | None], step: int) -> None:
         known = {key: value for key, value in metrics.items() if value is not None}
@@ -155,10 +155,6 @@ def _artefacts_in(folder: Path) -> list[Path]:
 
 def _warn(message: str) -> None:
     print(f"warning: {message}", file=sys.stderr, flush=True)
-
-
-def _cause(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 # --- what a study logs ------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from gmexp import artefacts, plotting
 from gmexp.plotting import PAGE
 
-__all__ = ["draw", "draw_training", "redraw"]
+__all__ = ["redraw", "write"]
 
 
 def redraw(folder: Path) -> list[Path]:
@@ -22,20 +22,20 @@ def redraw(folder: Path) -> list[Path]:
     for path in sorted(folder.glob("*.json")):
         report = artefacts.read_json(path)
         if "contestants" in report:  # a GPU's has tables only
-            files = draw_training(report) if path.stem == "train" else draw(report)
-            written += [artefacts.write_bytes(path.with_suffix(f".{suffix}"), data) for suffix, data in files.items()]
+            written += write(path, report)
     return written
 
 
-def draw(report: dict[str, Any]) -> dict[str, bytes]:
-    """The figure's files by suffix."""
+def write(path: Path, report: dict[str, Any]) -> list[Path]:
+    """Write the figure of the report at `path` beside it, as SVG and PNG."""
     with matplotlib.rc_context(plotting.STYLE):
-        figure = _figure(report)
-        return {suffix: plotting.render(figure, suffix) for suffix in ("svg", "png")}
+        figure = _speed_over_worlds(report) if "num_envs" in report else _training(report)
+        return [artefacts.write_bytes(path.with_suffix(f".{suffix}"), plotting.render(figure, suffix))
+                for suffix in ("svg", "png")]
 
 
-def draw_training(report: dict[str, Any]) -> dict[str, bytes]:
-    """The files of the training benchmark's figure by suffix: a bar per trainer, the range of its rounds as a line."""
+def _training(report: dict[str, Any]) -> Figure:
+    """Bars per trainer, the range of the rounds as a line."""
     rows = report["measurements"]
     panels = [("Steps per CPU-second", {m["contestant"]: m["steps_per_cpu_second"]["median"] for m in rows}),
               ("Peak memory, MiB", {m["contestant"]: m["peak_memory_mib"] for m in rows})]
@@ -43,29 +43,28 @@ def draw_training(report: dict[str, Any]) -> dict[str, bytes]:
         panels.append((f"Seconds to {race['until']:.0%} success",
                        {e["contestant"]: e["seconds"] for e in race["entries"] if e.get("seconds")}))
     labels = {c["name"]: c["label"] for c in report["contestants"]}
-    with matplotlib.rc_context(plotting.STYLE):
-        figure, (axes,) = plotting.canvas(PAGE, 1.9, len(panels))
-        for axis, (title, values) in zip(axes, panels, strict=True):
-            for y, m in enumerate(rows):
-                if m["contestant"] in values:
-                    axis.barh(y, values[m["contestant"]], height=0.6,
-                              color=plotting.OKABE_ITO[0] if m["contestant"] == "ppo" else plotting.GREY)
-                else:
-                    axis.text(0.02, y, "not measured", transform=axis.get_yaxis_transform(), va="center",
-                              color=plotting.GREY)
-            axis.grid(axis="y", visible=False)
-            axis.grid(axis="x", visible=True)
-            axis.set_title(title)
-            axis.xaxis.set_major_formatter(FuncFormatter(plotting.count))
-            axis.set_yticks(range(len(rows)), [])
-            axis.set_ylim(len(rows) - 0.5, -0.5)
+    figure, (axes,) = plotting.canvas(PAGE, 1.9, len(panels))
+    for axis, (title, values) in zip(axes, panels, strict=True):
         for y, m in enumerate(rows):
-            axes[0].plot([m["steps_per_cpu_second"][key] for key in ("low", "high")], [y, y], color="black", linewidth=1)
-        axes[0].set_yticklabels([labels[m["contestant"]] for m in rows])
-        return {suffix: plotting.render(figure, suffix) for suffix in ("svg", "png")}
+            if m["contestant"] in values:
+                axis.barh(y, values[m["contestant"]], height=0.6,
+                          color=plotting.OKABE_ITO[0] if m["contestant"] == "ppo" else plotting.GREY)
+            else:
+                axis.text(0.02, y, "not measured", transform=axis.get_yaxis_transform(), va="center",
+                          color=plotting.GREY)
+        axis.grid(axis="y", visible=False)
+        axis.grid(axis="x", visible=True)
+        axis.set_title(title)
+        axis.xaxis.set_major_formatter(FuncFormatter(plotting.count))
+        axis.set_yticks(range(len(rows)), [])
+        axis.set_ylim(len(rows) - 0.5, -0.5)
+    for y, m in enumerate(rows):
+        axes[0].plot([m["steps_per_cpu_second"][key] for key in ("low", "high")], [y, y], color="black", linewidth=1)
+    axes[0].set_yticklabels([labels[m["contestant"]] for m in rows])
+    return figure
 
 
-def _figure(report: dict[str, Any]) -> Figure:
+def _speed_over_worlds(report: dict[str, Any]) -> Figure:
     present = [c for c in report["contestants"] if c["missing"] is None]
     colours = plotting.colours(c["name"] for c in present)
     figure, ((speeds, ratios),) = plotting.canvas(PAGE, 2.9, 2)

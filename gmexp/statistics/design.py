@@ -141,6 +141,11 @@ class Design:
         """[N] condition of each row."""
         return self.run_condition[self.run]
 
+    @property
+    def cell(self) -> np.ndarray:
+        """[N, 3] stage, shift and condition of each row."""
+        return np.stack([self.stage, self.shift, self.condition], axis=1)
+
     def select(self, rows: np.ndarray) -> Design:
         """The same design with some rows only (boolean or index); runs and shifts keep their numbers."""
         kept = {name: getattr(self, name)[rows] for name in ("stage", "run", "shift", "y", "n")}

@@ -71,7 +71,7 @@ def fit(design: Design, config: CalibrationConfig,
         if judged.passed:
             break
     parameters = model.unpack(trace.draws.reshape(-1, model.size))
-    measured = np.unique(np.stack([design.stage, design.shift, design.condition], axis=1), axis=0)
+    measured = np.unique(design.cell, axis=0)
     posterior = Posterior(
         config.chains, config.seed, design.shifts, design.conditions, design.covariates, design.x,
         tuple(tuple(map(int, cell)) for cell in model.condition_cells),

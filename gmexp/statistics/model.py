@@ -93,7 +93,7 @@ class Model:
     def __init__(self, design: Design, config: CalibrationConfig) -> None:
         self.design, self.priors = design, config.priors
         self.S, self.K = len(design.shifts), len(design.covariates.names)
-        cell = np.stack([design.stage, design.shift, design.condition], axis=1)
+        cell = design.cell
         run_slot = np.stack([design.stage, design.run], axis=1)
         repeated = len(np.unique(run_slot, axis=0)) < len(run_slot)
         self.cells = _distinct(cell, _wanted(config.cell_effects, _several_conditions(cell)))  # [U, 3]

@@ -71,13 +71,10 @@ def cell_fits(design: Design, post: Posterior, seed: int = 0) -> list[CellFit]:
     """
     rng = np.random.default_rng([seed, 7])
     data = design.select(design.n > 0)
-    keys = np.stack([data.stage, data.shift, data.condition], axis=1)
-    cells = np.unique(keys, axis=0)
+    cells = _rows_by_cell(data)
     index = np.resize(np.arange(len(post.rho)), max(len(post.rho), REPLICATES * len(cells)))
     found: list[tuple[int, CellFit]] = []
-    for cell in cells:
-        k, s, c = map(int, cell)
-        rows = np.flatnonzero(np.all(keys == cell, axis=1))
+    for (k, s, c), rows in cells.items():
         n, observed = data.n[rows], float(np.mean(data.y[rows] / data.n[rows]))
         theta = _rates(post, (k, s, c), index, rng.standard_normal((len(index), len(rows))), rng)
         replicated = np.mean(rng.binomial(n, theta) / n, axis=1)
@@ -97,12 +94,15 @@ def replicate_rates(design: Design, post: Posterior, index: np.ndarray, rng: np.
     rho = post.rho[index, None]
     z[:, GOAL] = rho * z[:, CAPABILITY] + np.sqrt(1 - rho**2) * z[:, GOAL]
     theta = np.empty((len(index), len(design.y)))
-    cells = np.stack([design.stage, design.shift, design.condition], axis=1)
-    for cell in np.unique(cells, axis=0):
-        k, s, c = map(int, cell)
-        rows = np.flatnonzero(np.all(cells == cell, axis=1))
-        theta[:, rows] = _rates(post, (k, s, c), index, z[:, k, design.run[rows]], rng)
+    for cell, rows in _rows_by_cell(design).items():
+        theta[:, rows] = _rates(post, cell, index, z[:, cell[0], design.run[rows]], rng)
     return theta
+
+
+def _rows_by_cell(design: Design) -> dict[tuple[int, int, int], np.ndarray]:
+    """The rows of every (stage, shift, condition), in their order."""
+    cells = design.cell
+    return {(k, s, c): np.flatnonzero(np.all(cells == (k, s, c), axis=1)) for k, s, c in np.unique(cells, axis=0).tolist()}
 
 
 def _rates(post: Posterior, cell: tuple[int, int, int], index: np.ndarray, z: np.ndarray,

@@ -63,7 +63,7 @@ def fit_pymc(design: Design, config: CalibrationConfig, draws: int = 2000, chain
                           progressbar=False)
     arrays = {name: trace.posterior[name].values.reshape(chains * draws, *trace.posterior[name].shape[2:])
               for name in DRAWS}
-    measured = np.unique(np.stack([d.stage, d.shift, d.condition], axis=1), axis=0)
+    measured = np.unique(d.cell, axis=0)
     return Posterior(chains, seed, d.shifts, d.conditions, d.covariates, d.x, tuple(pair), tuple(cell),
                      tuple(tuple(map(int, row)) for row in measured), **arrays)
 

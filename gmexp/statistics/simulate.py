@@ -70,7 +70,7 @@ def simulate(design: Design, truth: str, rng: np.random.Generator,
         raise UserError(f"truth must be one of {', '.join(TRUTHS)}, not {truth!r}")
     model = Model(design, config)
     parameters = model.unpack(prior_draw(model, rng)) if truth == "prior" else None
-    cells = sorted({tuple(map(int, c)) for c in np.stack([design.stage, design.shift, design.condition], axis=1)})
+    cells = sorted({tuple(map(int, c)) for c in design.cell})
     if parameters is not None:
         eta, phi, theta, new = _from_model(model, parameters, cells, rng)
         mean = {c: float(expit(marginal_factor(parameters.sigma[c[0]]) * eta[c]

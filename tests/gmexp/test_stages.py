@@ -76,8 +76,6 @@ def test_missing_counts_are_one_line(tmp_path):
     assert "\n" not in str(error.value)
 
 
-
-
 def test_calibrating_a_study_in_its_folder_brings_its_estimates_up_to_date(rows, tmp_path, capsys):
     study = Study(tmp_path)
     artefacts.write_table(study.counts, rows, OutcomeCounts)
