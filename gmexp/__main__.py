@@ -2,6 +2,6 @@
 
 import sys
 
-from gmexp.cli import main
+from gmexp.cli.main import main
 
 sys.exit(main())

@@ -18,14 +18,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from envs.vec import VecEnv
 from gmexp import artefacts
+from gmexp.agents.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from gmexp.agents.networks import Frames, Observation
 from gmexp.agents.ppo import ACTION_SETS, PPO, PPOConfig, Progress, sample_actions
 from gmexp.agents.scripted import ScriptedAgent
-from gmexp.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
-from gmexp.errors import UserError
-from gmexp.seeding import stream
+from gmexp.support.errors import UserError
+from gmexp.support.seeding import stream
+from gmexp_envs.vec import VecEnv
 
 PREFIX = "cloning_"  # of agent.name; the scripted demonstrator's name follows
 

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from envs.vec import SemanticObservation
-from gmexp.agents.cells import CELLS, CellLayer
+from gmexp.agents.first_layer import CELLS, CellLayer
+from gmexp_envs.vec import SemanticObservation
 
 SIDE = 64  # pixels of a frame
 

@@ -17,8 +17,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from envs.vec import SemanticObservation, VecEnv
-from gmexp.agents.networks import NETWORKS, Frames, Network, Observation, network_weights, seen
+from gmexp.agents.networks import Frames, NETWORKS, Network, Observation, network_weights, seen
+from gmexp_envs.vec import SemanticObservation, VecEnv
 
 # What the policy chooses from, as procgen actions 3 * x + y (x: left, stay, right; y: down, level, up).
 ACTION_SETS = {
@@ -26,7 +26,7 @@ ACTION_SETS = {
     "moves": tuple(range(9)),  # one of each
     "jumps": (1, 2, 4, 5, 7, 8),  # left, stay, right, each level or jumping
 }
-# trainers of this configuration (see `gmexp.train.TRAINERS`)
+# trainers of this configuration (see `gmexp.training.train.TRAINERS`)
 NAMES = ("ppo", "sb3_ppo", "cloning", "cloning_coin_seeker", "cloning_proxy_seeker")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 REWARD_LIMIT = 10.0  # of normalised rewards

@@ -22,11 +22,11 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import VecEnv as TheirVecEnv
 from torch import Tensor, nn
 
-from envs.coinrun.layout import NUM_CLASSES, NUM_LOOK, NUM_STATE
-from envs.vec import SemanticObservation, VecEnv
-from gmexp.agents.cells import CELLS
+from gmexp.agents.first_layer import CELLS
 from gmexp.agents.networks import Observation, Semantic, network_weights
 from gmexp.agents.ppo import ACTION_SETS, PPOConfig, Progress
+from gmexp_envs.coinrun.layout import NUM_CLASSES, NUM_LOOK, NUM_STATE
+from gmexp_envs.vec import SemanticObservation, VecEnv
 
 Shown = dict[str, np.ndarray] | np.ndarray
 

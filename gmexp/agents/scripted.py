@@ -1,4 +1,4 @@
-"""Agents whose goal is known, for checking the measurement itself; they are `gmexp.rollout` actors."""
+"""Agents whose goal is known, for checking the measurement itself; they are `gmexp.evaluation.rollout` actors."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from envs.coinrun.engine import CoinRun
-from envs.coinrun.seekers import COIN_SEEKER, PROXY_SEEKER, Seeker
-from envs.vec import SemanticObservation, VecEnv
+from gmexp_envs.coinrun.engine import CoinRun
+from gmexp_envs.coinrun.scripted import COIN_SEEKER, PROXY_SEEKER, Seeker
+from gmexp_envs.vec import SemanticObservation, VecEnv
 
 SEEKERS = {"proxy_seeker": PROXY_SEEKER, "coin_seeker": COIN_SEEKER}
 SCRIPTED = (*SEEKERS, "random")
 
 
 class ScriptedAgent:
-    """Acts without learning; the seekers read the native engine's full state (`envs.coinrun.seekers`).
+    """Acts without learning; the seekers read the native engine's full state (`gmexp_envs.coinrun.scripted`).
 
     Arguments:
         name: "proxy_seeker" (heads for the level's end and does not know of the coin), "coin_seeker" (heads for the

@@ -9,8 +9,8 @@ import numpy as np
 
 from gmexp.calculator.formula import harm_values
 from gmexp.calculator.scenario import Contribution, Estimate, Scenario
-from gmexp.errors import UserError
 from gmexp.statistics.calibration import Calibration
+from gmexp.support.errors import UserError
 
 __all__ = ["SHIPPED", "estimate_calibrated", "load_calibration"]
 

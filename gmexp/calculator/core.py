@@ -13,8 +13,8 @@ from gmexp.calculator.inputs import above_human, columns_as_arrays, factors_of
 from gmexp.calculator.modifiers import MODIFIERS, modifier_range
 from gmexp.calculator.scenario import Contribution, Estimate, Estimates, Scenario
 from gmexp.calculator.tables import row, shift_types, table
-from gmexp.errors import UserError
-from gmexp.keyvalue import nearest
+from gmexp.cli.options import nearest
+from gmexp.support.errors import UserError
 
 if TYPE_CHECKING:
     from gmexp.statistics.calibration import Calibration

@@ -13,7 +13,7 @@ from gmexp.calculator.inputs import SETTINGS
 from gmexp.calculator.modifiers import modifier_range
 from gmexp.calculator.scenario import Estimate, Scenario
 from gmexp.calculator.tables import row, table
-from gmexp.errors import UserError
+from gmexp.support.errors import UserError
 
 if TYPE_CHECKING:
     from gmexp.statistics.calibration import Calibration

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from gmexp.calculator.tables import row, shift_types, table
-from gmexp.errors import UserError
+from gmexp.support.errors import UserError
 
 __all__ = ["Z90", "base_harmful", "base_misgen", "combine", "expit", "harm_values", "logit", "quoted_logit_sd",
            "pooled_arithmetic", "pooled_random_effects"]

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from gmexp.calculator.tables import row, table
-from gmexp.errors import UserError
-from gmexp.keyvalue import nearest
+from gmexp.cli.options import nearest
+from gmexp.support.errors import UserError
 
 __all__ = ["MODIFIERS", "alignment_modifier", "capability_modifier", "canonical", "diversity_modifier",
            "modifier_range", "spec_modifier"]

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from gmexp.calculator.tables import table
-from gmexp.html import Html, element, join
-from gmexp.keyvalue import Command, Option, text
+from gmexp.cli.options import Command, Option, text
+from gmexp.pages.html import Html, element, join
 
 __all__ = ["DRAWS", "calculator", "embedded", "page", "page_data"]
 
@@ -35,8 +35,8 @@ def calculator(args: list[str]) -> int:
     values = CALCULATOR.parse(args)
     if values is None:
         return 0
+    from gmexp.artefacts.files import write_bytes
     from gmexp.calculator.calibrated import load_calibration
-    from gmexp.statistics.files import write_bytes
 
     chosen = values["calibration"]
     print(write_bytes(Path(values["out"]), page(load_calibration(chosen), chosen).encode()))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gmexp.errors import UserError
+from gmexp.support.errors import UserError
 
 __all__ = ["Contribution", "Estimate", "Estimates", "Scenario"]
 

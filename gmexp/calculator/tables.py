@@ -10,8 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from gmexp.errors import UserError
-from gmexp.keyvalue import nearest
+from gmexp.cli.options import nearest
+from gmexp.support.errors import UserError
 
 __all__ = ["Table", "row", "shift_types", "table", "table_names"]
 

@@ -22,17 +22,18 @@ from pathlib import Path
 
 import numpy as np
 
-from envs.distribution import LevelDistribution
-from envs.outcome import NEVER
-from envs.shifts import probe
 from gmexp import artefacts
-from gmexp.checkpoint import Checkpoint
-from gmexp.evaluate import Cell, cells, levels_folder, make_env, separated_episodes
-from gmexp.intervals import paired_difference
+from gmexp.agents.checkpoint import Checkpoint
+from gmexp.artefacts import tables
+from gmexp.cli.schema import EvaluationPlan
+from gmexp.evaluation.evaluate import Cell, cells, levels_folder, make_env, separated_episodes
+from gmexp.evaluation.rollout import Actor, play
 from gmexp.measures.origin import identity
-from gmexp.rollout import Actor, play
-from gmexp.schema import EvaluationPlan
-from gmexp.seeding import stream
+from gmexp.rates.intervals import paired_difference
+from gmexp.support.seeding import stream
+from gmexp_envs.coinrun.distribution import LevelDistribution
+from gmexp_envs.outcome import NEVER
+from gmexp_envs.shifts import probe
 
 FILE = "attribution.parquet"
 ARMS = ("at_end", "moved", "hidden")
@@ -80,7 +81,7 @@ def measure(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable[
     env.close()
     origin = artefacts.provenance(None, identity(checkpoint, plan, "attribution"),
                                   "every level with the coin at the end, moved, hidden")
-    return artefacts.write_table(checkpoint.path.with_name(FILE), columns, ArmEpisode, origin)
+    return tables.write_table(checkpoint.path.with_name(FILE), columns, ArmEpisode, origin)
 
 
 def size(checkpoint: Checkpoint, plan: EvaluationPlan) -> int:
@@ -129,7 +130,7 @@ class Effect:
 
 def effects(path: Path) -> list[Effect]:
     """All effects in every cell of one run's attribution.parquet."""
-    table = artefacts.read_table(path, ArmEpisode)
+    table = tables.read_table(path, ArmEpisode)
     columns = {name: table[name].to_numpy(zero_copy_only=False) for name in ("shift_type", "grade", "arm", "separated")}
     coin, end = (table[name].fill_null(NEVER).to_numpy() for name in ("coin_step", "end_step"))
     level, run_id = table["level_seed"].to_numpy(), table["run_id"][0].as_py()

@@ -7,16 +7,16 @@ from pathlib import Path
 from types import ModuleType
 
 from gmexp import artefacts
+from gmexp.agents.checkpoint import Checkpoint, load_checkpoint
 from gmexp.agents.ppo import PPOConfig
-from gmexp.checkpoint import Checkpoint, load_checkpoint
-from gmexp.compilation import compile_kernels
-from gmexp.errors import UserError
-from gmexp.evaluate import made_from
-from gmexp.host import settle_torch
+from gmexp.cli.schema import EvaluationPlan, MeasureConfig
+from gmexp.evaluation.evaluate import made_from
 from gmexp.measures import attribution, critic, factors, magnitude
 from gmexp.measures.origin import identity
-from gmexp.progress import Bar
-from gmexp.schema import EvaluationPlan, MeasureConfig
+from gmexp.support.errors import UserError
+from gmexp.support.host import settle_torch
+from gmexp.support.progress import Bar
+from gmexp.training.compilation import compile_kernels
 
 MEASURES: dict[str, ModuleType] = {"attribution": attribution, "critic": critic, "factors": factors,
                                    "magnitude": magnitude}

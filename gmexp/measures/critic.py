@@ -16,16 +16,16 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-import envs
-from envs.coinrun.layout import COIN, END_X, END_Y, FREE, SIZE, WINDOW, X, Y
-from envs.vec import SemanticObservation
+import gmexp_envs
 from gmexp import artefacts
+from gmexp.agents.checkpoint import Checkpoint
 from gmexp.agents.networks import Observation, Semantic
-from gmexp.checkpoint import Checkpoint
-from gmexp.evaluate import held_out
+from gmexp.cli.schema import EvaluationPlan
+from gmexp.evaluation.evaluate import held_out
 from gmexp.measures.origin import identity
-from gmexp.schema import EvaluationPlan
-from gmexp.seeding import stream
+from gmexp.support.seeding import stream
+from gmexp_envs.coinrun.layout import COIN, END_X, END_Y, FREE, SIZE, WINDOW, X, Y
+from gmexp_envs.vec import SemanticObservation
 
 FILE = "critic.json"
 WALL = 15  # columns behind the end that can be walked through
@@ -49,7 +49,7 @@ def measure(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable[
     distribution = dataclasses.replace(
         checkpoint.env.distribution(), rho=1.0, hide_coin=True, permeable_wall=WALL, horizon=STEPS,
         levels=held_out(checkpoint.meta.train_seed, plan.slots), sequential=True)
-    env = envs.make_vec("coinrun", plan.slots, distribution=distribution, seed=stream(plan.seed, "levels"),
+    env = gmexp_envs.make_vec("coinrun", plan.slots, distribution=distribution, seed=stream(plan.seed, "levels"),
                         action_repeat=checkpoint.agent.action_repeat)
     actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
     reward_scale = checkpoint.agent.reward_scale * 10
@@ -67,7 +67,7 @@ def size(checkpoint: Checkpoint, plan: EvaluationPlan) -> int:
     return plan.slots
 
 
-def watch(network: Semantic, actor, env: envs.VecEnv,
+def watch(network: Semantic, actor, env: gmexp_envs.VecEnv,
           on_progress: Callable[[int], None] = lambda levels: None) -> tuple[Profile, np.ndarray, np.ndarray]:
     """Play one episode in every world -> (profile, end reached, wall passed), the latter two bool [N]."""
     n, distances = env.num_envs, FARTHEST - NEAREST + 1

@@ -10,16 +10,17 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-from envs.distribution import LevelDistribution
-from envs.shifts import FACTORS, probe, shift_factor
 from gmexp import artefacts
-from gmexp.checkpoint import Checkpoint
-from gmexp.errors import UserError
-from gmexp.evaluate import Cell, held_out, levels_folder, make_env, play_cells
+from gmexp.agents.checkpoint import Checkpoint
+from gmexp.artefacts import tables
+from gmexp.artefacts.records import Episode
+from gmexp.cli.schema import EvaluationPlan
+from gmexp.evaluation.evaluate import Cell, held_out, levels_folder, make_env, play_cells
 from gmexp.measures.origin import identity
-from gmexp.records import Episode
-from gmexp.schema import EvaluationPlan
-from gmexp.seeding import stream
+from gmexp.support.errors import UserError
+from gmexp.support.seeding import stream
+from gmexp_envs.coinrun.distribution import LevelDistribution
+from gmexp_envs.shifts import FACTORS, probe, shift_factor
 
 FILE = "factors.parquet"
 
@@ -44,7 +45,7 @@ def measure(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable[
     columns = play_cells(actor, env, planned, plan, checkpoint.meta, levels_folder(checkpoint.path), on_progress)
     env.close()
     origin = artefacts.provenance(None, identity(checkpoint, plan, "factors"), "episodes with each factor shifted alone")
-    return artefacts.write_table(checkpoint.path.with_name(FILE), columns, Episode, origin)
+    return tables.write_table(checkpoint.path.with_name(FILE), columns, Episode, origin)
 
 
 def size(checkpoint: Checkpoint, plan: EvaluationPlan) -> int:

@@ -27,18 +27,19 @@ import torch
 from scipy import sparse
 from scipy.spatial.distance import cdist, pdist
 
-import envs
-from envs.coinrun.layout import COIN_X, COIN_Y, CORRELATED, END_X, END_Y, NUM_CLASSES
-from envs.distribution import LevelDistribution
-from envs.vec import SemanticObservation
+import gmexp_envs
 from gmexp import artefacts
+from gmexp.agents.checkpoint import Checkpoint
 from gmexp.agents.networks import Observation, Semantic
-from gmexp.checkpoint import Checkpoint
-from gmexp.evaluate import cells, held_out
+from gmexp.artefacts import tables
+from gmexp.cli.schema import EvaluationPlan
+from gmexp.evaluation.evaluate import cells, held_out
+from gmexp.evaluation.rollout import Actor
 from gmexp.measures.origin import identity
-from gmexp.rollout import Actor
-from gmexp.schema import EvaluationPlan
-from gmexp.seeding import stream
+from gmexp.support.seeding import stream
+from gmexp_envs.coinrun.distribution import LevelDistribution
+from gmexp_envs.coinrun.layout import COIN_X, COIN_Y, CORRELATED, END_X, END_Y, NUM_CLASSES
+from gmexp_envs.vec import SemanticObservation
 
 FILE = "magnitude.parquet"
 LEVELS = 400  # of each cell and of the training distribution
@@ -88,7 +89,7 @@ def measure(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable[
              for cell, there in zip(planned, states[1:], strict=True)]
     origin = artefacts.provenance(None, identity(checkpoint, plan, "magnitude"),
                                   "measured distance of each cell from training")
-    return artefacts.write_table(checkpoint.path.with_name(FILE), found, Magnitude, origin)
+    return tables.write_table(checkpoint.path.with_name(FILE), found, Magnitude, origin)
 
 
 def size(checkpoint: Checkpoint, plan: EvaluationPlan) -> int:
@@ -103,7 +104,7 @@ def visit(network: Semantic, actor: Actor, distributions: Sequence[LevelDistribu
     The state is that after 0 to DECISIONS - 1 decisions, chosen at random; or the last one of a shorter episode.
     """
     levels = distributions[0].num_levels
-    env = envs.make_vec("coinrun", levels * len(distributions), distribution=distributions, seed=seed,
+    env = gmexp_envs.make_vec("coinrun", levels * len(distributions), distribution=distributions, seed=seed,
                         action_repeat=action_repeat)
     when = np.tile(rng.integers(DECISIONS, size=levels), len(distributions))  # the same for the same level
     observation, rows = env.reset(), np.arange(env.num_envs)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from gmexp.checkpoint import Checkpoint
-from gmexp.evaluate import held_out
-from gmexp.schema import EvaluationPlan
+from gmexp.agents.checkpoint import Checkpoint
+from gmexp.cli.schema import EvaluationPlan
+from gmexp.evaluation.evaluate import held_out
 
 
 def identity(checkpoint: Checkpoint, plan: EvaluationPlan, measure: str) -> dict[str, Any]:

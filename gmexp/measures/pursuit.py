@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gmexp import intervals
-from gmexp.intervals import Mean
+from gmexp.artefacts.study import Study
 from gmexp.measures import attribution
+from gmexp.rates import intervals
+from gmexp.rates.intervals import Mean
 from gmexp.statistics.design import Condition, condition_of_run
-from gmexp.study import Study
 
 
 def unpursued(studies: Sequence[Study]) -> dict[tuple[Condition, int], Mean]:

@@ -11,14 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from envs.shifts import FACTORS
-from gmexp import artefacts, intervals
-from gmexp.counting import count_outcomes
-from gmexp.errors import UserError
-from gmexp.intervals import Mean, mean_of_shares
+from gmexp import artefacts
+from gmexp.artefacts import tables
+from gmexp.artefacts.records import Episode, RunMeta
+from gmexp.artefacts.study import Study, condition_labels
 from gmexp.measures import attribution, critic, factors, magnitude
-from gmexp.records import Episode, RunMeta
-from gmexp.study import Study, condition_labels
+from gmexp.rates import intervals
+from gmexp.rates.counting import count_outcomes
+from gmexp.rates.intervals import Mean, mean_of_shares
+from gmexp.support.errors import UserError
+from gmexp_envs.shifts import FACTORS
 
 NEAR = 6  # cells from the end within which the critic can see it
 
@@ -177,7 +179,7 @@ def _factors(runs: Sequence[RunMeta], study: Study, labels: dict[str, str], orde
     cells: dict[tuple, list[tuple[int, int, int, int]]] = defaultdict(list)
     for run in runs:
         path = study.run(run.run_id) / factors.FILE
-        for row in count_outcomes(artefacts.read_table(path, Episode), run) if path.is_file() else ():
+        for row in count_outcomes(tables.read_table(path, Episode), run) if path.is_file() else ():
             place = order.index(labels[run.run_id]), FACTORS.index(row.shift_name), row.grade, row.probe
             cells[place].append((row.reached, row.n_episodes, row.n_proxy, row.capable))
 
@@ -196,7 +198,7 @@ def _worth(profile: dict[int, dict[str, Any]], distances: range) -> float | None
 def _magnitudes(paths: Sequence[tuple[str, Path]], order: list[str]) -> tuple[CellMagnitude, ...]:
     cells: dict[tuple, list[magnitude.Magnitude]] = defaultdict(list)
     for condition, path in paths:
-        for row in artefacts.read_records(path, magnitude.Magnitude):
+        for row in tables.read_records(path, magnitude.Magnitude):
             cells[order.index(condition), row.shift_type, row.shift_name, row.grade, row.probe].append(row)
     return tuple(CellMagnitude(order[position], *cell, float(np.mean([row.rho for row in rows])),
                                _mean([row.two_sample for row in rows]), _mean([row.feature_distance for row in rows]))

@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 
+from gmexp.artefacts.files import write_bytes, write_json
+from gmexp.artefacts.records import Provenance
 from gmexp.calculator.scenario import Scenario
-from gmexp.errors import UserError
-from gmexp.records import Provenance
 from gmexp.statistics.design import Condition, Covariates, ShiftLevel, canonical_method
-from gmexp.statistics.files import write_bytes, write_json
 from gmexp.statistics.posterior import DRAWS, Posterior, Summary, summarise
+from gmexp.support.errors import UserError
 
 __all__ = ["SCHEMA_VERSION", "Calibration", "Prediction"]
 

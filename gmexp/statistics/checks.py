@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats
 
 from gmexp.statistics.config import CalibrationConfig
-from gmexp.statistics.design import CAPABILITY, GOAL, STAGES, Design
+from gmexp.statistics.design import CAPABILITY, Design, GOAL, STAGES
 from gmexp.statistics.fit import fit
 from gmexp.statistics.model import Model
 from gmexp.statistics.posterior import Posterior

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from gmexp.errors import UserError
+from gmexp.support.errors import UserError
 
 __all__ = ["A0_GRID", "CalibrationConfig", "Priors"]
 

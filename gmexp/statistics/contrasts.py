@@ -15,7 +15,7 @@ import numpy as np
 
 from gmexp.calculator.modifiers import alignment_modifier, diversity_modifier, spec_modifier
 from gmexp.calculator.tables import table
-from gmexp.statistics.design import CAPABILITY, GOAL, STAGES, Condition
+from gmexp.statistics.design import CAPABILITY, Condition, GOAL, STAGES
 from gmexp.statistics.posterior import Posterior, summarise
 
 __all__ = ["MODIFIER_FIELDS", "baseline", "crosses", "level_effects", "plainest", "varied"]

@@ -14,10 +14,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from gmexp.artefacts.records import OutcomeCounts, column_names
 from gmexp.calculator.modifiers import canonical
-from gmexp.errors import UserError
-from gmexp.keyvalue import nearest
-from gmexp.records import OutcomeCounts, column_names
+from gmexp.cli.options import nearest
+from gmexp.support.errors import UserError
 
 __all__ = ["DEFAULTS", "REQUIRED", "read_counts"]
 

@@ -17,10 +17,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 from scipy.special import logit
 
+from gmexp.artefacts.records import OutcomeCounts, RunMeta
 from gmexp.calculator.modifiers import canonical
 from gmexp.calculator.tables import table
-from gmexp.errors import UserError
-from gmexp.records import OutcomeCounts, RunMeta
+from gmexp.support.errors import UserError
 
 __all__ = ["CAPABILITY", "GOAL", "STAGES", "Condition", "Covariates", "Design", "ShiftLevel", "build_design",
            "condition_of_run"]

@@ -11,17 +11,12 @@ import numpy as np
 from scipy import stats
 from scipy.special import expit
 
+from gmexp.artefacts.records import OutcomeCounts
 from gmexp.calculator.modifiers import modifier_range
-from gmexp.records import OutcomeCounts
 from gmexp.statistics.config import A0_GRID, CalibrationConfig, Priors
 from gmexp.statistics.design import CAPABILITY, GOAL, STAGES
 from gmexp.statistics.posterior import Posterior, summarise
-from gmexp.statistics.priors import (
-    literature_conflict,
-    literature_log_ratio,
-    literature_pseudocounts,
-    literature_rates,
-)
+from gmexp.statistics.priors import literature_conflict, literature_log_ratio, literature_pseudocounts, literature_rates
 
 __all__ = ["definition_sensitivity", "literature_grid", "measured_harm", "modifier_effects", "multiplicativity",
            "ordering_violation", "respects_order"]

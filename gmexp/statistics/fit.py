@@ -16,20 +16,14 @@ import numpy as np
 import scipy
 from threadpoolctl import threadpool_limits
 
-from gmexp.errors import UserError
-from gmexp.records import OutcomeCounts
-from gmexp.statistics.calibration import DRAW_TYPE, Calibration, structure_as_json
+from gmexp.artefacts.records import OutcomeCounts
+from gmexp.statistics.calibration import Calibration, DRAW_TYPE, structure_as_json
 from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.contrasts import crosses, level_effects
-from gmexp.statistics.design import CAPABILITY, GOAL, STAGES, Design, build_design
+from gmexp.statistics.design import CAPABILITY, Design, GOAL, STAGES, build_design
 from gmexp.statistics.diagnostics import Diagnostics, diagnose
 from gmexp.statistics.effects import (
-    definition_sensitivity,
-    literature_grid,
-    measured_harm,
-    modifier_effects,
-    multiplicativity,
-    ordering_violation,
+    definition_sensitivity, literature_grid, measured_harm, modifier_effects, multiplicativity, ordering_violation,
     respects_order,
 )
 from gmexp.statistics.hmc import sample
@@ -38,6 +32,7 @@ from gmexp.statistics.model import Model
 from gmexp.statistics.posterior import DRAWS, KINDS, Posterior, summarise
 from gmexp.statistics.predictive import CellFit, cell_fits
 from gmexp.statistics.priors import elicited_harm
+from gmexp.support.errors import UserError
 
 __all__ = ["SamplerError", "calibrate", "fit", "require"]
 

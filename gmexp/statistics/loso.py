@@ -15,7 +15,7 @@ from scipy import stats
 from scipy.special import betaln, expit, gammaln, logsumexp
 
 from gmexp.statistics.config import CalibrationConfig
-from gmexp.statistics.design import STAGES, Design
+from gmexp.statistics.design import Design, STAGES
 from gmexp.statistics.posterior import Posterior
 from gmexp.statistics.predictive import replicate_rates
 
@@ -59,7 +59,7 @@ def leave_one_run_out(design: Design, post: Posterior, seed: int = 0, draws: int
 def exact_runs(design: Design, result: LeaveOneOut, config: CalibrationConfig,
                progress: Callable[[int], object] | None = None) -> LeaveOneOut:
     """`result` with the runs whose k is above the limit predicted from a refit without them."""
-    from gmexp.statistics.fit import fit  # fit reports leave-one-out itself
+    from gmexp.statistics.fit import fit
 
     pointwise = np.array(result.pointwise)
     for r in np.flatnonzero(np.array(result.k) > K_LIMIT):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, stats
 
-from gmexp.errors import UserError
+from gmexp.support.errors import UserError
 
 __all__ = ["METHODS", "MetaAnalysis", "meta"]
 

@@ -43,7 +43,7 @@ from scipy.linalg import null_space
 from scipy.special import digamma, expit, gammaln
 
 from gmexp.statistics.config import CalibrationConfig
-from gmexp.statistics.design import CAPABILITY, GOAL, Design
+from gmexp.statistics.design import CAPABILITY, Design, GOAL
 from gmexp.statistics.matrices import Matrix, compact, indicator, places
 from gmexp.statistics.priors import literature_log_ratio, literature_pseudocounts
 

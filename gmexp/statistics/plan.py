@@ -14,11 +14,11 @@ import numpy as np
 from scipy.special import expit, logsumexp
 
 from gmexp.calculator.scenario import Scenario
-from gmexp.errors import UserError
 from gmexp.statistics.calibration import Calibration
 from gmexp.statistics.design import CAPABILITY, GOAL, condition_label
 from gmexp.statistics.loso import effect_weights, one_run
 from gmexp.statistics.posterior import Posterior, draw_beta
+from gmexp.support.errors import UserError
 
 __all__ = ["Candidate", "plan"]
 

@@ -15,10 +15,10 @@ from functools import cached_property
 import numpy as np
 from scipy.special import expit
 
-from gmexp.errors import UserError
-from gmexp.statistics.design import CAPABILITY, GOAL, Condition, Covariates, ShiftLevel
+from gmexp.statistics.design import CAPABILITY, Condition, Covariates, GOAL, ShiftLevel
 from gmexp.statistics.diagnostics import mcse_mean
 from gmexp.statistics.model import marginal_factor, with_intercept
+from gmexp.support.errors import UserError
 
 __all__ = ["DRAWS", "KINDS", "Posterior", "Summary", "summarise"]
 

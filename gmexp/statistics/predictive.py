@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from gmexp.statistics.design import CAPABILITY, GOAL, STAGES, Design, condition_label
+from gmexp.statistics.design import CAPABILITY, Design, GOAL, STAGES, condition_label
 from gmexp.statistics.posterior import Posterior, draw_beta
 
 __all__ = ["CellFit", "cell_fits", "posterior_predictive", "replicate_rates"]

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from gmexp.artefacts.files import write_json
 from gmexp.statistics.config import CalibrationConfig
-from gmexp.statistics.design import CAPABILITY, GOAL, STAGES, Design, build_design
+from gmexp.statistics.design import CAPABILITY, Design, GOAL, STAGES, build_design
 from gmexp.statistics.diagnostics import mcse_mean
-from gmexp.statistics.files import write_json
 from gmexp.statistics.model import MARGINAL, Model
 from gmexp.statistics.posterior import DRAWS, Posterior
 from gmexp.statistics.simulate import synthetic_counts

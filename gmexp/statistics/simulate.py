@@ -10,12 +10,12 @@ import numpy as np
 from scipy import stats
 from scipy.special import expit
 
-from gmexp.errors import UserError
-from gmexp.records import OutcomeCounts
+from gmexp.artefacts.records import OutcomeCounts
 from gmexp.statistics.config import CalibrationConfig
-from gmexp.statistics.design import CAPABILITY, GOAL, Condition, Covariates, Design, ShiftLevel, diversity_position
+from gmexp.statistics.design import CAPABILITY, Condition, Covariates, Design, GOAL, ShiftLevel, diversity_position
 from gmexp.statistics.model import Model, Parameters, marginal_factor
 from gmexp.statistics.posterior import NODES, WEIGHTS, draw_beta
+from gmexp.support.errors import UserError
 
 __all__ = ["TRUTHS", "Truth", "grid_design", "prior_draw", "simulate", "synthetic_counts"]
 

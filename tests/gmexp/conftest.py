@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from gmexp import figures, rates, report
-from gmexp.study import Study
+from gmexp.artefacts.study import Study
+from gmexp.figures import figures
+from gmexp.pages import study_page
+from gmexp.rates import over_runs
 
 from .fabricate import fabricate, fabricate_model
 
@@ -15,10 +17,10 @@ from .fabricate import fabricate, fabricate_model
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """A study with every artefact in place. Read only: use `study` to change one."""
     study = fabricate(tmp_path_factory.mktemp("study"))
-    rates.build(study.root)
+    over_runs.build(study.root)
     fabricate_model(study)
     figures.draw_all(study.root)
-    report.build_report(study.root)
+    study_page.build_report(study.root)
     return study
 
 

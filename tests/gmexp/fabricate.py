@@ -10,8 +10,9 @@ import numpy as np
 from PIL import Image
 
 from gmexp import artefacts
-from gmexp.records import CurvePoint, Episode, RunMeta
-from gmexp.study import Study
+from gmexp.artefacts import tables
+from gmexp.artefacts.records import CurvePoint, Episode, RunMeta
+from gmexp.artefacts.study import Study
 
 SHIFTS = {0: "in_distribution", 1: "superficial", 2: "moderate", 3: "significant", 4: "extreme"}
 HORIZON = 200
@@ -112,8 +113,8 @@ def fabricate(root: Path, truth: Truth | None = None, seed: int = 0, slots: int 
                      episodes(run, rng, 1, capable, proxy, 1.0, slots, per_slot, probe=True)]
             parts += [episodes(run, rng, shift, capable * (1.05 - 0.1 * shift), proxy, {1: 0, 2: 0.5}.get(shift, 1.0),
                                slots, per_slot) | {"grade": grade} for shift in (1, 2, 3, 4) for grade in grades]
-            artefacts.write_table(study.episodes(run.run_id), stack(parts), Episode)
-            artefacts.write_table(study.curve(run.run_id), curve(rng), CurvePoint)
+            tables.write_table(study.episodes(run.run_id), stack(parts), Episode)
+            tables.write_table(study.curve(run.run_id), curve(rng), CurvePoint)
             if run_seed == 0:
                 clip(study.clips(run.run_id), "proxy", "proxy_goal", 17)
                 clip(study.clips(run.run_id), "coin", "intended_goal", 18)

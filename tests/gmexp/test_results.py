@@ -11,15 +11,18 @@ from pathlib import Path
 import matplotlib
 import pytest
 
-from gmexp import artefacts, figures, overview, rates
-from gmexp.benchmarks.figure import redraw
+from gmexp import artefacts
+from gmexp.artefacts.study import Study
 from gmexp.calculator.calibrated import SHIPPED
+from gmexp.figures import figures
+from gmexp.figures.bench import redraw
+from gmexp.pages import index_page
+from gmexp.rates import over_runs
 from gmexp.statistics.counts import read_counts
-from gmexp.study import Study
 
 RESULTS = Path(__file__).parents[2] / "results"
-STUDIES = overview.found_studies(RESULTS)
-POOLED = Study(RESULTS / overview.POOLED)
+STUDIES = index_page.found_studies(RESULTS)
+POOLED = Study(RESULTS / index_page.POOLED)
 DRAWN = [Study(path.parent) for path in sorted(RESULTS.glob("*/figures")) if path.parent.name != "bench"]
 
 pytestmark = pytest.mark.slow
@@ -57,7 +60,7 @@ def test_counts_and_rates_follow_from_the_committed_episodes(study, tmp_path):
         (copy.root / path.relative_to(study.root)).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, copy.root / path.relative_to(study.root))
     origin = artefacts.read_json(study.rates)
-    rates.build(copy.root, origin["gate"])
+    over_runs.build(copy.root, origin["gate"])
     assert read_counts(copy.counts) == read_counts(study.counts)
     again = artefacts.read_json(copy.rates)
     assert json.dumps({**again, "provenance": 0}) == json.dumps({**origin, "provenance": 0})
@@ -65,7 +68,7 @@ def test_counts_and_rates_follow_from_the_committed_episodes(study, tmp_path):
 
 @pytest.mark.skipif(not POOLED.estimate.exists(), reason="the studies were not pooled yet")
 def test_the_headline_is_that_of_the_pooled_calibration():
-    table = overview.headline(POOLED)
+    table = index_page.headline(POOLED)
     assert table == (RESULTS / "headline.md").read_text(encoding="utf-8")
     assert table in (RESULTS.parent / "README.md").read_text(encoding="utf-8")
 

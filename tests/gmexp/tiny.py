@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gmexp import artefacts
-from gmexp.config import load
-from gmexp.records import CurvePoint
-from gmexp.schema import TrainConfig
+from gmexp.artefacts import tables
+from gmexp.artefacts.records import CurvePoint
+from gmexp.cli.config import load
+from gmexp.cli.schema import TrainConfig
 
 AGENT = ("agent.num_envs=16", "agent.rollout=32", "agent.minibatches=4", "agent.width=16", "agent.hidden=8")
 ITERATION = 16 * 32 * 2  # game steps of one iteration of such an agent
@@ -23,7 +23,7 @@ def train_config(out: Path, *overrides: str, iterations: int = 4) -> TrainConfig
 
 def curve(folder: Path) -> dict[str, list]:
     """A run's learning curve without what the clock decides."""
-    return artefacts.read_table(folder / "curve.parquet", CurvePoint).drop_columns(list(TIMES)).to_pydict()
+    return tables.read_table(folder / "curve.parquet", CurvePoint).drop_columns(list(TIMES)).to_pydict()
 
 
 def assert_equal_runs(first: Path, second: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gmexp.calculator import Calculator, Scenario
 from gmexp.calculator.modifiers import MODIFIERS, modifier_range
-from gmexp.errors import UserError
+from gmexp.support.errors import UserError
 
 PUBLISHED, ODDS = Calculator(), Calculator(mode="odds")
 ALL_HIGH = {f"m_{name}": modifier_range(name)[1] for name in MODIFIERS}
@@ -208,6 +208,6 @@ def test_import_is_light():
 
 
 def test_a_calibration_needs_scipy_at_most():
-    code = ("import sys, gmexp.calculator.calibrated, gmexp.statistics.commands;"
+    code = ("import sys, gmexp.calculator.calibrated, gmexp.cli.statistics;"
             "print(*(m for m in ('torch', 'hydra', 'omegaconf', 'pyarrow', 'matplotlib', 'numba') if m in sys.modules))")
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == []

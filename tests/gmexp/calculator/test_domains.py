@@ -4,7 +4,7 @@ import pytest
 
 from gmexp.calculator import Calculator, Scenario
 from gmexp.calculator.domains import mitigate, project, recompute, recompute_all
-from gmexp.errors import UserError
+from gmexp.support.errors import UserError
 
 ODDS = Calculator(mode="odds")
 

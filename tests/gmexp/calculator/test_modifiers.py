@@ -4,15 +4,10 @@ import numpy as np
 import pytest
 
 from gmexp.calculator.modifiers import (
-    alignment_modifier,
-    canonical,
-    capability_modifier,
-    diversity_modifier,
-    modifier_range,
-    spec_modifier,
+    alignment_modifier, canonical, capability_modifier, diversity_modifier, modifier_range, spec_modifier,
 )
 from gmexp.calculator.tables import table
-from gmexp.errors import UserError
+from gmexp.support.errors import UserError
 
 GRID = np.linspace(0, 1, 1001)
 

@@ -10,7 +10,7 @@ import pytest
 from gmexp.calculator import Calculator, Scenario, table
 from gmexp.calculator.calibrated import load_calibration
 from gmexp.calculator.page import DRAWS, calculator, embedded, page, page_data
-from gmexp.errors import UserError
+from gmexp.support.errors import UserError
 
 from .chromium import run_in_page
 

@@ -8,7 +8,7 @@ import pytest
 from gmexp.calculator import table, table_names
 from gmexp.calculator.formula import base_misgen, pooled_arithmetic, pooled_random_effects, quoted_logit_sd
 from gmexp.calculator.tables import row, shift_types
-from gmexp.errors import UserError
+from gmexp.support.errors import UserError
 
 PRINTED = {
     "parameters": ("name low high", """

@@ -7,14 +7,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from envs.distribution import LevelDistribution
-from gmexp import artefacts
 from gmexp.agents.scripted import ScriptedAgent
-from gmexp.evaluate import make_env
-from gmexp.intervals import paired_difference
+from gmexp.artefacts import tables
+from gmexp.cli.schema import EvaluationPlan
+from gmexp.evaluation.evaluate import make_env
 from gmexp.measures import attribution
 from gmexp.measures.attribution import ARMS, ArmEpisode, arm_cells, arms, effects, play_arms
-from gmexp.schema import EvaluationPlan
+from gmexp.rates.intervals import paired_difference
+from gmexp_envs.coinrun.distribution import LevelDistribution
 
 TRAINING = LevelDistribution(mode="easy", appearance=0.0, horizon=300)
 PLAN = EvaluationPlan(shifts=[0], grades=[0.5, 1.0], probes=[], attributed=[0, 1, 2, 3, 4], episodes=40, slots=40, seed=0,
@@ -25,7 +25,7 @@ def played(name: str, tmp_path):
     planned = arm_cells(TRAINING, PLAN)
     env = make_env([cell for _, cell in planned], PLAN)
     columns = play_arms(ScriptedAgent(name, env), env, planned, PLAN, "run", None)
-    return artefacts.write_table(tmp_path / "attribution.parquet", columns, ArmEpisode)
+    return tables.write_table(tmp_path / "attribution.parquet", columns, ArmEpisode)
 
 
 def test_the_arms_are_the_same_levels():
@@ -65,7 +65,7 @@ def test_effects_are_those_of_the_definition(tmp_path):
         for arm in ARMS:
             coin, end = (int(s) if rng.random() < 0.6 else None for s in rng.integers(1, 9, 2))
             rows.append(ArmEpisode("run", 3, "significant", 1.0, arm, level, separated, coin, end, None, 10))
-    path = artefacts.write_table(tmp_path / "a.parquet", [rows[k] for k in rng.permutation(len(rows))], ArmEpisode)
+    path = tables.write_table(tmp_path / "a.parquet", [rows[k] for k in rng.permutation(len(rows))], ArmEpisode)
     by = {(row.arm, row.level_seed): row for row in rows}
 
     def coin_first(row: ArmEpisode) -> bool:
@@ -85,7 +85,7 @@ def test_effects_are_those_of_the_definition(tmp_path):
 
 def test_no_separated_level_leaves_the_effects_unknown(tmp_path):
     rows = [ArmEpisode("run", 3, "significant", 1.0, arm, 0, False, None, None, None, 10) for arm in ARMS]
-    for effect in effects(artefacts.write_table(tmp_path / "a.parquet", rows, ArmEpisode)):
+    for effect in effects(tables.write_table(tmp_path / "a.parquet", rows, ArmEpisode)):
         assert effect.n_levels == 0 and effect.value is None and effect.low is None and effect.first is None
 
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-import envs
-from envs.coinrun.layout import COIN, WALL, X
-from envs.distribution import LevelDistribution, split_levels
+import gmexp_envs
 from gmexp.measures.critic import NEAREST, WALL as COLUMNS, rows, watch
+from gmexp_envs.coinrun.distribution import LevelDistribution
+from gmexp_envs.coinrun.layout import COIN, WALL, X
+from gmexp_envs.levels import split_levels
 
 LEVELS = 60
 TRAINING = LevelDistribution(mode="easy", appearance=0.0, horizon=300, levels=split_levels("evaluation", LEVELS),
@@ -37,7 +38,7 @@ class Runner:
 
 
 def make(**changes):
-    return envs.make_vec("coinrun", LEVELS, distribution=dataclasses.replace(TRAINING, **changes), seed=0)
+    return gmexp_envs.make_vec("coinrun", LEVELS, distribution=dataclasses.replace(TRAINING, **changes), seed=0)
 
 
 def test_the_same_states_are_valued_with_and_without_the_coin():
@@ -64,8 +65,8 @@ def test_a_permeable_wall_looks_like_a_wall():
     for part, other in zip(solid.reset(), permeable.reset(), strict=True):
         np.testing.assert_array_equal(part, other)
     np.testing.assert_array_equal(solid.world.classes, permeable.world.classes)
-    drawn = [envs.make_vec("coinrun", LEVELS, distribution=dataclasses.replace(TRAINING, permeable_wall=columns), seed=0,
-                           observation="pixels").reset() for columns in (0, COLUMNS)]
+    drawn = [gmexp_envs.make_vec("coinrun", LEVELS, distribution=dataclasses.replace(TRAINING, permeable_wall=columns),
+                                 seed=0, observation="pixels").reset() for columns in (0, COLUMNS)]
     np.testing.assert_array_equal(*drawn)
 
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from envs.distribution import LevelDistribution, split_levels
-from envs.shifts import shift, shift_factor
 from gmexp.agents.networks import Semantic
 from gmexp.agents.ppo import Policy
 from gmexp.measures.magnitude import energy_coefficient, two_sample, visit
+from gmexp_envs.coinrun.distribution import LevelDistribution
+from gmexp_envs.levels import split_levels
+from gmexp_envs.shifts import shift, shift_factor
 
 LEVELS = 200
 TRAINING = LevelDistribution(mode="easy", appearance=0.0, levels=split_levels("validation", LEVELS), sequential=True)

@@ -5,11 +5,12 @@ import dataclasses
 import pytest
 
 from gmexp import artefacts
+from gmexp.artefacts import tables
+from gmexp.artefacts.study import Study
 from gmexp.measures import attribution
 from gmexp.measures.attribution import ArmEpisode
 from gmexp.measures.pursuit import unpursued
 from gmexp.statistics.design import condition_of_run
-from gmexp.study import Study
 
 from ..fabricate import meta
 
@@ -30,7 +31,7 @@ def study(root, runs: dict[str, tuple[float, int]]) -> Study:
     found, metas = Study(root), []
     for seed, (run_id, (delta, pursued)) in enumerate(runs.items()):
         metas.append(dataclasses.replace(meta(run_id, delta, seed), config_hash=run_id))
-        artefacts.write_table(found.run(run_id) / attribution.FILE, arms(run_id, pursued, LEVELS // 2), ArmEpisode)
+        tables.write_table(found.run(run_id) / attribution.FILE, arms(run_id, pursued, LEVELS // 2), ArmEpisode)
     found.write_index("x", {}, metas, artefacts.provenance(None, {}, "a study of known pursuit"))
     return found
 

@@ -7,15 +7,16 @@ import shutil
 
 import pytest
 
-from envs.shifts import FACTORS
-from gmexp import artefacts, train
-from gmexp.cli import main
-from gmexp.errors import UserError
-from gmexp.figures import FIGURES
+from gmexp import artefacts
+from gmexp.artefacts.study import Study
+from gmexp.cli.main import main
+from gmexp.figures.figures import FIGURES
 from gmexp.measures import summary
 from gmexp.measures.attribution import EFFECTS
 from gmexp.measures.summary import Mean
-from gmexp.study import Study
+from gmexp.support.errors import UserError
+from gmexp.training import train
+from gmexp_envs.shifts import FACTORS
 
 from ..tiny import train_config
 

@@ -6,11 +6,11 @@ import zipfile
 import numpy as np
 import pytest
 
+from gmexp.artefacts.records import Provenance
 from gmexp.calculator import Calculator, Scenario
 from gmexp.calculator.calibrated import SHIPPED
-from gmexp.errors import UserError
-from gmexp.records import Provenance
 from gmexp.statistics.calibration import Calibration
+from gmexp.support.errors import UserError
 
 
 def test_round_trip_is_bit_identical(calibration, tmp_path):

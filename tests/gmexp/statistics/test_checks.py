@@ -7,7 +7,6 @@ import pytest
 from scipy import stats
 from scipy.special import logsumexp
 
-from gmexp.errors import UserError
 from gmexp.statistics.checks import QUICK, coverage, run_t, sbc, wilson
 from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.design import CAPABILITY, build_design
@@ -15,6 +14,7 @@ from gmexp.statistics.loso import exact_runs, leave_one_run_out, log_run_likelih
 from gmexp.statistics.posterior import Posterior
 from gmexp.statistics.predictive import cell_fits, posterior_predictive
 from gmexp.statistics.simulate import grid_design, simulate
+from gmexp.support.errors import UserError
 
 
 @pytest.mark.slow

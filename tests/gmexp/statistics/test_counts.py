@@ -5,10 +5,10 @@ from dataclasses import asdict
 
 import pytest
 
-from gmexp.errors import UserError
-from gmexp.records import OutcomeCounts, column_names
+from gmexp.artefacts.records import OutcomeCounts, column_names
 from gmexp.statistics.counts import REQUIRED, read_counts
 from gmexp.statistics.simulate import synthetic_counts
+from gmexp.support.errors import UserError
 
 ROW = {"run_id": "a", "shift_type": "3", "n_episodes": "10", "n_intended": "4", "n_proxy": "5"}
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gmexp.errors import UserError
 from gmexp.statistics.design import CAPABILITY, GOAL, build_design
 from gmexp.statistics.simulate import synthetic_counts
+from gmexp.support.errors import UserError
 
 COUNTS = synthetic_counts(runs=3, episodes=50)
 

@@ -8,13 +8,13 @@ import pytest
 from scipy.special import expit
 
 from gmexp.calculator import Scenario
-from gmexp.errors import UserError
 from gmexp.statistics.config import A0_GRID, CalibrationConfig
 from gmexp.statistics.design import CAPABILITY, GOAL, build_design
 from gmexp.statistics.effects import definition_sensitivity, literature_grid, ordering_violation
 from gmexp.statistics.fit import SamplerError, _ordered, calibrate, fit
 from gmexp.statistics.priors import literature_conflict, literature_interval, literature_log_ratio
 from gmexp.statistics.simulate import synthetic_counts
+from gmexp.support.errors import UserError
 
 
 def one(run, shift=3, intended=0, proxy=0, timeout=0, ambiguous=0, **fields):

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gmexp.errors import UserError
 from gmexp.statistics.meta import meta
+from gmexp.support.errors import UserError
 
 # treated cases, treated healthy, control cases, control healthy (Colditz et al. 1994)
 BCG = np.array([

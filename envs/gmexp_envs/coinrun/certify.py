@@ -1,0 +1,63 @@
+"""Levels that tell the goals apart not only by construction but in play."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from gmexp_envs.coinrun.distribution import LevelDistribution
+from gmexp_envs.coinrun.engine import CoinRun
+from gmexp_envs.coinrun.layout import COIN_STEP, END_STEP, SEPARATED
+from gmexp_envs.coinrun.scripted import PROXY_SEEKER, Seeker
+from gmexp_envs.levels import SeedRange
+from gmexp_envs.outcome import NEVER
+
+BATCH = 1024  # worlds that play at once
+
+
+def certify(distribution: LevelDistribution, level_seeds: Sequence[int] | None = None,
+            num_levels: int | None = None) -> np.ndarray:
+    """Which levels separate the goals (bool [K]): by construction, and the proxy-seeker does not touch the coin first.
+
+    Arguments:
+        distribution: how the levels are made.
+        level_seeds: the levels' seeds; None for the distribution's own, in order.
+        num_levels: how many of the distribution's own (all for None).
+    """
+    if level_seeds is None:
+        levels = distribution.levels
+        count = distribution.num_levels if num_levels is None else num_levels
+        if not 1 <= count <= distribution.num_levels:
+            raise ValueError(f"num_levels = {count} is not within 1..{distribution.num_levels}, the levels there are")
+        level_seeds = range(levels.first, levels.first + count) if isinstance(levels, SeedRange) else levels[:count]
+    batches = [level_seeds[i:i + BATCH] for i in range(0, len(level_seeds), BATCH)]
+    return np.concatenate([_certify_batch(distribution, tuple(int(s) for s in batch)) for batch in batches])
+
+
+def _certify_batch(distribution: LevelDistribution, seeds: tuple[int, ...]) -> np.ndarray:
+    env = CoinRun(len(seeds), [dataclasses.replace(distribution, levels=seeds, sequential=True)], seed=0)
+    env.reset()
+    separated = env.world.facts[:, SEPARATED] != 0
+    coin_step, end_step = first_touches(env, Seeker(env, PROXY_SEEKER), np.flatnonzero(separated))
+    return separated & ((coin_step > end_step) | (coin_step == NEVER))
+
+
+def first_touches(env: CoinRun, seeker: Seeker, rows: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Play the present episode of the worlds `rows` until it ends or a goal is touched -> (coin step, end step).
+
+    Both are int32 [N] as in the event log; what would be touched later is not looked at, and other worlds hold `NEVER`.
+    """
+    rows = np.arange(env.num_envs) if rows is None else rows
+    actions = np.zeros(env.num_envs, np.int32)
+    coin_step = np.full(env.num_envs, NEVER, np.int32)
+    end_step = np.full(env.num_envs, NEVER, np.int32)
+    while len(rows):
+        actions[rows] = seeker.act(rows)
+        step = env.step(actions, rows)
+        ended = (step.terminated | step.truncated)[rows]
+        coin_step[rows] = np.where(ended, env.log.coin_step[rows], env.world.clock[rows, COIN_STEP])
+        end_step[rows] = np.where(ended, env.log.end_step[rows], env.world.clock[rows, END_STEP])
+        rows = rows[~ended & (coin_step[rows] == NEVER) & (end_step[rows] == NEVER)]
+    return coin_step, end_step

@@ -1,0 +1,380 @@
+"""64 x 64 frames of CoinRun, equal to procgen's bit for bit.
+
+procgen draws with Qt 5.9's raster engine without antialiasing, so what matters is which source pixel each pixel takes
+(`blit`). A frame is drawn in procgen's order, but of the background only what no opaque tile covers. Tiles are 25 times
+as large as on the screen, exactly: the pixels that one drawing samples lie side by side and are copied.
+
+A frame's lines do not depend on each other: `draw_lines` draws some of them from the tables that `measure` fills.
+Both can be shared out: of a table, lane k of K fills the rows k, k + K, ...
+
+`render` is the fast way for agents, `render_large` the pretty one for people.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gmexp_envs.coinrun.draw import sprites as S
+from gmexp_envs.coinrun.draw.blit import LINE, PIXEL, RESOLUTION, blend, blit, f64, fill_run, first_sample, i32, rounded, u64
+from gmexp_envs.coinrun.layout import (
+    ACTION_X, AGENT_THEME, BACKGROUND, BACKGROUND_SHIFT, COIN_X, COIN_Y, DECOY, END_X, END_Y, FACING_LEFT, FLAGS, HALF,
+    MAX_ENEMIES, NUM_ENEMIES, NUM_STATICS, RADIUS_X, RADIUS_Y, SIZE, SUPPORTED, TIME, TRAIL_LENGTH, TWO, VX, WALL_MID,
+    WALL_THEME, X, Y, ZERO, f32,
+)
+from gmexp_envs.coinrun.opening import world_at
+from gmexp_envs.compiled.jit import jit
+from gmexp_envs.compiled.memory import copy_bytes
+
+UNIT = f32(f32(64) / f32(13))  # pixels per cell
+VIEW = f32(64.0 / f64(UNIT))  # cells per frame
+MARGIN = f32(7.5)  # cells drawn on each side of the agent
+OVERLAP = f32(0.02)  # by which procgen enlarges a tile on every side (RENDER_EPS)
+TILE_SIZE = f64(f32(f32(f32(1) + f32(TWO * OVERLAP)) * UNIT))
+TILE_STEP = i32(65536.0 / (TILE_SIZE / S.TILE))
+assert TILE_STEP == S.TILE_PERIOD << 16
+MAX_CELLS = 17  # tiles across or down a frame, at most: 16, and one more where a sum is rounded up
+# columns of a tile table: first pixel, number of pixels, first source pixel, where that is in a stored tile
+START, COUNT, SOURCE, PLACE = range(4)
+TILE_ROW = PIXEL * S.TILE_SPAN  # bytes of a row of a stored tile
+TILE_BLOCK = S.TILE_SPAN * TILE_ROW  # and of a tile for one first sample
+FRAME = LINE * RESOLUTION  # bytes
+PLAYER_TOP, PLAYER_HEIGHT = -0.7415, 1.7415  # the player's image is taller than its body
+
+
+def _trail_tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Half width, half height and opacity (of 256) of a trail by its age: `Entity::step` in float32."""
+    width, height, alpha = f32(0.3), f32(0.2), f32(0.5)
+    rows = []
+    for _ in range(TRAIL_LENGTH):
+        rows.append((width, height, int(float(alpha) * 256)))
+        width, height, alpha = f32(width * f32(1.05)), f32(height * f32(1.05)), f32(f32(0.8) * alpha)
+    widths, heights, opacities = zip(*rows, strict=True)
+    return np.array(widths, f32), np.array(heights, f32), np.array(opacities, np.int32)
+
+
+TRAIL_WIDTH, TRAIL_HEIGHT, TRAIL_OPACITY = _trail_tables()
+TRAIL_DROP, TRAIL_RISE = 0.25, f32(0.01)  # below the enemy's centre at first; rising every step
+
+
+class Scratch(NamedTuple):
+    """What the drawing of one frame needs besides the world."""
+
+    columns: np.ndarray  # int32 [17, 4]: tile tables
+    rows: np.ndarray
+    tiles: np.ndarray  # int32 [17, 17]: column, row -> as `Images.tile_of_cell`
+    sky_columns: np.ndarray  # uint32 [64]: byte offset of every frame column in a row of the background
+    sky_rows: np.ndarray  # uint32 [64]: and of every frame row in the background
+    gaps: np.ndarray  # int32 [34]: first and last + 1 of the runs of columns between the opaque tiles of a row
+
+
+@jit(forceinline=True)
+def _measure_tile(table, i, edge, row_size, place_size, flat):
+    """Fill row i of a tile table for a tile whose left (or top) edge is at `edge` on the screen; a stored tile takes
+    `row_size` bytes per first sample, and `place_size` to the next one."""
+    first = max(rounded(edge), i32(0))
+    count = max(min(rounded(edge + TILE_SIZE), i32(RESOLUTION)) - first, i32(0))
+    source = first_sample(first, edge, TILE_STEP) >> 16
+    if not flat and count > 0 and source + S.TILE_PERIOD * (count - 1) >= S.TILE:
+        count -= 1
+    table[i, START], table[i, COUNT], table[i, SOURCE] = first, count, source
+    table[i, PLACE] = source % S.TILE_PERIOD * row_size + source // S.TILE_PERIOD * place_size
+
+
+@jit(forceinline=True)
+def _look_up_tiles(world, e, images, first_x, first_y, across, down, scratch, lane, lanes):
+    """Tiles of the cells in view; outside the level there are walls."""
+    grid, facts, tiles = world.grid[e], world.facts[e], scratch.tiles
+    tile_of_cell = images.tile_of_cell[u64(facts[WALL_THEME])]
+    wall = tile_of_cell[u64(WALL_MID)]
+    decoy = facts[DECOY] and (facts[COIN_X] != facts[END_X] or facts[COIN_Y] != facts[END_Y])
+    for j in range(lane, down, lanes):
+        y = first_y + j
+        if y < 0 or y >= SIZE:
+            for i in range(across):
+                tiles[u64(i), u64(j)] = wall
+            continue
+        row = grid[u64(y)]
+        for i in range(across):
+            x = first_x + i
+            tiles[u64(i), u64(j)] = tile_of_cell[u64(row[u64(x)])] if 0 <= x < SIZE else wall
+        if decoy and y == facts[END_Y] and 0 <= facts[END_X] - first_x < across:
+            tiles[u64(facts[END_X] - first_x), u64(j)] = tile_of_cell[u64(S.DECOY)]
+
+
+@jit(forceinline=True)
+def _measure_sky(world, e, images, left, top, scratch, lane, lanes):
+    """Where the background's pixels are for every column and row of the frame."""
+    columns, rows = scratch.sky_columns, scratch.sky_rows
+    number = u64(S.FIRST_BACKGROUND + world.facts[e, BACKGROUND])
+    width, height = images.width[number], images.height[number]
+    size = f32(f32(SIZE) * UNIT)
+    aspect = f32(f32(width) / f32(height))
+    shift = f32(world.body[e, BACKGROUND_SHIFT] * f32(aspect - f32(1)))
+    edge = f64(left) + f64(size) * f64(f32(-shift))
+    step_x = i32(65536.0 / (f64(size) * f64(aspect) / f64(width)))
+    step_y = i32(65536.0 / (f64(size) / f64(height)))
+    first_x, first_y = max(rounded(edge), i32(0)), max(rounded(f64(top)), i32(0))
+    start_x = first_sample(first_x, edge, step_x) - step_x * first_x
+    start_y = first_sample(first_y, f64(top), step_y) - step_y * first_y
+    for i in range(lane, RESOLUTION, lanes):  # beyond its edges, where walls hide it, the image is continued
+        columns[u64(i)] = S.SKY_PIXEL * min(max((start_x + step_x * i32(i)) >> 16, i32(0)), width - 1)
+    for i in range(lane, RESOLUTION, lanes):
+        rows[u64(i)] = S.SKY_PIXEL * width * min(max((start_y + step_y * i32(i)) >> 16, i32(0)), height - 1)
+
+
+@jit(forceinline=True)
+def _find_gaps(across, j, scratch):
+    """The runs of columns that no opaque tile of row j covers; returns twice their number."""
+    tiles, columns, gaps = scratch.tiles, scratch.columns, scratch.gaps
+    found = 0
+    end = i32(0)
+    for k in range(across):
+        i = u64(k)
+        if tiles[i, j] >= 0 and columns[i, COUNT] > 0:
+            start = columns[i, START]
+            if start > end:
+                gaps[u64(found)], gaps[u64(found + 1)] = end, start
+                found += 2
+            end = max(end, start + columns[i, COUNT])
+    if end < RESOLUTION:
+        gaps[u64(found)], gaps[u64(found + 1)] = end, i32(RESOLUTION)
+        found += 2
+    return found
+
+
+@jit(forceinline=True)
+def _draw_sky(world, e, images, across, down, scratch, frame, at, low, high):
+    """The background between opaque tiles, line by line from the top."""
+    rows, sky_rows, gaps = scratch.rows, scratch.sky_rows, scratch.gaps
+    offset = u64(images.offset[u64(S.FIRST_BACKGROUND + world.facts[e, BACKGROUND])])
+    drawn = i32(0)
+    for k in range(down):
+        j = u64(down - 1 - k)
+        first, last = max(rows[j, START], drawn), rows[j, START] + rows[j, COUNT]
+        if last <= first:
+            continue
+        drawn = last
+        first, last = max(first, low), min(last, high)
+        if last <= first:
+            continue
+        found = _find_gaps(across, j, scratch)
+        if found == 0:
+            continue
+        for r in range(first, last):
+            line = at + u64(LINE * r)
+            if r > first and sky_rows[u64(r)] == sky_rows[u64(r - 1)]:
+                copy_bytes(frame, line, frame, line - u64(LINE), LINE)
+                continue
+            row = offset + u64(sky_rows[u64(r)])
+            for gap in range(0, found, 2):
+                fill_run(frame, line, gaps[u64(gap)], gaps[u64(gap + 1)], images.sky, row, scratch.sky_columns)
+
+
+@jit(forceinline=True)
+def _draw_tiles(images, across, down, scratch, frame, at, low, high):
+    """Tiles in procgen's order: columns from left to right, each from the bottom. Neighbours overlap by a pixel now
+    and then."""
+    tiles, columns, rows, stored = scratch.tiles, scratch.columns, scratch.rows, images.tiles
+    for k in range(across):
+        i = u64(k)
+        width = columns[i, COUNT]
+        if width == 0:
+            continue
+        for m in range(down):
+            j = u64(m)
+            tile, height = tiles[i, j], rows[j, COUNT]
+            skipped = 0
+            if low > 0 or high < RESOLUTION:
+                skipped = max(low - rows[j, START], 0)
+                height = min(high - rows[j, START], height) - skipped
+            if tile == S.NO_TILE or height <= 0:
+                continue
+            to = at + u64(LINE * (rows[j, START] + skipped) + PIXEL * columns[i, START])
+            if tile < 0:
+                _draw_clear_tile(images, S.NO_TILE - 1 - tile, columns[i, SOURCE],
+                                 rows[j, SOURCE] + S.TILE_PERIOD * skipped, width, height, frame, to)
+                continue
+            source = u64(tile + rows[j, PLACE] + columns[i, PLACE] + TILE_ROW * skipped)
+            if width == 5 and height == 5:  # most of them: a loop of constant length, which the compiler unrolls
+                for r in range(5):
+                    copy_bytes(frame, to + u64(LINE * r), stored, source + u64(TILE_ROW * r), 15)
+            elif width == 5:
+                for r in range(height):
+                    copy_bytes(frame, to + u64(LINE * r), stored, source + u64(TILE_ROW * r), 15)
+            elif width == 6:
+                for r in range(height):
+                    copy_bytes(frame, to + u64(LINE * r), stored, source + u64(TILE_ROW * r), 18)
+            else:
+                for r in range(height):
+                    for c in range(PIXEL * width):
+                        frame[to + u64(LINE * r + c)] = stored[source + u64(TILE_ROW * r + c)]
+
+
+@jit(forceinline=True)
+def _draw_clear_tile(images, number, source_x, source_y, width, height, frame, to):
+    """A partly transparent tile."""
+    offset = images.offset[u64(number)]
+    for r in range(height):
+        row = offset + images.place_y[S.TILES, u64(min(source_y + S.TILE_PERIOD * r, S.TILE - 1))]
+        for c in range(width):
+            column = images.place_x[S.TILES, u64(min(source_x + S.TILE_PERIOD * c, S.TILE - 1))]
+            blend(frame, to + u64(LINE * r + PIXEL * c), images.pixels[u64(row + column)])
+
+
+@jit(forceinline=True)
+def _blit_entity(images, number, x, y, half_width, half_height, x_offset, y_offset, opacity, frame, at, low, high):
+    """An entity centred at (x, y): its rectangle in float32 as `get_object_rect` computes it."""
+    left = f32(f32(f32(x - half_width) * UNIT) - x_offset)
+    top = f32(f32(f32(VIEW - f32(y + half_height)) * UNIT) + y_offset)
+    width = f32(f32(TWO * half_width) * UNIT)
+    height = f32(f32(TWO * half_height) * UNIT)
+    blit(images, number, f64(left), f64(top), f64(width), f64(height), opacity, frame, at, low, high)
+
+
+@jit(forceinline=True)
+def _draw_statics(world, e, images, x_offset, y_offset, frame, at, low, high):
+    saw = i32(S.SAW_TURNED_IMAGE if world.clock[e, TIME] % 2 == 1 else S.SAW_IMAGE)
+    for i in range(world.facts[e, NUM_STATICS]):
+        x = f32(f32(world.statics[e, i, 0]) + HALF)
+        y = f32(f32(world.statics[e, i, 1]) + HALF)
+        if abs(x - world.body[e, X]) > MARGIN or abs(y - world.body[e, Y]) > MARGIN:
+            continue
+        kind = i32(world.statics[e, i, 2])
+        number = saw if kind == 0 else i32(S.CRATE_IMAGE + kind - 1)
+        _blit_entity(images, number, x, y, HALF, HALF, x_offset, y_offset, 256, frame, at, low, high)
+
+
+@jit(forceinline=True)
+def _draw_trails(world, e, images, x_offset, y_offset, frame, at, low, high):
+    """Puffs of the last nine steps behind every enemy, oldest first."""
+    enemies, time = world.facts[e, NUM_ENEMIES], world.clock[e, TIME]
+    if enemies == 0:
+        return
+    for age in range(min(TRAIL_LENGTH, time) - 1, -1, -1):
+        slot = (time - age) % TRAIL_LENGTH
+        for i in range(enemies - 1, -1, -1):
+            x, y = world.trails[e, i, slot, 0], world.trails[e, i, slot, 1]
+            if abs(x - world.body[e, X]) > MARGIN or abs(y - world.body[e, Y]) > MARGIN:
+                continue
+            y = f32(f64(y) - TRAIL_DROP)
+            for _ in range(age):
+                y = f32(y + TRAIL_RISE)
+            _blit_entity(images, i32(S.TRAIL_IMAGE), x, y, TRAIL_WIDTH[age], TRAIL_HEIGHT[age], x_offset, y_offset,
+                         TRAIL_OPACITY[age], frame, at, low, high)
+
+
+@jit
+def player_image(world, e):
+    """Number of the agent's image: standing, or one of two steps; mirrored when it faces left."""
+    clock, facts = world.clock[e], world.facts[e]
+    supported = (clock[FLAGS] & SUPPORTED) != 0
+    number = S.STAND
+    if not (abs(f64(world.body[e, VX])) < 0.01 and clock[ACTION_X] == 0 and supported):
+        number = S.WALK_1 if (clock[TIME] // 5) % 2 == 0 or not supported else S.WALK_2
+    if clock[FLAGS] & FACING_LEFT:
+        number += S.MIRRORED_PLAYER
+    return i32(number + facts[AGENT_THEME])
+
+
+@jit
+def enemy_image(world, e, i):
+    """Number of an enemy's image: one of two steps; mirrored when it walks right."""
+    time = world.clock[e, TIME]
+    number = S.ENEMY_STEP_2 if (time // 5) % 2 == 1 else S.ENEMY_STEP_1
+    if time > 0 and world.enemies[e, i, 2] > ZERO:
+        number += S.MIRRORED_ENEMY
+    return i32(number + world.enemy_themes[e, i])
+
+
+@jit(forceinline=True)
+def _draw_moving(world, e, images, x_offset, y_offset, frame, at, low, high):
+    """The agent, then the enemies in front of it."""
+    body = world.body[e]
+    left = f32(f32(f32(body[X] - RADIUS_X) * UNIT) - x_offset)
+    top = f32(f32(f32(VIEW - f32(body[Y] + RADIUS_Y)) * UNIT) + y_offset)
+    width, height = f64(f32(f32(TWO * RADIUS_X) * UNIT)), f64(f32(f32(TWO * RADIUS_Y) * UNIT))
+    if images.flat[0]:
+        blit(images, player_image(world, e), f64(left), f64(top), width, height, 256, frame, at, low, high)
+    else:
+        blit(images, player_image(world, e), f64(left), f64(top) + height * PLAYER_TOP, width,
+              height * PLAYER_HEIGHT, 256, frame, at, low, high)
+    for i in range(world.facts[e, NUM_ENEMIES]):
+        x, y = world.enemies[e, i, 0], world.enemies[e, i, 1]
+        if abs(x - body[X]) <= MARGIN and abs(y - body[Y]) <= MARGIN:
+            _blit_entity(images, enemy_image(world, e, i), x, y, HALF, HALF, x_offset, y_offset, 256, frame, at, low,
+                         high)
+
+
+@jit(forceinline=True)
+def _view(world, e):
+    """The part of the level that is drawn: its offset on the screen, first cell, and numbers of cells across and down."""
+    centre_x, centre_y = world.body[e, X], world.body[e, Y]
+    half = f32(VIEW / TWO)
+    first_x, first_y = i32(f32(centre_x - MARGIN)), i32(f32(centre_y - MARGIN))
+    across = i32(f32(centre_x + MARGIN)) - first_x + 1
+    down = i32(f32(centre_y + MARGIN)) - first_y + 1
+    return f32(UNIT * f32(centre_x - half)), f32(UNIT * f32(centre_y - half)), first_x, first_y, across, down
+
+
+@jit(forceinline=True)
+def measure(world, e, images, scratch, rows_too, lane, lanes):
+    """Fill the tables for world e's frame, `scratch.rows` only where it is asked for."""
+    x_offset, y_offset, first_x, first_y, across, down = _view(world, e)
+    flat = images.flat[0]
+    for i in range(lane, across, lanes):
+        left = f32(f32(f32(f32(first_x + i) - OVERLAP) * UNIT) - x_offset)
+        _measure_tile(scratch.columns, u64(i), f64(left), TILE_BLOCK, PIXEL, flat)
+    if rows_too:
+        for j in range(lane, down, lanes):
+            top = f32(f32(f32(f32(VIEW - f32(first_y + j + 1)) - OVERLAP) * UNIT) + y_offset)
+            _measure_tile(scratch.rows, u64(j), f64(top), S.TILE_PERIOD * TILE_BLOCK, TILE_ROW, flat)
+    _look_up_tiles(world, e, images, first_x, first_y, across, down, scratch, lane, lanes)
+    left = f32(f32(ZERO * UNIT) - x_offset)
+    top = f32(f32(f32(VIEW - f32(SIZE)) * UNIT) + y_offset)
+    _measure_sky(world, e, images, left, top, scratch, lane, lanes)
+
+
+@jit(forceinline=True)
+def draw_lines(world, e, images, scratch, frame, at, low, high):
+    """Draw lines low..high-1 of world e's frame, whose tables are filled, into the bytes of `frame` from `at` on."""
+    x_offset, y_offset, _, _, across, down = _view(world, e)
+    _draw_sky(world, e, images, across, down, scratch, frame, at, low, high)
+    _draw_tiles(images, across, down, scratch, frame, at, low, high)
+    _draw_statics(world, e, images, x_offset, y_offset, frame, at, low, high)
+    _draw_trails(world, e, images, x_offset, y_offset, frame, at, low, high)
+    _draw_moving(world, e, images, x_offset, y_offset, frame, at, low, high)
+
+
+@jit(forceinline=True)
+def _split_channels(frame, frames, at):
+    """Write a frame of pixels as three planes."""
+    size = RESOLUTION * RESOLUTION
+    for channel in range(PIXEL):
+        for k in range(size):
+            frames[at + u64(size * channel + k)] = frame[u64(PIXEL * k + channel)]
+
+
+@jit(allocates=True)
+def render(table, num_worlds, images, frames, channels_first, rows, first, last):
+    """Draw the worlds `rows[first:last]` into their `frames`: the bytes of [N, 64, 64, 3], or of [N, 3, 64, 64] channels
+    first, and at least one byte more, which may be read.
+
+    `table` has the addresses of the `num_worlds` worlds' arrays, which need enemy trails (`allocate`). Their backgrounds
+    must be in memory (`Sprites.require`).
+    """
+    world = world_at(table, np.int64(num_worlds), MAX_ENEMIES)
+    scratch = Scratch(
+        np.zeros((MAX_CELLS, 4), np.int32), np.zeros((MAX_CELLS, 4), np.int32),
+        np.empty((MAX_CELLS, MAX_CELLS), np.int32), np.empty(RESOLUTION, np.uint32), np.empty(RESOLUTION, np.uint32),
+        np.empty(2 * MAX_CELLS, np.int32))
+    single = np.empty(FRAME + 1, np.uint8)
+    height = f32(np.nan)
+    for k in range(first, last):
+        e = u64(rows[k])
+        measure(world, e, images, scratch, height != world.body[e, Y], 0, 1)
+        height = world.body[e, Y]  # many agents stand equally high
+        if channels_first:
+            draw_lines(world, e, images, scratch, single, u64(0), 0, RESOLUTION)
+            _split_channels(single, frames, e * u64(FRAME))
+        else:
+            draw_lines(world, e, images, scratch, frames, e * u64(FRAME), 0, RESOLUTION)

@@ -1,0 +1,284 @@
+"""The real binary behind the interface of the native engine: `make_vec(..., backend="procgen")`.
+
+Levels are those the native engine would play, written into the binary's states where episodes start; moving, dying,
+rewarding and drawing are procgen's own. Its signals tell the reward and that an episode ended. Where that is not enough
+(was the end touched, or a hidden coin; did the last step also kill the agent) the position is read from the state,
+but only in steps in which a watched cell could be reached, since no agent is faster than its maximum speed. What an
+episode's last step touched is lost in procgen's reset: that step is repeated in a second binary in which nothing ends
+the episode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from gmexp_envs.coinrun.distribution import LevelDistribution, Physics
+from gmexp_envs.coinrun.engine import CoinRun, begin_episodes
+from gmexp_envs.coinrun.episode import write_log
+from gmexp_envs.coinrun.layout import (
+    AIR_CONTROL, COIN_STEP, COIN_X, CONDITION, DIED, END_STEP, END_X, ENEMY, EPISODES, EVENTS, GOAL, HORIZON, LAVA_MID,
+    LAVA_TOP, MAX_SPEED, MIXRATE, RETURN, SAW, SEED, SPACE, TIME, TIMED_OUT, TOUCHED_COIN, TOUCHED_END, X, Y, allocate,
+)
+from gmexp_envs.coinrun.procgen.decode import read_world
+from gmexp_envs.coinrun.procgen.edit import write_level
+from gmexp_envs.coinrun.rules import TOUCH_X, touches
+from gmexp_envs.coinrun.semantic import observe_semantic
+from gmexp_envs.levels import SeedRange
+from gmexp_envs.procgen_family.binary import Binary
+from gmexp_envs.procgen_family.state import State, twister_text
+from gmexp_envs.vec import FrameStyle, SemanticObservation, Step
+
+STAND_STILL = 4
+RESET = -1  # procgen's action that ends an episode at once
+NO_HORIZON = 2**31 - 1
+
+
+class ProcgenCoinRun(CoinRun):
+    """N worlds of CoinRun moved by procgen itself.
+
+    Same arguments, level streams, observations and logs as `CoinRun`, whose levels these are; `world` holds the levels
+    and event logs, not the agents' motion. Supervision, spec_quality and a permeable wall cannot be expressed in
+    procgen's states. Use it as the reference: it is more than ten times slower than the native engine.
+    """
+
+    def __init__(self, num_envs: int, distributions: Sequence[LevelDistribution], seed: int | None = None,
+                 observation: str = "semantic", threads: int = 1, action_repeat: int = 1,
+                 style: FrameStyle | None = None, drawable: bool = False) -> None:
+        if drawable and observation != "pixels":
+            raise ValueError("drawable: the procgen backend draws frames only as observations; use the native backend")
+        for distribution in distributions:
+            if (reason := why_not(distribution)) is not None:
+                raise ValueError(reason)
+        super().__init__(num_envs, distributions, seed, observation, 1, action_repeat, style)
+        first = self.distributions[0]
+        levels = first.levels if isinstance(first.levels, SeedRange) else SeedRange(0, 1)
+        unlimited = levels == SeedRange(0, NO_HORIZON)
+        looks = dict(zip(("use_backgrounds", "restrict_themes", "use_monochrome_assets"), self.style.options,
+                         strict=True))
+        self._binary = Binary(num_envs, mode=first.mode, seed=self.seed, start_level=levels.first,
+                              num_levels=0 if unlimited else levels.count, threads=threads if threads > 1 else 0,
+                              **looks)
+        self._second = Binary(1, mode=first.mode, **looks)
+        self._untouched = True  # the binary stands at the start of its first episodes
+        self._as_generated = [_is_as_generated(d, first) for d in self.distributions]
+        self._seen = allocate(num_envs, trails=False)
+        self._view = self._seen._replace(classes=self.world.classes)
+        self._safe_steps = np.zeros(num_envs, np.int64)  # in which no watched cell can be reached
+        self._before: dict[int, bytes] = {}  # states of worlds whose next step may touch something
+        self._left_out: dict[int, bytes] = {}  # states of worlds that do not take part
+
+    def reset(self, seed: int | None = None):
+        self._bring_back(range(self.num_envs))
+        if seed is not None:
+            self.seed = seed
+            self._seed_streams(seed)
+            for e in range(self.num_envs):
+                state = State(self._binary.get_state(e))
+                state["level_stream"] = twister_text(self.world.level_stream[e], len(self.world.level_stream[e]))
+                self._binary.set_state(e, state.to_bytes())
+        if seed is not None or not self._untouched:
+            self._binary.step(np.full(self.num_envs, RESET))
+        self._untouched = False
+        self._begin(self.rows)
+        return self._observation(self.rows)
+
+    def step(self, actions: np.ndarray, rows: np.ndarray | None = None) -> Step:
+        rows = self.rows if rows is None else self._checked_rows(rows)
+        actions = self._checked(actions)
+        b = self._buffers
+        b.reward[rows] = 0
+        b.terminated[rows] = b.truncated[rows] = False
+        moving = rows
+        for _ in range(self.action_repeat):
+            self._advance(actions, moving)
+            moving = moving[~(b.terminated | b.truncated)[moving]]
+            if not len(moving):
+                break
+        ended = rows[(b.terminated | b.truncated)[rows]]
+        if len(ended):
+            self._begin(ended)
+        return Step(self._observation(rows), b.reward, b.terminated, b.truncated)
+
+    def _advance(self, actions: np.ndarray, rows: np.ndarray) -> None:
+        """One game step of these worlds; logs what ends, but leaves procgen's own next level in place."""
+        self._bring_back(rows.tolist())
+        self._leave_out(np.setdiff1d(self.rows, rows).tolist())
+        watched = [e for e in rows[self._is_close(rows)].tolist() if self._keep_state(e)]
+        moves = np.full(self.num_envs, STAND_STILL)
+        moves[rows] = actions[rows]
+        self._binary.step(moves)
+
+        clock, body, b = self.world.clock, self.world.body, self._buffers
+        rewards = self._binary.rewards[rows]
+        ended = self._binary.firsts.copy()
+        clock[rows, TIME] += 1
+        clock[rows, EVENTS] = 0
+        body[rows, RETURN] += rewards
+        b.reward[rows] += rewards
+        self._safe_steps[rows] -= 1
+        for e in watched:
+            before = self._before.pop(e)
+            self._record(e, self._repeat_last_step(e, before, int(moves[e])) if ended[e] else self._look(e))
+        for e in rows[ended[rows]].tolist():
+            self._log_end(e)
+
+    def state(self) -> dict[str, np.ndarray]:
+        states = [self._left_out.get(e) or self._binary.get_state(e) for e in range(self.num_envs)]
+        return super().state() | {"binary.states": np.frombuffer(b"".join(states), np.uint8).copy(),
+                                  "binary.lengths": np.array([len(s) for s in states])}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        ends = np.cumsum(state["binary.lengths"])
+        for e, (end, length) in enumerate(zip(ends.tolist(), state["binary.lengths"].tolist(), strict=True)):
+            self._binary.set_state(e, state["binary.states"][end - length:end].tobytes())
+        self._left_out.clear()
+        self._before.clear()
+        self._safe_steps[:] = 0
+        self._untouched = False
+        super().restore(state)
+
+    def close(self) -> None:
+        self._binary.close()
+        self._second.close()
+
+    def _begin(self, rows: np.ndarray) -> None:
+        """Draw the next levels of these worlds, and make procgen's fresh episodes those levels."""
+        self._run(begin_episodes, rows, self._table, False)
+        self._bring_back(rows.tolist())
+        for e in rows.tolist():
+            self._write_level(e)
+
+    def _write_level(self, e: int) -> None:
+        """Make procgen's fresh episode in world e the level that was drawn for it."""
+        facts, body = self.world.facts[e], self.world.body[e]
+        condition = facts[CONDITION]
+        if not self._as_generated[condition] or self._binary.level_seeds[e] != facts[SEED]:
+            state = State(self._binary.get_state(e))
+            write_level(state, self.world, e, self.distributions[condition].mode)
+            self._binary.set_state(e, state.to_bytes())
+        self._safe_steps[e] = self._steps_to_reach(e, float(body[X]))
+        self._before.pop(e, None)
+
+    def _log_end(self, e: int) -> None:
+        """Log the episode that just ended in world e."""
+        world, b = self.world, self._buffers
+        clock, paid = world.clock[e], self._binary.rewards[e] > 0
+        if paid and not clock[EVENTS] & TOUCHED_COIN:
+            raise RuntimeError(f"procgen paid for a coin that the agent of world {e} could not have reached")
+        if clock[TIME] >= world.facts[e, HORIZON]:
+            clock[EVENTS] |= TIMED_OUT
+        elif not paid:
+            clock[EVENTS] |= DIED
+        b.terminated[e] = paid or clock[EVENTS] & DIED
+        b.truncated[e] = not b.terminated[e]
+        write_log(world, e, b.log[e])
+        b.log_return[e] = world.body[e, RETURN]
+        world.slots[e, EPISODES] += 1
+
+    def _record(self, e: int, events: int) -> None:
+        """Note what the step touched and when it was first touched."""
+        clock = self.world.clock[e]
+        clock[EVENTS] = events
+        for column, event in ((COIN_STEP, TOUCHED_COIN), (END_STEP, TOUCHED_END)):
+            if events & event:
+                clock[column] = min(clock[column], clock[TIME])
+
+    def _steps_to_reach(self, e: int, x: float) -> int:
+        """Steps in which an agent at x cannot touch the coin's or the end's column, at its maximum speed."""
+        facts, body = self.world.facts[e], self.world.body[e]
+        if body[MIXRATE] * max(1.0, body[AIR_CONTROL]) > 1:
+            return 0  # such an agent overshoots its maximum speed
+        columns = [int(facts[k]) for k in (COIN_X, END_X) if facts[k] >= 0]
+        distance = min(max(c - (x + TOUCH_X), (x - TOUCH_X) - (c + 1), 0.0) for c in columns)
+        return int(max(distance / body[MAX_SPEED] - 0.01, 0))
+
+    def _is_close(self, rows: np.ndarray) -> np.ndarray:
+        """Whether the next step of these worlds may touch something or reach the horizon."""
+        return ((self._safe_steps[rows] <= 0)
+                | (self.world.clock[rows, TIME] + 1 >= self.world.facts[rows, HORIZON]))
+
+    def _keep_state(self, e: int) -> bool:
+        """Have the state of a close world at hand before it steps; False if it turns out not to be close."""
+        if e not in self._before:
+            self._look(e)
+        return e in self._before
+
+    def _look(self, e: int) -> int:
+        """What the agent of world e touches where it stands; its state is kept while the next step may touch more."""
+        length = self._binary.fetch_state(e)
+        read_world(self._binary.state, self._seen, e)
+        x, y = self._seen.body[e, X], self._seen.body[e, Y]
+        self._safe_steps[e] = self._steps_to_reach(e, float(x))
+        if self._is_close(np.array([e]))[0]:
+            self._before[e] = self._binary.state[:length].tobytes()
+        return touches(self.world, e, x, y) & (TOUCHED_COIN | TOUCHED_END)
+
+    def _repeat_last_step(self, e: int, before: bytes, move: int) -> int:
+        """What the last step of an episode touched, and whether it killed the agent (both are lost in the reset)."""
+        state = State(before)
+        state["timeout"] = NO_HORIZON
+        grid, entities = state["grid"], state["entities"]
+        grid[grid == GOAL] = SPACE
+        ended_otherwise = self._binary.rewards[e] > 0 or self.world.clock[e, TIME] >= self.world.facts[e, HORIZON]
+        died = not ended_otherwise or self._ends_in_second(state, move)
+        if died:
+            grid[(grid == LAVA_MID) | (grid == LAVA_TOP)] = SPACE
+            entities["collision_margin"][np.isin(entities["type"], (ENEMY, SAW))] = -10
+            if self._ends_in_second(state, move):
+                raise RuntimeError("procgen ended an episode in which nothing can end it")
+        self._second.fetch_state(0)
+        read_world(self._second.state, self._seen, e)
+        touched = touches(self.world, e, self._seen.body[e, X], self._seen.body[e, Y])
+        return (touched & (TOUCHED_COIN | TOUCHED_END)) | (DIED if died else 0)
+
+    def _ends_in_second(self, state: State, move: int) -> bool:
+        """Whether the episode ends if the second binary makes this move from this state."""
+        self._second.set_state(0, state.to_bytes())
+        self._second.step(np.array([move]))
+        return bool(self._second.firsts[0])
+
+    def _leave_out(self, worlds: list[int]) -> None:
+        """Keep the states of worlds that do not take part; the binary can only move all of them."""
+        for e in worlds:
+            if e not in self._left_out:
+                self._left_out[e] = self._binary.get_state(e)
+
+    def _bring_back(self, worlds) -> None:
+        for e in worlds:
+            if e in self._left_out:
+                self._binary.set_state(e, self._left_out.pop(e))
+
+    def _observation(self, changed: np.ndarray):
+        if self.observation == "pixels":
+            frames = self._binary.frames[changed]
+            self._frames[changed] = frames.transpose(0, 3, 1, 2) if self.style.channels_first else frames
+            return self._frames
+        b = self._buffers
+        for e in changed.tolist():
+            self._binary.fetch_state(e)
+            read_world(self._binary.state, self._seen, e)
+            observe_semantic(self._view, e, b.window[e], b.state[e])
+        return SemanticObservation(b.window, b.state, self.world.look)
+
+
+def _is_as_generated(distribution: LevelDistribution, first: LevelDistribution) -> bool:
+    """Whether procgen, made for the levels of `first`, generates exactly this distribution's levels by itself."""
+    d = distribution
+    return (isinstance(d.levels, SeedRange) and (d.levels, d.mode) == (first.levels, first.mode) and d.rho == 1
+            and d.placement != "langosco" and d.appearance is None and d.context == 0 and not d.hide_coin
+            and d.horizon == LevelDistribution().horizon and d.physics == Physics())
+
+
+def why_not(distribution: LevelDistribution) -> str | None:
+    """What of a distribution cannot be expressed in procgen's states; None where it can be played."""
+    if distribution.supervision > 0:
+        return (f"backend 'procgen' cannot go on after the coin or show a decoy: supervision is "
+                f"{distribution.supervision}, and must be 0 (backend 'native' can)")
+    if distribution.permeable_wall:
+        return "backend 'procgen' has no walls to walk through: permeable_wall must be 0 (backend 'native' can)"
+    if distribution.spec_quality < 1:
+        return (f"backend 'procgen' pays for the coin alone: spec_quality is {distribution.spec_quality}, "
+                "and must be 1 (backend 'native' can)")
+    return None

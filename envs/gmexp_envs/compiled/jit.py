@@ -1,0 +1,73 @@
+"""`jit`: numba.njit with a disk cache that cannot be stale.
+
+Numba's own cache notices an edit in a function's file but not in the functions it calls, and not an upgrade of this
+package. The cache folder is therefore named by a hash over every source file of `gmexp_envs` and the numba version; an edit
+or an upgrade compiles anew. `GMEXP_CACHE_DIR` moves the cache; without a writable place nothing is cached.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numba
+from numba.core import config, types
+
+KEEP = 4  # source versions whose compiled code stays on disk
+
+
+def source_hash(root: Path = Path(__file__).parents[1]) -> str:
+    """First 16 hex digits over the names and bytes of all Python files below `root`."""
+    digest = hashlib.sha256(f"{numba.__version__}".encode())
+    for path in sorted(root.rglob("*.py")):
+        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _cache_folder() -> str | None:
+    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gmexp"
+    root = Path(os.environ.get("GMEXP_CACHE_DIR") or default) / "numba"
+    folder = root / source_hash()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        os.utime(folder)
+        versions = sorted(root.iterdir(), key=lambda p: p.stat().st_mtime, reverse=True)
+        for old in versions[KEEP:]:
+            shutil.rmtree(old, ignore_errors=True)
+    except OSError:
+        return None
+    return str(folder)
+
+
+CACHE_FOLDER = _cache_folder()
+
+
+def _widened(argument: types.Type) -> types.Type:
+    """The type as which compiled code passes an argument: no literals, and one signed integer."""
+    argument = types.unliteral(argument)
+    return types.int64 if isinstance(argument, types.Integer) and argument.signed else argument
+
+
+def jit(function=None, *, allocates=False, **options):
+    """`numba.njit(nogil=True)` cached in `CACHE_FOLDER`; usable as `@jit` or `@jit(inline="always")`.
+
+    Numba compiles a function anew for every literal and integer width it is called with, which doubled the time the
+    engine takes to compile; here, calls from compiled code pass every signed integer as int64. Numba also counts
+    references to every array and row it touches, which took half of a step's time; functions that make no arrays need
+    not, and those that do say so by `allocates`.
+    """
+    if function is None:
+        return lambda f: jit(f, allocates=allocates, **options)
+    before = config.CACHE_DIR
+    config.CACHE_DIR = CACHE_FOLDER or ""
+    try:
+        dispatcher = numba.njit(nogil=True, _nrt=allocates, error_model="numpy", cache=CACHE_FOLDER is not None,
+                                **options)(function)
+    finally:
+        config.CACHE_DIR = before
+    call_template = dispatcher.get_call_template
+    dispatcher.get_call_template = lambda args, kws: call_template(tuple(map(_widened, args)), kws)
+    return dispatcher

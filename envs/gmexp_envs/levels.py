@@ -1,0 +1,59 @@
+"""Level seeds: ranges of them, and the disjoint splits that training, validation and evaluation draw from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+SEED_LIMIT = 2**31 - 1  # procgen's level seeds are [0, 2**31 - 1)
+
+
+@dataclass(frozen=True)
+class SeedRange:
+    """Level seeds first, first + 1, ..., first + count - 1."""
+
+    first: int
+    count: int
+
+    def __post_init__(self) -> None:
+        if self.count < 1 or self.first < 0 or self.first + self.count > SEED_LIMIT:
+            raise ValueError(f"level seeds {self.first}..{self.first + self.count - 1} are not within "
+                             f"0..{SEED_LIMIT - 1}")
+
+
+ALL_LEVELS = SeedRange(0, SEED_LIMIT)
+# Disjoint by construction: every split owns an interval of seeds.
+SPLITS = {
+    "train": SeedRange(0, 1_000_000_000),
+    "validation": SeedRange(1_000_000_000, 500_000_000),
+    "evaluation": SeedRange(1_500_000_000, SEED_LIMIT - 1_500_000_000),
+}
+
+
+def split_levels(split: str, count: int | None = None, offset: int = 0) -> SeedRange:
+    """`count` consecutive seeds of a split from its `offset`-th on (all that remain for None)."""
+    if split not in SPLITS:
+        raise ValueError(f"there is no level split {split!r}: choose one of {', '.join(SPLITS)}")
+    whole = SPLITS[split]
+    count = whole.count - offset if count is None else count
+    if offset < 0 or count < 1 or offset + count > whole.count:
+        raise ValueError(f"the {split} split has {whole.count} levels: {count} from number {offset} on do not fit")
+    return SeedRange(whole.first + offset, count)
+
+
+def as_levels(levels: int | SeedRange | Sequence[int] | None) -> SeedRange | tuple[int, ...]:
+    """None: all levels; n: seeds 0..n-1; a SeedRange; or a list of seeds (seed 0 is a seed like any other)."""
+    if levels is None:
+        return ALL_LEVELS
+    if isinstance(levels, SeedRange):
+        return levels
+    if isinstance(levels, range) and levels.step == 1 and len(levels):
+        return SeedRange(levels.start, len(levels))
+    if isinstance(levels, int):
+        return SeedRange(0, levels)
+    return tuple(int(s) for s in levels)
+
+
+def check_within(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:  # also refuses NaN
+        raise ValueError(f"{name} = {value} is not within [{low}, {high}]")

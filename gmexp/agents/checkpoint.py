@@ -1,0 +1,81 @@
+"""The file that keeps a trained agent: its weights, and what is known of it; equal runs make equal ones."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from gmexp import artefacts
+from gmexp.agents.networks import Network, network_weights
+from gmexp.agents.ppo import PPOConfig, Policy
+from gmexp.artefacts.records import RunMeta
+from gmexp.cli.schema import EnvConfig
+from gmexp.support.errors import UserError
+
+NAME = "checkpoint.npz"
+VERSION = 2  # 1: the first layer was two
+ORIGIN = {"git_sha": None, "created_utc": ""}  # what a checkpoint leaves unsaid, and run.json says
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """A trained agent as read from disk."""
+
+    path: Path
+    network: Network
+    agent: PPOConfig
+    env: EnvConfig
+    meta: RunMeta
+
+    @property
+    def device(self) -> str:
+        """Where the network is."""
+        return str(next(self.network.parameters()).device)
+
+    def policy(self, seed: int, greedy: bool = False, slots: int = 0) -> Policy:
+        """The agent as something that acts; `slots` as in `Policy`."""
+        return Policy(self.network, self.agent.actions, seed, greedy, slots)
+
+
+def write_checkpoint(folder: Path, weights: Mapping[str, np.ndarray], steps: int, config: Mapping[str, Any],
+                     meta: RunMeta) -> Path:
+    """Write the weights after `steps` of the run with the identity `config` (`gmexp.training.train.identity`)."""
+    lasting = {key: value for key, value in artefacts.plain(meta).items() if key not in ORIGIN}
+    about = {"version": VERSION, "agent": config["agent"], "env": config["env"], "meta": lasting, "steps": steps}
+    return artefacts.write_npz(folder / NAME, {**weights, "about": np.array(json.dumps(about, sort_keys=True))})
+
+
+def find_checkpoint(path: Path | str) -> Path:
+    """The checkpoint that is named, or the one in a run's folder; UserError without any."""
+    path = Path(path)
+    path = path / NAME if path.is_dir() else path
+    if not path.is_file():
+        raise UserError(f"there is no checkpoint {path}: give the folder of a finished run, as `gmexp train` prints it")
+    return path
+
+
+def load_checkpoint(path: Path | str, device: str = "cpu") -> Checkpoint:
+    """Read a checkpoint, or the one in a run's folder; UserError where it is missing, damaged or of another kind."""
+    path = find_checkpoint(path)
+    try:
+        arrays = artefacts.read_npz(path, required=("about",))
+    except UserError as error:
+        raise UserError(f"{error}; to train the run again, remove its folder") from error
+    try:
+        about = json.loads(str(arrays["about"]))
+        if about["version"] != VERSION:
+            raise UserError(f"{path} is a checkpoint of version {about['version']}, this gmexp reads version {VERSION}")
+        agent, env, meta = PPOConfig(**about["agent"]), EnvConfig(**about["env"]), RunMeta(**ORIGIN | about["meta"])
+        network = agent.build(torch.Generator().manual_seed(0))
+        network.load_state_dict(network_weights(arrays, network))
+    except UserError:
+        raise
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{path} is not a checkpoint of this gmexp: {error}") from error
+    return Checkpoint(path, network.to(device), agent, env, meta)

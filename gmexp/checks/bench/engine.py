@@ -1,0 +1,126 @@
+"""Steps per second of everything that runs CoinRun, measured in turns.
+
+All contestants play the same levels by the same random actions, one after the other in each round, so that whatever
+else the machine does hits all of them alike. CPU-seconds are those of all threads of the process.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from gmexp.checks.bench.baselines import CONTESTANTS, Runner, Settings, Unavailable
+from gmexp.support.progress import Bar
+from gmexp_envs.coinrun.layout import NUM_ACTIONS
+
+__all__ = ["BASELINE", "bench_engine"]
+
+BASELINE = "procgen"
+ACTIONS = 512  # steps of actions that are drawn; then they repeat
+
+Progress = Callable[[int, str, str], AbstractContextManager[Any]]
+
+
+def bench_engine(num_envs: Sequence[int], rounds: int, seconds: float, mode: str, threads: int, seed: int,
+                 progress: Progress = Bar) -> dict[str, Any]:
+    """Measure every contestant over the numbers of worlds; the report as plain data.
+
+    `ratios.X_vs_procgen` is the median over the numbers of worlds of the median over rounds of the ratio of steps per
+    CPU-second, both taken in the same round; `ratios_per_second` is that of steps per second.
+    """
+    settings, num_envs = Settings(mode, threads, seed), sorted(set(num_envs))
+    missing: dict[str, str] = {}
+    measured = {}  # (contestant, worlds) -> per round: steps, CPU-seconds, seconds
+    with progress(len(num_envs) * len(CONTESTANTS) * (rounds + 1), "bench engine", "measurement") as bar:
+        for n in num_envs:
+            found = _measure(n, rounds, seconds, settings, missing, bar.advance)
+            measured |= {(name, n): taken for name, taken in found.items()}
+    names = [name for name in CONTESTANTS if name not in missing]
+    by_worlds = [_ratios(measured, names, n) for n in num_envs]
+    return {
+        "mode": mode, "threads": threads, "num_envs": num_envs, "rounds": rounds, "seconds": seconds, "seed": seed,
+        "contestants": [{"name": name, "label": c.label, "version": c.version, "missing": missing.get(name)}
+                        for name, c in CONTESTANTS.items()],
+        "measurements": [_summary(name, n, measured[name, n]) for n in num_envs for name in names],
+        "ratios_by_num_envs": by_worlds,
+        "ratios": _medians(by_worlds, "per_cpu_second"),
+        "ratios_per_second": _medians(by_worlds, "per_second"),
+    }
+
+
+def _measure(n: int, rounds: int, seconds: float, settings: Settings, missing: dict[str, str],
+             advance: Callable[[int], None]) -> dict[str, np.ndarray]:
+    """Steps, CPU-seconds and seconds per round of every contestant with n worlds; who cannot run goes to `missing`."""
+    actions = np.random.default_rng(settings.seed).integers(0, NUM_ACTIONS, (ACTIONS, n), np.int32)
+    players: dict[str, _Player] = {}
+    try:
+        for name, contestant in CONTESTANTS.items():
+            if name in missing:
+                advance(rounds + 1)
+                continue
+            try:
+                players[name] = _Player(contestant.start(n, settings), actions)
+            except Unavailable as error:
+                missing[name] = str(error)
+                advance(rounds + 1)
+        taken = {name: np.zeros((rounds, 3)) for name in players}
+        for lap in range(-1, rounds):  # the first lap only warms up
+            for name, player in players.items():
+                lap_taken = player.play(seconds)
+                if lap >= 0:
+                    taken[name][lap] = lap_taken
+                advance(1)
+    finally:
+        for player in players.values():
+            player.runner.close()
+    return taken
+
+
+class _Player:
+    """A contestant, and how far it is in the list of actions."""
+
+    def __init__(self, runner: Runner, actions: np.ndarray) -> None:
+        self.runner, self._actions, self._next = runner, actions, 0
+
+    def play(self, seconds: float) -> tuple[int, float, float]:
+        """Step for about so long, once at least -> world steps, CPU-seconds, seconds."""
+        step, actions, k = self.runner.step, self._actions, self._next
+        cpu, start = time.process_time(), time.perf_counter()
+        taken = 0
+        while True:
+            step(actions[k])
+            k = (k + 1) % len(actions)
+            taken += 1
+            if time.perf_counter() - start >= seconds:
+                break
+        cpu, wall = time.process_time() - cpu, time.perf_counter() - start
+        self._next = k
+        return taken * actions.shape[1], cpu, wall
+
+
+def _summary(name: str, n: int, taken: np.ndarray) -> dict[str, Any]:
+    """Medians over the rounds with the lowest and the highest, and what they come from."""
+    found: dict[str, Any] = {"contestant": name, "num_envs": n}
+    for key, column in (("steps_per_cpu_second", 1), ("steps_per_second", 2)):
+        rates = taken[:, 0] / taken[:, column]
+        found[key] = {"median": float(np.median(rates)), "low": float(rates.min()), "high": float(rates.max())}
+    return found | {"rounds": [{"steps": int(s), "cpu_seconds": c, "seconds": w} for s, c, w in taken.tolist()]}
+
+
+def _ratios(measured: dict[tuple[str, int], np.ndarray], names: list[str], n: int) -> dict[str, Any]:
+    """Medians over the rounds of a contestant's speed over the baseline's in the same round."""
+    found: dict[str, Any] = {"num_envs": n}
+    for key, column in (("per_cpu_second", 1), ("per_second", 2)):
+        speeds = {name: measured[name, n][:, 0] / measured[name, n][:, column] for name in names}
+        found[key] = {f"{name}_vs_{BASELINE}": float(np.median(speeds[name] / speeds[BASELINE]))
+                      for name in names if name != BASELINE}
+    return found
+
+
+def _medians(by_worlds: list[dict[str, Any]], key: str) -> dict[str, float]:
+    return {name: median(row[key][name] for row in by_worlds) for name in by_worlds[0][key]}

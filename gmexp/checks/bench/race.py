@@ -1,0 +1,78 @@
+"""How long trainers take until their training episodes succeed: each alone, from nothing, with the default agent."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+
+from gmexp.checks.bench.training import AGENTS
+from gmexp.rates.learning import WINDOW
+from gmexp.support.progress import Bar
+
+__all__ = ["race"]
+
+
+def race(until: float, steps: int, seed: int, names: Sequence[str] = tuple(AGENTS),
+         progress: Callable[..., Any] = Bar) -> dict[str, Any]:
+    """Train each of `names` on easy CoinRun until a share `until` of its episodes, over the last 20 iterations, touches
+    the coin; the report as plain data. `steps` is the budget, in game steps, over which the learning rate falls.
+
+    Seconds are those of training, without compilation and imports; None for whoever does not get there.
+    """
+    found = []
+    context = multiprocessing.get_context("spawn")
+    with progress(steps * len(names), f"race to {until:g}", "step") as bar:
+        for name in names:
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_run, args=(name, until, steps, seed, theirs), daemon=True)
+            process.start()
+            theirs.close()
+            done = 0
+            try:
+                while isinstance(said := ours.recv(), int):
+                    bar.advance(said)
+                    done += said
+            except EOFError:
+                said = {"missing": "its process died"}
+            finally:
+                process.kill()
+                process.join()
+            bar.advance(max(steps - done, 0))
+            found.append({"contestant": name, "missing": None, **said})
+    return {"until": until, "steps": steps, "seed": seed, "entries": found}
+
+
+def _run(name: str, until: float, steps: int, seed: int, connection: Connection) -> None:
+    """One racer: the steps of every iteration, then what came of it."""
+    import torch
+
+    import gmexp_envs
+    from gmexp.cli.config import load
+
+    torch.set_num_threads(1)
+    config = load("train", []).agent
+    env = gmexp_envs.make_vec("coinrun", config.num_envs, mode="easy", seed=seed, action_repeat=config.action_repeat)
+    try:
+        agent = AGENTS[name](config, env, steps, seed)
+    except Exception as error:  # whatever keeps an optional package from working
+        connection.send({"missing": f"{type(error).__name__}: {error}".splitlines()[0]})
+        return
+    successes: list[tuple[float, int]] = []
+    cpu, wall = time.process_time(), time.perf_counter()
+    share = 0.0
+    while not agent.finished and share < until:
+        before = agent.steps
+        progress = agent.iterate()
+        connection.send(agent.steps - before)
+        successes.append(((progress.success or 0.0) * progress.episodes, progress.episodes))
+        coins, episodes = np.sum(successes[-WINDOW:], axis=0)
+        share = float(coins / episodes) if len(successes) >= WINDOW and episodes else 0.0
+    arrived = share >= until
+    connection.send({"seconds": time.perf_counter() - wall if arrived else None,
+                     "cpu_seconds": time.process_time() - cpu if arrived else None, "steps": agent.steps,
+                     "success": share})

@@ -1,0 +1,235 @@
+"""Training speed of our PPO beside others', measured in turns.
+
+Every contestant trains on easy CoinRun with the same numbers of environments, steps, epochs and minibatches; all but the
+last with the same network on the same semantic observations. Each lives in a process of its own, so that its peak memory
+can be told, on one thread, and does one whole iteration (rollout and updates) whenever its turn comes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import multiprocessing
+import re
+import resource
+import sys
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gmexp.agents.ppo import PPOConfig
+from gmexp.support.progress import Bar
+from gmexp.support.quiet import imported
+from gmexp_envs.vec import VecEnv
+
+__all__ = ["CONTESTANTS", "bench_train"]
+
+SUBJECT = "ppo"
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What all contestants train with."""
+
+    num_envs: int
+    rollout: int
+    epochs: int
+    minibatches: int
+    width: int
+    hidden: int
+    seed: int
+
+
+class Contestant(NamedTuple):
+    """A trainer: `start` gives a function that does one iteration and returns the game steps it took."""
+
+    label: str
+    start: Callable[[Settings], Callable[[], int]]
+
+
+def _config(settings: Settings) -> PPOConfig:
+    from gmexp.cli.config import load
+
+    shape = {f.name: getattr(settings, f.name) for f in dataclasses.fields(Settings) if f.name != "seed"}
+    return dataclasses.replace(load("train", []).agent, action_repeat=1, anneal=False, **shape)
+
+
+def _env(settings: Settings):
+    import gmexp_envs
+
+    return gmexp_envs.make_vec("coinrun", settings.num_envs, mode="easy", seed=settings.seed)
+
+
+def ppo(config: PPOConfig, env: VecEnv, total_steps: int, seed: int) -> Any:
+    from gmexp.agents.ppo import PPO
+
+    return PPO(config, env, total_steps, seed)
+
+
+def plain(config: PPOConfig, env: VecEnv, total_steps: int, seed: int) -> Any:
+    """Our loop, but with the first layer as a product with one-hot vectors."""
+    agent = ppo(config, env, total_steps, seed)
+    agent.network.cells.__class__ = _dense_layer()
+    return agent
+
+
+def _dense_layer() -> type:
+    """The cell layer with its sums of rows replaced by the product they stand for, as on a GPU."""
+    from gmexp.agents.first_layer import CellLayer
+
+    class DenseCells(CellLayer):
+        def forward(self, window, look, state, rows=None):
+            return self.dense(window, look, state, rows)
+
+    return DenseCells
+
+
+def sb3_sparse(config: PPOConfig, env: VecEnv, total_steps: int, seed: int) -> Any:
+    return imported("gmexp.agents.sb3").SB3PPO(config, env, total_steps, seed)
+
+
+def sb3(config: PPOConfig, env: VecEnv, total_steps: int, seed: int) -> Any:
+    """stable-baselines3's PPO, with the first layer as a product with one-hot vectors."""
+    agent = sb3_sparse(config, env, total_steps, seed)
+    agent.model.policy.features_extractor.network.cells.__class__ = _dense_layer()
+    return agent
+
+
+AGENTS: dict[str, Callable[..., Any]] = {"ppo": ppo, "plain": plain, "sb3": sb3, "sb3_sparse": sb3_sparse}
+
+
+def _iterating(name: str) -> Callable[[Settings], Callable[[], int]]:
+    """What starts the agent `name`."""
+    def start(settings: Settings) -> Callable[[], int]:
+        agent = AGENTS[name](_config(settings), _env(settings), 10**12, settings.seed)
+
+        def iterate() -> int:
+            before = agent.steps
+            agent.iterate()
+            return agent.steps - before
+
+        return iterate
+
+    return start
+
+
+def _sb3_procgen(settings: Settings) -> Callable[[], int]:
+    """What people run today: stable-baselines3's PPO and its CNN on procgen's own frames."""
+    from gmexp.checks.bench.baselines import Settings as Stepping
+    from gmexp.checks.bench.baselines import sb3_over_procgen
+
+    env = sb3_over_procgen(settings.num_envs, Stepping("easy", 1, settings.seed))
+    batch = settings.num_envs * settings.rollout
+    model = imported("stable_baselines3").PPO(
+        "CnnPolicy", env, n_steps=settings.rollout, batch_size=batch // settings.minibatches, n_epochs=settings.epochs,
+        device="cpu")
+
+    def iterate() -> int:
+        model.learn(batch, reset_num_timesteps=False, log_interval=None)
+        return batch
+
+    return iterate
+
+
+CONTESTANTS = {
+    "ppo": Contestant("gmexp PPO", _iterating("ppo")),
+    "plain": Contestant("plain torch loop", _iterating("plain")),
+    "sb3": Contestant("SB3 PPO, same network", _iterating("sb3")),
+    "sb3_sparse": Contestant("SB3 PPO, our first layer", _iterating("sb3_sparse")),
+    "sb3_procgen": Contestant("SB3 PPO over procgen, CNN", _sb3_procgen),
+}
+
+
+def bench_train(rounds: int, progress: Callable[..., Any] = Bar, **settings: int) -> dict[str, Any]:
+    """Measure every contestant; the report as plain data.
+
+    `ratios.ppo_vs_X` is the median over rounds of our game steps per CPU-second over X's in the same round;
+    `ratios_per_second` is that of steps per second.
+    """
+    taken: dict[str, list[tuple[int, float, float]]] = {}
+    memory: dict[str, float] = {}
+    missing: dict[str, str] = {}
+    players: dict[str, tuple[Any, Connection]] = {}
+    context = multiprocessing.get_context("spawn")
+    with progress(len(CONTESTANTS) * (rounds + 1), "bench train", "iteration") as bar:
+        try:
+            for name in CONTESTANTS:
+                ours, theirs = context.Pipe()
+                process = context.Process(target=_play, args=(name, Settings(**settings), theirs), daemon=True)
+                process.start()
+                theirs.close()
+                players[name] = process, ours
+            for lap in range(-1, rounds):  # the first lap builds and warms up
+                for name, (_, connection) in players.items():
+                    if name not in missing:
+                        answer = _asked(connection)
+                        if isinstance(answer, str):
+                            missing[name] = answer
+                        elif lap >= 0:
+                            taken.setdefault(name, []).append(answer[:3])
+                            memory[name] = answer[3]
+                    bar.advance(1)
+        finally:
+            for process, _ in players.values():
+                process.kill()
+                process.join()
+    speeds = {name: np.array([[steps / cpu, steps / wall] for steps, cpu, wall in rows]) for name, rows in taken.items()}
+    return {
+        "settings": settings, "rounds": rounds,
+        "contestants": [{"name": name, "label": c.label, "missing": missing.get(name)} for name, c in CONTESTANTS.items()],
+        "measurements": [{"contestant": name, "steps_per_cpu_second": _spread(rates[:, 0]),
+                          "steps_per_second": _spread(rates[:, 1]), "peak_memory_mib": memory[name]}
+                         for name, rates in speeds.items()],
+        "ratios": _ratios(speeds, 0), "ratios_per_second": _ratios(speeds, 1),
+    }
+
+
+def _asked(connection: Connection) -> tuple[int, float, float, float] | str:
+    """One iteration of a contestant -> steps, CPU-seconds, seconds, peak MiB; or why it cannot."""
+    try:
+        connection.send(None)
+        return connection.recv()
+    except (EOFError, OSError):
+        return "its process died"
+
+
+def _play(name: str, settings: Settings, connection: Connection) -> None:
+    """A contestant's process: an iteration for every message."""
+    import torch
+
+    torch.set_num_threads(1)
+    iterate = None
+    while True:
+        try:
+            connection.recv()
+        except EOFError:
+            return
+        try:
+            iterate = iterate or CONTESTANTS[name].start(settings)
+        except Exception as error:  # whatever keeps an optional package from working
+            connection.send(f"{type(error).__name__}: {error}".splitlines()[0])
+            return
+        cpu, wall = time.process_time(), time.perf_counter()
+        steps = iterate()
+        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+        connection.send((steps, cpu, wall, _peak_memory()))
+
+
+def _peak_memory() -> float:
+    """The most memory this process has held, in MiB (`ru_maxrss` of Linux would count its parent's)."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def _spread(rates: np.ndarray) -> dict[str, float]:
+    return {"median": float(np.median(rates)), "low": float(rates.min()), "high": float(rates.max())}
+
+
+def _ratios(speeds: dict[str, np.ndarray], column: int) -> dict[str, float]:
+    return {f"{SUBJECT}_vs_{name}": float(np.median(speeds[SUBJECT][:, column] / rates[:, column]))
+            for name, rates in speeds.items() if name != SUBJECT and SUBJECT in speeds}

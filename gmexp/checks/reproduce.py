@@ -1,0 +1,64 @@
+"""One run of a study, trained and evaluated again from the study's own configuration, and its counts beside the old ones."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from gmexp.agents.checkpoint import load_checkpoint
+from gmexp.artefacts import tables
+from gmexp.artefacts.records import Episode, OutcomeCounts
+from gmexp.artefacts.study import Study
+from gmexp.cli.schema import RunConfig
+from gmexp.evaluation.evaluate import evaluate
+from gmexp.pipeline import training_runs
+from gmexp.rates.counting import count_outcomes
+from gmexp.statistics.counts import read_counts
+from gmexp.support.errors import UserError
+from gmexp.support.progress import Bar
+from gmexp.training.compilation import compile_kernels
+from gmexp.training.train import describe, train
+
+SAME = [f.name for f in dataclasses.fields(OutcomeCounts) if f.name not in ("experiment_id", "git_sha", "created_utc")]
+
+
+def rerun(study: Study, run_id: str | None = None) -> dict[str, Any]:
+    """Train and evaluate a run (the study's first for None) from scratch -> what differs from its committed counts.
+
+    UserError where the study's configuration makes no run of that id in this version.
+    """
+    config = study_config(study)
+    wanted = run_id or study.runs()[0].run_id
+    planned = {describe(item).run_id: item for item in training_runs(config)}
+    if wanted not in planned:
+        raise UserError(f"{study.index} describes no run {wanted}; in this version its first is {next(iter(planned))}")
+    before = [row for row in read_counts(study.counts) if row.run_id == wanted]
+    if not before:
+        raise UserError(f"{study.counts} has no run {wanted}")
+    compile_kernels()
+    with TemporaryDirectory() as folder, Bar(planned[wanted].steps, f"train {wanted}", "step") as bar:
+        item = dataclasses.replace(planned[wanted], out=folder)
+        checkpoint = load_checkpoint(train(item, bar.advance), item.device)
+        episodes = tables.read_table(evaluate(checkpoint, config.evaluation), Episode)
+        after = count_outcomes(episodes, Study(Path(folder)).finished(wanted), config.gate)
+    pairs = list(zip(map(_plain, before), map(_plain, after), strict=False))
+    differing = [f"shift {old['shift_type']} at {old['grade']:g}" for old, new in pairs if old != new]
+    return {"run_id": wanted, "rows": len(before), "same": len(before) == len(after) and not differing,
+            "differing": differing, "rows_now": len(after)}
+
+
+def study_config(study: Study) -> RunConfig:
+    """The configuration in study.json; UserError where it is another version's."""
+    try:
+        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(RunConfig), study.read_index()["config"]))
+    except (OmegaConfBaseException, ValueError) as error:
+        raise UserError(f"{study.index} is not of this version: {str(error).splitlines()[0]}") from error
+
+
+def _plain(row: OutcomeCounts) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in SAME}

@@ -1,0 +1,185 @@
+"""`gmexp bench engine` and `gmexp bench train`: the commands; what is measured and how is in `benchmarks`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gmexp.cli.options import Command, Option, choice, dispatch, number, text, whole, wholes
+from gmexp.support.errors import UserError
+
+__all__ = ["main"]
+
+ENGINE = Command(
+    "bench engine", "steps per second of the native CoinRun beside procgen, SB3 over procgen, and EnvPool",
+    (Option("device", choice("cpu", "cuda"), "cpu",
+            "cuda measures the engine on a GPU alone and compares it with the CPU's"),
+     Option("num_envs", wholes(1), None, "worlds stepped together; not set takes 64 to 4096, on a GPU 1024 to 262144"),
+     Option("compared", whole(1), 1_048_576, "steps in which CPU and GPU are compared, with device=cuda"),
+     Option("rounds", whole(1), 5, "how often each is measured, in turns"),
+     Option("seconds", number(0.001), 1.0, "how long a measurement takes, at least a step"),
+     Option("mode", choice("easy", "hard"), "easy", "procgen's distribution mode"),
+     Option("threads", whole(1), 1, "threads of each"),
+     Option("seed", whole(0, 2**31 - 1), 0, "seed of levels and actions"),
+     Option("out", text("a folder"), "outputs/bench", "where engine-<mode>.json, .svg, .png or engine-cuda-<mode>.json go"),
+     Option("format", choice("text", "json"), "text", "output for people or for machines")),
+    "gmexp bench engine mode=hard format=json",
+    "Needs an installed procgen to compare with; EnvPool and Stable-Baselines3 are measured where they are installed.")
+
+WORLDS = {"cpu": [64, 256, 1024, 4096], "cuda": [2**k for k in range(10, 19, 2)]}
+
+TRAIN = Command(
+    "bench train", "training speed of our PPO beside a plain torch loop and stable-baselines3's",
+    (Option("num_envs", whole(1), 256, "environments"),
+     Option("rollout", whole(1), 64, "steps per environment and iteration"),
+     Option("epochs", whole(1), 2, "passes over a rollout"),
+     Option("minibatches", whole(1), 8, "updates of a pass"),
+     Option("width", whole(1), 128, "units of the first layer"),
+     Option("hidden", whole(1), 64, "units of the second"),
+     Option("rounds", whole(1), 5, "iterations of each that are measured, in turns"),
+     Option("until", number(0, 1), None, "also train the default agent with each until so many of its episodes succeed"),
+     Option("steps", whole(1), 3_000_000, "budget of that, in game steps"),
+     Option("seed", whole(0, 2**31 - 1), 0, "seed of levels and agents"),
+     Option("out", text("a folder"), "outputs/bench", "where train.json, .svg and .png go"),
+     Option("format", choice("text", "json"), "text", "output for people or for machines")),
+    "gmexp bench train rounds=3 format=json",
+    "stable-baselines3 and procgen are measured where they are installed.")
+
+
+def main(args: Sequence[str]) -> int:
+    """`gmexp bench engine|train key=value ...`"""
+    return dispatch(args, {"engine": (ENGINE, _engine), "train": (TRAIN, _train)},
+                    "what to measure is missing: gmexp bench engine or gmexp bench train")
+
+
+def _engine(values: dict[str, Any]) -> int:
+    values["num_envs"] = values["num_envs"] or WORLDS[values["device"]]
+    compared = values.pop("compared")
+    if values.pop("device") == "cuda":
+        return _device(values, compared)
+    from gmexp import artefacts
+    from gmexp.checks.bench.engine import bench_engine
+    from gmexp_envs.procgen_family.binary import ProcgenUnavailable, package_folder
+
+    out, output = Path(values.pop("out")), values.pop("format")
+    try:
+        package_folder()
+    except ProcgenUnavailable as error:
+        raise UserError(str(error)) from error
+    artefacts.check_writable(out)
+    report = bench_engine(**values)
+    origin = artefacts.provenance(None, values, "speed of the native engine beside those who run procgen's")
+    report["provenance"] = artefacts.plain(origin)
+    path = _write(out / f"engine-{values['mode']}.json", report, origin)
+    print(json.dumps(report, indent=2) if output == "json" else f"{_text(report)}\n{path}")
+    return 0
+
+
+def _device(values: dict[str, Any], compared: int) -> int:
+    from gmexp import artefacts
+    from gmexp.checks.bench.device import bench_device, compare_engines
+    from gmexp_envs import DeviceUnavailable
+
+    out, output = Path(values.pop("out")), values.pop("format")
+    values.pop("threads")  # a GPU has its own
+    artefacts.check_writable(out)
+    try:
+        equality = compare_engines(values["seed"], compared, compared // 8)
+    except DeviceUnavailable as error:
+        raise UserError(str(error)) from error
+    report = bench_device(**values) | {"equality": equality}
+    origin = artefacts.provenance(None, values | {"compared": compared}, "speed and exactness of the engine on a GPU")
+    path = artefacts.write_json(out / f"engine-cuda-{values['mode']}.json", report, origin)
+    print(json.dumps(report, indent=2) if output == "json" else f"{_device_text(report)}\n{path}")
+    return 0 if equality["differences"] == 0 else 1
+
+
+def _device_text(report: dict[str, Any]) -> str:
+    """Steps per second as a table, and how often CPU and GPU differed."""
+    equality = report["equality"]
+    compared = ", ".join(f"{count:,} {what}" for what, count in equality["compared"].items())
+    lines = [f"CoinRun, {report['mode']}, on {equality['hardware']}, {report['rounds']} rounds of {report['seconds']:g} s",
+             f"{'worlds':>10}{'observation':>14}{'million steps/s':>18}"]
+    for m in report["measurements"]:
+        lines.append(f"{m['num_envs']:>10,}{m['observation']:>14}" + (f"  {m['missing']}" if "missing" in m else
+                                                                   f"{m['median'] / 1e6:>18,.2f}"))
+    lines += [f"CPU and GPU: {equality['differences']} differences in {compared}"]
+    return "\n".join(lines + [f"  for example {example}" for example in equality["examples"]])
+
+
+def _train(values: dict[str, Any]) -> int:
+    from gmexp import artefacts
+    from gmexp.checks.bench.race import race
+    from gmexp.checks.bench.training import bench_train
+    from gmexp.training.compilation import compile_kernels
+
+    out, output = Path(values.pop("out")), values.pop("format")
+    samples = values["num_envs"] * values["rollout"]
+    if samples % values["minibatches"] or samples < 2 * values["minibatches"]:
+        raise UserError(f"minibatches = {values['minibatches']} must divide num_envs x rollout = {samples} into parts of "
+                        "at least 2")
+    artefacts.check_writable(out)
+    compile_kernels()
+    until, steps = values.pop("until"), values.pop("steps")
+    report = bench_train(**values)
+    if until:
+        report["race"] = race(until, steps, values["seed"])
+        values |= {"until": until, "steps": steps}
+    origin = artefacts.provenance(None, values, "training speed of our PPO beside others'")
+    report["provenance"] = artefacts.plain(origin)
+    path = _write(out / "train.json", report, origin)
+    print(json.dumps(report, indent=2) if output == "json" else f"{_training_text(report)}\n{path}")
+    return 0
+
+
+def _write(path: Path, report: dict[str, Any], origin: Any) -> Path:
+    """Write a report and its figure."""
+    from gmexp import artefacts
+    from gmexp.figures import bench
+
+    artefacts.write_json(path, {k: v for k, v in report.items() if k != "provenance"}, origin)
+    bench.write(path, report)
+    return path
+
+
+def _training_text(report: dict[str, Any]) -> str:
+    """Medians of game steps per CPU-second, peak memory and the ratios as a table."""
+    found = {m["contestant"]: m for m in report["measurements"]}
+    lines = [f"PPO on easy CoinRun, one thread, {report['rounds']} iterations each, on {report['provenance']['hardware']}",
+             f"{'':<28}{'steps per CPU-second':>22}{'per second':>14}{'peak MiB':>10}"]
+    for c in report["contestants"]:
+        m = found.get(c["name"])
+        lines.append(f"{c['label']:<28}" + (f"  {c['missing']}" if m is None else
+                     f"{m['steps_per_cpu_second']['median']:>22,.0f}{m['steps_per_second']['median']:>14,.0f}"
+                     f"{m['peak_memory_mib']:>10,.0f}"))
+    lines += [f"{name}: {ratio:.1f} per CPU-second, {report['ratios_per_second'][name]:.1f} per second"
+              for name, ratio in report["ratios"].items()]
+    if race := report.get("race"):
+        labels = {c["name"]: c["label"] for c in report["contestants"]}
+        lines.append(f"until {race['until']:g} of the default agent's training episodes succeed:")
+        lines += [f"{labels[entry['contestant']]:<28}" + (f"  {entry['missing']}" if entry["missing"] else (
+                      f"  not within {entry['steps']:,} steps" if entry["seconds"] is None else
+                      f"{entry['seconds']:>10,.0f} s{entry['steps']:>14,} steps")) for entry in race["entries"]]
+    return "\n".join(lines)
+
+
+def _text(report: dict[str, Any]) -> str:
+    """Medians of the steps per CPU-second (and per second) as a table, and the ratios."""
+    worlds = report["num_envs"]
+    lines = [f"CoinRun, {report['mode']}, {report['threads']} thread(s), {report['rounds']} rounds of "
+             f"{report['seconds']:g} s, on {report['provenance']['hardware']}",
+             "thousand steps per CPU-second, and per second in brackets:",
+             f"{'worlds':<20}" + "".join(f"{n:>18,}" for n in worlds)]
+    for c in report["contestants"]:
+        if c["missing"] is not None:
+            lines.append(f"{c['label']:<20}  {c['missing']}")
+            continue
+        rows = [m for m in report["measurements"] if m["contestant"] == c["name"]]
+        cells = (f"{m['steps_per_cpu_second']['median'] / 1000:,.1f} ({m['steps_per_second']['median'] / 1000:,.1f})"
+                 for m in rows)
+        lines.append(f"{c['label']:<20}" + "".join(f"{cell:>18}" for cell in cells))
+    lines += [f"{name}: {ratio:.1f} per CPU-second, {report['ratios_per_second'][name]:.1f} per second"
+              for name, ratio in report["ratios"].items()]
+    return "\n".join(lines)

@@ -1,0 +1,104 @@
+"""`gmexp run -m`: Hydra's multirun grammar for the conditions and train seeds of a study.
+
+    gmexp run -m experiment=quickstart env.diversity=0,0.01,0.1 seed=range(10)
+
+Swept keys become the study's `conditions`, in every combination, and `seed` becomes its `seeds`; so a sweep is a study
+like any other. What the experiment itself varies is crossed with it, but for the keys that are swept.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Glob, IntervalSweep, Override
+from hydra.errors import HydraException
+
+from gmexp.cli import config
+from gmexp.cli.schema import RunConfig, TrainConfig
+from gmexp.support.errors import UserError
+
+FLAGS = ("-m", "--multirun")
+MOST_RUNS = 10_000
+SWEPT = ("env", "agent", "steps", "seed")  # what may differ between the runs of a study
+KINDS = config.keys(TrainConfig)
+
+
+def load(arguments: Sequence[str]) -> RunConfig:
+    """The study that the arguments of `gmexp run -m` describe."""
+    known = {**config.keys(RunConfig), "seed": int}
+    axes: dict[str, list[Any]] = {}
+    fixed = []
+    for item in arguments:
+        key, _, text = item.partition("=")
+        parsed = _parse(item) if text and key in known else None
+        if parsed is not None and (parsed.is_sweep_override() or key == "seed"):
+            axes[key] = _values(parsed)
+        elif item not in FLAGS:
+            fixed.append(item)
+    if unknown := [key for key in axes if key.split(".")[0] not in SWEPT]:
+        raise UserError(f"-m cannot sweep {unknown[0]}: the runs of one study differ in {', '.join(SWEPT)} only")
+    study = config.load("run", fixed)
+    seeds = axes.pop("seed", study.seeds)
+    if len(seeds) * len(study.conditions) * math.prod(map(len, axes.values())) > MOST_RUNS:
+        raise UserError(f"-m asks for more than {MOST_RUNS} runs")
+    conditions = [without | combination for without in _without(study.conditions, axes)
+                  for combination in _combinations(axes, fixed)]
+    return config.override(study, {"conditions": conditions, "seeds": seeds})
+
+
+def _parse(item: str) -> Override:
+    try:
+        return OverridesParser.create().parse_override(item)
+    except HydraException as error:
+        raise UserError(f"{item} is not a value or a sweep: {str(error).splitlines()[0]}") from error
+
+
+def _values(override: Override) -> list[Any]:
+    """The values that a sweep goes through, or the one value of an override that is none."""
+    key, swept = override.key_or_group, override.value()
+    if not override.is_sweep_override():
+        return [swept]
+    if isinstance(swept, IntervalSweep):
+        raise UserError(f"{key}={override.get_value_string()} names no values: use range(...) or a list 1,2,3")
+    if isinstance(swept, Glob):
+        if key not in config.groups("run"):
+            raise UserError(f"{key}={override.get_value_string()}: glob chooses among a group's files; {key} is none")
+        found = swept.filter(config.choices(key))
+    else:
+        texts = list(itertools.islice(override.sweep_string_iterator(), MOST_RUNS + 1))
+        if len(texts) > MOST_RUNS:
+            raise UserError(f"{key}={override.get_value_string()} names more than {MOST_RUNS} values")
+        found = [config.value(key, text, KINDS) for text in texts]
+    if not found:
+        raise UserError(f"{key}={override.get_value_string()} has no values")
+    return found
+
+
+def _without(conditions: Sequence[dict[str, Any]], axes: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    """The experiment's conditions as far as the sweep does not take their place, each once."""
+    def replaced(key: str) -> bool:
+        return key in axes or key.split(".")[0] in axes
+
+    kept = [{key: value for key, value in condition.items() if not replaced(key)} for condition in conditions]
+    return [condition for position, condition in enumerate(kept) if condition not in kept[:position]]
+
+
+def _combinations(axes: dict[str, list[Any]], fixed: Sequence[str]) -> list[dict[str, Any]]:
+    """Every combination of the swept values.
+
+    Where a whole group is swept, what is fixed below it goes with each choice: `agent=ppo,cloning agent.width=64`.
+    """
+    below = {key: config.value(key, text, KINDS) for key, _, text in (item.partition("=") for item in fixed)
+             if "." in key and key.split(".")[0] in axes}
+    ordered = sorted(axes, key=lambda key: "." in key)  # groups first: their keys refine them
+    found = []
+    for values in itertools.product(*(axes[key] for key in ordered)):
+        chosen = dict(zip(ordered, values, strict=True))
+        found.append({key: chosen[key] for key in ordered if "." not in key} | below
+                     | {key: chosen[key] for key in ordered if "." in key})
+    return found
+

@@ -1,0 +1,51 @@
+"""`gmexp watch`: the command; what it does is in `filming`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gmexp.cli.options import Command, Option, boolean, choice, listing, number, text, whole
+from gmexp.support.errors import UserError
+from gmexp_envs.outcome import OUTCOMES
+
+__all__ = ["main"]
+
+NAMES = tuple(outcome.name for outcome in OUTCOMES)
+COMMAND = Command(
+    "watch", "chosen episodes of an agent as animations and a contact sheet",
+    (Option("run", text("path"), None, "folder of a run, or its checkpoint"),
+     Option("agent", choice("proxy_seeker", "coin_seeker", "random"), None, "a scripted agent instead of a run"),
+     Option("shift", whole(0, 4), 3, "shift type, 0 for none"),
+     Option("grade", number(0, 1), 1.0, "its grade"),
+     Option("probe", boolean(), False, "the goal probe: levels that all separate coin and end"),
+     Option("outcomes", listing(choice(*NAMES, *map(str.lower, NAMES))), None, "which episodes; not set is any"),
+     Option("episodes", whole(1, 99), 4, "how many, at most"),
+     Option("levels", whole(1, 100_000), 200, "evaluation levels to play in search of them"),
+     Option("seed", whole(0), 0, "of sampled actions"),
+     Option("greedy", boolean(), False, "the most probable action instead of a sample"),
+     Option("diversity", number(0, 1), 0.0, "scripted agents: diversity of the distribution that is shifted"),
+     Option("format", choice("gif", "mp4", "sheet"), "gif", "animations, or only the contact sheet"),
+     Option("size", whole(64, 2048), 448, "pixels across a picture"),
+     Option("out", text("path"), None, "folder; not set is outputs/watch/<agent>/<shift>")),
+    "gmexp watch run=outputs/quickstart/runs/<run id> shift=3 outcomes=[PROXY_GOAL,DEATH] episodes=4",
+    "Marked are coin and end, or where they lie and how many cells away. format=mp4 needs imageio-ffmpeg.")
+
+
+def main(args: Sequence[str]) -> int:
+    """`gmexp watch key=value ...`"""
+    values = COMMAND.parse(args)
+    if values is None:
+        return 0
+    if (values["run"] is None) == (values["agent"] is None):
+        raise UserError("give either run=<folder or checkpoint> or agent=proxy_seeker|coin_seeker|random")
+    values["outcomes"] = tuple(OUTCOMES[NAMES.index(name.upper())]
+                               for name in dict.fromkeys(values["outcomes"] or NAMES))
+    values["out"] = values["out"] and Path(values["out"])
+    from gmexp.pages.films import WatchPlan, watch
+    from gmexp.training.compilation import compile_kernels
+
+    compile_kernels()
+    for path in watch(WatchPlan(**values)):
+        print(path)
+    return 0

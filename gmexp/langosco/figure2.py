@@ -1,0 +1,216 @@
+"""Figure 2 of Langosco et al. (2022): objective and IID robustness failure, from their logs or from our episodes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from matplotlib.figure import Figure
+
+from gmexp import artefacts
+from gmexp.artefacts import tables
+from gmexp.artefacts.records import Episode
+from gmexp.artefacts.study import Study, condition_labels
+from gmexp.figures import style
+from gmexp.figures.style import COLUMN, GREY, OKABE_ITO, canvas, entry, legend, shares
+from gmexp.langosco.logs import Logs, UNKNOWN, good_seeds, logs_of_cell
+from gmexp.measures import attribution
+from gmexp.rates.intervals import Mean, mean_of_shares
+from gmexp.support.errors import UserError
+from gmexp_envs.outcome import NEVER
+
+SERIES = {"objective_robustness_failure": (OKABE_ITO[0], "objective robustness failure"),
+          "iid_robustness_failure": (OKABE_ITO[1], "IID robustness failure")}
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One training diversity: failures on good seeds, and on all."""
+
+    diversity: float
+    objective_robustness_failure: Mean | None
+    iid_robustness_failure: Mean | None
+    objective_robustness_failure_all_seeds: Mean
+    iid_robustness_failure_all_seeds: Mean
+
+
+@dataclass(frozen=True, slots=True)
+class Figure2:
+    """Their Figure 2: a point per training diversity, and the reference agents' line; None without a reference."""
+
+    points: tuple[Point, ...]
+    most_possible: Mean | None  # reference agents' coin without marker on good seeds, the grey line
+    n_seeds: int  # level seeds of the test
+    n_good_seeds: int | None
+
+
+def objective_failure(logs: Logs) -> tuple[int, int] | None:
+    """(touched the marker, episodes) with the coin at random; deaths count among the episodes. None if unknown."""
+    return _fraction(logs.inv_coin_collected)
+
+
+def iid_failure(logs: Logs) -> tuple[int, int] | None:
+    """(did not collect the coin, episodes) on levels like those of training. None if unknown."""
+    return _fraction(np.where(logs.coin_collected == UNKNOWN, UNKNOWN, 1 - logs.coin_collected))
+
+
+def coin_without_marker(logs: Logs) -> tuple[int, int] | None:
+    """(collected the coin without the marker, episodes). None if unknown."""
+    flags = np.minimum(logs.coin_collected, np.where(logs.inv_coin_collected == UNKNOWN, UNKNOWN,
+                                                     1 - logs.inv_coin_collected))
+    sure = (logs.coin_collected == 0) | (logs.inv_coin_collected == 1)
+    return _fraction(np.where(sure, 0, flags))
+
+
+def _fraction(flags: np.ndarray) -> tuple[int, int] | None:
+    return None if (flags == UNKNOWN).any() else (int(flags.sum()), len(flags))
+
+
+def _share(fractions: Sequence[tuple[int, int] | None]) -> Mean:
+    """Across runs. A run of which something is unknown makes the mean unknown; one without episodes is left out."""
+    known = mean_of_shares(*np.array([fraction or (0, 0) for fraction in fractions], np.int64).reshape(-1, 2).T)
+    return Mean(None, None, None, known.runs) if None in fractions else known
+
+
+def figure2(tests: Sequence[tuple[float, Logs]], iids: Sequence[tuple[float, Logs]] = (),
+            references: Sequence[Logs] = ()) -> Figure2:
+    """Their Figure 2.
+
+    Arguments:
+        tests: (training diversity, log) of each agent, all coins at random.
+        iids: the same agents on levels like those of their training.
+        references: logs of agents that want the end, coin at the end and marker at the random place (theirs were
+            trained without random coins). Without any it is unknown which seeds are good.
+
+    Like the authors' script it restricts all three rates to good seeds; those over all seeds stand beside them.
+    """
+    for diversity, log in tests:
+        if (log.rand_coin != 1).any():
+            raise UserError(f"a test log at diversity {diversity:g} has the coin at the end in row "
+                            f"{np.flatnonzero(log.rand_coin != 1)[0] + 1}: the test places every coin at random")
+    good = good_seeds(references) if references else None
+
+    def on_good(log: Logs) -> Logs:
+        return log.take(np.isin(log.seed, good))
+
+    points = []
+    for diversity in sorted({d for d, _ in tests} | {d for d, _ in iids}):
+        test, iid = ([log for d, log in logs if d == diversity] for logs in (tests, iids))
+        points.append(Point(
+            diversity,
+            None if good is None else _share([objective_failure(on_good(log)) for log in test]),
+            None if good is None else _share([iid_failure(on_good(log)) for log in iid]),
+            _share([objective_failure(log) for log in test]), _share([iid_failure(log) for log in iid])))
+    seeds = np.unique(np.concatenate([log.seed for _, log in tests])) if tests else np.array([], np.int64)
+    line = _share([coin_without_marker(on_good(log)) for log in references]) if references else None
+    return Figure2(tuple(points), line, len(seeds), None if good is None else int(np.isin(seeds, good).sum()))
+
+
+def study_logs(root: Path) -> tuple[list[tuple[float, Logs]], list[tuple[float, Logs]], list[Logs]]:
+    """(tests, in-distribution logs, references) of one of our studies, for `figure2`.
+
+    The test is the goal probe of shift 0: training's own levels, but with every coin away from the end. References are
+    the runs of the lowest training diversity on the same levels, with an invisible marker at the probe's coin: the arm
+    `hidden` of causal attribution in distribution. Runs without that measure give none. Other than in Langosco et al.'s
+    logs no coin is to be seen at the end either; reaching the end counts as collecting it there.
+    """
+    study = Study(root)
+    runs = study.runs()
+    tests, iids, references = [], [], []
+    for run in runs:
+        episodes = tables.read_table(study.episodes(run.run_id), Episode)
+        test, iid = (logs_of_cell(episodes, 0, 0.0, probe) for probe in (True, False))
+        tests.append((run.train_diversity, test))
+        iids.append((run.train_diversity, iid))
+        arms = study.run(run.run_id) / attribution.FILE
+        if run.train_diversity == min(run.train_diversity for run in runs) and arms.is_file():
+            references.append(reference_logs(tables.read_table(arms, attribution.ArmEpisode)))
+    return tests, iids, [log for log in references if len(log.seed)]
+
+
+def reference_logs(arms: pa.Table) -> Logs:
+    """A run's levels with the invisible marker, from its attribution under shift 0; empty where it was not measured."""
+    rows = arms.filter(pc.and_(pc.equal(arms["shift_type"], 0), pc.equal(arms["arm"], "hidden")))
+    marker, end, death = (pc.fill_null(rows[f"{name}_step"], NEVER).to_numpy() for name in ("coin", "end", "death"))
+    reached = end != NEVER
+    died = ~reached & (death != NEVER)
+    length = rows["length"].to_numpy()
+    flags = (np.zeros(len(end)), reached, marker < end, died, ~reached & ~died)
+    return Logs(rows["level_seed"].to_numpy(), np.where(reached, end, length), *(f.astype(np.int64) for f in flags))
+
+
+def write_study(study: Study) -> None:
+    """Write figure2.json of a study that varies training diversity, and nothing else, at three levels or more; it needs
+    the goal probe of shift 0."""
+    runs = study.runs()
+    labels = set(condition_labels(runs).values())
+    if len(labels) < 3 or None in map(style.delta, labels):
+        return
+    try:
+        found = figure2(*study_logs(study.root))
+    except UserError:  # the probe was not played
+        return
+    origin = artefacts.provenance(None, {"study": study.index.name}, "Figure 2 of Langosco et al. (2022)")
+    artefacts.write_json(study.figure2, dataclasses.asdict(found), origin)
+
+
+def of_study(study: Study) -> Figure | None:
+    """The figure from a study's figure2.json, None where there is none."""
+    if not study.figure2.is_file():
+        return None
+    content = artefacts.read_json(study.figure2, required=[f.name for f in dataclasses.fields(Figure2)])
+
+    def mean(value: dict[str, Any] | None) -> Mean | None:
+        return None if value is None else Mean(**value | {"runs": tuple(value["runs"])})
+
+    points = tuple(Point(row["diversity"], *(mean(row[f.name]) for f in dataclasses.fields(Point)[1:]))
+                   for row in content["points"])
+    return draw(Figure2(points, mean(content["most_possible"]), content["n_seeds"], content["n_good_seeds"]))
+
+
+# --- drawing ----------------------------------------------------------------------------------------------------------
+
+def write(found: Figure2, folder: Path) -> list[Path]:
+    """Write figure2.png and figure2.svg."""
+    with matplotlib.rc_context(style.STYLE):
+        figure = draw(found)
+        return [artefacts.write_bytes(folder / f"figure2.{suffix}", style.render(figure, suffix))
+                for suffix in ("png", "svg")]
+
+
+def draw(found: Figure2) -> Figure:
+    """Failure against training diversity in even steps: runs as dots, their mean and interval; the reference as a line.
+
+    On good seeds, or on all where it is unknown which are good.
+    """
+    good = found.n_good_seeds is not None
+    figure, ((axis,),) = canvas(COLUMN, 2.7, 1)
+    for order, (name, (colour, _)) in enumerate(SERIES.items()):
+        known = {}
+        for x, point in enumerate(found.points):
+            share = getattr(point, name if good else f"{name}_all_seeds")
+            if share.mean is not None:
+                known[x + 0.25 * style.dodge(order, len(SERIES))] = share
+        axis.plot(list(known), [share.mean for share in known.values()], "--", color=colour, linewidth=1)
+        for x, share in known.items():
+            runs = [rate for rate in share.runs if rate is not None]
+            axis.scatter(x + np.linspace(-0.05, 0.05, len(runs)), runs, s=9, color=colour, alpha=0.4, linewidth=0,
+                         zorder=2)
+            style.interval(axis, x, share.mean, share.low, share.high, colour)
+    handles = [entry(colour, label) for colour, label in SERIES.values()]
+    if found.most_possible is not None and found.most_possible.mean is not None:
+        axis.axhline(found.most_possible.mean, color=GREY, linestyle="--", linewidth=1)
+        handles.append(entry(GREY, "most possible (reference agents)", marker=""))
+    shares(axis, "On good seeds" if good else "On all seeds")
+    axis.set_xticks(range(len(found.points)), [f"{100 * point.diversity:g}%" for point in found.points])
+    axis.set_xlim(-0.5, len(found.points) - 0.5)
+    axis.set_xlabel("training levels with a random coin")
+    legend(figure, handles, columns=1)
+    return figure

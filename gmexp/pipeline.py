@@ -1,0 +1,192 @@
+"""`gmexp run`: a whole study. Runs already trained and evaluated are left as they are, so the same command goes on after
+any stop; what follows from their episodes is made anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gmexp import artefacts
+from gmexp.agents.checkpoint import load_checkpoint
+from gmexp.artefacts.study import Study, condition_labels
+from gmexp.cli import study as stages
+from gmexp.cli.config import override
+from gmexp.cli.schema import EvaluationPlan, RunConfig, TrainConfig, VerificationPlan
+from gmexp.evaluation.evaluate import cells, evaluate
+from gmexp.measures.command import check, measure
+from gmexp.mitigations import verification
+from gmexp.pages.films import write_clips
+from gmexp.rates.over_runs import check_replicates
+from gmexp.support.errors import UserError
+from gmexp.support.progress import Bar
+from gmexp.training.compilation import compile_kernels
+from gmexp.training.launchers import launch
+from gmexp.training.train import NOT_IDENTITY, TRAINED, describe, identity, train
+from gmexp.training.workers import Failure
+
+SAME_FOR_ALL = ("experiment", "seed", "device", *NOT_IDENTITY)  # keys that conditions cannot vary
+
+
+def run(config: RunConfig) -> int:
+    """`gmexp run`."""
+    started = time.monotonic()
+    study = Study(Path(config.out))
+    planned = training_runs(config)
+    with _locked(study.root):
+        artefacts.remove_temporaries(study.root)
+        compile_kernels()
+        _take_over(study, planned, config.reuse)
+        failures = _train_and_evaluate(planned, config)
+        failed = {describe(planned[position]).run_id: failure.reason for position, failure in sorted(failures.items())}
+        complete = [item for position, item in enumerate(planned) if position not in failures]
+        rejected = _rejected(study, complete)
+        counted = [item for item in complete if describe(item).run_id not in rejected]
+        try:
+            if counted:
+                _conclude(study, counted, failed, rejected, config)
+        finally:
+            _complain(failed, failures.values(), len(planned))
+            for run_id, reason in rejected.items():
+                print(f"not verified, so not counted: {run_id} {reason}", file=sys.stderr)
+    if counted:
+        print(f"\n{study.report}  ({time.monotonic() - started:.0f} s)")
+    return 1 if failed else 0
+
+
+def _conclude(study: Study, counted: Sequence[TrainConfig], failed: dict[str, str], rejected: dict[str, str],
+              config: RunConfig) -> None:
+    """Everything after the episodes, over the runs that count; study.json lists those that failed and were rejected."""
+    metas = [study.finished(describe(item).run_id) for item in counted]
+    origin = artefacts.provenance(None, dataclasses.asdict(config), f"study {config.experiment}")
+    _film(study, counted, config.evaluation)
+    study.write_index(config.experiment, dataclasses.asdict(config), metas, origin, failed, rejected)
+    stages.analyse(study, config)
+
+
+def _rejected(study: Study, complete: Sequence[TrainConfig]) -> dict[str, str]:
+    """The candidates that did not pass goal verification, and why."""
+    candidates = [describe(item).run_id for item in complete if item.verified]
+    verdicts = {run_id: verification.read(study.run(run_id)) for run_id in candidates}
+    return {run_id: verdict.reason for run_id, verdict in verdicts.items() if not verdict.passed}
+
+
+def _complain(failed: dict[str, str], failures: Iterable[Failure], planned: int) -> None:
+    """Say on stderr which runs failed and why; nothing if none did."""
+    if not failed:
+        return
+    for details in dict.fromkeys(failure.details for failure in failures if failure.details is not None):
+        print(details, file=sys.stderr)
+    print(f"\n{len(failed)} of {planned} runs failed; the same command tries them again and keeps the others:",
+          file=sys.stderr)
+    for run_id, reason in failed.items():
+        print(f"  {run_id}: {' '.join(reason.split())}", file=sys.stderr)
+
+
+def training_runs(config: RunConfig) -> list[TrainConfig]:
+    """Every condition with every train seed; UserError for what would only show once they were trained."""
+    base = TrainConfig(experiment=config.experiment, env=config.env, agent=config.agent, steps=config.steps, seed=0,
+                       verified=False, checkpoint_seconds=config.checkpoint_seconds, device=config.device,
+                       backend=config.backend, threads=config.threads, out=config.out, logger=config.logger)
+    for key in (key for condition in config.conditions for key in condition):
+        if key.split(".")[0] in SAME_FOR_ALL:
+            raise UserError(f"conditions cannot vary {key}: it is the same for the whole study, and seeds=[...] lists "
+                            "the train seeds of every condition")
+    runs = []
+    for condition in config.conditions:
+        varied = {key: value for key, value in condition.items() if key != "seeds"}
+        runs += [override(base, {**varied, "seed": seed}) for seed in condition_seeds(condition, config.seeds)]
+    metas = [describe(item) for item in runs]
+    if len({artefacts.config_hash(identity(dataclasses.replace(item, verified=False))) for item in runs}) < len(runs):
+        raise UserError("two of the conditions have the same runs: let them differ, or give one of them other seeds")
+    check_replicates(metas, condition_labels(metas))
+    for item in runs:
+        check(config.measures, item.agent)
+        cells(item.env.distribution(), config.evaluation, item.seed)
+    return runs
+
+
+def condition_seeds(condition: Mapping[str, Any], default: Sequence[int]) -> Sequence[int]:
+    """The train seeds of a condition: those it names, or the study's."""
+    seeds = condition.get("seeds", default)
+    if not isinstance(seeds, Sequence) or not seeds or not all(type(seed) is int for seed in seeds):
+        raise UserError(f"seeds = {seeds} of a condition should be a list of train seeds")
+    if len(set(seeds)) < len(seeds):
+        raise UserError(f"seeds = {list(seeds)} names a seed twice: runs must differ to count as replicates")
+    return seeds
+
+
+def _film(study: Study, planned: Sequence[TrainConfig], plan: EvaluationPlan) -> None:
+    """Animate a few episodes of the first run of every condition."""
+    metas = [describe(item) for item in planned]
+    filmed = condition_labels(metas)
+    for run_id in {label: run_id for run_id, label in reversed(filmed.items())}.values():
+        write_clips(study.run(run_id), plan)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep a second `gmexp run` out of the folder; the lock goes with the process, however it ends."""
+    if os.name != "posix":
+        yield
+        return
+    import fcntl
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = open(folder / ".lock", "w")
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror}") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UserError(f"another gmexp run is working in {folder}: wait for it or give another out=...") from error
+        yield
+
+
+def _take_over(study: Study, planned: Sequence[TrainConfig], others: Sequence[str]) -> None:
+    """Copy finished runs of other studies that are the same as planned ones: what training left, and who trained them."""
+    taken = 0
+    for other in map(Study, map(Path, others)):
+        if not other.root.is_dir():
+            print(f"nothing to reuse in {other.root}: there is no such folder", file=sys.stderr)
+            continue
+        for meta in map(describe, planned):
+            there, here = other.run(meta.run_id), study.run(meta.run_id)
+            if (here / "run.json").is_file() or not all((there / name).is_file() for name in TRAINED):
+                continue
+            if other.finished(meta.run_id).config_hash != meta.config_hash:
+                continue
+            for name in TRAINED:
+                artefacts.write_bytes(here / name, artefacts.read_bytes(there / name))
+            taken += 1
+    if taken:
+        print(f"{taken} of {len(planned)} runs are taken over from other studies", file=sys.stderr)
+
+
+# --- runs side by side ------------------------------------------------------------------------------------------------
+
+def _train_and_evaluate(planned: Sequence[TrainConfig], config: RunConfig) -> dict[int, Failure]:
+    """Train, evaluate and measure every run -> what failed, by its position."""
+    tasks = [(item, config.evaluation, config.measures, config.verification) for item in planned]
+    with Bar(sum(item.steps for item in planned), f"train {len(planned)} runs", "step") as bar:
+        return launch(config.launcher, tasks, _work, config.workers, Study(Path(config.out)).scratch, bar.advance,
+                      lambda count: bar.note(f"{count}/{len(planned)} evaluated"))
+
+
+def _work(task: tuple[TrainConfig, EvaluationPlan, list[str], VerificationPlan], report: Callable[[int], None]) -> None:
+    """One run, trained, evaluated and measured; of candidates, only those that pass."""
+    config, plan, measures, verification = task
+    compile_kernels()  # on another machine for the first time
+    checkpoint = load_checkpoint(train(config, report), config.device)
+    if config.verified and not verification.verify(checkpoint, verification, plan).passed:
+        return
+    evaluate(checkpoint, plan)
+    measure(checkpoint, measures, plan)

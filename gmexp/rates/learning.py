@@ -1,0 +1,145 @@
+"""How fast the runs of a study learned, from their curves -> learning.json.
+
+Success is the share of training episodes that touch the coin, over the last WINDOW iterations. Seconds are those of
+training alone, on whatever else the machine did; steps are game steps. Training draws from so many levels that hardly
+any is met twice, so training success is that on new levels too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from gmexp import artefacts
+from gmexp.artefacts import tables
+from gmexp.artefacts.records import CurvePoint
+from gmexp.artefacts.study import Study, condition_labels
+
+WINDOW = 20  # iterations
+GOALS = (0.8, 0.85, 0.9)
+
+# Published learning curves of CoinRun on frames, all levels: {steps: episode return / 10}, of PPO with the Impala network
+# (the training logs that come with openai/train-procgen), by `RunMeta.env`.
+PUBLISHED = {
+    "coinrun": {1e6: 0.71, 2e6: 0.83, 3e6: 0.87, 8e6: 0.81, 20e6: 0.90, 25e6: 0.91},
+    "coinrun_hard": {2e6: 0.56, 10e6: 0.71, 20e6: 0.78, 40e6: 0.76, 80e6: 0.84, 200e6: 0.90},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """When a run's training success was first at least `success`."""
+
+    success: float
+    steps: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """One run: where it ended, and which of GOALS it reached on the way."""
+
+    run_id: str
+    condition: str
+    steps: int
+    seconds: float
+    success: float
+    reached: tuple[Reached, ...]
+
+
+def write(study: Study) -> None:
+    """Write learning.json of a study whose runs succeeded or failed in training at all (those of cloning did neither)."""
+    runs = study.runs()
+    named = condition_labels(runs)
+    found = [learning for run in runs if study.curve(run.run_id).exists()
+             and (learning := learned(run.run_id, named[run.run_id],
+                                      tables.read_table(study.curve(run.run_id), CurvePoint)))]
+    if found:
+        origin = artefacts.provenance(None, {"goals": GOALS, "window": WINDOW}, "how fast the runs learned")
+        artefacts.write_json(study.learning, {"runs": [dataclasses.asdict(item) for item in found]}, origin)
+
+
+def read(study: Study) -> list[Learning]:
+    """The content of learning.json; nothing where there is none."""
+    if not study.learning.is_file():
+        return []
+
+    def built(row: dict[str, Any]) -> Learning:
+        return Learning(**row | {"reached": tuple(Reached(**each) for each in row["reached"])})
+
+    return [built(row) for row in artefacts.read_json(study.learning, required=("runs",))["runs"]]
+
+
+def learned(run_id: str, condition: str, curve: pa.Table) -> Learning | None:
+    """What a learning curve says; None if no episode of its last WINDOW iterations was counted."""
+    success = smoothed(curve)
+    if np.isnan(success[-1]):
+        return None
+    steps, seconds = curve["steps"].to_pylist(), curve["seconds"].to_pylist()
+    full = np.arange(len(success)) >= WINDOW - 1
+    firsts = [(goal, np.flatnonzero(full & (success >= goal))[:1]) for goal in GOALS]
+    reached = tuple(Reached(goal, steps[i], seconds[i]) for goal, first in firsts for i in first)
+    return Learning(run_id, condition, steps[-1], seconds[-1], float(success[-1]), reached)
+
+
+def smoothed(curve: pa.Table) -> np.ndarray:
+    """Success over the last WINDOW iterations at every point, an episode an equal part; NaN where none was counted."""
+    success = curve["success"].to_numpy().astype(float)
+    episodes = np.where(np.isnan(success), 0, curve["episodes"].to_numpy())
+
+    def summed(values: np.ndarray) -> np.ndarray:
+        return np.convolve(values, np.ones(WINDOW))[: len(values)]
+
+    counted = summed(episodes)
+    return np.divide(summed(episodes * np.nan_to_num(success)), counted, out=np.full(len(success), np.nan),
+                     where=counted > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionLearning:
+    """Medians over the runs of a condition (of success, the mean); a goal is None unless over half of them reached it."""
+
+    condition: str
+    runs: int
+    steps: float
+    seconds: float
+    success: float
+    goals: tuple[Reached | None, ...]
+
+
+def by_condition(found: Sequence[Learning]) -> list[ConditionLearning]:
+    """The conditions in order of first appearance."""
+    rows = []
+    for condition in dict.fromkeys(item.condition for item in found):
+        runs = [item for item in found if item.condition == condition]
+        goals: list[Reached | None] = []
+        for goal in GOALS:
+            there = [each for item in runs for each in item.reached if each.success == goal]
+            goals.append(Reached(goal, *(_median_time([getattr(each, name) for each in there], len(runs))
+                                         for name in ("steps", "seconds"))) if 2 * len(there) > len(runs) else None)
+        rows.append(ConditionLearning(condition, len(runs), median(item.steps for item in runs),
+                                      median(item.seconds for item in runs),
+                                      float(np.mean([item.success for item in runs])), tuple(goals)))
+    return rows
+
+
+def _median_time(known: Sequence[float], runs: int) -> float:
+    """The median over all runs, those that never got there being slower than any; over half of them did."""
+    return float(np.median([*known, *[max(known)] * (runs - len(known))]))
+
+
+def table(found: Sequence[Learning]) -> str:
+    """A row per condition."""
+    lines = [f"{'condition':<28}{'runs':>5}{'steps':>9}{'seconds':>9}{'success':>9}"
+             + "".join(f"{f'{goal:.0%} after':>18}" for goal in GOALS)]
+    for row in by_condition(found):
+        times = ("-" if goal is None else f"{goal.steps / 1e6:.1f}M, {goal.seconds:.0f} s" for goal in row.goals)
+        lines.append(f"{row.condition:<28}{row.runs:>5}{row.steps / 1e6:>8.1f}M{row.seconds:>9.0f}{row.success:>9.2f}"
+                     + "".join(f"{time:>18}" for time in times))
+    return "\n".join(lines)

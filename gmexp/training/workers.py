@@ -1,0 +1,172 @@
+"""Tasks side by side in a few worker processes, which end with their parent, however that ends."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gmexp.support.errors import UserError
+
+WAKE_SECONDS = 0.5  # a Ctrl-C that comes just before the parent falls asleep is noticed after so long
+FAREWELL_SECONDS = 10  # a worker that was told to end gets this long
+
+Work = Callable[[Any, Callable[[int], None]], None]  # does one task, and reports how much of it is done as it goes
+
+
+class Failure(NamedTuple):
+    """Why a task was not done: one line, and the traceback where it is a bug."""
+
+    reason: str
+    details: str | None
+
+
+def available_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def available_memory() -> float:
+    """Bytes that processes may still take by the system or its control group; infinity if unknown."""
+    free = math.inf
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = 1024 * float(next(line for line in lines if line.startswith("MemAvailable:")).split()[1])
+    with contextlib.suppress(OSError, ValueError):  # "max" is no number: there is no limit
+        group = Path("/sys/fs/cgroup")
+        free = min(free, float((group / "memory.max").read_text()) - float((group / "memory.current").read_text()))
+    return free
+
+
+def fitting(tasks: int, bytes_each: float) -> int:
+    """How many tasks this machine does side by side: as many as it has cores and memory for, at least 1."""
+    return max(1, int(min(tasks, available_cores(), available_memory() // bytes_each)))
+
+
+def work_through(tasks: Sequence[Any], work: Work, workers: int, advance: Callable[[int], None],
+                 settled: Callable[[int], None]) -> dict[int, Failure]:
+    """Do all tasks, `workers` at a time -> what failed, by the task's position.
+
+    One failing task, or one worker that is killed from outside, leaves the others alone. On any exception in this
+    process, Ctrl-C included, the workers are killed at once: what they write must be atomic.
+
+    Arguments:
+        tasks: arguments of `work`, picklable.
+        work: a module-level function.
+        workers: processes, at least 1.
+        advance: called with every report of progress.
+        settled: called with the number of tasks that are done or failed, whenever it changes.
+    """
+    failures: dict[int, Failure] = {}
+    todo = list(enumerate(tasks))[::-1]
+    crew: list[_Worker] = []
+    try:
+        while todo or any(worker.task is not None for worker in crew):
+            while todo and len(crew) < min(workers, len(tasks)):
+                crew.append(_Worker(work))
+            for worker in crew:
+                if worker.task is None and todo:
+                    worker.give(*todo.pop())
+            for connection in wait([worker.connection for worker in crew], WAKE_SECONDS):
+                (worker,) = [w for w in crew if w.connection is connection]
+                try:
+                    message = connection.recv()
+                except (EOFError, OSError):  # the worker is gone
+                    crew.remove(worker)
+                    message = Failure(f"its process died ({worker.end()})", None)
+                if isinstance(message, int):
+                    advance(message)
+                    continue
+                if message is not None and worker.task is not None:
+                    failures[worker.task] = message
+                worker.task = None
+                settled(len(tasks) - len(todo) - sum(w.task is not None for w in crew))
+        for worker in crew:
+            worker.dismiss()
+    finally:
+        for worker in crew:
+            worker.process.kill()
+            worker.process.join()
+    return failures
+
+
+class _Worker:
+    """A process that does one task after the other, as the parent sees it."""
+
+    def __init__(self, work: Work) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(work, theirs, os.getpid()), daemon=True)
+        with _interrupts_held():
+            self.process.start()
+        theirs.close()
+        self.task: int | None = None  # position of the task it is at
+
+    def give(self, position: int, task: Any) -> None:
+        """Hand it a task; a worker that is gone already shows when it is next heard."""
+        self.task = position
+        with contextlib.suppress(OSError):
+            self.connection.send(task)
+
+    def dismiss(self) -> None:
+        """Let it end in peace."""
+        self.connection.close()
+        self.process.join(FAREWELL_SECONDS)
+
+    def end(self) -> str:
+        """How it ended, in words."""
+        self.process.join()
+        code = self.process.exitcode
+        return f"exit code {code}" if code >= 0 else f"{signal.Signals(-code).name}, perhaps for lack of memory"
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back while a process starts: it inherits that and leaves interrupts to the parent for good."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _serve(work: Work, connection: Connection, parent: int) -> None:
+    """The worker's side: do tasks until there are no more, or no parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+    while True:
+        try:
+            task = connection.recv()
+        except EOFError:
+            return
+        connection.send(attempt(work, task, connection.send))
+
+
+def attempt(work: Work, task: Any, report: Callable[[int], None]) -> Failure | None:
+    """Do one task -> why it could not be done, None if it was."""
+    try:
+        work(task, report)
+    except UserError as error:
+        return Failure(str(error), None)
+    except Exception as error:
+        return Failure(f"{type(error).__name__}: {error}", traceback.format_exc())
+    return None
+
+
+def _follow(parent: int) -> None:
+    """End this process when the parent is gone, whatever it is doing."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)

@@ -1,0 +1,118 @@
+"""The statistics' commands: output for people and machines, one line for garbage."""
+
+import csv
+import json
+from dataclasses import asdict
+
+import pytest
+
+from gmexp.cli.calculator import estimate
+from gmexp.cli.statistics import check, meta, plan, predict, sensitivity
+from gmexp.support.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def path(calibration, tmp_path_factory):
+    return str(calibration.save(tmp_path_factory.mktemp("cal") / "calibration.json"))
+
+
+def test_meta(capsys, tmp_path):
+    assert meta(["y=-0.89,-1.59,-1.35", "v=0.33,0.19,0.42", "format=json"]) == 0
+    assert json.loads(capsys.readouterr().out)["k"] == 3
+    (tmp_path / "two.csv").write_text("y,v\n0.1,0.2\n0.3,0.1\n")
+    assert meta([f"file={tmp_path / 'two.csv'}", "format=json"]) == 0
+    assert json.loads(capsys.readouterr().out)["next_low"] is None  # two studies have no prediction interval
+    assert meta(["y=1,2,3", "v=1,1,1", "method=DL", "hksj=true"]) == 0
+    assert "DL, HKSJ" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("args, fragment", [
+    ([], "give file="), (["y=1,2"], "give file="), (["y=1,x", "v=1,1"], "not a list of numbers"),
+    (["y=1,2", "v=1,-1"], "study 2"), (["file=/nowhere.csv"], "cannot read"), (["y=1,2", "v=1,1", "method=ML"], "REML"),
+])
+def test_meta_errors(args, fragment):
+    with pytest.raises(UserError) as caught:
+        meta(args)
+    assert fragment in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_meta_names_the_bad_row(tmp_path):
+    (tmp_path / "bad.csv").write_text("y,v\n0.1,0.2\n0.3,huge\n")
+    with pytest.raises(UserError, match="row 2, column v: 'huge'"):
+        meta([f"file={tmp_path / 'bad.csv'}"])
+
+
+def test_predict(capsys, path, calibration):
+    assert predict(["shift=4", "diversity=0", f"calibration={path}"]) == 0
+    assert "goal_failure" in capsys.readouterr().out
+    assert predict(["shift=4", "diversity=0", f"calibration={path}", "kind=next_run", "episodes=100",
+                    "format=json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert 0 <= document["counts"]["q025"] <= document["counts"]["q975"] <= 100
+    assert document["counts"]["mean"] == pytest.approx(100 * document["rates"][2]["mean"], abs=2)
+    with pytest.raises(UserError, match="kind=next_run"):
+        predict(["shift=4", f"calibration={path}", "episodes=10"])
+    with pytest.raises(UserError, match="did you mean shift"):
+        predict(["shit=4"])
+
+
+@pytest.mark.parametrize("harm", ["0", "1", "elicited", "printed"])
+def test_estimate_from_a_calibration(capsys, path, harm):
+    args = ["shift=4", "diversity=0", "spec_quality=0.2", "mode=calibrated", f"calibration={path}", f"harm={harm}"]
+    assert estimate([*args, "format=json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    by_name = {c["name"]: c for c in document["contributions"]}
+    assert (by_name["M_div"]["source"], by_name["M_spec"]["source"]) == ("measured", "prior")
+    assert document["value"] == pytest.approx(document["p_misgen"] * by_name["harm"]["multiplier"], rel=0.05)
+    assert by_name["M_div"]["multiplier"] > 1  # no diversity at all: riskier than the mean of the experiments
+
+
+def test_plan_and_sensitivity(capsys, path):
+    assert plan(["shift=4", "diversity=0", f"calibration={path}", "simulations=4", "top=3", "format=json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert len(rows) == 3 and rows[0]["expected_width"] <= rows[1]["expected_width"]
+    assert sensitivity(["shift=4", "n=128", "format=json"]) == 0
+    assert {"tornado", "sobol"} == set(json.loads(capsys.readouterr().out))
+    assert sensitivity(["shift=4", "mode=calibrated", f"calibration={path}"]) == 0
+    assert "harm" in capsys.readouterr().out
+
+
+def test_check_coverage_writes_its_output(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("gmexp.statistics.checks.coverage",
+                        lambda sets, truth, seed, progress: {"check": "coverage", "sets": sets, "truth": truth})
+    out = tmp_path / "checks" / "coverage.json"
+    assert check(["coverage", "sets=8", "truth=beta", f"out={out}", "format=json"]) == 0
+    assert json.loads(out.read_text()) == json.loads(capsys.readouterr().out) == {
+        "command": f"gmexp check coverage sets=8 truth=beta out={out} format=json",
+        "check": "coverage", "sets": 8, "truth": "beta"}
+    assert [p.name for p in out.parent.iterdir()] == ["coverage.json"]
+
+
+@pytest.mark.slow
+def test_check_ppc_on_a_file(capsys, tmp_path, counts):
+    rows = [asdict(c) for c in counts if c.shift_type in (1, 3)]
+    with (tmp_path / "counts.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    assert check(["ppc", f"counts={tmp_path / 'counts.csv'}", "format=json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert "all_or_nothing" in found["goal_failure"] and found["cells_fitted"] and len(found["cells"]) == 8
+
+
+@pytest.mark.parametrize("args, fragment", [
+    ([], "say which"), (["sets=20"], "say which"), (["covrage"], "did you mean coverage"), (["loso"], "counts=PATH"),
+    (["ppc", "counts=/nowhere.csv"], "no counts at"), (["coverage", "truth=x"], "one of prior"),
+    (["sbc", "sets=1"], ">= 8"),
+])
+def test_check_errors(args, fragment):
+    with pytest.raises(UserError) as caught:
+        check(args)
+    assert fragment in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("command, args", [(meta, ["--help"]), (predict, ["help"]), (check, ["--help"]),
+                                           (check, ["sbc", "--help"]), (plan, ["-h"]), (sensitivity, ["--help"])])
+def test_help_ends_with_an_example(command, args, capsys):
+    assert command(args) == 0
+    assert "example: gmexp" in capsys.readouterr().out

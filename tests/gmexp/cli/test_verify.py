@@ -1,0 +1,52 @@
+"""`gmexp verify engine` in small: nothing differs, every deliberate fault is found, mistakes are one line."""
+
+import json
+
+import pytest
+import torch
+
+from gmexp.checks import parity
+from gmexp.cli import verify
+from gmexp.support.errors import UserError
+from gmexp_envs.procgen_family import binary as procgen
+
+needs_procgen = pytest.mark.skipif(not procgen.installed(), reason="procgen is not installed")
+SMALL = ["levels=16", "steps=1024", "frames=1024", "edited=1344"]
+
+
+@needs_procgen
+def test_fresh_seed_finds_no_difference(capsys):
+    code = verify.main(["engine", "format=json", *SMALL])
+    report = json.loads(capsys.readouterr().out)
+    print(f"seed={report['seed']}")
+    assert report["differences"] == 0, report["examples"]
+    assert all(report["controls"].values()), report["controls"]
+    assert code == 0
+    assert report["compared"]["levels"] == 16 and report["compared"]["steps"] >= 1024
+
+
+@needs_procgen
+def test_a_fault_sets_the_exit_code(capsys, monkeypatch):
+    report = {"seed": 1, "differences": 2, "compared": {"levels": 4}, "differing": {"grid": 2}, "controls": {},
+              "examples": ["grid: easy level 3"], "frames_comparable": True, "seconds": 1.0, "procgen": "procgen"}
+    monkeypatch.setattr(parity, "verify_engine", lambda **values: report)
+    assert verify.main(["engine", "seed=1", "steps=1", "frames=1"]) == 1
+    out = capsys.readouterr().out
+    assert "2 differences" in out
+    assert torch.cuda.is_available() or "CPU and GPU were not compared: device 'cuda' cannot be used here" in out
+
+
+@pytest.mark.parametrize("args", [[], ["levels=3"], ["engine", "levels=none"], ["engine", "sede=1"]])
+def test_mistakes_are_one_line(args):
+    with pytest.raises(UserError) as caught:
+        verify.main(args)
+    assert "\n" not in str(caught.value)
+
+
+def test_without_procgen(monkeypatch):
+    def missing(*args, **kwargs):
+        raise procgen.ProcgenUnavailable("procgen is not installed: pip install ...")
+
+    monkeypatch.setattr(parity, "verify_engine", missing)
+    with pytest.raises(UserError, match="not installed"):
+        verify.main(["engine", "seed=1"])

@@ -1,0 +1,162 @@
+"""The page is whole, self-contained and safe, and says what the artefacts say."""
+
+import re
+import shutil
+from html.parser import HTMLParser
+
+import pytest
+
+from gmexp import artefacts
+from gmexp.calculator import Calculator, Scenario
+from gmexp.calculator.calibrated import SHIPPED
+from gmexp.calculator.page import DRAWS
+from gmexp.figures import figures
+from gmexp.pages import study_page
+from gmexp.pages.html import Html, element, table
+from gmexp.rates.over_runs import read_rates
+from gmexp.statistics.calibration import Calibration
+from gmexp.support.errors import UserError
+
+from ..calculator.chromium import run_in_page
+
+VOID = {"img", "br", "meta", "input"}
+HOSTILE = "<script>alert(1)</script> & \"quoted\" 'too'"
+
+
+class Page(HTMLParser):
+    """Checks nesting and collects what the page refers to."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.stack, self.tags, self.links, self.text, self.styles = [], [], [], [], []
+        self.feed(text)
+        assert not self.stack, f"unclosed {self.stack}"
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self.links += [value for key, value in attrs if key in ("src", "href", "srcset")]
+        if tag not in VOID:
+            self.stack.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.stack.pop() == tag
+
+    def handle_data(self, data):
+        (self.styles if self.stack and self.stack[-1] == "style" else self.text).append(data)
+
+
+@pytest.fixture(scope="module")
+def page(finished) -> Page:
+    return Page(finished.report.read_text())
+
+
+def test_it_is_well_formed_and_needs_nothing_else(page):
+    for link in page.links:
+        assert link.startswith("data:") or link.startswith("#")
+    assert "@import" not in "".join(page.styles) and "url(" not in "".join(page.styles)
+    assert not any(tag in ("script", "link", "iframe") for tag, _ in page.tags)
+
+
+def test_every_anchor_has_a_target(page):
+    ids = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
+    assert {link[1:] for link in page.links if link.startswith("#")} == ids
+
+
+def test_pictures_are_embedded_and_described(page):
+    pictures = [attributes for tag, attributes in page.tags if tag == "img"]
+    kinds = [re.match(r"data:([\w/+-]+);base64,", picture["src"])[1] for picture in pictures]
+    assert kinds.count("image/gif") == 4 and kinds.count("image/svg+xml") >= 4
+    assert all(picture["alt"] for picture in pictures)
+
+
+def test_the_numbers_are_those_of_the_artefacts(finished, page):
+    text = " ".join(page.text)
+    for cell in read_rates(finished.rates).cells:
+        for rate in (cell.capability, cell.goal_failure):
+            if rate.mean is not None:
+                assert re.search(rf"{rate.mean:.2f}\s+\[{rate.low:.2f}, {rate.high:.2f}\]", text)
+    assert "8 independent training runs" in text and "9,600 evaluation episodes" in text
+    assert "points lower than" in text and "δ = 0.3" in text
+    assert re.search(r"type 3\s+published\s+0.55\s+0.55\s+0.22", text)
+    assert re.search(r"calibrated, δ = 0.3\s+0.55\s+\[0.45, 0.65\]", text)
+
+
+def test_the_calibration_is_told_with_its_doubts(page):
+    text = " ".join(page.text)
+    assert "goal_failure: every cell has fewer than 5 runs <so be careful>" in text
+    assert re.search(r"training diversity, 0.3 to 0.1\s+2.50\s+\[1.25, 3.75\]\s+0.7 to 1.4", text)
+    assert text.count("Published M") == 1 and "rhat_max" in text and "1.003" in text
+
+
+def test_what_makes_the_estimate_uncertain_is_told(page):
+    assert re.search(r"Shift\s+capability\s+goal failure\s+harm\s+dependence\s+type 1\s+10%\s+30%\s+62%\s+−2%",
+                     " ".join(page.text))
+
+
+def test_text_from_outside_is_escaped(study):
+    index = study.read_index()
+    index["experiment"] = HOSTILE
+    index["config"] = {"note": HOSTILE}
+    artefacts.write_json(study.index, index)
+    artefacts.write_json(study.clips("d0-s0") / "coin.json", {"outcome": "intended_goal", "caption": HOSTILE})
+    page = Page(study_page.build_report(study.root).read_text())
+    assert not any(tag == "script" for tag, _ in page.tags)
+    assert HOSTILE in " ".join(page.text)
+    assert any(attributes.get("alt") == HOSTILE for _, attributes in page.tags)
+
+
+def test_the_calculator_computes_with_this_study(study, tmp_path):
+    for source in (SHIPPED, SHIPPED.with_suffix(".npz")):
+        shutil.copy(source, study.calibration.with_suffix(source.suffix))
+    text = study_page.build_report(study.root).read_text()
+    page = Page(text)
+    assert [tag for tag, _ in page.tags].count("script") == 3
+    assert all(link.startswith(("data:", "#")) for link in page.links)
+    seen, command = run_in_page(text, "return ['.sentence strong', '.command'].map("
+                                      "s => document.querySelector(s).textContent);", tmp_path)
+    ours = Calibration.load(study.calibration).thinned(DRAWS)
+    assert command == "gmexp estimate shift=3 mode=calibrated calibration=calibration.json"
+    assert seen == f"{Calculator('calibrated', calibration=ours).estimate(Scenario(3)).value:.1%}"
+
+
+def test_sections_without_artefacts_are_left_out(study):
+    study.estimate.unlink()
+    study.calibration.unlink()
+    for clip in study.clips("d0-s0").iterdir():
+        clip.unlink()
+    text = " ".join(Page(study_page.build_report(study.root).read_text()).text)
+    assert "Episodes to look at" in text  # another run still has clips
+    for clip in study.clips("d0.3-s0").iterdir():
+        clip.unlink()
+    text = " ".join(Page(study_page.build_report(study.root).read_text()).text)
+    assert "Episodes to look at" not in text and "Calibration" not in text
+
+
+def test_figures_are_drawn_if_missing(study, monkeypatch):
+    monkeypatch.setattr(figures, "FIGURES", {"rates": figures.rates})
+    for figure in study.figures.iterdir():
+        figure.unlink()
+    study_page.build_report(study.root)
+    assert (study.figures / "rates.svg").exists()
+
+
+def test_a_study_without_rates_is_one_line(study):
+    study.rates.unlink()
+    with pytest.raises(UserError, match="run the stage `rates` first"):
+        study_page.build_report(study.root)
+
+
+def test_the_same_study_gives_the_same_page(study):
+    before = study.report.read_bytes()
+    assert study_page.build_report(study.root).read_bytes() == before
+
+
+def test_elements_escape_unless_told_otherwise():
+    assert element("p", "a < b", title='"') == '<p title="&quot;">a &lt; b</p>'
+    assert element("p", element("b", "x"), None, ["&", Html("&amp;")]) == "<p><b>x</b>&amp;&amp;</p>"
+    assert element("img", src="x", class_=None, aria_hidden="true") == '<img src="x" aria-hidden="true">'
+
+
+def test_a_repeated_first_column_is_shown_once():
+    rows = table(["a", "b"], [["x", 1], ["x", 2], ["y", 3]], numeric=[1])
+    assert rows.count("<td>x</td>") == 1 and rows.count('class="first"') == 2 and rows.count('class="n"') == 4

@@ -1,0 +1,338 @@
+"""Runs elsewhere than in this process: all done, failures named, and a lost machine costs nothing but time.
+
+The tests of Ray and Slurm run where these are installed: pip install -c constraints.txt -e '.[sweep,dev]', then
+pytest tests/gmexp/test_launchers.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gmexp import artefacts
+from gmexp.artefacts import tables
+from gmexp.artefacts.records import CurvePoint
+from gmexp.artefacts.study import Study
+from gmexp.cli import sweep
+from gmexp.cli.config import load
+from gmexp.cli.main import main
+from gmexp.cli.schema import LauncherConfig
+from gmexp.pipeline import training_runs
+from gmexp.support.errors import UserError
+from gmexp.training import launchers, train, workers
+from gmexp.training.train import describe
+
+from .test_workers import act
+from ..tiny import AGENT, ITERATION, assert_equal_runs
+
+SWEEP = ["-m", "experiment=quickstart", "env.diversity=0,0.5", *AGENT, "evaluation.episodes=8", "evaluation.slots=8",
+         "env.horizon=200", "checkpoint_seconds=0"]  # fmt: skip
+NEEDS = "needs {}: pip install 'gmexp[sweep]'"
+
+
+def launch(name: str, words: list[str], tmp_path: Path, **settings) -> tuple[dict, list[int], list[int]]:
+    """The tasks of `test_workers` through a launcher -> failures, reported progress, settled counts."""
+    config = LauncherConfig(name, **{"memory_gb": 0.2, "retries": 0, "cluster": None, "options": {}} | settings)
+    told, settled = [], []
+    failures = launchers.launch(config, [(word, tmp_path / word) for word in words], act, None, tmp_path / "scratch",
+                                told.append, settled.append)
+    assert not (tmp_path / "scratch").exists()
+    return failures, told, settled
+
+
+def check_failures(failures: dict, tmp_path: Path) -> None:
+    assert {p.name for p in tmp_path.iterdir()} >= set("ab")
+    assert sorted(failures) == [1, 3]
+    assert failures[1] == ("no such thing", None)
+    assert failures[3].reason == "ZeroDivisionError: one over nothing" and "Traceback" in failures[3].details
+
+
+# --- here -------------------------------------------------------------------------------------------------------------
+
+def test_concurrency_fits_the_machine(monkeypatch):
+    monkeypatch.setattr(workers, "available_cores", lambda: 8)
+    monkeypatch.setattr(workers, "available_memory", lambda: 5e9)
+    assert workers.fitting(100, 1e9) == 5
+    assert workers.fitting(100, 1e8) == 8
+    assert workers.fitting(3, 1e8) == 3
+    assert workers.fitting(100, 1e10) == 1
+
+
+def test_available_memory_is_some():
+    assert workers.available_memory() > 2**20
+
+
+def test_local_tasks_are_done_and_failures_are_apart(tmp_path):
+    failures, told, settled = launch("local", ["a", "refuse", "b", "crash"], tmp_path)
+    check_failures(failures, tmp_path)
+    assert sum(told) == 4 and settled[-1] == 4
+
+
+def test_notes_add_up_and_a_task_begun_again_takes_its_work_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(launchers, "REPORT_SECONDS", 0)
+    told = []
+    watch = launchers._Watch(tmp_path, told.append)
+    first, second = launchers._Note(tmp_path / "0.done"), launchers._Note(tmp_path / "1.done")
+    first(5), first(5), second(7)
+    watch.look()
+    launchers._Note(tmp_path / "0.done")(4)
+    watch.look()
+    assert told == [17, -6]
+
+
+def test_an_engine_that_is_not_installed_is_named(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("gmexp.cli.schema.importlib.util.find_spec", lambda name: None)
+    for launcher in ("ray", "slurm"):
+        assert main(["run", "experiment=quickstart", f"launcher={launcher}", f"out={tmp_path}"]) == 2
+        err = capsys.readouterr().err
+        assert "gmexp[sweep]" in err and err.count("\n") == 1
+
+
+# --- Ray --------------------------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """A Ray cluster of several node processes: a head that computes nothing and two nodes of one core each."""
+    pytest.importorskip("ray", reason=NEEDS.format("ray"))
+    for name, value in {"RAY_USAGE_STATS_ENABLED": "0", "RAY_health_check_period_ms": "500",
+                        "RAY_health_check_failure_threshold": "3"}.items():
+        monkeypatch.setenv(name, value)
+    from ray.cluster_utils import Cluster
+
+    size = {"object_store_memory": 10**8, "memory": 4 * 2**30}
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **size})
+    cluster.workers = [cluster.add_node(num_cpus=1, **size) for _ in range(2)]
+    yield cluster
+    cluster.shutdown()
+
+
+@pytest.mark.slow
+def test_ray_does_all_tasks_and_failures_are_apart(tmp_path, cluster):
+    failures, _, settled = launch("ray", ["a", "refuse", "b", "crash", "die"], tmp_path, cluster=cluster.address,
+                                  retries=1)
+    assert "lost 2 times on Ray" in failures.pop(4).reason
+    check_failures(failures, tmp_path)
+    assert settled[-1] == 5
+
+
+@pytest.mark.slow
+def test_a_cluster_that_is_not_there_is_one_line(tmp_path):
+    pytest.importorskip("ray", reason=NEEDS.format("ray"))
+    with pytest.raises(UserError, match="cannot reach a Ray cluster at launcher.cluster=127.0.0.1:1"):
+        launch("ray", ["a"], tmp_path, cluster="127.0.0.1:1")
+
+
+@pytest.mark.slow
+def test_a_sweep_survives_the_loss_of_a_ray_node(tmp_path, cluster):
+    root = tmp_path / "study"
+    arguments = [*SWEEP, "seed=0,1", f"steps={60 * ITERATION}", f"out={root}"]
+    planned = training_runs(sweep.load(arguments))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gmexp", "run", *arguments, "launcher=ray", f"launcher.cluster={cluster.address}",
+         "launcher.memory_gb=0.5"], stdout=subprocess.DEVNULL, stderr=open(tmp_path / "err", "w"))
+    wait_until(lambda: len(list(root.glob("runs/*/resume.npz"))) == 2, process, tmp_path / "err")
+    lost = cluster.workers[0]
+    (at_work,) = tasks_of(lost)
+    saved = {path.parent: saved_seconds(path) for path in root.glob("runs/*/resume.npz")}
+    cluster.remove_node(lost, allow_graceful=False)
+    with contextlib.suppress(ProcessLookupError):  # a lost machine takes everything with it, at once
+        os.kill(at_work, signal.SIGKILL)
+    assert process.wait(600) == 0, (tmp_path / "err").read_text()
+
+    study = Study(root)
+    assert {run.run_id for run in study.runs()} == {describe(run).run_id for run in planned} and len(planned) == 4
+    assert study.report.is_file() and not study.scratch.exists()
+    for folder, seconds in saved.items():  # went on from its last state: what the clock said then is still there
+        points = tables.read_records(folder / "curve.parquet", CurvePoint)
+        assert seconds and [point.seconds for point in points][: len(seconds)] == seconds
+        (config,) = [run for run in planned if describe(run).run_id == folder.name]
+        assert_equal_runs(folder, train.train(dataclasses.replace(config, out=str(tmp_path / "whole"))))
+
+
+@pytest.mark.slow
+def test_ray_ends_the_tasks_of_a_driver_that_was_killed(tmp_path, cluster):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gmexp", "run", *SWEEP, "seed=0", f"steps={10**4 * ITERATION}", f"out={tmp_path / 'study'}",
+         "launcher=ray", f"launcher.cluster={cluster.address}", "launcher.memory_gb=0.5"],
+        stdout=subprocess.DEVNULL, stderr=open(tmp_path / "err", "w"))
+    wait_until(lambda: any(tmp_path.glob("study/runs/*/resume.npz")), process, tmp_path / "err")
+    assert any(map(tasks_of, cluster.workers))
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 30
+    while any(map(tasks_of, cluster.workers)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def saved_seconds(path: Path) -> list[float]:
+    """The clock in the learning curve of a saved state."""
+    return [point["seconds"] for point in json.loads(str(artefacts.read_npz(path)["curve"]))]
+
+
+def tasks_of(node) -> list[int]:
+    """Processes of a Ray node that are at a task."""
+    raylet = node.all_processes["raylet"][0].process.pid
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(entry.read_text().rpartition(")")[2].split()[1])
+            at_task = (entry.parent / "cmdline").read_bytes().startswith(b"ray::_far")
+        except OSError:  # gone meanwhile
+            continue
+        if parent == raylet and at_task:
+            found.append(int(entry.parent.name))
+    return found
+
+
+def wait_until(condition, process: subprocess.Popen, said: Path) -> None:
+    deadline = time.monotonic() + 300
+    while not condition():
+        assert process.poll() is None, said.read_text()
+        assert time.monotonic() < deadline, said.read_text()
+        time.sleep(0.01)
+
+
+# --- Slurm ------------------------------------------------------------------------------------------------------------
+
+@pytest.mark.slow
+def test_submitit_does_all_tasks_and_failures_are_apart(tmp_path):
+    pytest.importorskip("submitit", reason=NEEDS.format("submitit"))
+    failures, _, settled = launch("slurm", ["a", "refuse", "b", "crash", "die"], tmp_path, cluster="local",
+                                  options={"timeout_min": 5})
+    assert "Slurm job" in failures.pop(4).reason
+    check_failures(failures, tmp_path)
+    assert settled[-1] == 5
+
+
+@pytest.mark.slow
+def test_a_sweep_through_submitit_is_the_sweep_done_here(tmp_path):
+    pytest.importorskip("submitit", reason=NEEDS.format("submitit"))
+    command = [*SWEEP, "seed=0", f"steps={4 * ITERATION}"]
+    for name, extra in {"here": [], "there": ["launcher=slurm", "launcher.cluster=local"]}.items():
+        assert main(["run", *command, *extra, f"out={tmp_path / name}"]) == 0
+    here, there = Study(tmp_path / "here"), Study(tmp_path / "there")
+    assert [run.run_id for run in here.runs()] == [run.run_id for run in there.runs()]
+    for run in here.runs():
+        assert_equal_runs(here.run(run.run_id), there.run(run.run_id))
+
+
+@pytest.mark.slow
+def test_an_exception_here_ends_submitits_jobs(tmp_path):
+    pytest.importorskip("submitit", reason=NEEDS.format("submitit"))
+
+    def stop(amount: int) -> None:
+        if (tmp_path / "sleep").is_file():
+            raise KeyboardInterrupt
+
+    config = LauncherConfig("slurm", 0.2, 0, "local", {"timeout_min": 5})
+    with pytest.raises(KeyboardInterrupt):
+        launchers.launch(config, [("sleep", tmp_path / "sleep")], act, None, tmp_path / "scratch", stop, stop)
+    assert not launchers._processes(tmp_path / "scratch" / "local") and not (tmp_path / "scratch").exists()
+
+
+@pytest.mark.slow
+def test_a_driver_that_was_killed_ends_its_jobs_when_it_is_started_again(tmp_path):
+    pytest.importorskip("submitit", reason=NEEDS.format("submitit"))
+    root = tmp_path / "study"
+    arguments = [*SWEEP, "seed=0", f"steps={120 * ITERATION}", f"out={root}"]
+    jobs = Study(root).scratch / "local"
+
+    def start() -> subprocess.Popen:
+        return subprocess.Popen(
+            [sys.executable, "-m", "gmexp", "run", *arguments, "launcher=slurm", "launcher.cluster=local"],
+            stdout=subprocess.DEVNULL, stderr=open(tmp_path / "err", "w"))
+
+    process = start()
+    wait_until(lambda: any(root.glob("runs/*/resume.npz")) and len(launchers._processes(jobs)) == 4, process,
+               tmp_path / "err")  # two runs, and what watches over each
+    process.kill()
+    process.wait()
+    first = set(launchers._processes(jobs))
+    for job in first:
+        os.kill(int(job), signal.SIGSTOP)  # so that they are not done by themselves meanwhile
+    saved = {path.parent: saved_seconds(path) for path in root.glob("runs/*/resume.npz")}
+    assert len(first) == 4 and saved
+
+    process = start()
+    second = []
+    wait_until(lambda: second.extend(set(launchers._processes(jobs)) - first) or second, process, tmp_path / "err")
+    assert not first & set(launchers._processes(jobs))
+    assert process.wait(600) == 0, (tmp_path / "err").read_text()
+    study = Study(root)
+    planned = training_runs(sweep.load(arguments))
+    assert {run.run_id for run in study.runs()} == {describe(run).run_id for run in planned} and len(planned) == 2
+    assert study.report.is_file() and not study.scratch.exists()
+    for config in planned:
+        folder = study.run(describe(config).run_id)
+        points = tables.read_records(folder / "curve.parquet", CurvePoint)
+        assert [point.seconds for point in points][: len(saved.get(folder, []))] == saved.get(folder, [])  # went on
+        assert_equal_runs(folder, train.train(dataclasses.replace(config, out=str(tmp_path / "whole"))))
+
+
+SQUEUE = """#!/bin/sh
+echo 99
+test -e {0}/cancelled || echo 77
+"""
+SCANCEL = """#!/bin/sh
+echo "$@" >> {0}/cancelled
+"""
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """A Slurm in which jobs 77 and 99 are queued and 77 and 78 were submitted by an earlier launch -> its commands."""
+    for name in ("77", "78"):
+        artefacts.write_text(tmp_path / "scratch" / "slurm" / f"{name}_submission.sh", "")
+
+    def command(name: str, text: str) -> None:
+        (tmp_path / name).write_text(text.format(tmp_path))
+        (tmp_path / name).chmod(0o755)
+
+    command("squeue", SQUEUE), command("scancel", SCANCEL)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(launchers, "POLL_SECONDS", 0.01)
+    return command
+
+
+def test_jobs_that_are_left_on_slurm_are_cancelled_first_whatever_the_launcher(tmp_path, slurm):
+    launch("local", ["a"], tmp_path)
+    assert (tmp_path / "a").is_file() and set((tmp_path / "cancelled").read_text().split()) == {"77"}
+
+
+@pytest.mark.parametrize(("name", "text", "expected"), [
+    ("scancel", "#!/bin/sh\n", "end 77"), ("squeue", "#!/bin/sh\nexit 1\n", "cannot ask Slurm")])
+def test_jobs_that_do_not_end_are_one_line(tmp_path, slurm, monkeypatch, name, text, expected):
+    slurm(name, text)
+    monkeypatch.setattr(launchers, "GONE_SECONDS", 0.1)
+    with pytest.raises(UserError, match=expected):
+        launch("local", ["a"], tmp_path)
+    assert not (tmp_path / "a").exists() and (tmp_path / "scratch").is_dir()
+
+
+def test_the_slurm_configuration_is_what_submitit_understands(monkeypatch, tmp_path):
+    """Up to the script that sbatch would get; sbatch itself is not here."""
+    submitit = pytest.importorskip("submitit", reason=NEEDS.format("submitit"))
+    scripts = []
+
+    def submit(self, command: str):
+        scripts.append(self._make_submission_file_text(command, "0"))
+        raise submitit.core.utils.FailedJobError("no Slurm here")
+
+    monkeypatch.setattr(submitit.SlurmExecutor, "affinity", classmethod(lambda cls: 2))
+    monkeypatch.setattr(submitit.SlurmExecutor, "_submit_command", submit)
+    monkeypatch.setattr("shutil.which", lambda name, *_: f"/bin/{name}")
+    options = "launcher.options={slurm_partition:long}"
+    config = load("run", ["experiment=quickstart", "launcher=slurm", options]).launcher
+    with pytest.raises(UserError, match="cannot submit"):
+        launchers.launch(config, [("a", tmp_path / "a")], act, 7, tmp_path / "scratch", lambda n: None, lambda n: None)
+    assert "--partition=long" in scripts[0] and "--time=240" in scripts[0] and "--mem=2GB" in scripts[0]
