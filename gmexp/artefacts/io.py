@@ -6,84 +6,19 @@ or a missing permission leaves the old file as it was. Every read checks the sch
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import os
-import tempfile
-import uuid
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from gmexp.artefacts.origin import plain
 from gmexp.artefacts.records import Provenance
+from gmexp.artefacts.writer import atomic, write_bytes
 from gmexp.support.errors import UserError, first_line
-
-
-# --- atomic writing ---------------------------------------------------------------------------------------------------
-
-@contextlib.contextmanager
-def atomic(path: Path | str) -> Iterator[BinaryIO]:
-    """A binary file that replaces `path` in one step when the block ends well, and vanishes when it does not."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself durable, where the system can (Windows cannot open folders)."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        pass  # some network file systems refuse; the data is safe, only the rename's durability is not promised
-    finally:
-        os.close(descriptor)
-
-
-def check_writable(folder: Path) -> None:
-    """Make the folder if need be, and find out now rather than after hours of work whether it can be written to."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror or error}") from error
-
-
-def remove_temporaries(folder: Path) -> None:
-    """Remove what killed writers left below the folder; nobody may be writing there."""
-    for path in folder.rglob(".*.tmp"):
-        with contextlib.suppress(OSError):
-            path.unlink()
-
-
-def write_bytes(path: Path | str, data: bytes) -> Path:
-    with atomic(path) as file:
-        file.write(data)
-    return Path(path)
-
-
-def write_text(path: Path | str, text: str) -> Path:
-    return write_bytes(path, text.encode("utf-8"))
 
 
 def read_bytes(path: Path | str) -> bytes:
@@ -100,14 +35,21 @@ def _unreadable(path: Path | str, error: Exception) -> UserError:
 
 # --- JSON -------------------------------------------------------------------------------------------------------------
 
+def encode_json(content: Mapping[str, Any], indent: int = 2) -> bytes:
+    """An object as JSON; ValueError for NaN and infinity: unknown is None."""
+    try:
+        text = json.dumps(plain(content), indent=indent, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise ValueError(f"{error}; write None for what is unknown") from error
+    return (text + "\n").encode()
+
+
 def write_json(path: Path | str, payload: Mapping[str, Any], provenance: Provenance | None = None) -> Path:
     """Write an object; `provenance`, if given, becomes its last key. NaN and infinity are refused: unknown is None."""
-    content = plain(payload) | ({"provenance": plain(provenance)} if provenance else {})
     try:
-        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+        return write_bytes(path, encode_json(plain(payload) | ({"provenance": plain(provenance)} if provenance else {})))
     except ValueError as error:
-        raise ValueError(f"{path}: {error}; write None for what is unknown") from error
-    return write_text(path, text + "\n")
+        raise type(error)(str(error) if isinstance(error, UserError) else f"{path}: {error}") from error
 
 
 def read_json(path: Path | str, required: Iterable[str] = ()) -> dict[str, Any]:

@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from gmexp.artefacts.io import atomic, read_bytes, read_json
+from gmexp.artefacts.io import read_bytes, read_json
 from gmexp.artefacts.origin import plain
 from gmexp.artefacts.records import Provenance
+from gmexp.artefacts.writer import atomic
 from gmexp.support.errors import UserError, first_line
 
 PROVENANCE_KEY = b"gmexp.provenance"

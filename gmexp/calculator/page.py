@@ -35,7 +35,7 @@ def calculator(args: list[str]) -> int:
     values = CALCULATOR.parse(args)
     if values is None:
         return 0
-    from gmexp.artefacts.files import write_bytes
+    from gmexp.artefacts.writer import write_bytes
     from gmexp.calculator.calibrated import load_calibration
 
     chosen = values["calibration"]

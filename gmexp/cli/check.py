@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from gmexp.artefacts.files import write_json
+from gmexp.artefacts.io import write_json
 from gmexp.cli.calculator import FORMAT, emit
 from gmexp.cli.options import Command, Option, boolean, choice, nearest, text, whole
 from gmexp.support.errors import UserError
