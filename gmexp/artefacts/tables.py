@@ -20,6 +20,7 @@ from gmexp.artefacts.io import read_json
 from gmexp.artefacts.origin import plain
 from gmexp.artefacts.reader import BYTES, parse_json, read_bytes
 from gmexp.artefacts.records import Provenance
+from gmexp.artefacts.upgrades import upgraded
 from gmexp.artefacts.writer import atomic
 from gmexp.support.errors import UserError, first_line
 
@@ -36,6 +37,8 @@ def schema(record: type) -> pa.Schema:
 
 
 def _field(name: str, hint: Any) -> pa.Field:
+    if typing.get_origin(hint) is tuple:  # tuple[int, ...]
+        return pa.field(name, pa.list_(ARROW[typing.get_args(hint)[0]]), nullable=False)
     options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     (kind,) = (option for option in options if option is not type(None))
     return pa.field(name, ARROW[kind], nullable=type(None) in options)
@@ -69,6 +72,8 @@ def as_table(rows: Sequence[Any] | Columns | pa.Table, record: type) -> pa.Table
 def _array(column: Any, field: pa.Field) -> pa.Array | pa.ChunkedArray:
     """`column` in the field's type if that loses nothing: Arrow itself would turn 1.5 into 1 and "1" into 1."""
     try:
+        if pa.types.is_list(field.type):
+            return pa.array(list(column), field.type)
         if isinstance(column, np.ma.MaskedArray):
             found = pa.array(column.data, mask=np.ma.getmaskarray(column))
         else:
@@ -141,9 +146,17 @@ def _holds(path: Path | str, table: pa.Table, record: type) -> bool:
 def read_table(path: Path | str, record: type) -> pa.Table:
     """The table in `path`, its columns exactly those of `record`; anything else is a UserError."""
     try:
-        return _checked(read_any_table(path), schema(record), record.__name__)
+        return _checked(_upgraded(read_any_table(path), record, path), schema(record), record.__name__)
     except UserError as error:
         raise UserError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
+
+
+def _upgraded(table: pa.Table, record: type, path: Path | str) -> pa.Table:
+    """`table` with what earlier versions called otherwise under its present name."""
+    try:
+        return upgraded(table, record, path)
+    except (pa.ArrowException, KeyError, TypeError) as error:
+        raise UserError(f"{path} is of an earlier version, and damaged: {first_line(error)}") from error
 
 
 def read_any_table(path: Path | str) -> pa.Table:
