@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
+from gmexp import artefacts
 from gmexp.support.errors import UserError, first_line
 
 LOGGERS = ("none", "wandb")

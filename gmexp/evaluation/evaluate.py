@@ -64,7 +64,8 @@ def own_levels(checkpoint: Checkpoint, count: int) -> SeedRange:
     if path.is_file():
         first = pc.min(tables.read_table(path, Episode)["level_seed"]).as_py()
     else:
-        first = held_out(checkpoint.meta.train_seed, load("evaluate", EvaluateConfig, ["run=none"]).evaluation.episodes).first
+        usual = load("evaluate", EvaluateConfig, ["run=none"]).evaluation
+        first = held_out(checkpoint.meta.train_seed, usual.episodes).first
     return SeedRange(first, count)
 
 
