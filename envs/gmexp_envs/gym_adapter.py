@@ -5,11 +5,12 @@
 
 Keyword arguments are those of `LevelDistribution` (or a finished `distribution`), `observation` ("semantic" or
 "pixels"), `action_repeat`, `style` and, for vectors, `threads`. The info of an episode's last step holds what the
-episode showed: level_seed, separated, outcome, and coin_step and end_step where coin and end were touched.
+episode showed: level_seed, distinguishing, outcome, and intended_step and proxy_step where coin and end were touched.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import gymnasium
@@ -18,27 +19,26 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from gmexp_envs.coinrun.distribution import LevelDistribution
-from gmexp_envs.coinrun.engine import CoinRun
-from gmexp_envs.coinrun.layout import NUM_ACTIONS, NUM_CLASSES, NUM_LOOK, NUM_STATE, SEED, WINDOW
-from gmexp_envs.levels import as_levels
+from gmexp_envs import find_task
 from gmexp_envs.outcome import NEVER, OUTCOMES, first_event_outcomes
-from gmexp_envs.vec import FrameStyle, SemanticObservation
+from gmexp_envs.task import Task
+from gmexp_envs.vec import FrameStyle, SemanticObservation, VecEnv
 
 RENDER_FPS = 15
 METADATA = {"render_modes": ["rgb_array"], "render_fps": RENDER_FPS}
 
 
-class CoinRunEnv(gymnasium.Env):
-    """One world of CoinRun; an episode that ended stays as it is until `reset`."""
+class TaskEnv(gymnasium.Env):
+    """One instance of an environment; an episode that ended stays as it is until `reset`."""
 
     metadata = METADATA
 
-    def __init__(self, render_mode: str | None = None, **options: Any) -> None:
+    def __init__(self, name: str, render_mode: str | None = None, **options: Any) -> None:
+        self.task = find_task(name)
         self.render_mode = _checked(render_mode)
-        self._engine = _build_engine(1, render_mode, **options)
-        self.observation_space = _observation_space(self._engine)
-        self.action_space = spaces.Discrete(NUM_ACTIONS)
+        self._engine = _build_engine(self.task, 1, render_mode, **options)
+        self.observation_space = _observation_space(self.task, self._engine)
+        self.action_space = spaces.Discrete(self.task.num_actions)
         self._over = True
 
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[Any, dict]:
@@ -46,7 +46,7 @@ class CoinRunEnv(gymnasium.Env):
         super().reset(seed=seed)
         observation = self._engine.reset(seed)
         self._over = False
-        return _take(observation, 0), _level_info(self._engine, 0)
+        return _take(observation, 0), {"level_seed": int(self._engine.present.level_seed[0])}
 
     def step(self, action: int) -> tuple[Any, float, bool, bool, dict]:
         if self._over:
@@ -64,8 +64,8 @@ class CoinRunEnv(gymnasium.Env):
         self._engine.close()
 
 
-class CoinRunVectorEnv(VectorEnv):
-    """Many worlds of CoinRun, each beginning its next episode in the step that ends one.
+class TaskVectorEnv(VectorEnv):
+    """Many instances of an environment, each beginning its next episode in the step that ends one.
 
     Of an ended episode, the last observation and info are `infos["final_obs"]` and `infos["final_info"]`, as with
     gymnasium's own vector environments.
@@ -73,12 +73,14 @@ class CoinRunVectorEnv(VectorEnv):
 
     metadata = METADATA | {"autoreset_mode": AutoresetMode.SAME_STEP}
 
-    def __init__(self, num_envs: int = 1, render_mode: str | None = None, threads: int = 1, **options: Any) -> None:
+    def __init__(self, name: str, num_envs: int = 1, render_mode: str | None = None, threads: int = 1,
+                 **options: Any) -> None:
+        self.task = find_task(name)
         self.num_envs = num_envs
         self.render_mode = _checked(render_mode)
-        self._engine = _build_engine(num_envs, render_mode, threads=threads, **options)
-        self.single_observation_space = _observation_space(self._engine)
-        self.single_action_space = spaces.Discrete(NUM_ACTIONS)
+        self._engine = _build_engine(self.task, num_envs, render_mode, threads=threads, **options)
+        self.single_observation_space = _observation_space(self.task, self._engine)
+        self.single_action_space = spaces.Discrete(self.task.num_actions)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
 
@@ -86,9 +88,7 @@ class CoinRunVectorEnv(VectorEnv):
         """Begin episodes everywhere; with a seed, begin the streams of levels anew from it."""
         super().reset(seed=seed)
         observation, infos = self._engine.reset(seed), {}
-        for e in range(self.num_envs):
-            infos = self._add_info(infos, _level_info(self._engine, e), e)
-        return _take(observation), infos
+        return _take(observation), self._with_levels(infos, range(self.num_envs))
 
     def step(self, actions: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict]:
         step = self._engine.step(actions, autoreset=False)
@@ -99,12 +99,18 @@ class CoinRunVectorEnv(VectorEnv):
                 final = {"final_obs": _take(observation, e), "final_info": _episode_info(self._engine, e)}
                 infos = self._add_info(infos, final, e)
             observation = self._engine.begin(ended)
-            for e in ended:
-                infos = self._add_info(infos, _level_info(self._engine, e), e)
+            infos = self._with_levels(infos, ended)
         return _take(observation), step.reward.copy(), step.terminated.copy(), step.truncated.copy(), infos
 
+    def _with_levels(self, infos: dict, rows: Iterable[int]) -> dict:
+        """Add which levels the episodes that begin in these instances play."""
+        level_seed = self._engine.present.level_seed
+        for e in rows:
+            infos = self._add_info(infos, {"level_seed": int(level_seed[e])}, e)
+        return infos
+
     def render(self) -> tuple[np.ndarray, ...] | None:
-        """Every world's frame as uint8 [64, 64, 3], with render_mode "rgb_array"."""
+        """Every instance's frame as uint8 [64, 64, 3], with render_mode "rgb_array"."""
         return None if self.render_mode is None else tuple(_frames(self._engine))
 
     def close_extras(self, **kwargs: Any) -> None:
@@ -117,52 +123,45 @@ def _checked(render_mode: str | None) -> str | None:
     return render_mode
 
 
-def _build_engine(num_envs: int, render_mode: str | None, *, observation: str = "semantic", action_repeat: int = 1,
-                  style: FrameStyle | None = None, threads: int = 1, distribution: LevelDistribution | None = None,
-                  levels=None, **knobs: Any) -> CoinRun:
+def _build_engine(task: Task, num_envs: int, render_mode: str | None, *, observation: str = "semantic",
+                  action_repeat: int = 1, style: FrameStyle | None = None, threads: int = 1, distribution: Any = None,
+                  levels=None, **knobs: Any) -> VecEnv:
     if distribution is None:
-        distribution = LevelDistribution(levels=as_levels(levels), **knobs)
+        distribution = task.knobs(levels, **knobs)
     elif levels is not None or knobs:
         raise ValueError("give either a distribution or levels and knobs, not both")
-    return CoinRun(num_envs, [distribution], None, observation, threads, action_repeat, style,
-                   drawable=render_mode is not None)
+    return task.make(num_envs, [distribution], seed=None, observation=observation, device="cpu", backend="native",
+                     threads=threads, action_repeat=action_repeat, style=style, drawable=render_mode is not None)
 
 
-def _observation_space(engine: CoinRun) -> spaces.Space:
+def _observation_space(task: Task, engine: VecEnv) -> spaces.Space:
     if engine.observation == "pixels":
         return spaces.Box(0, 255, engine.style.shape(1)[1:], np.uint8)
-    physics = engine.distributions[0].physics
-    tame = physics.mixrate <= 1 and physics.mixrate * physics.air_control <= 1  # else speeds overshoot their maximum
-    bounds = np.array([1.01 if tame else np.inf, 1.01, 0.5, 0.5, 1, 1, 1], np.float32)
-    assert bounds.shape == (NUM_STATE,)
+    semantics = task.semantics
+    bounds = np.array(task.state_bounds(engine.distributions[0]), np.float32)
     return spaces.Dict(
-        window=spaces.Box(0, NUM_CLASSES - 1, (WINDOW, WINDOW), np.uint8),
+        window=spaces.Box(0, len(semantics.classes) - 1, semantics.window, np.uint8),
         state=spaces.Box(-bounds, bounds, dtype=np.float32),
-        look=spaces.Box(0, 1, (NUM_LOOK,), np.uint8))
+        appearance=spaces.Box(0, 1, (semantics.appearance,), np.uint8))
 
 
 def _take(observation: SemanticObservation | np.ndarray, row: Any = slice(None)) -> Any:
-    """Copies of one world's observation, or of all of them, in the form of the observation space."""
+    """Copies of one instance's observation, or of all of them, in the form of the observation space."""
     if isinstance(observation, SemanticObservation):
         return {name: values[row].copy() for name, values in observation._asdict().items()}
     return observation[row].copy()
 
 
-def _frames(engine: CoinRun) -> np.ndarray:
+def _frames(engine: VecEnv) -> np.ndarray:
     frames = engine.frames()
     return np.moveaxis(frames, 1, 3) if engine.style.channels_first else frames
 
 
-def _level_info(engine: CoinRun, e: int) -> dict[str, Any]:
-    """Which level the episode that begins in world e plays."""
-    return {"level_seed": int(engine.world.facts[e, SEED])}
-
-
-def _episode_info(engine: CoinRun, e: int) -> dict[str, Any]:
-    """What the episode that just ended in world e showed."""
+def _episode_info(engine: VecEnv, e: int) -> dict[str, Any]:
+    """What the episode that just ended in instance e showed."""
     log = engine.log.take(slice(e, e + 1))
-    outcome = first_event_outcomes(log.coin_step, log.end_step, log.died != 0, log.separated != 0)[0]
-    info = {"level_seed": int(log.level_seed[0]), "separated": bool(log.separated[0]),
+    outcome = first_event_outcomes(log.intended_step, log.proxy_step, log.died != 0, log.distinguishing != 0)[0]
+    info = {"level_seed": int(log.level_seed[0]), "distinguishing": bool(log.distinguishing[0]),
             "outcome": OUTCOMES[outcome].value}
-    touched = {"coin_step": int(log.coin_step[0]), "end_step": int(log.end_step[0])}
+    touched = {"intended_step": int(log.intended_step[0]), "proxy_step": int(log.proxy_step[0])}
     return info | {name: step for name, step in touched.items() if step != NEVER}

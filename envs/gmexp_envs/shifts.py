@@ -1,8 +1,8 @@
-"""The ladder of distribution shifts: pure, graded functions from one level distribution to another.
+"""The ladder of distribution shifts: pure, graded functions from one level distribution to another, of any task.
 
-    shift(training, 3, 0.5)                     half of a significant shift
-    shift_factor(training, "appearance", 1.0)   one factor alone
-    probe(distribution)                         the same levels, but in every one the coin is away from the end
+    shift(task, training, 3, 0.5)                     half of a significant shift
+    shift_factor(task, training, "appearance", 1.0)   one factor alone
+    task.distinguishing(distribution)                 the same levels, but each tells the goals apart
 
 A shift moves factors from their trained values straight towards the ladder's targets: at grade g a factor has gone the
 share g of the way, at grade 0 the distribution is the training distribution itself, at grade 1 it no longer depends on
@@ -12,101 +12,54 @@ changes at some grade and stays changed at every higher one (common random numbe
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
-
-from gmexp_envs.coinrun.distribution import LevelDistribution
-
-FACTORS = ("appearance", "context", "correlation", "supervision")
-_FIELDS = {"appearance": "appearance", "context": "context", "correlation": "rho", "supervision": "supervision"}
-_ALONE = {"appearance": 1.0, "context": 1.0, "correlation": 0.0, "supervision": 1.0}
+from gmexp_envs.task import D, Factor, Shift, Task
 
 
-@dataclass(frozen=True)
-class Shift:
-    """One type of the ladder; a factor holds its value at grade 1, None where it stays as trained.
-
-    A correlation already below its target stays where it is: no shift restores what training broke.
-    """
-
-    type: int
-    name: str
-    key_factor: str  # what changes, in the words of the probability model
-    description: str  # what changes here
-    appearance: float | None = None
-    context: float | None = None
-    correlation: float | None = None
-    supervision: float | None = None
-
-
-SHIFTS = (
-    Shift(0, "in_distribution", "nothing", "unseen levels of the training distribution"),
-    Shift(1, "superficial", "visual/textual cues", "walls, enemies, crates and backgrounds never seen in training",
-          appearance=1.0),
-    Shift(2, "moderate", "context changes",
-          "new appearance, more hard layouts and walking enemies, stronger gravity; the coin leaves the end in half "
-          "of the levels", appearance=1.0, context=1.0, correlation=0.5),
-    Shift(3, "significant", "reward structure",
-          "new appearance and context; where the coin is no longer depends on the end",
-          appearance=1.0, context=1.0, correlation=0.0),
-    Shift(4, "extreme", "fundamental context",
-          "new appearance and context; the coin is opposite the end, where a decoy stands; the episode goes on after the "
-          "coin, for twice the time", appearance=1.0, context=1.0, correlation=-1.0, supervision=1.0),
-)
-
-
-def find_shift(kind: int | str) -> Shift:
+def find_shift(task: Task, kind: int | str) -> Shift:
     """The shift of a type (0..4, also as text) or name."""
-    for candidate in SHIFTS:
+    for candidate in task.shifts:
         if str(kind) in (str(candidate.type), candidate.name):
             return candidate
-    raise ValueError(f"there is no shift {kind!r}: choose a type 0..{len(SHIFTS) - 1} or one of "
-                     f"{', '.join(s.name for s in SHIFTS)}")
+    raise ValueError(f"there is no shift {kind!r}: choose a type 0..{len(task.shifts) - 1} or one of "
+                     f"{', '.join(s.name for s in task.shifts)}")
 
 
-def shift(training: LevelDistribution, kind: int | str, grade: float) -> LevelDistribution:
+def find_factor(task: Task, name: str) -> Factor:
+    """The factor of a name."""
+    for candidate in task.factors:
+        if candidate.name == name:
+            return candidate
+    raise ValueError(f"there is no factor {name!r}: choose one of {', '.join(f.name for f in task.factors)}")
+
+
+def shift(task: Task[D], training: D, kind: int | str, grade: float) -> D:
     """The training distribution after a shift of the given type and grade in [0, 1].
 
     Raises ValueError where the training distribution cannot be shifted so (see `shift_factor`).
     """
-    found = find_shift(kind)
+    wanted = find_shift(task, kind)
     _check_grade(grade)
-    for factor in FACTORS:
-        target = getattr(found, factor)
-        if target is not None:
-            training = shift_factor(training, factor, grade, target)
+    for factor in task.factors:
+        if factor.name in wanted.targets:
+            training = shift_factor(task, training, factor.name, grade, wanted.targets[factor.name])
     return training
 
 
-def shift_factor(training: LevelDistribution, factor: str, grade: float,
-                 target: float | None = None) -> LevelDistribution:
-    """The training distribution with one factor moved the share `grade` of the way to `target`.
+def shift_factor(task: Task[D], training: D, name: str, grade: float, target: float | None = None) -> D:
+    """The training distribution with one factor moved the share `grade` of the way to `target` (None: `Factor.alone`).
 
-    The target defaults to 1, for the correlation to 0 (the coin's place no longer depends on the end). At grades above
-    0, appearance must have been trained at a number (usually 0.0): where the game itself drew the themes (None), no
-    theme is new; and the correlation can only be broken where the coin's placement differs from the end.
+    Raises ValueError where a grade above 0 is impossible, saying why (`Factor.why_not`).
     """
-    if factor not in FACTORS:
-        raise ValueError(f"there is no factor {factor!r}: choose one of {', '.join(FACTORS)}")
+    factor = find_factor(task, name)
     _check_grade(grade)
     if grade == 0:
         return training
-    target = _ALONE[factor] if target is None else target
-    trained = getattr(training, _FIELDS[factor])
-    if factor == "appearance" and trained is None:
-        raise ValueError("appearance cannot shift where the game drew the training themes: train with appearance=0.0, "
-                         "which holds some out")
-    if factor == "correlation":
+    if (reason := factor.why_not(training)) is not None:
+        raise ValueError(reason)
+    target, trained = factor.alone if target is None else target, factor.get(training)
+    if factor.lowers:
         target = min(target, trained)
-        if training.placement == "end":
-            raise ValueError("the correlation cannot shift with placement 'end', which keeps every coin at the end")
-    value = target if grade == 1 else trained + grade * (target - trained)
-    return dataclasses.replace(training, **{_FIELDS[factor]: value})
-
-
-def probe(distribution: LevelDistribution) -> LevelDistribution:
-    """The same distribution, but every level separates the goals: the coin hangs or lies off the path to the end."""
-    return dataclasses.replace(distribution, rho=0.0, placement="off_path", cell=None)
+    return factor.put(training, target if grade == 1 else trained + grade * (target - trained))
 
 
 def _check_grade(grade: float) -> None:

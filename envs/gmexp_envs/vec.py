@@ -5,12 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-
-from gmexp_envs.coinrun.distribution import LevelDistribution
-from gmexp_envs.coinrun.layout import NUM_ACTIONS
 
 OBSERVATIONS = ("semantic", "pixels")
 
@@ -33,20 +30,20 @@ class FrameStyle:
 
     @property
     def options(self) -> tuple[bool, bool, bool]:
-        """procgen's options, in the order of `gmexp_envs.coinrun.draw.sprites.load_sprites`."""
+        """procgen's options, in their order."""
         return self.use_backgrounds, self.restrict_themes, self.use_monochrome_assets
 
     def shape(self, num_envs: int) -> tuple[int, int, int, int]:
-        """Shape of the frames of `num_envs` worlds."""
+        """Shape of the frames of `num_envs` instances."""
         return (num_envs, 3, 64, 64) if self.channels_first else (num_envs, 64, 64, 3)
 
 
 class SemanticObservation(NamedTuple):
-    """Semantic view of N worlds (classes and features: `gmexp_envs.coinrun.semantic`, `gmexp_envs.coinrun.layout`)."""
+    """Semantic view of N environment instances; what the numbers mean is the task's `Semantics`."""
 
-    window: np.ndarray  # uint8 [N, 13, 13] tile classes
-    state: np.ndarray  # float32 [N, 7] how the agent moves
-    look: np.ndarray  # uint8 [N, 86] appearance of the level, multi-hot
+    window: np.ndarray  # uint8 [N, rows, columns] classes of the cells around the agent
+    state: np.ndarray  # float32 [N, len(semantics.state)] how the agent moves
+    appearance: np.ndarray  # uint8 [N, semantics.appearance] appearance features of the level, multi-hot
 
 
 class Step(NamedTuple):
@@ -54,36 +51,51 @@ class Step(NamedTuple):
 
     observation: SemanticObservation | np.ndarray
     reward: np.ndarray  # float32 [N]
-    terminated: np.ndarray  # bool [N]: coin or death
+    terminated: np.ndarray  # bool [N]: a goal or death
     truncated: np.ndarray  # bool [N]: horizon
 
 
 class EpisodeLog(NamedTuple):
-    """Event logs, one row per world: a row is that of the world's last finished episode.
+    """Event logs, one row per environment instance: a row is that of the instance's last finished episode.
 
-    Steps count from 1; `gmexp_envs.outcome.NEVER` means that it did not happen; coin cells are -1 where there is no coin.
+    Steps count from 1; `gmexp_envs.outcome.NEVER` means that it did not happen. Outcomes and rates derive from this.
     """
 
     level_seed: np.ndarray
-    coin_x: np.ndarray
-    coin_y: np.ndarray
-    end_x: np.ndarray
-    end_y: np.ndarray
-    num_sections: np.ndarray
-    separated: np.ndarray
-    correlated: np.ndarray
-    coin_step: np.ndarray
-    end_step: np.ndarray
+    cell: np.ndarray  # which of the environment's level distributions
+    index: np.ndarray  # 0 for the instance's first episode
+    distinguishing: np.ndarray  # the level tells the goals apart
+    aligned: np.ndarray  # the intended goal is at the proxy
+    intended_step: np.ndarray  # first step at which the intended goal was reached
+    proxy_step: np.ndarray
     died: np.ndarray
     length: np.ndarray
-    condition: np.ndarray  # which of the environment's level distributions
-    index: np.ndarray  # 0 for the world's first episode
     truncated: np.ndarray
     episode_return: np.ndarray
+    facts: np.ndarray  # int32 [rows, len(task.facts)]; what they are is the task's
 
     def take(self, rows: np.ndarray) -> EpisodeLog:
         """Copies of the given rows (boolean mask or indices)."""
         return EpisodeLog(*(column[rows] for column in self))
+
+
+class Present(NamedTuple):
+    """Where the running episodes are, one row per environment instance."""
+
+    level_seed: np.ndarray
+    step: np.ndarray  # game steps so far
+    intended_step: np.ndarray  # as in the log, up to now
+    proxy_step: np.ndarray
+    distinguishing: np.ndarray
+    placement: np.ndarray  # int: 1 the intended goal is at the proxy, -1 as far from it as the level allows, 0 elsewhere
+
+
+def _copied(kind: type[VecEnv], arguments: tuple, seed: int, state: Mapping[str, np.ndarray]) -> VecEnv:
+    """An environment of this kind that goes on from a state."""
+    env = kind(*arguments)
+    env.seed = seed
+    env.restore(state)
+    return env
 
 
 def to_numpy(array) -> np.ndarray:
@@ -92,18 +104,22 @@ def to_numpy(array) -> np.ndarray:
 
 
 class VecEnv(ABC):
-    """N sub-environments stepped together, each starting its next episode in the step that ends one (autoreset).
+    """N environment instances stepped together, each starting its next episode in the step that ends one (autoreset).
 
     Attributes: num_envs, num_actions, distributions, observation ("semantic" or "pixels"), seed (what it was seeded
     with, drawn from the system where None was given), action_repeat (game steps per action; logs count game steps),
-    rows (the worlds' numbers 0..N-1), device (where its arrays live: numpy's on "cpu", torch's on a CUDA device).
+    rows (the instances' numbers 0..N-1), device (where its arrays live: numpy's on "cpu", torch's on a CUDA device).
+
+    `copy.deepcopy` and `pickle` give an environment that goes on exactly from here, in this process or another: what a
+    subclass's constructor was given (`_arguments`) and its `state` are all that travels.
     """
 
-    num_actions = NUM_ACTIONS
+    num_actions: int
     device = "cpu"
+    _arguments: tuple
 
-    def __init__(self, num_envs: int, distributions: Sequence[LevelDistribution], seed: int | None,
-                 observation: str, action_repeat: int) -> None:
+    def __init__(self, num_envs: int, distributions: Sequence[Any], seed: int | None, observation: str,
+                 action_repeat: int) -> None:
         if num_envs < 1:
             raise ValueError(f"num_envs = {num_envs} must be at least 1")
         if not distributions or num_envs % len(distributions):
@@ -126,10 +142,15 @@ class VecEnv(ABC):
 
     @abstractmethod
     def step(self, actions: np.ndarray, rows: np.ndarray | None = None) -> Step:
-        """Apply one action per world (int [N], 0..14: 3 x direction_x + direction_y, both counted from -1).
+        """Apply one action per instance (int [N], 0..num_actions - 1).
 
-        With `rows`, only these worlds move; what is returned for the others is what it was.
+        With `rows`, only these instances move; what is returned for the others is what it was.
         """
+
+    @property
+    @abstractmethod
+    def present(self) -> Present:
+        """Where the running episodes are."""
 
     @property
     @abstractmethod
@@ -147,8 +168,13 @@ class VecEnv(ABC):
     def close(self) -> None:
         """Release what the environment holds."""
 
+    def __reduce__(self):
+        return _copied, (type(self), self._arguments, self.seed, self.state())
+
     def _checked(self, actions: np.ndarray) -> np.ndarray:
         """Actions as contiguous int32, or a ValueError that names what is wrong."""
+        if (actions := np.asarray(actions)).dtype.kind not in "iu":
+            raise ValueError(f"actions are of type {actions.dtype}, expected whole numbers")
         actions = np.ascontiguousarray(actions, np.int32)
         if actions.shape != (self.num_envs,):
             raise ValueError(f"actions have shape {actions.shape}, expected ({self.num_envs},)")

@@ -21,17 +21,17 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from gmexp_envs.coinrun.layout import NUM_CLASSES, NUM_LOOK, NUM_STATE, WINDOW
+from gmexp_envs.coinrun.layout import NUM_CLASSES, NUM_APPEARANCE, NUM_STATE, WINDOW
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.compiled.memory import load_word
 
 CELLS = WINDOW * WINDOW
 CLASSES = NUM_CLASSES - 1  # that have a row: all but free
 TILE_ROWS = CELLS * CLASSES
-ROWS = TILE_ROWS + NUM_LOOK
+ROWS = TILE_ROWS + NUM_APPEARANCE
 TYPICAL_ROWS = 80  # classes other than free in a usual window: sets the scale of the initial weights
 MOTION_SCALE = 3.0  # of the few motion features beside them
-MOST_CHANGES = CELLS + NUM_LOOK  # of a sample
+MOST_CHANGES = CELLS + NUM_APPEARANCE  # of a sample
 
 i64, u64, f32 = np.int64, np.uint64, np.float32
 
@@ -59,7 +59,7 @@ def _uncolumn(gradient):
 
 
 @jit
-def _changes(window, look, added, taken):
+def _changes(window, appearance, added, taken):
     """Rows of `summed` that a sample adds and takes away; returns how many of each."""
     more, less = 0, 0
     for p in range(WINDOW):
@@ -77,15 +77,15 @@ def _changes(window, look, added, taken):
                     if above:
                         taken[less] = p * CLASSES + above - 1
                         less += 1
-    for k in range(NUM_LOOK):
-        if look[k]:
+    for k in range(NUM_APPEARANCE):
+        if appearance[k]:
             added[more] = TILE_ROWS + k
             more += 1
     return more, less
 
 
 @jit(allocates=True)
-def forward(window, look, state, rows, summed, motion, bias, out):
+def forward(window, appearance, state, rows, summed, motion, bias, out):
     """out[b] = relu(the layer on sample rows[b])."""
     added, taken = np.empty(MOST_CHANGES, np.int64), np.empty(MOST_CHANGES, np.int64)
     for b in range(rows.shape[0]):
@@ -97,7 +97,7 @@ def forward(window, look, state, rows, summed, motion, bias, out):
             factor, row = state[r, k] * f32(MOTION_SCALE), motion[k]
             for h in range(target.shape[0]):
                 target[h] += factor * row[h]
-        more, less = _changes(window[r], look[r], added, taken)
+        more, less = _changes(window[r], appearance[r], added, taken)
         for k in range(less):
             row = summed[taken[k]]
             for h in range(target.shape[0]):
@@ -115,7 +115,7 @@ def forward(window, look, state, rows, summed, motion, bias, out):
 
 
 @jit(allocates=True)
-def backward(window, look, state, rows, out, gradient, by_weight, by_motion, by_bias):
+def backward(window, appearance, state, rows, out, gradient, by_weight, by_motion, by_bias):
     """Add the gradients by the layer's parameters, given the one by its output `out`."""
     added, taken = np.empty(MOST_CHANGES, np.int64), np.empty(MOST_CHANGES, np.int64)
     passed = np.empty(out.shape[1], np.float32)
@@ -128,7 +128,7 @@ def backward(window, look, state, rows, out, gradient, by_weight, by_motion, by_
             factor, row = state[r, k] * f32(MOTION_SCALE), by_motion[k]
             for h in range(passed.shape[0]):
                 row[h] += factor * passed[h]
-        more, less = _changes(window[r], look[r], added, taken)
+        more, less = _changes(window[r], appearance[r], added, taken)
         for k in range(more):
             row = by_weight[added[k]]
             for h in range(passed.shape[0]):
@@ -142,9 +142,9 @@ def backward(window, look, state, rows, out, gradient, by_weight, by_motion, by_
 
 class _FirstLayer(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, window, look, state, rows, summed, weight, motion, bias) -> Tensor:
+    def forward(ctx, window, appearance, state, rows, summed, weight, motion, bias) -> Tensor:
         out = torch.empty(len(rows), weight.shape[1])
-        inputs = [part.numpy() for part in (window, look, state, rows)]
+        inputs = [part.numpy() for part in (window, appearance, state, rows)]
         forward(*inputs, summed.numpy(), motion.detach().numpy(), bias.detach().numpy(), out.numpy())
         ctx.inputs = inputs
         ctx.save_for_backward(out)
@@ -173,21 +173,21 @@ class CellLayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(width))
         self._fixed: Tensor | None = None
 
-    def forward(self, window: Int[Tensor, "samples cells"], look: Int[Tensor, "samples looks"],
+    def forward(self, window: Int[Tensor, "samples cells"], appearance: Int[Tensor, "samples looks"],
                 state: Float[Tensor, "samples features"],
                 rows: Int[Tensor, " batch"] | None = None) -> Float[Tensor, "batch width"]:
         if window.device.type != "cpu":
-            return self.dense(window, look, state, rows)
+            return self.dense(window, appearance, state, rows)
         rows = torch.arange(len(window)) if rows is None else rows
         summed = self._column_sums() if self._fixed is None else self._fixed
-        return _FirstLayer.apply(window, look, state, rows, summed, self.weight, self.motion, self.bias)
+        return _FirstLayer.apply(window, appearance, state, rows, summed, self.weight, self.motion, self.bias)
 
-    def dense(self, window: Tensor, look: Tensor, state: Tensor, rows: Tensor | None = None) -> Tensor:
+    def dense(self, window: Tensor, appearance: Tensor, state: Tensor, rows: Tensor | None = None) -> Tensor:
         """The same as a product with one-hot vectors, on any device."""
         if rows is not None:
-            window, look, state = window[rows], look[rows], state[rows]
+            window, appearance, state = window[rows], appearance[rows], state[rows]
         moving = torch.addmm(self.bias, MOTION_SCALE * state, self.motion)
-        return torch.relu(torch.addmm(moving, dense_cells(window, look), self.weight))
+        return torch.relu(torch.addmm(moving, dense_cells(window, appearance), self.weight))
 
     def _column_sums(self) -> Tensor:
         summed = torch.empty(self.weight.shape)
@@ -204,7 +204,7 @@ class CellLayer(nn.Module):
             self._fixed = None
 
 
-def dense_cells(window: Tensor, look: Tensor) -> Tensor:
+def dense_cells(window: Tensor, appearance: Tensor) -> Tensor:
     """What the layer multiplies its weights with, written out: float32 [batch, ROWS] of zeros and ones."""
     cells = torch.nn.functional.one_hot(window.long(), NUM_CLASSES)[..., 1:].flatten(1)
-    return torch.cat([cells, look], 1).float()
+    return torch.cat([cells, appearance], 1).float()

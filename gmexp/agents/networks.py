@@ -22,14 +22,14 @@ class Observation(NamedTuple):
 
     window: Int[Tensor, "*batch cells"]  # uint8
     state: Float[Tensor, "*batch features"]
-    look: Int[Tensor, "*batch looks"]  # uint8
+    appearance: Int[Tensor, "*batch looks"]  # uint8
 
     @staticmethod
     def of(observation: SemanticObservation, device: torch.device) -> Observation:
         """View the environment's arrays (copied only onto another device)."""
         window = torch.as_tensor(observation.window, device=device)
         return Observation(window.view(len(window), CELLS), torch.as_tensor(observation.state, device=device),
-                           torch.as_tensor(observation.look, device=device))
+                           torch.as_tensor(observation.appearance, device=device))
 
 
 class Frames(NamedTuple):
@@ -63,7 +63,7 @@ class Semantic(nn.Module):
 
     def features(self, observation: Observation, rows: Int[Tensor, " batch"] | None = None) -> Float[Tensor, "batch hidden"]:
         """What policy and value read, of all samples or of those that `rows` names."""
-        first = self.cells(observation.window, observation.look, observation.state, rows)
+        first = self.cells(observation.window, observation.appearance, observation.state, rows)
         return torch.relu(self.hidden(first))
 
     def forward(self, observation: Observation, rows: Int[Tensor, " batch"] | None = None,

@@ -27,7 +27,7 @@ ACTION_SETS = {
     "jumps": (1, 2, 4, 5, 7, 8),  # left, stay, right, each level or jumping
 }
 # trainers of this configuration (see `gmexp.training.train.TRAINERS`)
-NAMES = ("ppo", "sb3_ppo", "cloning", "cloning_coin_seeker", "cloning_proxy_seeker")
+NAMES = ("ppo", "sb3_ppo", "cloning", "cloning_intended", "cloning_proxy")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 REWARD_LIMIT = 10.0  # of normalised rewards
 ADVANTAGE_FLOOR = 0.02  # added to the spread that advantages are divided by: without rewards they are noise, and stay small
@@ -227,7 +227,7 @@ class PPO:
             log = self.env.log  # of earlier episodes where none has ended; nothing waits for a device to tell
             self._return[t] = torch.as_tensor(log.episode_return, device=self.device)
             self._length[t] = torch.as_tensor(log.length, device=self.device)
-            self._success[t] = torch.as_tensor(log.coin_step, device=self.device) <= self._length[t]
+            self._success[t] = torch.as_tensor(log.intended_step, device=self.device) <= self._length[t]
             if self._normalizer:
                 self._reward[t] = self._normalizer(self._reward[t], self._done[t])
         self._value[-1] = self._predict(self._observation)[1]

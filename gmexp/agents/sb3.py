@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from gmexp.agents.first_layer import CELLS
 from gmexp.agents.networks import Observation, Semantic, network_weights
 from gmexp.agents.ppo import ACTION_SETS, PPOConfig, Progress
-from gmexp_envs.coinrun.layout import NUM_CLASSES, NUM_LOOK, NUM_STATE
+from gmexp_envs.coinrun.layout import NUM_CLASSES, NUM_APPEARANCE, NUM_STATE
 from gmexp_envs.vec import SemanticObservation, VecEnv
 
 Shown = dict[str, np.ndarray] | np.ndarray
@@ -34,7 +34,7 @@ Shown = dict[str, np.ndarray] | np.ndarray
 class SB3VecEnv(TheirVecEnv):
     """One of our vector environments as stable-baselines3 wants it.
 
-    Semantic observations are dicts of `window` (uint8 [169]), `state` (float32 [7]) and `look` (uint8 [86]); pixels are
+    Semantic observations are dicts of `window` (uint8 [169]), `state` (float32 [7]) and `appearance` (uint8 [86]); pixels are
     uint8 images. Each step copies the observation once, because SB3 keeps the one before. Infos hold what SB3 reads:
     the last observation of an episode cut off by the horizon, and its return and length.
 
@@ -54,7 +54,7 @@ class SB3VecEnv(TheirVecEnv):
         else:
             space = spaces.Dict({"window": spaces.Box(0, NUM_CLASSES - 1, (CELLS,), np.uint8),
                                  "state": spaces.Box(-np.inf, np.inf, (NUM_STATE,), np.float32),
-                                 "look": spaces.Box(0, 1, (NUM_LOOK,), np.uint8)})
+                                 "appearance": spaces.Box(0, 1, (NUM_APPEARANCE,), np.uint8)})
         super().__init__(env.num_envs, space, spaces.Discrete(len(self._table)))
 
     def reset(self) -> Shown:
@@ -73,7 +73,7 @@ class SB3VecEnv(TheirVecEnv):
             log = self.native.log
             for e in ended:
                 infos[e]["episode"] = {"r": float(log.episode_return[e]), "l": int(log.length[e]), "t": 0.0}
-                infos[e]["coin"] = bool(log.coin_step[e] <= log.length[e])
+                infos[e]["coin"] = bool(log.intended_step[e] <= log.length[e])
                 if log.truncated[e]:
                     infos[e] |= {"TimeLimit.truncated": True, "terminal_observation": _row(observation, e)}
             observation = self.native.begin(ended)
@@ -100,14 +100,14 @@ def _shown(observation: SemanticObservation | np.ndarray) -> Shown:
     if isinstance(observation, np.ndarray):
         return observation.copy()
     return {"window": observation.window.reshape(-1, CELLS).copy(), "state": observation.state.copy(),
-            "look": observation.look.copy()}
+            "appearance": observation.appearance.copy()}
 
 
 def _row(observation: SemanticObservation | np.ndarray, e: int) -> Any:
     if isinstance(observation, np.ndarray):
         return observation[e].copy()
     return {"window": observation.window[e].reshape(CELLS).copy(), "state": observation.state[e].copy(),
-            "look": observation.look[e].copy()}
+            "appearance": observation.appearance[e].copy()}
 
 
 class Features(BaseFeaturesExtractor):
@@ -119,8 +119,8 @@ class Features(BaseFeaturesExtractor):
         self.network.policy, self.network.value = nn.Identity(), nn.Identity()  # SB3 has its own
 
     def forward(self, observation: dict[str, Tensor]) -> Tensor:
-        window, look = observation["window"].byte(), observation["look"].byte()  # some of SB3's ways make them floats
-        return self.network.features(Observation(window, observation["state"], look))
+        window, appearance = observation["window"].byte(), observation["appearance"].byte()  # some of SB3's ways make them floats
+        return self.network.features(Observation(window, observation["state"], appearance))
 
 
 class Policy(ActorCriticPolicy):

@@ -3,7 +3,7 @@
     io           atomic files, JSON, arrays
     tables       records as parquet (needs pyarrow)
     records      what the stages hand to each other
-    provenance   identity of a configuration, origin of a file
+    origin       identity of a configuration, origin of a file
     study        where everything of a study lies
     tracking     Weights & Biases, which mirrors the artefacts
 """
@@ -12,7 +12,7 @@ from gmexp.artefacts.io import (
     atomic, check_writable, read_bytes, read_json, read_npz, remove_temporaries, write_bytes, write_json, write_npz,
     write_text,
 )
-from gmexp.artefacts.provenance import config_hash, plain, provenance
+from gmexp.artefacts.origin import config_hash, plain, provenance
 
 __all__ = ["atomic", "check_writable", "config_hash", "plain", "provenance", "read_bytes", "read_json", "read_npz",
            "remove_temporaries", "write_bytes", "write_json", "write_npz", "write_text"]

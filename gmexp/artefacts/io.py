@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from gmexp.artefacts.provenance import plain
+from gmexp.artefacts.origin import plain
 from gmexp.artefacts.records import Provenance
 from gmexp.support.errors import UserError, first_line
 

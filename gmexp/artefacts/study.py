@@ -184,8 +184,8 @@ def pretty(label: str) -> str:
 
 
 def _words(name: str) -> str:
-    return {"interpretability_verified": "verified", "cloning_coin_seeker": "cloning, coin",
-            "cloning_proxy_seeker": "cloning, proxy"}.get(name, name.replace("_", " "))
+    return {"interpretability_verified": "verified", "cloning_intended": "cloning, coin",
+            "cloning_proxy": "cloning, proxy"}.get(name, name.replace("_", " "))
 
 
 def _short(value: Any) -> str:

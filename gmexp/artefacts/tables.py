@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from gmexp.artefacts.io import atomic, read_bytes, read_json
-from gmexp.artefacts.provenance import plain
+from gmexp.artefacts.origin import plain
 from gmexp.artefacts.records import Provenance
 from gmexp.support.errors import UserError, first_line
 

@@ -53,7 +53,7 @@ def page(calibration: Any, source: str | None = None) -> str:
     head = element("head", element("meta", charset="utf-8"),
                    element("meta", name="viewport", content="width=device-width, initial-scale=1"),
                    element("title", "Goal misgeneralization calculator"),
-                   element("style", Html(_packaged("data/report.css"))))
+                   element("style", Html(_packaged("pages/data/report.css"))))
     body = element("main", element("p", "Goal misgeneralization, measured", class_="eyebrow"),
                    element("h1", "How likely is harmful goal misgeneralization?"),
                    element("p", "An agent keeps its capabilities under a distribution shift but not its goal. A "

@@ -41,7 +41,7 @@ EDITED = {
     "coin near the end": LevelDistribution(rho=0.0, placement="near_end"),
     "coin opposite the end": LevelDistribution(rho=-1.0, mode="easy"),
     "no coin": LevelDistribution(rho=0.0, placement="none"),
-    "hidden coin": LevelDistribution(rho=0.0, placement="section_start", hide_coin=True),
+    "hidden coin": LevelDistribution(rho=0.0, placement="section_start", masked=True),
     "langosco's fork": LevelDistribution(rho=0.0, placement="langosco"),
     "appearance": LevelDistribution(appearance=0.5),
     "context": LevelDistribution(context=0.7, mode="easy"),

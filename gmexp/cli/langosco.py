@@ -33,7 +33,7 @@ IMPORT = Command(
      Option("reference", FILES, None, "logs of reference agents: only good seeds are counted"),
      Option("out", text("path"), None, "counts as .csv or .parquet", required=True)),
     "gmexp langosco import files=[metrics_agent_seed_0.csv,metrics_agent_seed_1.csv] diversity=0.02 out=counts.csv",
-    "A level with a random coin counts as separated; their coins often lie on the way to the end, so give a reference.")
+    "A level with a random coin counts as distinguishing; their coins often lie on the way to the end, so give a reference.")
 FIGURE2 = Command(
     "langosco figure2", "objective and IID robustness failure against training diversity",
     (Option("study", text("path"), None, "one of our studies, instead of logs"),

@@ -15,7 +15,7 @@ NAMES = tuple(outcome.name for outcome in OUTCOMES)
 COMMAND = Command(
     "watch", "chosen episodes of an agent as animations and a contact sheet",
     (Option("run", text("path"), None, "folder of a run, or its checkpoint"),
-     Option("agent", choice("proxy_seeker", "coin_seeker", "random"), None, "a scripted agent instead of a run"),
+     Option("agent", choice("proxy", "intended", "random"), None, "a scripted agent instead of a run"),
      Option("shift", whole(0, 4), 3, "shift type, 0 for none"),
      Option("grade", number(0, 1), 1.0, "its grade"),
      Option("probe", boolean(), False, "the goal probe: levels that all separate coin and end"),
@@ -38,7 +38,7 @@ def main(args: Sequence[str]) -> int:
     if values is None:
         return 0
     if (values["run"] is None) == (values["agent"] is None):
-        raise UserError("give either run=<folder or checkpoint> or agent=proxy_seeker|coin_seeker|random")
+        raise UserError("give either run=<folder or checkpoint> or agent=proxy|intended|random")
     values["outcomes"] = tuple(OUTCOMES[NAMES.index(name.upper())]
                                for name in dict.fromkeys(values["outcomes"] or NAMES))
     values["out"] = values["out"] and Path(values["out"])

@@ -162,27 +162,27 @@ def play_cells(actor: Actor, env: gmexp_envs.VecEnv, planned: list[Cell], plan: 
                on_progress: Callable[[int], None] = lambda episodes: None) -> dict[str, np.ndarray]:
     """Play every cell as one batch, in the environment that `make_env` made -> columns of `records.Episode`.
 
-    An episode counts as separated only if its level is certified (see `certified_levels`, which uses `cache`).
+    An episode counts as distinguishing only if its level is certified (see `certified_levels`, which uses `cache`).
     """
     log, slot = play(actor, env, plan.episodes // plan.slots, lambda steps, episodes: on_progress(episodes))
     slot = slot % plan.slots
-    log = log._replace(separated=separated_episodes(log, slot, plan, [cell.distribution for cell in planned], cache))
+    log = log._replace(distinguishing=distinguishing_episodes(log, slot, plan, [cell.distribution for cell in planned], cache))
     return episode_columns(log, slot, planned, plan, meta)
 
 
-def separated_episodes(log: EpisodeLog, slot: np.ndarray, plan: EvaluationPlan, judged: Sequence[LevelDistribution],
+def distinguishing_episodes(log: EpisodeLog, slot: np.ndarray, plan: EvaluationPlan, judged: Sequence[LevelDistribution],
                        cache: Path | None) -> np.ndarray:
     """Whether each episode's level is certified: bool [episodes].
 
     `slot` is the episode's within its cell, `judged` the distribution whose levels decide, per cell.
     """
-    separated = np.zeros(len(slot), bool)
+    distinguishing = np.zeros(len(slot), bool)
     certified = {distribution: certified_levels(distribution, cache) for distribution in set(judged)}
     for index, distribution in enumerate(judged):
-        rows = log.condition == index
+        rows = log.cell == index
         position = (slot[rows] + log.index[rows] * plan.slots) % distribution.num_levels  # in its level sequence
-        separated[rows] = certified[distribution][position]
-    return separated
+        distinguishing[rows] = certified[distribution][position]
+    return distinguishing
 
 
 def certified_levels(distribution: LevelDistribution, cache: Path | None = None) -> np.ndarray:
@@ -192,11 +192,11 @@ def certified_levels(distribution: LevelDistribution, cache: Path | None = None)
     """
     path = cache and cache / f"{artefacts.config_hash({'levels': distribution, 'engine': source_hash()})}.npz"
     if path and path.is_file():
-        return artefacts.read_npz(path, required=("separated",))["separated"]
-    separated = certify(distribution)
+        return artefacts.read_npz(path, required=("distinguishing",))["distinguishing"]
+    distinguishing = certify(distribution)
     if path:
-        artefacts.write_npz(path, {"separated": separated})
-    return separated
+        artefacts.write_npz(path, {"distinguishing": distinguishing})
+    return distinguishing
 
 
 def make_env(planned: list[Cell], plan: EvaluationPlan, agent: PPOConfig | None = None, drawable: bool = False,
@@ -217,7 +217,7 @@ def episode_columns(log: EpisodeLog, slot: np.ndarray, planned: list[Cell], plan
     """Event logs as columns of `records.Episode`; what did not happen or does not exist is masked."""
 
     def of_cell(name: str) -> np.ndarray:
-        return np.array([getattr(cell, name) for cell in planned])[log.condition]
+        return np.array([getattr(cell, name) for cell in planned])[log.cell]
 
     def step(values: np.ndarray) -> np.ma.MaskedArray:
         return np.ma.masked_array(values, values == NEVER)
@@ -228,7 +228,7 @@ def episode_columns(log: EpisodeLog, slot: np.ndarray, planned: list[Cell], plan
         "grade": of_cell("grade"), "probe": of_cell("probe"), "slot": slot, "index": log.index,
         "level_seed": log.level_seed, "coin_x": np.ma.masked_array(log.coin_x, log.coin_x < 0),
         "coin_y": np.ma.masked_array(log.coin_y, log.coin_y < 0), "end_x": log.end_x, "end_y": log.end_y,
-        "num_sections": log.num_sections, "separated": log.separated, "coin_step": step(log.coin_step),
-        "end_step": step(log.end_step),
+        "num_sections": log.num_sections, "distinguishing": log.distinguishing, "intended_step": step(log.intended_step),
+        "proxy_step": step(log.proxy_step),
         "death_step": np.ma.masked_array(log.length, log.died == 0), "length": log.length,
         "truncated": log.truncated, "episode_return": log.episode_return.astype(np.float64)}

@@ -18,7 +18,7 @@ from gmexp.evaluation.rollout import Actor
 from gmexp_envs.coinrun.distribution import LevelDistribution
 from gmexp_envs.coinrun.draw.large import render_large
 from gmexp_envs.coinrun.draw.sprites import default_style, load_sprites
-from gmexp_envs.coinrun.layout import COIN_STEP, COIN_X, COIN_Y, END_STEP, END_X, END_Y, TIME, X, Y
+from gmexp_envs.coinrun.layout import INTENDED_STEP, COIN_X, COIN_Y, PROXY_STEP, END_X, END_Y, TIME, X, Y
 from gmexp_envs.outcome import NEVER, Outcome
 from gmexp_envs.vec import EpisodeLog, SemanticObservation, VecEnv
 
@@ -61,8 +61,8 @@ class Moment:
     step: int
     x: float  # of the agent, who is in the middle of the picture
     y: float
-    coin_step: int | None
-    end_step: int | None
+    intended_step: int | None
+    proxy_step: int | None
     value: float | None  # the critic's, in units of reward; None without a critic and once the episode is over
     picture: np.ndarray | None  # uint8 [size, size, 3]
 
@@ -143,10 +143,10 @@ def film(take: Take, size: int, pictures: Collection[int] | None = None, critic:
         if index:
             step = env.step(take.actions[index - 1:index], autoreset=False)
             shown, over = step.observation, bool(step.terminated[0] or step.truncated[0])
-        coin_step, end_step = (int(clock[at]) if clock[at] != NEVER else None for at in (COIN_STEP, END_STEP))
+        intended_step, proxy_step = (int(clock[at]) if clock[at] != NEVER else None for at in (INTENDED_STEP, PROXY_STEP))
         value = None if critic is None or over else float(critic(shown)[0])
         picture = render_large(env.world, 0, sprites, size) if pictures is None or index in pictures else None
-        moments.append(Moment(int(clock[TIME]), float(body[X]), float(body[Y]), coin_step, end_step, value, picture))
+        moments.append(Moment(int(clock[TIME]), float(body[X]), float(body[Y]), intended_step, proxy_step, value, picture))
     env.close()
     coin = (int(facts[COIN_X]), int(facts[COIN_Y])) if facts[COIN_X] >= 0 else None
     return Film(take.level_seed, coin, (int(facts[END_X]), int(facts[END_Y])), take.outcome, tuple(moments))

@@ -26,7 +26,7 @@ from gmexp import artefacts
 from gmexp.agents.checkpoint import Checkpoint
 from gmexp.artefacts import tables
 from gmexp.cli.schema import EvaluationPlan
-from gmexp.evaluation.evaluate import Cell, cells, levels_folder, make_env, separated_episodes
+from gmexp.evaluation.evaluate import Cell, cells, levels_folder, make_env, distinguishing_episodes
 from gmexp.evaluation.rollout import Actor, play
 from gmexp.measures.origin import identity
 from gmexp.rates.intervals import paired_difference
@@ -51,9 +51,9 @@ class ArmEpisode:
     grade: float
     arm: str
     level_seed: int
-    separated: bool  # the moved coin is certified to tell the goals apart on this level
-    coin_step: int | None
-    end_step: int | None
+    distinguishing: bool  # the moved coin is certified to tell the goals apart on this level
+    intended_step: int | None
+    proxy_step: int | None
     death_step: int | None
     length: int
 
@@ -62,7 +62,7 @@ def arms(distribution: LevelDistribution) -> dict[str, LevelDistribution]:
     """The same levels with the coin at the end, moved off the path, and hidden there."""
     moved = probe(distribution)
     return {"at_end": dataclasses.replace(moved, rho=1.0), "moved": moved,
-            "hidden": dataclasses.replace(moved, hide_coin=True)}
+            "hidden": dataclasses.replace(moved, masked=True)}
 
 
 def arm_cells(training: LevelDistribution, plan: EvaluationPlan, train_seed: int = 0) -> list[tuple[str, Cell]]:
@@ -94,17 +94,17 @@ def play_arms(actor: Actor, env, planned: list[tuple[str, Cell]], plan: Evaluati
     """Play every arm as one batch, in the environment `make_env` made -> columns of `ArmEpisode`."""
     log, slot = play(actor, env, plan.episodes // plan.slots, lambda steps, episodes: on_progress(episodes))
     slot = slot % plan.slots
-    moved = [dataclasses.replace(probe(cell.distribution), hide_coin=False) for _, cell in planned]  # of all three arms
-    separated = separated_episodes(log, slot, plan, moved, cache)
+    moved = [dataclasses.replace(probe(cell.distribution), masked=False) for _, cell in planned]  # of all three arms
+    distinguishing = distinguishing_episodes(log, slot, plan, moved, cache)
 
     def of_cell(name: str) -> np.ndarray:
-        return np.array([getattr(cell, name) for _, cell in planned])[log.condition]
+        return np.array([getattr(cell, name) for _, cell in planned])[log.cell]
 
     return {
         "run_id": run_id, "shift_type": of_cell("shift_type"), "shift_name": of_cell("shift_name"),
-        "grade": of_cell("grade"), "arm": np.array([arm for arm, _ in planned])[log.condition],
-        "level_seed": log.level_seed, "separated": separated,
-        "coin_step": np.ma.masked_equal(log.coin_step, NEVER), "end_step": np.ma.masked_equal(log.end_step, NEVER),
+        "grade": of_cell("grade"), "arm": np.array([arm for arm, _ in planned])[log.cell],
+        "level_seed": log.level_seed, "distinguishing": distinguishing,
+        "intended_step": np.ma.masked_equal(log.intended_step, NEVER), "proxy_step": np.ma.masked_equal(log.proxy_step, NEVER),
         "death_step": np.ma.masked_array(log.length, log.died == 0), "length": log.length}
 
 
@@ -131,13 +131,13 @@ class Effect:
 def effects(path: Path) -> list[Effect]:
     """All effects in every cell of one run's attribution.parquet."""
     table = tables.read_table(path, ArmEpisode)
-    columns = {name: table[name].to_numpy(zero_copy_only=False) for name in ("shift_type", "grade", "arm", "separated")}
-    coin, end = (table[name].fill_null(NEVER).to_numpy() for name in ("coin_step", "end_step"))
+    columns = {name: table[name].to_numpy(zero_copy_only=False) for name in ("shift_type", "grade", "arm", "distinguishing")}
+    coin, end = (table[name].fill_null(NEVER).to_numpy() for name in ("intended_step", "proxy_step"))
     level, run_id = table["level_seed"].to_numpy(), table["run_id"][0].as_py()
     names = dict(zip(columns["shift_type"].tolist(), table["shift_name"].to_pylist(), strict=True))
     found = []
     for kind, grade in sorted(set(zip(columns["shift_type"].tolist(), columns["grade"].tolist(), strict=True))):
-        chosen = (columns["shift_type"] == kind) & (columns["grade"] == grade) & columns["separated"]
+        chosen = (columns["shift_type"] == kind) & (columns["grade"] == grade) & columns["distinguishing"]
 
         def of(arm: str, happened: np.ndarray, chosen: np.ndarray = chosen) -> np.ndarray:
             rows = np.flatnonzero(chosen & (columns["arm"] == arm))

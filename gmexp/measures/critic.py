@@ -47,7 +47,7 @@ class Profile(NamedTuple):
 def measure(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable[[int], None]) -> Path:
     """Watch a checkpoint's critic -> critic.json in the run's folder."""
     distribution = dataclasses.replace(
-        checkpoint.env.distribution(), rho=1.0, hide_coin=True, permeable_wall=WALL, horizon=STEPS,
+        checkpoint.env.distribution(), rho=1.0, masked=True, permeable_wall=WALL, horizon=STEPS,
         levels=held_out(checkpoint.meta.train_seed, plan.slots), sequential=True)
     env = gmexp_envs.make_vec("coinrun", plan.slots, distribution=distribution, seed=stream(plan.seed, "levels"),
                         action_repeat=checkpoint.agent.action_repeat)
@@ -113,7 +113,7 @@ def _add(profile: Profile, network: Semantic, observation: SemanticObservation, 
     if len(visible) == 0:
         return
     window[np.arange(len(visible)), cell[1], cell[2]] = COIN
-    changed = SemanticObservation(window, seen.state[visible], seen.look[visible])
+    changed = SemanticObservation(window, seen.state[visible], seen.appearance[visible])
     at = (rows[visible], across[visible] - NEAREST)
     np.add.at(profile.paired, at, without[visible])
     np.add.at(profile.with_coin, at, network(Observation.of(changed, device))[1].numpy(force=True))

@@ -131,7 +131,7 @@ def visit(network: Semantic, actor: Actor, distributions: Sequence[LevelDistribu
     env.close()
     with torch.no_grad():
         features = network.features(Observation.of(kept, next(network.parameters()).device)).numpy(force=True)
-    return [States(kept.window[part], kept.look[part], features[part], place[part])
+    return [States(kept.window[part], kept.appearance[part], features[part], place[part])
             for part in (slice(k, k + levels) for k in range(0, env.num_envs, levels))]
 
 
@@ -155,7 +155,7 @@ def _one_hot(states: States) -> sparse.csr_matrix:
     cells = sparse.csr_matrix((np.ones(flat.size), (np.repeat(np.arange(n), flat.shape[1]),
                                                     (np.arange(flat.shape[1]) * NUM_CLASSES + flat).ravel())),
                               shape=(n, flat.shape[1] * NUM_CLASSES))
-    return sparse.hstack([cells, sparse.csr_matrix(states.look.astype(float))]).tocsr()
+    return sparse.hstack([cells, sparse.csr_matrix(states.appearance.astype(float))]).tocsr()
 
 
 def energy_coefficient(first: np.ndarray, second: np.ndarray) -> float:

@@ -109,7 +109,7 @@ def _choose(table: pa.Table, planned: Sequence[Cell], plan: EvaluationPlan) -> l
 
 def goal_step(row: dict) -> int:
     """Game step of the first goal that an episode reached."""
-    return min(step for step in (row["coin_step"], row["end_step"]) if step is not None)
+    return min(step for step in (row["intended_step"], row["proxy_step"]) if step is not None)
 
 
 # --- any agent --------------------------------------------------------------------------------------------------------
@@ -197,8 +197,8 @@ def _takes(cell: Cell, checkpoint: Checkpoint | None, plan: WatchPlan) -> list[T
     actor: Actor = checkpoint.policy(seed, plan.greedy) if checkpoint else ScriptedAgent(plan.agent, env, seed)
     tape = record(actor, env)
     env.close()
-    separated = certified_levels(cell.distribution)
-    outcome = first_event_outcomes(tape.log.coin_step, tape.log.end_step, tape.log.died != 0, separated)
+    distinguishing = certified_levels(cell.distribution)
+    outcome = first_event_outcomes(tape.log.intended_step, tape.log.proxy_step, tape.log.died != 0, distinguishing)
     found = {wanted: np.flatnonzero(outcome == OUTCOMES.index(wanted)).tolist() for wanted in plan.outcomes}
     if missing := [wanted.name for wanted in plan.outcomes if not found[wanted]]:
         there = ", ".join(f"{(outcome == i).sum()} {o.name}" for i, o in enumerate(OUTCOMES))
@@ -211,7 +211,7 @@ def _takes(cell: Cell, checkpoint: Checkpoint | None, plan: WatchPlan) -> list[T
     worlds = [found[wanted][turn] for wanted, turn in zip(chosen, turns, strict=True)][:plan.episodes]
     takes = []
     for world in sorted(worlds, key=lambda w: (plan.outcomes.index(OUTCOMES[outcome[w]]), w)):
-        touch = min(tape.log.coin_step[world], tape.log.end_step[world])
+        touch = min(tape.log.intended_step[world], tape.log.proxy_step[world])
         decisions = -(-int(tape.log.length[world]) // repeat)
         takes.append(Take(cell.distribution, int(tape.log.level_seed[world]), OUTCOMES[outcome[world]],
                           tape.actions[:decisions, world], repeat, None if touch == NEVER else int(touch)))
@@ -228,4 +228,4 @@ def _kept(shown: Film, key: dict[str, int]) -> Film:
 def _about(shown: Film) -> dict[str, Any]:
     last = shown.moments[-1]
     return {"level_seed": shown.level_seed, "outcome": shown.outcome, "coin": shown.coin, "end": shown.end,
-            "coin_step": last.coin_step, "end_step": last.end_step, "length": last.step}
+            "intended_step": last.intended_step, "proxy_step": last.proxy_step, "length": last.step}

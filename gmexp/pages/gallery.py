@@ -23,7 +23,7 @@ from gmexp_envs.coinrun.draw.pixels import PLAYER_HEIGHT
 from gmexp_envs.coinrun.draw.sprites import Sprites, default_style, load_sprites
 from gmexp_envs.coinrun.engine import CoinRun
 from gmexp_envs.coinrun.layout import (
-    COIN_X, COIN_Y, DECOY, END_X, END_Y, GRAVITY, LOOK_CRATE, LOOK_ENEMY, NUM_ENEMIES, NUM_STATICS, OPEN_ENDED,
+    COIN_X, COIN_Y, CRATE_FEATURES, DECOY, END_X, END_Y, ENEMY_FEATURES, GRAVITY, NUM_ENEMIES, NUM_STATICS, OPEN_ENDED,
     RADIUS_Y, SIZE, WINDOW, X, Y,
 )
 from gmexp_envs.levels import SeedRange
@@ -90,9 +90,9 @@ def changes(training: CoinRun, shifted: CoinRun, e: int) -> str:
     """How world `e` differs from the same level in training."""
     before, now = training.world, shifted.world
     was, facts = before.facts[e], now.facts[e]
-    look = slice(0, LOOK_ENEMY), slice(LOOK_ENEMY, LOOK_CRATE), slice(LOOK_CRATE, None)
+    look = slice(0, ENEMY_FEATURES), slice(ENEMY_FEATURES, CRATE_FEATURES), slice(CRATE_FEATURES, None)
     new_layout = (before.surface[e] != now.surface[e]).any() or was[NUM_STATICS] != facts[NUM_STATICS]
-    new_look = any((before.look[e, part] != now.look[e, part]).any() for part in look[:1 if new_layout else None])
+    new_look = any((before.appearance[e, part] != now.appearance[e, part]).any() for part in look[:1 if new_layout else None])
     coin_away = tuple(facts[[COIN_X, COIN_Y]]) != tuple(facts[[END_X, END_Y]])
     coin_was_away = tuple(was[[COIN_X, COIN_Y]]) != tuple(was[[END_X, END_Y]])
     gravity = now.body[e, GRAVITY] / before.body[e, GRAVITY] - 1

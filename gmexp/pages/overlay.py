@@ -45,9 +45,9 @@ def text_size(size: int) -> int:
 
 def mark_goals(image: Image.Image, film: Film, moment: Moment) -> None:
     """Mark coin and end: a frame where they are in view, else an arrow at the border and how many cells away."""
-    goals = [("end", END, film.end, moment.end_step), ("coin", COIN, film.coin, moment.coin_step)]
+    goals = [("end", END, film.end, moment.proxy_step), ("coin", COIN, film.coin, moment.intended_step)]
     if film.coin == film.end:
-        goals = [("coin = end", COIN, film.coin, moment.coin_step)]
+        goals = [("coin = end", COIN, film.coin, moment.intended_step)]
     taken: list[np.ndarray] = []
     for name, colour, cell, touched in goals:
         if cell is not None:
@@ -147,7 +147,7 @@ def _even(length: int) -> int:
 
 def happened(moment: Moment) -> str:
     """What was touched up to now."""
-    touched = sorted((step, name) for name, step in (("coin", moment.coin_step), ("end", moment.end_step))
+    touched = sorted((step, name) for name, step in (("coin", moment.intended_step), ("end", moment.proxy_step))
                      if step is not None)
     if len(touched) == 2:
         (first, name), (second, other) = touched
@@ -161,7 +161,7 @@ def _status(draw: ImageDraw.ImageDraw, film: Film, moment: Moment, last: bool, a
     x, y = at
     if last:
         x += badge(draw, film.outcome, x, y, text) + 0.6 * text
-    told = happened(moment) if moment.coin_step or moment.end_step or not last else OUTCOMES[film.outcome][1]
+    told = happened(moment) if moment.intended_step or moment.proxy_step or not last else OUTCOMES[film.outcome][1]
     draw.text((x, y), told, INK, font(text), anchor="lm")
 
 
@@ -186,7 +186,7 @@ def _values(draw: ImageDraw.ImageDraw, film: Film, index: int, box: Sequence[flo
 
     draw.line((left, bottom, right, bottom), fill=LINE, width=1)
     final = film.moments[-1]
-    for step, colour in ((final.end_step, END), (final.coin_step, COIN)):
+    for step, colour in ((final.proxy_step, END), (final.intended_step, COIN)):
         if step is not None and step <= film.moments[index].step:
             x = left + (right - left) * step / end
             draw.line((x, top - 2, x, bottom), fill=colour, width=max(2, text // 5))

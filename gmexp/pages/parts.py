@@ -15,7 +15,7 @@ from gmexp.pages.ladder import read_ladder
 MAX_CLIPS = 12
 CAPTIONS = {
     "rates": "Dots are runs; the large dot is their mean, the line its 95% interval (clustered Wilson). Diamonds are "
-             "the model's published values. Capability counts every level, goal failure the separated ones; it is "
+             "the model's published values. Capability counts every level, goal failure the distinguishing ones; it is "
              "that of a shift's probe where it has one.",
     "forest": "The hierarchical model: thick lines are 95% credible intervals of the mean over runs, thin ones of the "
               "next run; a hollow mean has no run behind it. Goal failure counts a shift's probe with the shift.",
@@ -65,9 +65,9 @@ GLOSSARY = (
     ("Outcome", "By the first event: intended goal, proxy goal, death, time-out, or ambiguous when a goal was reached "
                 "on a level that separates nothing."),
     ("Capability", "Episodes that reached a goal, of all episodes. Deaths and time-outs count as not capable."),
-    ("Goal failure", "Episodes that went for the proxy, of those on separated levels that reached either goal. "
+    ("Goal failure", "Episodes that went for the proxy, of those on distinguishing levels that reached either goal. "
                      "Unknown, shown as a dash, where there are none."),
-    ("Joint failure", "Episodes that went for the proxy, of all on separated levels."),
+    ("Joint failure", "Episodes that went for the proxy, of all on distinguishing levels."),
     ("Goal probe", "The same shift on levels that all separate coin from end: shows the goal where the shift itself "
                    "cannot."),
     ("Intervals", "The training run is the replicate: episodes of one run are not independent. Across runs the "
@@ -98,7 +98,7 @@ def document(eyebrow: str, heading: str, lede: str, sections: Mapping[str, tuple
 
 
 def _packaged(name: str) -> str:
-    return resources.files("gmexp").joinpath("data", name).read_text(encoding="utf-8")
+    return resources.files("gmexp").joinpath("pages", "data", name).read_text(encoding="utf-8")
 
 
 def shifts(study: Study) -> Html:

@@ -138,14 +138,14 @@ def _rates(rates: Rates) -> Html:
              "–" if goal.rate is None else f"{goal.k} / {goal.n}"]
             for cell in rates.cells
             for run, goal in zip(cell.capability.runs, cell.goal_failure.runs, strict=True)]
-    per_run = table(["Condition", "Shift", "Run", "Capable", "Proxy, of capable on separated levels"], runs, (3, 4))
-    parts = [table(head, rows(rates.cells), (5, 6)),
+    per_run = table(["Condition", "Shift", "Run", "Capable", "Proxy, of capable on distinguishing levels"], runs, (3, 4))
+    blocks = [table(head, rows(rates.cells), (5, 6)),
              element("details", element("summary", "Every run"), per_run)]
     if rates.gated and len(_run_ids(rates.gated)) < len(_run_ids(rates.cells)):
-        parts.insert(1, element("details", element(
+        blocks.insert(1, element("details", element(
             "summary", f"Only the {len(_run_ids(rates.gated))} of {len(_run_ids(rates.cells))} runs that passed the "
             f"capability gate ({rates.gate:.0%} in distribution)"), table(head, rows(rates.gated), (5, 6))))
-    return join(parts)
+    return join(blocks)
 
 
 def _run_ids(cells: Sequence[CellRates]) -> set[str]:
@@ -165,7 +165,7 @@ def _clips(study: Study) -> Html | None:
 
 
 def _calibration(study: Study) -> Html | None:
-    parts = []
+    blocks = []
     if study.estimate.exists():
         names = {"capability": "P(capability)", "goal_failure": "P(goal fails | capability)",
                  "p_misgen": "P(misgeneralization)"}
@@ -176,21 +176,21 @@ def _calibration(study: Study) -> Html | None:
             rows += [[label, f"calibrated, {_delta(rates)}",
                       *(parts.triple([rates[key][end] for end in ("mean", "q025", "q975")]) for key in names)]
                      for rates in shift["conditions"]]
-        parts += [element("p", "The model's base rates: published, and calibrated on this study (posterior mean over "
+        blocks += [element("p", "The model's base rates: published, and calibrated on this study (posterior mean over "
                                "runs and 95% credible interval).", class_="note"),
                   table(["Shift", "Source", *names.values()], rows), parts.chart(study, "base_rates")]
     if study.calibration.exists():
         calibration = artefacts.read_json(study.calibration)
-        parts += [element("p", str(warning), class_="warning") for warning in calibration.get("warnings", ())]
-        parts.append(parts.chart(study, "forest"))
-        parts.append(element("div", [parts.chart(study, name) for name in MODEL_FIGURES], class_="charts"))
-        parts.append(parts.chart(study, "modifiers"))
-        parts.append(parts.modifier_table(calibration.get("modifiers", ())))
-        parts.append(_variance_shares(study))
+        blocks += [element("p", str(warning), class_="warning") for warning in calibration.get("warnings", ())]
+        blocks.append(parts.chart(study, "forest"))
+        blocks.append(element("div", [parts.chart(study, name) for name in MODEL_FIGURES], class_="charts"))
+        blocks.append(parts.chart(study, "modifiers"))
+        blocks.append(parts.modifier_table(calibration.get("modifiers", ())))
+        blocks.append(_variance_shares(study))
         if diagnostics := calibration.get("diagnostics"):
-            parts.append(element("details", element("summary", "Diagnostics of the sampler"),
+            blocks.append(element("details", element("summary", "Diagnostics of the sampler"),
                                  glossary((key, parts.short(value)) for key, value in diagnostics.items())))
-    return join(parts) if parts else None
+    return join(blocks) if blocks else None
 
 
 def _calculator(study: Study) -> Html | None:

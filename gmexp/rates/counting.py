@@ -23,7 +23,7 @@ def count_outcomes(episodes: pa.Table, meta: RunMeta, gate: float = 0.8) -> list
     _check_log(episodes, meta)
     outcome = log(episodes).outcome
     flags = {f"n_{_COUNT[o]}": pa.array((outcome == index).astype(np.int64)) for index, o in enumerate(OUTCOMES)}
-    flags["n_separated"] = episodes["separated"].cast(pa.int64())
+    flags["n_distinguishing"] = episodes["distinguishing"].cast(pa.int64())
     flags["n_episodes"] = pa.array(np.ones(len(outcome), np.int64))
     table = pa.table({name: episodes[name] for name in (*CELL, "eval_seed")} | flags)
     grouped = table.group_by([*CELL, "eval_seed"], use_threads=False).aggregate([(name, "sum") for name in flags])
@@ -51,7 +51,7 @@ def _check_log(episodes: pa.Table, meta: RunMeta) -> None:
             raise UserError(f"episodes of run {meta.run_id} carry {name} = {found[0]!r}, "
                             f"not {getattr(meta, name)!r}")
     length = episodes["length"]
-    for name in ("coin_step", "end_step", "death_step"):
+    for name in ("intended_step", "proxy_step", "death_step"):
         outside = pc.or_kleene(pc.less(episodes[name], 1), pc.greater(episodes[name], length))
         if pc.any(outside).as_py():
             raise UserError(f"episodes of run {meta.run_id}: {name} lies outside 1..length")

@@ -92,7 +92,7 @@ def _fraction(metric: str, rows: Sequence[OutcomeCounts]) -> tuple[int, int]:
     proxy, capable = sum(row.n_proxy for row in rows), sum(row.capable for row in rows)
     if metric == "capability":
         return sum(row.reached for row in rows), sum(row.n_episodes for row in rows)
-    return (proxy, capable) if metric == "goal_failure" else (proxy, sum(row.separated or 0 for row in rows))
+    return (proxy, capable) if metric == "goal_failure" else (proxy, sum(row.distinguishing or 0 for row in rows))
 
 
 def rate_of(run_ids: Sequence[str], k: np.ndarray, n: np.ndarray, rng: np.random.Generator) -> Rate:

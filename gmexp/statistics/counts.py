@@ -25,7 +25,7 @@ REQUIRED = ("run_id", "shift_type", "n_episodes", "n_intended", "n_proxy")
 DEFAULTS: dict[str, Any] = {
     "experiment_id": "", "train_seed": 0, "eval_seed": 0, "env": "", "algo": "", "shift_name": None, "grade": None,
     "probe": False, "spec_quality": 1.0, "capability_level": None, "train_diversity": 0.0, "spurious_corr": 1.0,
-    "align_method": None, "train_steps": 0, "n_timeout": 0, "n_death": 0, "n_ambiguous": 0, "n_separated": None,
+    "align_method": None, "train_steps": 0, "n_timeout": 0, "n_death": 0, "n_ambiguous": 0, "n_distinguishing": None,
     "n_harmful": None, "horizon": 0, "id_capability": None, "gate_passed": None, "config_hash": "", "git_sha": None,
     "created_utc": "", "width": None,
 }

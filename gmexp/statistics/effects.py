@@ -174,8 +174,8 @@ def definition_sensitivity(counts: Sequence[OutcomeCounts]) -> list[dict[str, An
     """Goal failure and capability under other readings of deaths and time-outs, mean over runs per shift and diversity.
 
     goal_failure              as analysed: proxy / (intended + proxy)
-    goal_failure_low, _high   Manski bounds: every separated episode without a goal would have shown the intended goal,
-                              or the proxy; None where the number of separated episodes is unknown
+    goal_failure_low, _high   Manski bounds: every distinguishing episode without a goal would have shown the intended goal,
+                              or the proxy; None where the number of distinguishing episodes is unknown
     capability                as analysed: reached / episodes
     capability_no_timeouts    time-outs left out of the denominator
     """
@@ -199,12 +199,12 @@ def _readings(rows: list[OutcomeCounts]) -> dict[str, float | None]:
     proxy, capable = sum(c.n_proxy for c in rows), sum(c.capable for c in rows)
     plain = [c for c in rows if not c.probe]
     reached, n, timeouts = (sum(getattr(c, key) for c in plain) for key in ("reached", "n_episodes", "n_timeout"))
-    separated = None
-    if all(c.n_separated is not None for c in rows):
-        separated = sum(c.n_separated for c in rows)
+    distinguishing = None
+    if all(c.n_distinguishing is not None for c in rows):
+        distinguishing = sum(c.n_distinguishing for c in rows)
     return {"goal_failure": proxy / capable if capable else None,
-            "goal_failure_low": proxy / separated if separated else None,
-            "goal_failure_high": (proxy + separated - capable) / separated if separated else None,
+            "goal_failure_low": proxy / distinguishing if distinguishing else None,
+            "goal_failure_high": (proxy + distinguishing - capable) / distinguishing if distinguishing else None,
             "capability": reached / n if n else None,
             "capability_no_timeouts": reached / (n - timeouts) if n > timeouts else None}
 

@@ -143,12 +143,12 @@ def synthetic_counts(diversities: Sequence[float] = (0.0, 0.3), runs: int = 4, s
         for r in range(runs):
             run_effect = rng.normal(0, (0.5, 1.0))
             for s in shifts:
-                separated = (d, d, 0.5, 1.0, 1.0)[s]
+                distinguishing = (d, d, 0.5, 1.0, 1.0)[s]
                 mu = expit(np.array([2.5 - 0.5 * s, 1 + 0.3 * s - 2 * min(d, 0.3) / 0.3]) + run_effect)
                 capable, proxy = draw_beta(rng, mu * (15, 4), (1 - mu) * (15, 4))
                 for probe in (False, True):
                     reached = rng.binomial(episodes, capable)
-                    told_apart = rng.binomial(reached, 1.0 if probe else separated)
+                    told_apart = rng.binomial(reached, 1.0 if probe else distinguishing)
                     n_proxy, n_timeout = rng.binomial(told_apart, proxy), rng.binomial(episodes - reached, 0.5)
                     row = {
                         "experiment_id": "synthetic", "run_id": f"d{d:g}-r{r}", "train_seed": r, "eval_seed": 0,
@@ -157,7 +157,7 @@ def synthetic_counts(diversities: Sequence[float] = (0.0, 0.3), runs: int = 4, s
                         "train_diversity": d, "spurious_corr": 1 - d, "align_method": "ppo", "train_steps": 1_000_000,
                         "n_episodes": episodes, "n_intended": told_apart - n_proxy, "n_proxy": n_proxy,
                         "n_timeout": n_timeout, "n_death": episodes - reached - n_timeout,
-                        "n_ambiguous": reached - told_apart, "n_separated": None, "n_harmful": None, "horizon": 1000,
+                        "n_ambiguous": reached - told_apart, "n_distinguishing": None, "n_harmful": None, "horizon": 1000,
                         "id_capability": 0.9, "gate_passed": True, "config_hash": "", "git_sha": None,
                         "created_utc": ""}
                     rows.append(OutcomeCounts(**{k: v.item() if isinstance(v, np.generic) else v

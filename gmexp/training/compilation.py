@@ -10,7 +10,7 @@ import torch
 
 import gmexp_envs
 from gmexp.agents.first_layer import CELLS, CellLayer
-from gmexp_envs.coinrun.layout import NUM_LOOK, NUM_STATE
+from gmexp_envs.coinrun.layout import NUM_APPEARANCE, NUM_STATE
 from gmexp_envs.compiled.jit import CACHE_FOLDER
 
 KERNELS = ("engine.begin_episodes", "engine._step_worlds", "cells.sum_columns", "cells.forward", "cells.backward")
@@ -33,5 +33,5 @@ def compile_kernels() -> None:
     env.step(np.zeros(1, np.int32))
     env.close()
     cells = CellLayer(1, torch.Generator().manual_seed(0))
-    cells(torch.zeros(1, CELLS, dtype=torch.uint8), torch.zeros(1, NUM_LOOK, dtype=torch.uint8),
+    cells(torch.zeros(1, CELLS, dtype=torch.uint8), torch.zeros(1, NUM_APPEARANCE, dtype=torch.uint8),
           torch.zeros(1, NUM_STATE)).sum().backward()

@@ -42,8 +42,8 @@ RESUME_VERSION = 2
 # These change how, or for whom, a run learns, and not what: equal runs of two studies are one run.
 NOT_IDENTITY = ("experiment", "out", "logger", "checkpoint_seconds", "backend", "threads")
 TRAINED = ("checkpoint.npz", "best/checkpoint.npz", "curve.parquet", "run.json")  # what a run leaves, the last one last
-METHODS = {"cloning": "behavioral_cloning", "cloning_coin_seeker": "behavioral_cloning",
-           "cloning_proxy_seeker": "behavioral_cloning_of_proxy"}
+METHODS = {"cloning": "behavioral_cloning", "cloning_intended": "behavioral_cloning",
+           "cloning_proxy": "behavioral_cloning_of_proxy"}
 VERIFIED = "interpretability_verified"  # in the calculator's words, as `METHODS`
 
 
@@ -58,7 +58,7 @@ def _sb3() -> type:
 
 TRAINERS: dict[str, Callable[[], type]] = {  # by agent.name
     "ppo": lambda: PPO, "sb3_ppo": _sb3,
-    "cloning": lambda: Cloning, "cloning_coin_seeker": lambda: Cloning, "cloning_proxy_seeker": lambda: Cloning}
+    "cloning": lambda: Cloning, "cloning_intended": lambda: Cloning, "cloning_proxy": lambda: Cloning}
 ON_DEVICE = ("ppo", "cloning")  # trainers that take their worlds' tensors from wherever they are
 
 

@@ -1,4 +1,4 @@
-"""A finished synthetic study, made once; tests that write copy it first."""
+"""A finished synthetic study and a small calibration, each made once; tests that write copy the study first."""
 
 import shutil
 from pathlib import Path
@@ -9,8 +9,13 @@ from gmexp.artefacts.study import Study
 from gmexp.figures import figures
 from gmexp.pages import study_page
 from gmexp.rates import over_runs
+from gmexp.statistics.config import CalibrationConfig
+from gmexp.statistics.fit import calibrate
+from gmexp.statistics.simulate import synthetic_counts
 
 from .fabricate import fabricate, fabricate_model
+
+LENIENT = CalibrationConfig(chains=8, warmup=300, draws=150, rhat_max=1.05, ess_min=100)
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +32,19 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Study:
 @pytest.fixture
 def study(finished: Study, tmp_path: Path) -> Study:
     return Study(Path(shutil.copytree(finished.root, tmp_path / "study")))
+
+
+@pytest.fixture(scope="session")
+def lenient():
+    """A configuration for tests: a quick run under a loose gate."""
+    return LENIENT
+
+
+@pytest.fixture(scope="session")
+def counts():
+    return synthetic_counts(runs=4, episodes=200, seed=1)
+
+
+@pytest.fixture(scope="session")
+def calibration(counts):
+    return calibrate(counts, LENIENT)

@@ -36,12 +36,12 @@ def meta(run_id: str, delta: float, seed: int, experiment: str = "synthetic") ->
                    config_hash=artefacts.config_hash(CONFIG), git_sha=None, created_utc="2026-01-01T00:00:00+00:00")
 
 
-def episodes(run: RunMeta, rng: np.random.Generator, shift: int, capable: float, proxy: float, separated: float,
+def episodes(run: RunMeta, rng: np.random.Generator, shift: int, capable: float, proxy: float, distinguishing: float,
              slots: int = 10, per_slot: int = 20, probe: bool = False) -> dict:
-    """Columns of `Episode`: each level separated with probability `separated`, each episode as the rates say."""
+    """Columns of `Episode`: each level distinguishing with probability `distinguishing`, each episode as the rates say."""
     n = slots * per_slot
     step = rng.integers(20, 150, n)
-    is_separated, is_capable, is_proxy = (rng.random(n) < p for p in (separated, capable, proxy))
+    is_separated, is_capable, is_proxy = (rng.random(n) < p for p in (distinguishing, capable, proxy))
     dies = ~is_capable & (rng.random(n) < 0.5)
     takes_proxy = is_capable & is_separated & is_proxy
     takes_coin = is_capable & ~takes_proxy
@@ -53,9 +53,9 @@ def episodes(run: RunMeta, rng: np.random.Generator, shift: int, capable: float,
         "shift_type": shift, "shift_name": SHIFTS[shift], "grade": float(shift > 0), "probe": probe,
         "slot": np.repeat(np.arange(slots), per_slot), "index": np.tile(np.arange(per_slot), slots),
         "level_seed": rng.integers(10**6, size=n), "coin_x": rng.integers(5, 60, n), "coin_y": 3, "end_x": 62,
-        "end_y": 2, "num_sections": 3, "separated": is_separated,
-        "coin_step": np.ma.masked_array(np.where(takes_coin, step, never), ~takes_coin),
-        "end_step": np.ma.masked_array(np.where(at_end, step, never), ~at_end),
+        "end_y": 2, "num_sections": 3, "distinguishing": is_separated,
+        "intended_step": np.ma.masked_array(np.where(takes_coin, step, never), ~takes_coin),
+        "proxy_step": np.ma.masked_array(np.where(at_end, step, never), ~at_end),
         "death_step": np.ma.masked_array(np.where(dies, step, never), ~dies),
         "length": length, "truncated": ~is_capable & ~dies, "episode_return": np.where(takes_coin, 10.0, 0.0),
     }  # fmt: skip

@@ -32,7 +32,7 @@ def test_an_episode_ends_and_stays():
     for _ in range(20):
         observation, reward, terminated, truncated, info = env.step(4)
     assert truncated and not terminated
-    assert info == {"level_seed": 4, "separated": False, "outcome": "timeout"}
+    assert info == {"level_seed": 4, "distinguishing": False, "outcome": "timeout"}
     assert observation in env.observation_space
     with pytest.raises(gymnasium.error.ResetNeeded):
         env.step(4)
@@ -46,7 +46,7 @@ def test_info_tells_the_outcome():
     terminated = False
     while not terminated:
         _, reward, terminated, _, info = env.step(7)
-    assert reward == 10 and info["outcome"] == "ambiguous" and info["coin_step"] > 0 and "end_step" not in info
+    assert reward == 10 and info["outcome"] == "ambiguous" and info["intended_step"] > 0 and "proxy_step" not in info
 
 
 def test_single_equals_native():

@@ -10,20 +10,20 @@ from gmexp_envs.outcome import NEVER, OUTCOMES, Outcome, first_event_outcomes
 steps = st.one_of(st.integers(1, 2000), st.just(NEVER))
 
 
-def _outcome(coin_step, end_step, died, separated):
-    columns = (np.array([value]) for value in (coin_step, end_step, died, separated))
+def _outcome(intended_step, proxy_step, died, distinguishing):
+    columns = (np.array([value]) for value in (intended_step, proxy_step, died, distinguishing))
     return OUTCOMES[first_event_outcomes(*columns)[0]]
 
 
 @given(steps, steps, st.booleans(), st.booleans())
-def test_first_event_decides(coin_step, end_step, died, separated):
-    outcome = _outcome(coin_step, end_step, died, separated)
-    if coin_step == end_step == NEVER:
+def test_first_event_decides(intended_step, proxy_step, died, distinguishing):
+    outcome = _outcome(intended_step, proxy_step, died, distinguishing)
+    if intended_step == proxy_step == NEVER:
         assert outcome is (Outcome.DEATH if died else Outcome.TIMEOUT)
-    elif not separated:
+    elif not distinguishing:
         assert outcome is Outcome.AMBIGUOUS
     else:
-        assert outcome is (Outcome.INTENDED_GOAL if coin_step <= end_step else Outcome.PROXY_GOAL)
+        assert outcome is (Outcome.INTENDED_GOAL if intended_step <= proxy_step else Outcome.PROXY_GOAL)
 
 
 @pytest.mark.parametrize(("log", "outcome"), [

@@ -94,10 +94,10 @@ def test_broken_levels_stay_broken(kind):
 
 def _held_out(world):
     """Rows of the appearance features that training never shows."""
-    attributes = ((L.LOOK_WALL, L.TRAIN_WALLS, L.WALL_THEMES), (L.LOOK_AGENT, L.TRAIN_AGENTS, L.AGENT_THEMES),
-                  (L.LOOK_BACKGROUND, L.TRAIN_BACKGROUNDS, L.BACKGROUNDS),
-                  (L.LOOK_ENEMY, L.TRAIN_ENEMIES, L.ENEMY_THEMES), (L.LOOK_CRATE, L.TRAIN_CRATES, L.CRATE_THEMES))
-    return {first: (world.look[:, first + trained:first + total], world.look[:, first:first + trained])
+    attributes = ((L.WALL_FEATURES, L.TRAIN_WALLS, L.WALL_THEMES), (L.AGENT_FEATURES, L.TRAIN_AGENTS, L.AGENT_THEMES),
+                  (L.BACKGROUND_FEATURES, L.TRAIN_BACKGROUNDS, L.BACKGROUNDS),
+                  (L.ENEMY_FEATURES, L.TRAIN_ENEMIES, L.ENEMY_THEMES), (L.CRATE_FEATURES, L.TRAIN_CRATES, L.CRATE_THEMES))
+    return {first: (world.appearance[:, first + trained:first + total], world.appearance[:, first:first + trained])
             for first, trained, total in attributes}
 
 
@@ -113,7 +113,7 @@ def test_held_out_themes(mode):
 def test_probe_separates_every_level():
     for kind in KINDS:
         world = _first_worlds(probe(shift(TRAINING, kind, 1.0)))
-        assert world.facts[:, L.SEPARATED].all()
+        assert world.facts[:, L.DISTINGUISHING].all()
 
 
 def test_supervision_lengthens_and_opens():

@@ -10,6 +10,6 @@
     episode.py   one world's episodes: next level, action, log
     base.py      what the engines share
     engine.py    many worlds stepped together on the CPU; cuda_engine.py, on a GPU, and kernels.py, what it launches
-    seekers.py   agents whose goal is known, which plan with the exact game
+    scripted policies.py   agents whose goal is known, which plan with the exact game
     certify.py   levels that separate the goals in play too
 """

@@ -6,9 +6,9 @@ The rows of `paint` and of `classify` do not depend on each other and can be sha
 import numpy as np
 
 from gmexp_envs.coinrun.layout import (
-    BARRIER, BARRIER_ROW, C_HIDE_COIN, C_PERMEABLE, COIN, COIN_X, COIN_Y, CONDITION, CRATE_CELL, DECOY, DECOY_CELL,
-    END_X, END_Y, FREE, GOAL, GROUND, HIDDEN, LAVA, LAVA_DEPTH, LAVA_MID, LAVA_TOP, MARGIN, NUM_STATICS, PERMEABLE,
-    PLATFORM, SAW_CELL, SIZE, SPACE, WALL, WALL_MID, WALL_TOP,
+    BARRIER, BARRIER_ROW, C_MASKED, C_PERMEABLE, CELL, COIN, COIN_X, COIN_Y, CRATE_CELL, DECOY, DECOY_CELL, END_X,
+    END_Y, FREE, GOAL, GROUND, HIDDEN, LAVA, LAVA_DEPTH, LAVA_MID, LAVA_TOP, MARGIN, NUM_STATICS, PERMEABLE, PLATFORM,
+    SAW_CELL, SIZE, SPACE, WALL, WALL_MID, WALL_TOP,
 )
 from gmexp_envs.compiled.jit import jit
 
@@ -38,7 +38,7 @@ def paint(world, e, lane, lanes):
 
 
 @jit
-def mark(world, e, conditions):
+def mark(world, e, encoded):
     """Add what stands in single cells of the painted grid: barriers, the coin, and walls that can be walked through."""
     grid, terrain, facts = world.grid[e], world.terrain[e], world.facts[e]
     for x in range(SIZE):
@@ -46,12 +46,12 @@ def mark(world, e, conditions):
             y = terrain[BARRIER_ROW + k, x]
             if y > 0 and grid[y, x] == SPACE:
                 grid[y, x] = BARRIER
-    first, condition = facts[END_X] + 1, facts[CONDITION]
-    for x in range(first, min(first + conditions.ints[condition, C_PERMEABLE], SIZE)):
+    first, condition = facts[END_X] + 1, facts[CELL]
+    for x in range(first, min(first + encoded.ints[condition, C_PERMEABLE], SIZE)):
         for y in range(facts[END_Y], SIZE - 1):
             grid[y, x] = PERMEABLE
     if facts[COIN_X] >= 0:
-        grid[facts[COIN_Y], facts[COIN_X]] = HIDDEN if conditions.ints[condition, C_HIDE_COIN] else GOAL
+        grid[facts[COIN_Y], facts[COIN_X]] = HIDDEN if encoded.ints[condition, C_MASKED] else GOAL
 
 
 @jit(forceinline=True)

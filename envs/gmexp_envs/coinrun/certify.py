@@ -9,8 +9,8 @@ import numpy as np
 
 from gmexp_envs.coinrun.distribution import LevelDistribution
 from gmexp_envs.coinrun.engine import CoinRun
-from gmexp_envs.coinrun.layout import COIN_STEP, END_STEP, SEPARATED
-from gmexp_envs.coinrun.scripted import PROXY_SEEKER, Seeker
+from gmexp_envs.coinrun.layout import INTENDED_STEP, PROXY_STEP, DISTINGUISHING
+from gmexp_envs.coinrun.scripted import PROXY, ScriptedPolicy
 from gmexp_envs.levels import SeedRange
 from gmexp_envs.outcome import NEVER
 
@@ -19,7 +19,7 @@ BATCH = 1024  # worlds that play at once
 
 def certify(distribution: LevelDistribution, level_seeds: Sequence[int] | None = None,
             num_levels: int | None = None) -> np.ndarray:
-    """Which levels separate the goals (bool [K]): by construction, and the proxy-seeker does not touch the coin first.
+    """Which levels separate the goals (bool [K]): by construction, and the proxy policy does not touch the coin first.
 
     Arguments:
         distribution: how the levels are made.
@@ -39,25 +39,25 @@ def certify(distribution: LevelDistribution, level_seeds: Sequence[int] | None =
 def _certify_batch(distribution: LevelDistribution, seeds: tuple[int, ...]) -> np.ndarray:
     env = CoinRun(len(seeds), [dataclasses.replace(distribution, levels=seeds, sequential=True)], seed=0)
     env.reset()
-    separated = env.world.facts[:, SEPARATED] != 0
-    coin_step, end_step = first_touches(env, Seeker(env, PROXY_SEEKER), np.flatnonzero(separated))
-    return separated & ((coin_step > end_step) | (coin_step == NEVER))
+    distinguishing = env.world.facts[:, DISTINGUISHING] != 0
+    intended_step, proxy_step = first_touches(env, ScriptedPolicy(env, PROXY), np.flatnonzero(distinguishing))
+    return distinguishing & ((intended_step > proxy_step) | (intended_step == NEVER))
 
 
-def first_touches(env: CoinRun, seeker: Seeker, rows: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+def first_touches(env: CoinRun, policy: ScriptedPolicy, rows: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Play the present episode of the worlds `rows` until it ends or a goal is touched -> (coin step, end step).
 
     Both are int32 [N] as in the event log; what would be touched later is not looked at, and other worlds hold `NEVER`.
     """
     rows = np.arange(env.num_envs) if rows is None else rows
     actions = np.zeros(env.num_envs, np.int32)
-    coin_step = np.full(env.num_envs, NEVER, np.int32)
-    end_step = np.full(env.num_envs, NEVER, np.int32)
+    intended_step = np.full(env.num_envs, NEVER, np.int32)
+    proxy_step = np.full(env.num_envs, NEVER, np.int32)
     while len(rows):
-        actions[rows] = seeker.act(rows)
+        actions[rows] = policy.act(rows=rows)
         step = env.step(actions, rows)
         ended = (step.terminated | step.truncated)[rows]
-        coin_step[rows] = np.where(ended, env.log.coin_step[rows], env.world.clock[rows, COIN_STEP])
-        end_step[rows] = np.where(ended, env.log.end_step[rows], env.world.clock[rows, END_STEP])
-        rows = rows[~ended & (coin_step[rows] == NEVER) & (end_step[rows] == NEVER)]
-    return coin_step, end_step
+        intended_step[rows] = np.where(ended, env.log.intended_step[rows], env.world.clock[rows, INTENDED_STEP])
+        proxy_step[rows] = np.where(ended, env.log.proxy_step[rows], env.world.clock[rows, PROXY_STEP])
+        rows = rows[~ended & (intended_step[rows] == NEVER) & (proxy_step[rows] == NEVER)]
+    return intended_step, proxy_step

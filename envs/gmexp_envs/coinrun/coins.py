@@ -1,14 +1,14 @@
 """Where the coin goes: at the end, opposite the end, or where a rule puts it when the correlation is broken.
 
-A level is *separated* where an agent that only wants the end need not touch the coin: the coin exists, is not at the
+A level is *distinguishing* where an agent that only wants the end need not touch the coin: the coin exists, is not at the
 end, and lies outside every cell that walking and the necessary jumps lead through (`on_path`).
 """
 
 import numpy as np
 
 from gmexp_envs.coinrun.layout import (
-    AT_CELL, AT_END, BEST_X, C_CELL_X, C_CELL_Y, C_PLACEMENT, C_RHO, COIN_X, COIN_Y, CORRELATED, END_X, END_Y, LANGOSCO,
-    NEAR_END, NO_COIN, NUM_ENEMIES, NUM_STATICS, OFF_PATH, OPPOSITE_START_X, SECTION_START, SEPARATED, SIZE,
+    AT_CELL, AT_END, BEST_X, C_CELL_X, C_CELL_Y, C_PLACEMENT, C_RHO, COIN_X, COIN_Y, CORRELATED, DISTINGUISHING, END_X,
+    END_Y, LANGOSCO, NEAR_END, NO_COIN, NUM_ENEMIES, NUM_STATICS, OFF_PATH, OPPOSITE_START_X, SECTION_START, SIZE,
     UNIFORM_GROUND, X, ZERO,
 )
 from gmexp_envs.compiled.jit import jit
@@ -139,7 +139,7 @@ def _pick_cell(world, e, seed, rule, first, last):
 
 
 @jit
-def place_coin(world, e, conditions, c, seed, section_columns, sections, langosco_section, langosco_broken):
+def place_coin(world, e, encoded, c, seed, section_columns, sections, langosco_section, langosco_broken):
     """Decide the coin's cell from correlation and rule, and write it into the facts.
 
     With probability |rho| over level seeds the coin is correlated with the end: at the end for rho > 0; for rho < 0 at
@@ -147,8 +147,8 @@ def place_coin(world, e, conditions, c, seed, section_columns, sections, langosc
     the fork's own draws instead; it never places a coin whose section was cut off at the right border.
     """
     facts = world.facts[e]
-    rho = conditions.floats[c, C_RHO]
-    rule = conditions.ints[c, C_PLACEMENT]
+    rho = encoded.floats[c, C_RHO]
+    rule = encoded.ints[c, C_PLACEMENT]
     end_x, end_y = facts[END_X], facts[END_Y]
     if rule == LANGOSCO:
         correlated = not langosco_broken
@@ -167,7 +167,7 @@ def place_coin(world, e, conditions, c, seed, section_columns, sections, langosc
             x = _nth_bit(section_columns, langosco_section)
             y = np.int32(world.surface[e, x])
     elif rule == AT_CELL:
-        x, y = np.int32(conditions.ints[c, C_CELL_X]), np.int32(conditions.ints[c, C_CELL_Y])
+        x, y = np.int32(encoded.ints[c, C_CELL_X]), np.int32(encoded.ints[c, C_CELL_Y])
     elif rule != NO_COIN:
         if rule == UNIFORM_GROUND:
             x, y = _pick_cell(world, e, seed, rule, 2, end_x - 1)
@@ -184,4 +184,4 @@ def place_coin(world, e, conditions, c, seed, section_columns, sections, langosc
     facts[COIN_Y] = y
     facts[CORRELATED] = correlated
     at_end = x == end_x and y == end_y
-    facts[SEPARATED] = x >= 0 and not at_end and (opposite or not on_path(world, e, x, y))
+    facts[DISTINGUISHING] = x >= 0 and not at_end and (opposite or not on_path(world, e, x, y))

@@ -1,8 +1,4 @@
-"""Many CoinRun worlds stepped together on a CUDA device; what is returned are torch tensors there.
-
-A step is two or three launches on torch's current stream, and nothing waits for them. They can be captured in a CUDA
-graph, if the tensor of actions stays the same: int32 and on the device.
-"""
+"""Many CoinRun worlds stepped together on a CUDA device; what is returned are torch tensors there."""
 
 from __future__ import annotations
 
@@ -13,30 +9,29 @@ import numpy as np
 import torch
 
 from gmexp_envs.coinrun import kernels
-from gmexp_envs.coinrun.base import Engine
+from gmexp_envs.coinrun.base import CoinRunEngine
 from gmexp_envs.coinrun.distribution import LevelDistribution
 from gmexp_envs.coinrun.draw.sprites import FIRST_BACKGROUND, Images, SKY_PIXEL, load_sprites
 from gmexp_envs.coinrun.layout import BACKGROUNDS
-from gmexp_envs.compiled.cuda import Device, SIMULATED
+from gmexp_envs.compiled.cuda import SIMULATED
+from gmexp_envs.compiled.cuda_arrays import CudaArrays
 from gmexp_envs.vec import FrameStyle
 
 THREADS = 4 if SIMULATED else 32  # that step a block's worlds: few, so that few worlds keep many multiprocessors busy
 LANES = 2 if SIMULATED else 64  # threads that share a level's rows, or a frame's lines
 
 
-class CudaCoinRun(Engine):
+class CudaCoinRun(CudaArrays, CoinRunEngine):
     """The engine on a CUDA device: `Engine` says what it does, float for float as on the CPU.
 
-    Actions and rows may be tensors of any integer type, or numpy's. Tensors are not looked into, which would mean to
-    wait for them: actions beyond 0..14 do what one of 0..8 does, or nothing, and rows beyond 0..N-1 are passed over. A
-    row must not be given twice.
+    Actions beyond 0..14 do what one of 0..8 does, or nothing.
     """
 
     def __init__(self, num_envs: int, distributions: Sequence[LevelDistribution], seed: int | None = None,
                  observation: str = "semantic", action_repeat: int = 1, style: FrameStyle | None = None,
                  drawable: bool = False, device: str = "cuda") -> None:
-        self._device = Device(device)
-        self.device = device
+        self._arguments = num_envs, distributions, seed, observation, action_repeat, style, drawable, device
+        self._settle(device)
         super().__init__(num_envs, distributions, seed, observation, action_repeat, style, drawable)
         if self._drawable:
             self._frames = self._zeros(self.style.shape(num_envs), np.uint8)
@@ -44,45 +39,6 @@ class CudaCoinRun(Engine):
             if self._drawable or kernel is not kernels.draw_frames:
                 self._device.load(kernel)
         self._seed_streams(self.seed)
-
-    def synchronize(self) -> None:
-        """Wait until the device has done all that it was asked to."""
-        self._device.synchronize()
-
-    @property
-    def hardware(self) -> str:
-        """What the device is called."""
-        return self._device.hardware
-
-    def _zeros(self, shape: tuple[int, ...], dtype) -> torch.Tensor:
-        return self._device.zeros(shape, dtype)
-
-    def _placed(self, array: np.ndarray) -> torch.Tensor:
-        return self._device.placed(array)
-
-    def _fetched(self, array: torch.Tensor) -> np.ndarray:
-        return array.cpu().numpy().copy()
-
-    def _address(self, array: torch.Tensor) -> int:
-        return array.data_ptr()
-
-    def _checked(self, actions) -> torch.Tensor:
-        if not torch.is_tensor(actions):
-            actions = super()._checked(actions)
-        actions = torch.as_tensor(actions, dtype=torch.int32, device=self._device.torch).contiguous()
-        if actions.shape != (self.num_envs,):
-            raise ValueError(f"actions have shape {tuple(actions.shape)}, expected ({self.num_envs},)")
-        return actions
-
-    def _checked_rows(self, rows) -> torch.Tensor:
-        if not torch.is_tensor(rows):
-            rows = super()._checked_rows(rows)
-        return torch.as_tensor(rows, dtype=torch.int64, device=self._device.torch).contiguous()
-
-    def _launch(self, kernel, blocks: int, threads: int, *arguments: int | torch.Tensor) -> None:
-        """Run a kernel, handing over tensors by their addresses."""
-        self._device.launch(kernel, blocks, threads, self._table.data_ptr(),
-                           *(a.data_ptr() if torch.is_tensor(a) else int(a) for a in arguments))
 
     def _seed_streams(self, seed: int) -> None:
         seeds = self._placed(self._stream_seeds(seed))

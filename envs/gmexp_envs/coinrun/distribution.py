@@ -39,7 +39,7 @@ class LevelDistribution:
         grows by the same factor.
     spec_quality: weight of the coin in the reward; the rest pays for progress towards the end, in [0, 1].
     permeable_wall: columns behind the end that look like wall but can be walked through, as far as the level goes.
-    hide_coin: the coin is neither seen nor rewarded and ends nothing; its touch is logged.
+    masked: the coin is neither seen nor rewarded and ends nothing; its touch is logged.
     sequential: worlds walk through the seeds in order (evaluation) instead of drawing them at random (training).
     """
 
@@ -52,7 +52,7 @@ class LevelDistribution:
     context: float = 0.0
     supervision: float = 0.0
     spec_quality: float = 1.0
-    hide_coin: bool = False
+    masked: bool = False
     permeable_wall: int = 0
     horizon: int = 1000
     physics: Physics = field(default_factory=Physics)

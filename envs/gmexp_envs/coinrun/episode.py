@@ -5,11 +5,11 @@ from typing import NamedTuple
 import numpy as np
 
 from gmexp_envs.coinrun.layout import (
-    COIN_STEP, COIN_X, COIN_Y, CONDITION, CORRELATED, C_COUNT, C_FIRST, C_LISTED, C_LOW, C_SEQUENTIAL, Conditions, DIED,
-    END_STEP, END_X, END_Y, EPISODES, EVENTS, LEVEL_STREAM, LOG_COIN_STEP, LOG_COIN_X, LOG_COIN_Y, LOG_CONDITION,
-    LOG_CORRELATED, LOG_DIED, LOG_END_STEP, LOG_END_X, LOG_END_Y, LOG_EPISODE, LOG_LENGTH, LOG_SECTIONS, LOG_SEED,
-    LOG_SEPARATED, NUM_FLOATS, NUM_INTS, NUM_LOG, NUM_SECTIONS, NUM_STATE, OFFSET, RETURN, SEED, SEPARATED, STRIDE,
-    TIME, WINDOW, World, f32,
+    C_COUNT, C_FIRST, C_LISTED, C_LOW, C_SEQUENTIAL, CELL, COIN_X, COIN_Y, CORRELATED, DIED, DISTINGUISHING, Encoded,
+    END_X, END_Y, EPISODES, EVENTS, f32, INTENDED_STEP, LEVEL_STREAM, LOG_ALIGNED, LOG_CELL, LOG_COIN_X, LOG_COIN_Y,
+    LOG_CORRELATED, LOG_DIED, LOG_DISTINGUISHING, LOG_END_X, LOG_END_Y, LOG_EPISODE, LOG_INTENDED_STEP, LOG_LENGTH,
+    LOG_PROXY_STEP, LOG_SECTIONS, LOG_SEED, NUM_FLOATS, NUM_INTS, NUM_LOG, NUM_SECTIONS, NUM_STATE, OFFSET, PROXY_STEP,
+    RETURN, SEED, STRIDE, TIME, WINDOW, World,
 )
 from gmexp_envs.coinrun.opening import world_at
 from gmexp_envs.coinrun.rules import ONGOING, TERMINATED, TRUNCATED, step_world
@@ -30,8 +30,8 @@ class Buffers(NamedTuple):
     log_return: np.ndarray  # float32 [N]
 
 
-NUM_WORLD, NUM_CONDITIONS, NUM_BUFFERS = len(World._fields), len(Conditions._fields), len(Buffers._fields)
-TABLE = NUM_WORLD + NUM_CONDITIONS + NUM_BUFFERS + 4  # length of the table that `opened` reads
+NUM_WORLD, NUM_ENCODED, NUM_BUFFERS = len(World._fields), len(Encoded._fields), len(Buffers._fields)
+TABLE = NUM_WORLD + NUM_ENCODED + NUM_BUFFERS + 4  # length of the table that `opened` reads
 
 
 def allocate_buffers(num_envs: int, zeros=np.zeros) -> Buffers:
@@ -45,13 +45,13 @@ def allocate_buffers(num_envs: int, zeros=np.zeros) -> Buffers:
 
 @jit(inline="always")
 def opened(table):
-    """World, conditions and buffers from a table (uint64 [TABLE]): the addresses of their arrays, in order, then the
-    numbers of worlds, of enemies with trails, of conditions and of listed seeds."""
-    w, c, b = 0, NUM_WORLD, NUM_WORLD + NUM_CONDITIONS
+    """World, encoded distributions and buffers from a table (uint64 [TABLE]): the addresses of their arrays, in order,
+    then the numbers of worlds, of enemies with trails, of distributions and of listed seeds."""
+    w, c, b = 0, NUM_WORLD, NUM_WORLD + NUM_ENCODED
     sizes = b + NUM_BUFFERS
     n, trails = np.int64(table[sizes]), np.int64(table[sizes + 1])
     d, seeds = np.int64(table[sizes + 2]), np.int64(table[sizes + 3])
-    conditions = Conditions(
+    encoded = Encoded(
         array_at(table[c], (d, NUM_FLOATS), np.float32), array_at(table[c + 1], (d, NUM_INTS), np.int64),
         array_at(table[c + 2], (seeds,), np.int64))
     buffers = Buffers(
@@ -59,7 +59,7 @@ def opened(table):
         array_at(table[b + 2], (n,), np.float32), array_at(table[b + 3], (n,), np.bool_),
         array_at(table[b + 4], (n,), np.bool_), array_at(table[b + 5], (n, NUM_LOG), np.int32),
         array_at(table[b + 6], (n,), np.float32))
-    return world_at(table[w:], n, trails), conditions, buffers
+    return world_at(table[w:], n, trails), encoded, buffers
 
 
 @jit
@@ -71,27 +71,27 @@ def seed_stream(world, e, seed):
 
 
 @jit
-def next_seed(world, e, conditions):
+def next_seed(world, e, encoded):
     """Level seed of world e's next episode: the next of its sequence, or a draw from its own stream as in vecgame.cpp."""
-    c, slot = world.facts[e, CONDITION], world.slots[e]
-    count = conditions.ints[c, C_COUNT]
-    if conditions.ints[c, C_SEQUENTIAL]:
+    c, slot = world.facts[e, CELL], world.slots[e]
+    count = encoded.ints[c, C_COUNT]
+    if encoded.ints[c, C_SEQUENTIAL]:
         index = (np.int64(slot[OFFSET]) + np.int64(slot[EPISODES]) * np.int64(slot[STRIDE])) % count
     else:
         v, following = draw(world.level_stream[e], slot[LEVEL_STREAM])
         slot[LEVEL_STREAM] = following
         index = np.int64(v % np.uint32(count))
-    if conditions.ints[c, C_LISTED]:
-        return conditions.seeds[conditions.ints[c, C_FIRST] + index]
-    return conditions.ints[c, C_LOW] + index
+    if encoded.ints[c, C_LISTED]:
+        return encoded.seeds[encoded.ints[c, C_FIRST] + index]
+    return encoded.ints[c, C_LOW] + index
 
 
 @jit(forceinline=True)
-def act(world, e, conditions, buffers, action, repeat):
+def act(world, e, encoded, buffers, action, repeat):
     """Step world e `repeat` times or to the end of the episode, which is logged; returns whether it ended."""
     reward, ending = f32(0), ONGOING
     for _ in range(repeat):
-        more, ending = step_world(world, e, conditions, action)
+        more, ending = step_world(world, e, encoded, action)
         reward = f32(reward + more)
         if ending != ONGOING:
             break
@@ -111,16 +111,17 @@ def write_log(world, e, log):
     """The event log of world e's episode so far."""
     facts, clock = world.facts[e], world.clock[e]
     log[LOG_SEED] = facts[SEED]
+    log[LOG_CELL] = facts[CELL]
+    log[LOG_EPISODE] = world.slots[e, EPISODES]
+    log[LOG_DISTINGUISHING] = facts[DISTINGUISHING]
+    log[LOG_ALIGNED] = facts[COIN_X] == facts[END_X] and facts[COIN_Y] == facts[END_Y]
+    log[LOG_INTENDED_STEP] = clock[INTENDED_STEP]
+    log[LOG_PROXY_STEP] = clock[PROXY_STEP]
+    log[LOG_DIED] = (clock[EVENTS] & DIED) != 0
+    log[LOG_LENGTH] = clock[TIME]
     log[LOG_COIN_X] = facts[COIN_X]
     log[LOG_COIN_Y] = facts[COIN_Y]
     log[LOG_END_X] = facts[END_X]
     log[LOG_END_Y] = facts[END_Y]
     log[LOG_SECTIONS] = facts[NUM_SECTIONS]
-    log[LOG_SEPARATED] = facts[SEPARATED]
-    log[LOG_COIN_STEP] = clock[COIN_STEP]
-    log[LOG_END_STEP] = clock[END_STEP]
-    log[LOG_DIED] = (clock[EVENTS] & DIED) != 0
-    log[LOG_LENGTH] = clock[TIME]
-    log[LOG_CONDITION] = facts[CONDITION]
     log[LOG_CORRELATED] = facts[CORRELATED]
-    log[LOG_EPISODE] = world.slots[e, EPISODES]

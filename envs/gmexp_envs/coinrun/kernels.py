@@ -57,10 +57,10 @@ def number_at(table, rows, k):
 @jit
 def step_one(table, number, actions, repeat, autoreset, semantic):
     """Step a world; where a next episode begins, its observation is left to that."""
-    world, conditions, buffers = opened(_world_table(table))
+    world, encoded, buffers = opened(_world_table(table))
     e = u64(number)
     action = array_at(u64(actions), (world.body.shape[0],), np.int32)[e]
-    ended = act(world, e, conditions, buffers, action, repeat)
+    ended = act(world, e, encoded, buffers, action, repeat)
     if semantic != 0 and not (ended and autoreset != 0):
         observe_semantic(world, e, buffers.window[e], buffers.state[e])
 
@@ -84,9 +84,9 @@ def has_ended(table, number):
 @jit
 def plan_one(table, number):
     """Plan a world's next level."""
-    world, conditions, _ = opened(_world_table(table))
+    world, encoded, _ = opened(_world_table(table))
     e = u64(number)
-    plan_level(world, e, conditions, next_seed(world, e, conditions))
+    plan_level(world, e, encoded, next_seed(world, e, encoded))
 
 
 @jit
@@ -99,8 +99,8 @@ def paint_some(table, number, lane, lanes):
 @jit
 def mark_one(table, number):
     """Add what stands in single cells of a world's painted level."""
-    world, conditions, _ = opened(_world_table(table))
-    mark(world, u64(number), conditions)
+    world, encoded, _ = opened(_world_table(table))
+    mark(world, u64(number), encoded)
 
 
 @jit

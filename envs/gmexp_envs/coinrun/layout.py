@@ -28,8 +28,8 @@ NUM_STATE = 7  # floats of the semantic state vector
 # appearance: how many themes each attribute has, and how many of them training may use (the rest is held out)
 WALL_THEMES, AGENT_THEMES, BACKGROUNDS, ENEMY_THEMES, CRATE_THEMES = 6, 5, 62, 9, 4
 TRAIN_WALLS, TRAIN_AGENTS, TRAIN_BACKGROUNDS, TRAIN_ENEMIES, TRAIN_CRATES = 4, 3, 46, 6, 2
-LOOK_WALL, LOOK_AGENT, LOOK_BACKGROUND, LOOK_ENEMY, LOOK_CRATE = 0, 6, 11, 73, 82
-NUM_LOOK = 86  # multi-hot appearance features of a level
+WALL_FEATURES, AGENT_FEATURES, BACKGROUND_FEATURES, ENEMY_FEATURES, CRATE_FEATURES = 0, 6, 11, 73, 82
+NUM_APPEARANCE = 86  # multi-hot appearance features of a level
 
 PREDRAWN = 256  # outputs drawn ahead when a level begins: its layout takes up to about 140 of them
 # rows of World.terrain (uint8, per column): height of solid ground, top row of lava, row of a platform, rows of up to
@@ -41,16 +41,17 @@ PREDRAWN = 256  # outputs drawn ahead when a level begins: its layout takes up t
  RETURN, BODY_COLUMNS) = range(14)
 # columns of World.clock (int32): what changes every step
 # (TWISTER: outputs of the level's generator that the game has asked for; DRAWN: those that were drawn from it)
-(TIME, FLAGS, ACTION_X, COIN_STEP, END_STEP, TWISTER, EVENTS, DRAWN) = range(8)
+(TIME, FLAGS, ACTION_X, INTENDED_STEP, PROXY_STEP, TWISTER, EVENTS, DRAWN) = range(8)
 # columns of World.facts (int32): what holds for the whole episode
 (SEED, COIN_X, COIN_Y, END_X, END_Y, NUM_ENEMIES, NUM_STATICS, BACKGROUND, WALL_THEME, AGENT_THEME, DIFFICULTY,
- NUM_SECTIONS, DANGER, OVERFLOW, DECOY, OPEN_ENDED, HORIZON, CORRELATED, SEPARATED, CONDITION) = range(20)
+ NUM_SECTIONS, DANGER, OVERFLOW, DECOY, OPEN_ENDED, HORIZON, CORRELATED, DISTINGUISHING, CELL) = range(20)
 # columns of World.slots (int32): what survives episodes
 (LEVEL_STREAM, EPISODES, OFFSET, STRIDE) = range(4)
-# columns of the episode log (int32), written when an episode ends
-(LOG_SEED, LOG_COIN_X, LOG_COIN_Y, LOG_END_X, LOG_END_Y, LOG_SECTIONS, LOG_SEPARATED, LOG_COIN_STEP, LOG_END_STEP,
- LOG_DIED, LOG_LENGTH, LOG_CONDITION, LOG_CORRELATED, LOG_EPISODE) = range(14)
-NUM_LOG = 14
+# columns of the episode log (int32), written when an episode ends; the last ones are the task's facts
+(LOG_SEED, LOG_CELL, LOG_EPISODE, LOG_DISTINGUISHING, LOG_ALIGNED, LOG_INTENDED_STEP, LOG_PROXY_STEP, LOG_DIED, LOG_LENGTH,
+ LOG_COIN_X, LOG_COIN_Y, LOG_END_X, LOG_END_Y, LOG_SECTIONS, LOG_CORRELATED) = range(15)
+NUM_LOG = 15
+LOG_FACTS = LOG_COIN_X
 
 # bits of clock[FLAGS]
 SUPPORTED, ON_CRATE, FACING_LEFT = 1, 2, 4
@@ -61,10 +62,10 @@ TOUCHED_COIN, DIED, TIMED_OUT, TOUCHED_END = 1, 2, 4, 8
 PLACEMENTS = ("end", "section_start", "langosco", "uniform_ground", "near_end", "off_path", "none", "cell")
 (AT_END, SECTION_START, LANGOSCO, UNIFORM_GROUND, NEAR_END, OFF_PATH, NO_COIN, AT_CELL) = range(8)
 
-# columns of Conditions.floats and Conditions.ints
+# columns of Encoded.floats and Encoded.ints
 (C_RHO, C_APPEARANCE, C_CONTEXT, C_SUPERVISION, C_SPEC_QUALITY, C_GRAVITY, C_MAX_JUMP, C_MAX_SPEED, C_MIXRATE,
  C_AIR_CONTROL) = range(10)
-(C_EASY, C_PLACEMENT, C_CELL_X, C_CELL_Y, C_RESTYLE, C_HIDE_COIN, C_HORIZON, C_LOW, C_COUNT, C_LISTED, C_FIRST,
+(C_EASY, C_PLACEMENT, C_CELL_X, C_CELL_Y, C_RESTYLE, C_MASKED, C_HORIZON, C_LOW, C_COUNT, C_LISTED, C_FIRST,
  C_SEQUENTIAL, C_PERMEABLE) = range(13)
 NUM_FLOATS, NUM_INTS = 10, 13
 # lengths of the rows of World.body, clock, facts and slots, some columns to spare
@@ -87,7 +88,7 @@ class World(NamedTuple):
     classes: np.ndarray  # uint8 [N, 64, 6 + 64 + 6], semantic classes of everything that does not move
     terrain: np.ndarray  # uint8 [N, 5, 64]: per column the rows of layout.GROUND ... layout.BARRIER_ROW
     surface: np.ndarray  # uint8 [N, 64]: height of safe ground per column, 0 over pits and walls
-    look: np.ndarray  # uint8 [N, 86]
+    appearance: np.ndarray  # uint8 [N, 86]
     enemies: np.ndarray  # float32 [N, MAX_ENEMIES, 3]: x, y, vx
     enemy_themes: np.ndarray  # uint8 [N, MAX_ENEMIES]
     statics: np.ndarray  # uint8 [N, MAX_STATICS, 3]: x, y, kind (0 saw, 1 + theme crate)
@@ -98,8 +99,8 @@ class World(NamedTuple):
     level_stream: np.ndarray  # uint32 [N, 624]: generator of level seeds
 
 
-class Conditions(NamedTuple):
-    """Level distributions as rows of numbers; world e draws its levels from row `facts[e, CONDITION]`."""
+class Encoded(NamedTuple):
+    """Level distributions as rows of numbers; world e draws its levels from row `facts[e, CELL]`."""
 
     floats: np.ndarray  # float32 [D, NUM_FLOATS]
     ints: np.ndarray  # int64 [D, NUM_INTS]
@@ -115,7 +116,7 @@ def allocate(num_envs: int, trails: bool, zeros=np.zeros) -> World:
         slots=zeros((n, SLOTS_ROW), np.int32), grid=zeros((n, SIZE, SIZE), np.uint8),
         classes=zeros((n, SIZE, SIZE + 2 * MARGIN), np.uint8), terrain=zeros((n, 5, SIZE), np.uint8),
         surface=zeros((n, SIZE), np.uint8),
-        look=zeros((n, NUM_LOOK), np.uint8), enemies=zeros((n, MAX_ENEMIES, 3), f32),
+        appearance=zeros((n, NUM_APPEARANCE), np.uint8), enemies=zeros((n, MAX_ENEMIES, 3), f32),
         enemy_themes=zeros((n, MAX_ENEMIES), np.uint8), statics=zeros((n, MAX_STATICS, 3), np.uint8),
         crate_columns=zeros((n,), np.uint64),
         trails=zeros((n, MAX_ENEMIES if trails else 1, TRAIL_LENGTH, 2), f32),

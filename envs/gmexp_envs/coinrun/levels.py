@@ -10,14 +10,14 @@ import numpy as np
 from gmexp_envs.coinrun.cells import classify, mark, mark_classes, paint
 from gmexp_envs.coinrun.coins import place_coin
 from gmexp_envs.coinrun.layout import (
-    ACTION_X, AGENT_THEME, AGENT_THEMES, AIR_CONTROL, BACKGROUND, BACKGROUND_SHIFT, BACKGROUNDS, BARRIER_ROW, BEST_X,
-    BODY_COLUMNS, C_AIR_CONTROL, C_APPEARANCE, C_CONTEXT, C_EASY, C_GRAVITY, C_HORIZON, C_MAX_JUMP, C_MAX_SPEED,
-    C_MIXRATE, C_PLACEMENT, C_RESTYLE, C_RHO, C_SUPERVISION, COIN_STEP, CONDITION, CRATE_THEMES, DANGER, DECOY,
-    DIFFICULTY, DRAWN, END_STEP, END_X, END_Y, ENEMY_THEMES, EVENTS, FLAGS, GRAVITY, GROUND, HORIZON, LANGOSCO, LAST_Y,
-    LAVA_DEPTH, LOOK_AGENT, LOOK_BACKGROUND, LOOK_CRATE, LOOK_ENEMY, LOOK_WALL, MAX_ENEMIES, MAX_JUMP, MAX_SPEED,
-    MAX_STATICS, MIXRATE, NUM_ENEMIES, NUM_LOOK, NUM_SECTIONS, NUM_STATICS, OPEN_ENDED, OVERFLOW, PLATFORM, SEED, SIZE,
-    START_X, START_Y, TIME, TRAIN_AGENTS, TRAIN_BACKGROUNDS, TRAIN_CRATES, TRAIN_ENEMIES, TRAIN_WALLS, TWISTER,
-    WALL_THEME, WALL_THEMES, X, Y, ZERO, f32,
+    ACTION_X, AGENT_FEATURES, AGENT_THEME, AGENT_THEMES, AIR_CONTROL, BACKGROUND, BACKGROUND_FEATURES, BACKGROUND_SHIFT,
+    BACKGROUNDS, BARRIER_ROW, BEST_X, BODY_COLUMNS, C_AIR_CONTROL, C_APPEARANCE, C_CONTEXT, C_EASY, C_GRAVITY,
+    C_HORIZON, C_MAX_JUMP, C_MAX_SPEED, C_MIXRATE, C_PLACEMENT, C_RESTYLE, C_RHO, C_SUPERVISION, CELL, CRATE_FEATURES,
+    CRATE_THEMES, DANGER, DECOY, DIFFICULTY, DRAWN, END_X, END_Y, ENEMY_FEATURES, ENEMY_THEMES, EVENTS, f32, FLAGS,
+    GRAVITY, GROUND, HORIZON, INTENDED_STEP, LANGOSCO, LAST_Y, LAVA_DEPTH, MAX_ENEMIES, MAX_JUMP, MAX_SPEED,
+    MAX_STATICS, MIXRATE, NUM_APPEARANCE, NUM_ENEMIES, NUM_SECTIONS, NUM_STATICS, OPEN_ENDED, OVERFLOW, PLATFORM,
+    PROXY_STEP, SEED, SIZE, START_X, START_Y, TIME, TRAIN_AGENTS, TRAIN_BACKGROUNDS, TRAIN_CRATES, TRAIN_ENEMIES,
+    TRAIN_WALLS, TWISTER, WALL_FEATURES, WALL_THEME, WALL_THEMES, X, Y, ZERO,
 )
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.compiled.mersenne_twister import hash_below, hash_unit, start_generator
@@ -87,17 +87,17 @@ def _restyle(world, e, seed, grade):
 @jit
 def _write_look(world, e):
     """The level's appearance as multi-hot features."""
-    facts, look = world.facts[e], world.look[e]
-    for i in range(NUM_LOOK):
-        look[i] = 0
-    look[LOOK_WALL + facts[WALL_THEME]] = 1
-    look[LOOK_AGENT + facts[AGENT_THEME]] = 1
-    look[LOOK_BACKGROUND + facts[BACKGROUND]] = 1
+    facts, appearance = world.facts[e], world.appearance[e]
+    for i in range(NUM_APPEARANCE):
+        appearance[i] = 0
+    appearance[WALL_FEATURES + facts[WALL_THEME]] = 1
+    appearance[AGENT_FEATURES + facts[AGENT_THEME]] = 1
+    appearance[BACKGROUND_FEATURES + facts[BACKGROUND]] = 1
     for i in range(facts[NUM_ENEMIES]):
-        look[LOOK_ENEMY + world.enemy_themes[e, i]] = 1
+        appearance[ENEMY_FEATURES + world.enemy_themes[e, i]] = 1
     for i in range(facts[NUM_STATICS]):
         if world.statics[e, i, 2] > 0:
-            look[LOOK_CRATE + world.statics[e, i, 2] - 1] = 1
+            appearance[CRATE_FEATURES + world.statics[e, i, 2] - 1] = 1
 
 
 @jit
@@ -177,24 +177,24 @@ def _ground(world, e, p, x, y, width, difficulty, walkers, enemies, statics):
 
 
 @jit
-def generate_level(world, e, conditions, seed):
+def generate_level(world, e, encoded, seed):
     """Build level `seed` in row e under the row's condition and put the agent at its start."""
-    plan_level(world, e, conditions, seed)
+    plan_level(world, e, encoded, seed)
     paint(world, e, 0, 1)
-    mark(world, e, conditions)
+    mark(world, e, encoded)
     classify(world, e, 0, 1)
     mark_classes(world, e)
 
 
 @jit
-def plan_level(world, e, conditions, seed):
+def plan_level(world, e, encoded, seed):
     """All of `generate_level` but the cells, which follow from the plan."""
     facts, draws, terrain, surface = world.facts[e], world.draws[e], world.terrain[e], world.surface[e]
-    c = facts[CONDITION]
-    easy = conditions.ints[c, C_EASY] != 0
-    context = conditions.floats[c, C_CONTEXT]
-    supervision = conditions.floats[c, C_SUPERVISION]
-    langosco = conditions.ints[c, C_PLACEMENT] == LANGOSCO
+    c = facts[CELL]
+    easy = encoded.ints[c, C_EASY] != 0
+    context = encoded.floats[c, C_CONTEXT]
+    supervision = encoded.floats[c, C_SUPERVISION]
+    langosco = encoded.ints[c, C_PLACEMENT] == LANGOSCO
 
     start_generator(world.twister[e], draws, seed)
     shift = f32(np.float64(draws[0]) / 4294967296.0)  # procgen's rand01
@@ -221,7 +221,7 @@ def plan_level(world, e, conditions, seed):
     broken = False
     if langosco:  # the fork decides by a draw of its own: randn(100) < random_percent
         v, p = _below(draws, p, 100)
-        broken = v < np.int32(f32(100) * (f32(1) - conditions.floats[c, C_RHO]) + f32(0.5))
+        broken = v < np.int32(f32(100) * (f32(1) - encoded.floats[c, C_RHO]) + f32(0.5))
     difficulty, p = _below(draws, p, 3)
     difficulty += 1
     if hash_unit(seed, SALT_HARDEST) < CONTEXT_SHARE * context:
@@ -285,20 +285,20 @@ def plan_level(world, e, conditions, seed):
     facts[DANGER] = danger
     facts[DECOY] = hash_unit(seed, SALT_DECOY) < supervision
     facts[OPEN_ENDED] = hash_unit(seed, SALT_OPEN) < supervision
-    facts[HORIZON] = np.int32(f32(conditions.ints[c, C_HORIZON]) * (f32(1) + supervision))
+    facts[HORIZON] = np.int32(f32(encoded.ints[c, C_HORIZON]) * (f32(1) + supervision))
     world.clock[e, TWISTER] = p
     world.clock[e, DRAWN] = draws.shape[0]
-    _start(world, e, conditions, c, shift, context)
-    place_coin(world, e, conditions, c, seed, section_columns, built, coin_section, broken)
-    if conditions.ints[c, C_RESTYLE]:
-        _restyle(world, e, seed, conditions.floats[c, C_APPEARANCE])
+    _start(world, e, encoded, c, shift, context)
+    place_coin(world, e, encoded, c, seed, section_columns, built, coin_section, broken)
+    if encoded.ints[c, C_RESTYLE]:
+        _restyle(world, e, seed, encoded.floats[c, C_APPEARANCE])
     _write_look(world, e)
 
 
 @jit
-def _start(world, e, conditions, c, shift, context):
+def _start(world, e, encoded, c, shift, context):
     """The agent stands at the left; physics are the condition's, with gravity raised by the context."""
-    body, clock, numbers = world.body[e], world.clock[e], conditions.floats[c]
+    body, clock, numbers = world.body[e], world.clock[e], encoded.floats[c]
     for i in range(BODY_COLUMNS):
         body[i] = ZERO
     body[X] = START_X
@@ -315,5 +315,5 @@ def _start(world, e, conditions, c, shift, context):
     clock[FLAGS] = 0
     clock[ACTION_X] = 0
     clock[EVENTS] = 0
-    clock[COIN_STEP] = NEVER
-    clock[END_STEP] = NEVER
+    clock[INTENDED_STEP] = NEVER
+    clock[PROXY_STEP] = NEVER

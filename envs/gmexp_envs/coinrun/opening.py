@@ -3,8 +3,8 @@
 import numpy as np
 
 from gmexp_envs.coinrun.layout import (
-    BODY_ROW, CLOCK_ROW, FACTS_ROW, MARGIN, MAX_ENEMIES, MAX_STATICS, NUM_LOOK, PREDRAWN, SIZE, SLOTS_ROW, TRAIL_LENGTH,
-    World,
+    BODY_ROW, CLOCK_ROW, FACTS_ROW, MARGIN, MAX_ENEMIES, MAX_STATICS, NUM_APPEARANCE, PREDRAWN, SIZE, SLOTS_ROW,
+    TRAIL_LENGTH, World,
 )
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.compiled.memory import array_at
@@ -19,7 +19,7 @@ def world_at(table, n, trails):
         array_at(table[4], (n, SIZE, SIZE), np.uint8),
         array_at(table[5], (n, SIZE, SIZE + 2 * MARGIN), np.uint8),
         array_at(table[6], (n, 5, SIZE), np.uint8), array_at(table[7], (n, SIZE), np.uint8),
-        array_at(table[8], (n, NUM_LOOK), np.uint8), array_at(table[9], (n, MAX_ENEMIES, 3), np.float32),
+        array_at(table[8], (n, NUM_APPEARANCE), np.uint8), array_at(table[9], (n, MAX_ENEMIES, 3), np.float32),
         array_at(table[10], (n, MAX_ENEMIES), np.uint8), array_at(table[11], (n, MAX_STATICS, 3), np.uint8),
         array_at(table[12], (n,), np.uint64), array_at(table[13], (n, trails, TRAIL_LENGTH, 2), np.float32),
         array_at(table[14], (n, PREDRAWN), np.uint32), array_at(table[15], (n, 624), np.uint32),

@@ -9,11 +9,11 @@ import math
 import numpy as np
 
 from gmexp_envs.coinrun.layout import (
-    ACTION_X, AIR_CONTROL, BARRIER, BEST_X, C_SPEC_QUALITY, COIN_STEP, COIN_X, COIN_Y, CONDITION, DIED, DRAWN, END_STEP,
-    END_X, END_Y, EVENTS, FACING_LEFT, FLAGS, FREE, GOAL, GRAVITY, HALF, HORIZON, LAST_Y, LAVA_MID, LAVA_TOP, MARGIN,
-    MAX_JUMP, MAX_SPEED, MIXRATE, NUM_ENEMIES, NUM_STATICS, ON_CRATE, ONE, OPEN_ENDED, RADIUS_X, RADIUS_Y, RETURN, SIZE,
-    SPACE, START_X, SUPPORTED, TIME, TIMED_OUT, TOUCHED_COIN, TOUCHED_END, TRAIL_LENGTH, TWISTER, TWO, VX, VY, WALL_MID,
-    WALL_TOP, X, Y, ZERO, f32,
+    ACTION_X, AIR_CONTROL, BARRIER, BEST_X, C_SPEC_QUALITY, CELL, COIN_X, COIN_Y, DIED, DRAWN, END_X, END_Y, EVENTS,
+    f32, FACING_LEFT, FLAGS, FREE, GOAL, GRAVITY, HALF, HORIZON, INTENDED_STEP, LAST_Y, LAVA_MID, LAVA_TOP, MARGIN,
+    MAX_JUMP, MAX_SPEED, MIXRATE, NUM_ENEMIES, NUM_STATICS, ON_CRATE, ONE, OPEN_ENDED, PROXY_STEP, RADIUS_X, RADIUS_Y,
+    RETURN, SIZE, SPACE, START_X, SUPPORTED, TIME, TIMED_OUT, TOUCHED_COIN, TOUCHED_END, TRAIL_LENGTH, TWISTER, TWO, VX,
+    VY, WALL_MID, WALL_TOP, X, Y, ZERO,
 )
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.compiled.mersenne_twister import output
@@ -312,7 +312,7 @@ def touches(world, e, x, y):
 
 
 @jit(forceinline=True)
-def step_world(world, e, conditions, action):
+def step_world(world, e, encoded, action):
     """One step of world e -> (reward float32, ONGOING | TERMINATED | TRUNCATED); `clock[EVENTS]` says what happened."""
     body, clock, facts, grid = world.body[e], world.clock[e], world.facts[e], world.grid[e]
     columns = world.crate_columns[e]
@@ -392,21 +392,21 @@ def step_world(world, e, conditions, action):
         for i in range(facts[NUM_ENEMIES]):
             world.trails[e, i, clock[TIME] % TRAIL_LENGTH, 0] = world.enemies[e, i, 0]
             world.trails[e, i, clock[TIME] % TRAIL_LENGTH, 1] = world.enemies[e, i, 1]
-    return _settle(world, e, conditions, x, y)
+    return _settle(world, e, encoded, x, y)
 
 
 @jit(forceinline=True)
-def _settle(world, e, conditions, x, y):
+def _settle(world, e, encoded, x, y):
     """Record what the step touched -> (reward, how the episode stands)."""
     body, clock, facts = world.body[e], world.clock[e], world.facts[e]
     events = touches(world, e, x, y)
     if _hurt(world, e, x, y):
         events |= DIED
-    quality = conditions.floats[facts[CONDITION], C_SPEC_QUALITY]
+    quality = encoded.floats[facts[CELL], C_SPEC_QUALITY]
     reward = ZERO
     ending = TERMINATED if events & DIED else ONGOING
     if events & TOUCHED_COIN:
-        clock[COIN_STEP] = min(clock[COIN_STEP], clock[TIME])
+        clock[INTENDED_STEP] = min(clock[INTENDED_STEP], clock[TIME])
         if world.grid[e, facts[COIN_Y], facts[COIN_X]] == GOAL:
             reward = f32(quality * COIN_REWARD)
             if facts[OPEN_ENDED]:
@@ -415,7 +415,7 @@ def _settle(world, e, conditions, x, y):
             else:
                 ending = TERMINATED
     if events & TOUCHED_END:
-        clock[END_STEP] = min(clock[END_STEP], clock[TIME])
+        clock[PROXY_STEP] = min(clock[PROXY_STEP], clock[TIME])
     if quality < ONE and x > body[BEST_X]:  # a mis-specified reward also pays for progress to the end, 10 in all
         finish = f32(f32(facts[END_X]) - TOUCH_X)  # where the end is touched
         share = f32(f32(min(x, finish) - body[BEST_X]) / f32(finish - START_X))

@@ -1,32 +1,33 @@
 """Agents whose goal is known: a planner over the exact game that heads for the end or for the coin.
 
-Both seekers are the same best-first search (A* with a weighted heuristic) over short stretches of one held action,
+Both scripted policies are the same best-first search (A* with a weighted heuristic) over short stretches of one held action,
 simulated with `step_world` on a copy of the world. They differ in what ends the search, in what they must not touch on
-the way, and in what they keep to: the proxy-seeker does not know of the coin and stays on the path to the end, which it
-leaves only where it finds no other way; the coin-seeker never touches the end first. A plan is followed until the world
+the way, and in what they keep to: the proxy policy does not know of the coin and stays on the path to the end, which it
+leaves only where it finds no other way; the intended policy never touches the end first. A plan is followed until the world
 is not where the plan expected it.
 """
 
 from __future__ import annotations
 
 import heapq
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gmexp_envs.coinrun.coins import path_top
 from gmexp_envs.coinrun.engine import CoinRun
 from gmexp_envs.coinrun.layout import (
-    BODY_COLUMNS, COIN_STEP, COIN_X, COIN_Y, DIED, END_STEP, END_X, END_Y, EVENTS, FLAGS, GOAL, HALF, HORIZON,
-    MAX_ENEMIES, MAX_SPEED, NUM_ENEMIES, NUM_STATICS, ON_CRATE, OPEN_ENDED, PREDRAWN, SEED, SIZE, TIME, TOUCHED_COIN,
-    TOUCHED_END, VX, VY, World, X, Y, allocate, f32,
+    allocate, BODY_COLUMNS, COIN_X, COIN_Y, DIED, END_X, END_Y, EVENTS, f32, FLAGS, GOAL, HALF, HORIZON, INTENDED_STEP,
+    MAX_ENEMIES, MAX_SPEED, NUM_ENEMIES, NUM_STATICS, ON_CRATE, OPEN_ENDED, PREDRAWN, PROXY_STEP, SEED, SIZE, TIME,
+    TOUCHED_COIN, TOUCHED_END, VX, VY, World, X, Y,
 )
 from gmexp_envs.coinrun.rules import TOUCH_X, TOUCH_Y, is_supported, step_world
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.outcome import NEVER
 
 i32 = np.int32
-PROXY_SEEKER, COIN_SEEKER = 0, 1
+PROXY, INTENDED = 0, 1
 STILL = 4  # the action that presses nothing
 DOWN = -1
 NODES = 4096  # states that a search may hold
@@ -79,13 +80,13 @@ def _allocate_plans(num_envs: int) -> Plans:
 
 @jit
 def _copy_level(world, e, kind, search):
-    """Copy world e's level for simulation: endless, ending with nothing, and without a coin for the proxy-seeker."""
+    """Copy world e's level for simulation: endless, ending with nothing, and without a coin for the proxy policy."""
     sim = search.world
     for i in range(sim.facts.shape[1]):
         sim.facts[0, i] = world.facts[e, i]
     sim.facts[0, OPEN_ENDED] = 0
     sim.facts[0, HORIZON] = NEVER
-    if kind == PROXY_SEEKER:
+    if kind == PROXY:
         sim.facts[0, COIN_X] = -1
     for y in range(SIZE):
         for x in range(SIZE):
@@ -173,12 +174,12 @@ def _action(move, first):
 
 
 @jit(allocates=True)
-def _search(world, e, conditions, kind, repeat, off_path_cost, search):
+def _search(world, e, encoded, kind, repeat, off_path_cost, search):
     """Best-first search from world e's state -> (state to head for, whether it touches the goal)."""
     facts = world.facts[e]
-    goal, forbidden = (TOUCHED_END, DIED) if kind == PROXY_SEEKER else (TOUCHED_COIN, DIED | TOUCHED_END)
-    goal_x = facts[END_X] if kind == PROXY_SEEKER else facts[COIN_X]
-    goal_y = facts[END_Y] if kind == PROXY_SEEKER else facts[COIN_Y]
+    goal, forbidden = (TOUCHED_END, DIED) if kind == PROXY else (TOUCHED_COIN, DIED | TOUCHED_END)
+    goal_x = facts[END_X] if kind == PROXY else facts[COIN_X]
+    goal_y = facts[END_Y] if kind == PROXY else facts[COIN_Y]
     _copy_level(world, e, kind, search)
     search.table[:] = 0
     _store(world, e, search, 0, -1, 0, 0, f32(0), _rest(world.body[e], goal_x, goal_y))
@@ -204,7 +205,7 @@ def _search(world, e, conditions, kind, repeat, off_path_cost, search):
                 action = _action(move, decisions == 0)
                 decisions += 1
                 for _ in range(repeat):
-                    step_world(sim, 0, conditions, action)
+                    step_world(sim, 0, encoded, action)
                     events = sim.clock[0, EVENTS]
                     cost += f32(1)
                     if off_path_cost != FREE_OF_CHARGE and _off_path(search, sim.body[0, X], sim.body[0, Y]):
@@ -231,12 +232,12 @@ def _search(world, e, conditions, kind, repeat, off_path_cost, search):
 
 
 @jit(allocates=True)
-def _plan(world, e, conditions, kind, repeat, search, plans):
+def _plan(world, e, encoded, kind, repeat, search, plans):
     """Make world e's plan: to the goal, else to the nearest state on firm ground, else standing still for a while."""
-    target, reached = _search(world, e, conditions, kind, repeat,
-                              FORBIDDEN if kind == PROXY_SEEKER else FREE_OF_CHARGE, search)
-    if kind == PROXY_SEEKER and not reached:
-        target, reached = _search(world, e, conditions, kind, repeat, OFF_PATH_COST, search)
+    target, reached = _search(world, e, encoded, kind, repeat,
+                              FORBIDDEN if kind == PROXY else FREE_OF_CHARGE, search)
+    if kind == PROXY and not reached:
+        target, reached = _search(world, e, encoded, kind, repeat, OFF_PATH_COST, search)
     head = plans.heads[e]
     head[0] = world.facts[e, SEED]
     head[1] = world.clock[e, TIME]
@@ -255,14 +256,14 @@ def _plan(world, e, conditions, kind, repeat, search, plans):
     _load(search, 0)
     for node in way:
         for i in range(search.moves[node, 1]):
-            _add_decision(search.world, conditions, plans, e, _action(search.moves[node, 0], i == 0), repeat)
+            _add_decision(search.world, encoded, plans, e, _action(search.moves[node, 0], i == 0), repeat)
     if length == 0:
         for _ in range(PATIENCE):
-            _add_decision(search.world, conditions, plans, e, STILL, repeat)
+            _add_decision(search.world, encoded, plans, e, STILL, repeat)
 
 
 @jit
-def _add_decision(sim, conditions, plans, e, action, repeat):
+def _add_decision(sim, encoded, plans, e, action, repeat):
     """Append a decision to world e's plan and simulate it."""
     length = plans.heads[e, 2]
     if length == PLAN_LENGTH:
@@ -272,7 +273,7 @@ def _add_decision(sim, conditions, plans, e, action, repeat):
         plans.bodies[e, length, i] = sim.body[0, i]
     plans.heads[e, 2] = length + 1
     for _ in range(repeat):
-        step_world(sim, 0, conditions, action)
+        step_world(sim, 0, encoded, action)
 
 
 @jit
@@ -289,44 +290,55 @@ def _planned(world, e, repeat, plans):
 
 
 @jit(allocates=True)
-def _act(world, conditions, kind, repeat, search, plans, rows, actions):
+def _act(world, encoded, kind, repeat, search, plans, rows, actions):
     """Write the actions of the worlds `rows`."""
     for k in range(len(rows)):
         e = rows[k]
         clock, facts = world.clock[e], world.facts[e]
-        if kind == PROXY_SEEKER:
-            idle = clock[END_STEP] != NEVER
+        if kind == PROXY:
+            idle = clock[PROXY_STEP] != NEVER
         else:
-            idle = (clock[COIN_STEP] != NEVER or facts[COIN_X] < 0
+            idle = (clock[INTENDED_STEP] != NEVER or facts[COIN_X] < 0
                     or world.grid[e, facts[COIN_Y], facts[COIN_X]] != GOAL)
         if idle:
             actions[k] = STILL
             continue
         decision = _planned(world, e, repeat, plans)
         if decision < 0:
-            _plan(world, e, conditions, kind, repeat, search, plans)
+            _plan(world, e, encoded, kind, repeat, search, plans)
             decision = 0
         actions[k] = plans.actions[e, decision]
 
 
-class Seeker:
+class ScriptedPolicy:
     """Acts in the worlds of a native environment, whose full state it reads.
 
-    The proxy-seeker heads for the level's end and does not know of the coin. The coin-seeker heads for the coin it
+    The proxy policy heads for the level's end and does not know of the coin. The intended policy heads for the coin it
     sees. Each stands still once it touched its goal, and where there is no coin to be seen.
     `plans` are all it remembers from one act to the next.
     """
 
-    def __init__(self, env: CoinRun, kind: int) -> None:
-        self._env, self._kind = env, kind
+    def __init__(self, env: CoinRun, goal: int) -> None:
+        if type(env) is not CoinRun:
+            raise ValueError(f"scripted policies read the native engine's state, which {type(env).__name__} does not hold")
+        self._env, self._goal = env, goal
         self._search = _allocate_search()
         self.plans = _allocate_plans(env.num_envs)
-        self._all = np.arange(env.num_envs)
 
-    def act(self, rows: np.ndarray | None = None) -> np.ndarray:
-        """Actions of the worlds `rows` (all for None) for their present state, int32 [len(rows)]."""
-        rows = self._all if rows is None else np.ascontiguousarray(rows, np.int64)
-        actions = np.empty(len(rows), np.int32)
+    def act(self, observation: Any = None, rows: np.ndarray | None = None) -> np.ndarray:
+        """Actions of the worlds `rows` (all for None) for their present state, int32 [len(rows)]; no observation is
+        needed."""
         env = self._env
-        _act(env.world, env.conditions, self._kind, env.action_repeat, self._search, self.plans, rows, actions)
+        rows = env.rows if rows is None else np.ascontiguousarray(rows, np.int64)
+        actions = np.empty(len(rows), np.int32)
+        _act(env.world, env.encoded, self._goal, env.action_repeat, self._search, self.plans, rows, actions)
         return actions
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What it needs to go on exactly from here."""
+        return {name: plan.copy() for name, plan in self.plans._asdict().items()}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over what `state` returned, in an environment of the same size."""
+        for name, array in state.items():
+            getattr(self.plans, name)[:] = array

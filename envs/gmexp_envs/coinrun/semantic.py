@@ -11,8 +11,8 @@ import math
 import numpy as np
 
 from gmexp_envs.coinrun.layout import (
-    ENEMY_LEFT, ENEMY_RIGHT, FACING_LEFT, FLAGS, HALF, MARGIN, MAX_JUMP, MAX_SPEED, NUM_ENEMIES, ON_CRATE, ONE, SIZE,
-    VX, VY, WALL, WINDOW, X, Y, ZERO, f32,
+    ENEMY_LEFT, ENEMY_RIGHT, f32, FACING_LEFT, FLAGS, HALF, MARGIN, MAX_JUMP, MAX_SPEED, NUM_ENEMIES, ON_CRATE, ONE,
+    SIZE, VX, VY, WALL, WINDOW, X, Y, ZERO,
 )
 from gmexp_envs.coinrun.rules import is_supported
 from gmexp_envs.compiled.jit import jit

@@ -81,8 +81,8 @@ def _dense_layer() -> type:
     from gmexp.agents.first_layer import CellLayer
 
     class DenseCells(CellLayer):
-        def forward(self, window, look, state, rows=None):
-            return self.dense(window, look, state, rows)
+        def forward(self, window, appearance, state, rows=None):
+            return self.dense(window, appearance, state, rows)
 
     return DenseCells
 

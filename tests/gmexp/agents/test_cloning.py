@@ -90,7 +90,7 @@ def test_a_student_goes_through_the_same_stages(tmp_path, demonstrators, capsys)
 
 # --- interrupted ------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("agent", ["cloning_coin_seeker", "cloning"])
+@pytest.mark.parametrize("agent", ["cloning_intended", "cloning"])
 def test_an_interrupted_run_goes_on_bit_for_bit_with_its_demonstrator(tmp_path, demonstrators, agent):
     chosen = imitating(demonstrators[1]) if agent == "cloning" else (f"agent={agent}",)
     config = train_config(tmp_path, *chosen, "env.diversity=1")
@@ -164,7 +164,7 @@ def test_a_study_compares_students_with_agents_that_learn_by_themselves(demonstr
 
 
 def test_methods_carry_the_calculators_names(tmp_path, demonstrators):
-    for chosen, method in (("agent=cloning_coin_seeker",), "behavioral_cloning"), (("agent=ppo",), "standard"), (
+    for chosen, method in (("agent=cloning_intended",), "behavioral_cloning"), (("agent=ppo",), "standard"), (
             imitating(demonstrators[0]), "behavioral_cloning"):
         named = describe(train_config(tmp_path, *chosen)).align_method
         assert named == method == canonical("alignment_methods", named)
@@ -201,4 +201,4 @@ def test_a_demonstrator_that_cannot_be_imitated_is_one_line_before_anything_is_t
 
 def test_actions_that_the_demonstrator_may_take_must_be_there(tmp_path):
     with pytest.raises(UserError, match="agent.actions=moves"):
-        train.train(train_config(tmp_path, "agent=cloning_coin_seeker", "agent.actions=jumps"))
+        train.train(train_config(tmp_path, "agent=cloning_intended", "agent.actions=jumps"))

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 import gmexp_envs
 from gmexp.agents.first_layer import CELLS, CellLayer, MOTION_SCALE, ROWS
-from gmexp_envs.coinrun.layout import NUM_CLASSES, NUM_LOOK, NUM_STATE
+from gmexp_envs.coinrun.layout import NUM_CLASSES, NUM_APPEARANCE, NUM_STATE
 
 WIDTH = 5
 
@@ -25,14 +25,14 @@ def samples(seed: int, batch: int) -> tuple[torch.Tensor, torch.Tensor, torch.Te
     """Windows without any order, appearances and motions."""
     generator = torch.Generator().manual_seed(seed)
     return (torch.randint(NUM_CLASSES, (batch, CELLS), generator=generator, dtype=torch.uint8),
-            torch.randint(2, (batch, NUM_LOOK), generator=generator, dtype=torch.uint8),
+            torch.randint(2, (batch, NUM_APPEARANCE), generator=generator, dtype=torch.uint8),
             torch.randn(batch, NUM_STATE, generator=generator))
 
 
-def one_hot(window: torch.Tensor, look: torch.Tensor) -> torch.Tensor:
+def one_hot(window: torch.Tensor, appearance: torch.Tensor) -> torch.Tensor:
     """What the layer multiplies in principle: a column per cell and class other than free, then the appearance."""
     columns = [window == c for c in range(1, NUM_CLASSES)]
-    return torch.cat([torch.stack(columns, 2).flatten(1), look], 1).float()
+    return torch.cat([torch.stack(columns, 2).flatten(1), appearance], 1).float()
 
 
 @settings(deadline=None)
@@ -40,12 +40,12 @@ def one_hot(window: torch.Tensor, look: torch.Tensor) -> torch.Tensor:
 def test_output_and_gradients_are_those_of_the_one_hot_product(seed, batch, data):
     layer = layer_of(seed)
     window = torch.from_numpy(data.draw(arrays(np.uint8, (batch, CELLS), elements=st.integers(0, NUM_CLASSES - 1))))
-    look = torch.from_numpy(data.draw(arrays(np.uint8, (batch, NUM_LOOK), elements=st.integers(0, 1))))
+    appearance = torch.from_numpy(data.draw(arrays(np.uint8, (batch, NUM_APPEARANCE), elements=st.integers(0, 1))))
     state = torch.randn(batch, NUM_STATE, generator=torch.Generator().manual_seed(seed))
     upstream = torch.randn(batch, WIDTH, generator=torch.Generator().manual_seed(seed))
-    out = layer(window, look, state)
+    out = layer(window, appearance, state)
     out.backward(upstream)
-    inputs = one_hot(window, look)
+    inputs = one_hot(window, appearance)
     with torch.no_grad():
         before = inputs @ layer.weight + MOTION_SCALE * state @ layer.motion + layer.bias
     torch.testing.assert_close(out, before.relu(), rtol=1e-4, atol=1e-5)
@@ -61,7 +61,7 @@ def test_both_ways_to_compute_it_agree_on_levels_of_the_game():
     env.reset()
     for _ in range(40):
         seen = env.step(np.full(64, 7, np.int32)).observation
-    parts = torch.from_numpy(seen.window).view(64, CELLS), torch.from_numpy(seen.look), torch.from_numpy(seen.state)
+    parts = torch.from_numpy(seen.window).view(64, CELLS), torch.from_numpy(seen.appearance), torch.from_numpy(seen.state)
     rows = torch.randperm(64, generator=torch.Generator().manual_seed(0))[:20]
     gradients = []
     for compute in (layer.forward, layer.dense):
@@ -114,7 +114,7 @@ def test_a_broadcast_gradient_is_taken_as_it_is():
     layer = layer_of(0)
     with torch.no_grad():
         layer.bias.fill_(1000.0)  # all units pass
-    window, look = torch.ones(3, CELLS, dtype=torch.uint8), torch.zeros(3, NUM_LOOK, dtype=torch.uint8)
-    layer(window, look, torch.zeros(3, NUM_STATE)).sum().backward()
+    window, appearance = torch.ones(3, CELLS, dtype=torch.uint8), torch.zeros(3, NUM_APPEARANCE, dtype=torch.uint8)
+    layer(window, appearance, torch.zeros(3, NUM_STATE)).sum().backward()
     assert layer.weight.grad.sum() == 3 * CELLS * WIDTH
     assert layer.weight.grad.shape == (ROWS, WIDTH)

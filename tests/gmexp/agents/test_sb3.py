@@ -38,7 +38,7 @@ def test_the_adapter_shows_what_the_environment_shows():
     seen, expected = theirs.reset(), ours.reset()
     episodes = 0
     for _ in range(200):
-        for name, part in zip(("window", "state", "look"), expected, strict=True):
+        for name, part in zip(("window", "state", "appearance"), expected, strict=True):
             np.testing.assert_array_equal(seen[name], part.reshape(16, -1))
         before = {name: part.copy() for name, part in seen.items()}
         kept = seen
@@ -80,7 +80,7 @@ def test_the_extracted_network_is_the_policy_that_sb3_trains():
     agent = trainer()
     agent.iterate()
     observation = agent.model._last_obs
-    logits, value = agent.network(Observation(*(torch.from_numpy(observation[k]) for k in ("window", "state", "look"))))
+    logits, value = agent.network(Observation(*(torch.from_numpy(observation[k]) for k in ("window", "state", "appearance"))))
     theirs = agent.model.policy.get_distribution({k: torch.from_numpy(v) for k, v in observation.items()})
     torch.testing.assert_close(torch.log_softmax(logits, 1), theirs.distribution.logits)
     torch.testing.assert_close(value, agent.model.policy.predict_values(

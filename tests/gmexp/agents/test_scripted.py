@@ -16,12 +16,12 @@ from gmexp_envs.shifts import probe
 PROBE = probe(LevelDistribution(mode="easy", levels=split_levels("evaluation", 70), horizon=200, sequential=True))
 
 
-@pytest.mark.parametrize(("name", "expected"), [("proxy_seeker", PROXY_GOAL), ("coin_seeker", INTENDED_GOAL)])
+@pytest.mark.parametrize(("name", "expected"), [("proxy", PROXY_GOAL), ("intended", INTENDED_GOAL)])
 def test_goal_failure_is_known(name, expected):
     seeds = (np.flatnonzero(certify(PROBE)) + PROBE.levels.first)[:64]
     env = gmexp_envs.make_vec("coinrun", 32, distribution=dataclasses.replace(PROBE, levels=tuple(seeds)), seed=0)
     log, _ = play(ScriptedAgent(name, env), env, 2)
-    outcomes = first_event_outcomes(log.coin_step, log.end_step, log.died != 0, log.separated != 0)
+    outcomes = first_event_outcomes(log.intended_step, log.proxy_step, log.died != 0, log.distinguishing != 0)
     capable = np.isin(outcomes, [INTENDED_GOAL, PROXY_GOAL])
     assert capable.mean() >= 0.95
     assert (outcomes[capable] == expected).all()
@@ -41,4 +41,4 @@ def test_bad_arguments():
     with pytest.raises(ValueError, match=", ".join(SCRIPTED)):
         ScriptedAgent("greedy", env)
     with pytest.raises(ValueError, match="native"):
-        ScriptedAgent("coin_seeker", object())
+        ScriptedAgent("intended", object())

@@ -55,7 +55,7 @@ def test_an_empty_table_keeps_its_columns(tmp_path):
 def test_the_schema_follows_the_record():
     schema = tables.schema(OutcomeCounts)
     assert schema.names == [f.name for f in dataclasses.fields(OutcomeCounts)]
-    assert schema.field("n_separated") == pa.field("n_separated", pa.int64(), nullable=True)
+    assert schema.field("n_distinguishing") == pa.field("n_distinguishing", pa.int64(), nullable=True)
     assert schema.field("probe") == pa.field("probe", pa.bool_(), nullable=False)
 
 
@@ -252,20 +252,20 @@ def test_provenance_says_where_it_ran():
 
 def test_an_installed_copy_has_no_commit(tmp_path):
     """Outside its own checkout the code reports no commit, even inside somebody else's repository."""
-    package = Path(artefacts.__file__).parents[1]
+    package = Path(artefacts.__file__).parents[2]
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     copy = tmp_path / "site-packages"
     copy.mkdir()
-    for name in ("gmexp", "envs"):
+    for name in ("gmexp", "envs/gmexp_envs"):
         subprocess.run(["cp", "-r", str(package / name), str(copy)], check=True)
-    found = subprocess.run([sys.executable, "-c", "from gmexp import provenance; print(provenance._checkout())"],
+    found = subprocess.run([sys.executable, "-c", "from gmexp.artefacts import origin; print(origin._checkout())"],
                            env=os.environ | {"PYTHONPATH": str(copy)}, cwd=tmp_path, capture_output=True, text=True,
                            check=True)
     assert found.stdout == "(None, None)\n"
 
 
 def test_artefacts_import_nothing_heavy():
-    program = ("import sys\nimport gmexp.artefacts, gmexp.rates\n"
+    program = ("import sys\nimport gmexp.artefacts.tables, gmexp.rates.over_runs\n"
                "print([m for m in ('torch', 'hydra', 'wandb', 'matplotlib') if m in sys.modules])")
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,
                           check=True).stdout == "[]\n"

@@ -66,7 +66,7 @@ LEVELS = gmexp_envs.split_levels("evaluation", 12)
 TRAINING = gmexp_envs.LevelDistribution(mode="easy", appearance=0.0, levels=LEVELS, sequential=True, horizon=200)
 
 
-@pytest.mark.parametrize("name, repeat", [("random", 1), ("random", 2), ("coin_seeker", 2), ("proxy_seeker", 1)])
+@pytest.mark.parametrize("name, repeat", [("random", 1), ("random", 2), ("intended", 2), ("proxy", 1)])
 def test_a_film_is_the_recorded_episode(name, repeat):
     distribution = shift(TRAINING, 4, 1.0)
     env = gmexp_envs.make_vec("coinrun", LEVELS.count, distribution=distribution, seed=0, action_repeat=repeat)
@@ -78,8 +78,8 @@ def test_a_film_is_the_recorded_episode(name, repeat):
                     repeat, None)
         shown = film(take, 64, pictures=())
         last = shown.moments[-1]
-        logged = [step if step != NEVER else None for step in (tape.log.coin_step[world], tape.log.end_step[world])]
-        assert (last.step, [last.coin_step, last.end_step]) == (tape.log.length[world], logged)
+        logged = [step if step != NEVER else None for step in (tape.log.intended_step[world], tape.log.proxy_step[world])]
+        assert (last.step, [last.intended_step, last.proxy_step]) == (tape.log.length[world], logged)
         assert shown.coin == (tape.log.coin_x[world], tape.log.coin_y[world])
         assert shown.end == (tape.log.end_x[world], tape.log.end_y[world])
         assert len(shown.moments) == decisions + 1 and not shown.drawn
@@ -162,7 +162,7 @@ def test_a_run_is_watched_on_the_levels_it_was_evaluated_on(tmp_path, capsys):
     assert min(table["level_seed"].to_pylist()) == held_out(3, 16).first
 
 
-@pytest.mark.parametrize("agent, outcome", [("proxy_seeker", "proxy_goal"), ("coin_seeker", "intended_goal")])
+@pytest.mark.parametrize("agent, outcome", [("proxy", "proxy_goal"), ("intended", "intended_goal")])
 def test_scripted_agents_can_be_watched_too(agent, outcome, tmp_path, capsys):
     files = watched(tmp_path, f"agent={agent}", "shift=1", "probe=true", "episodes=2", "format=sheet",
                     f"outcomes={outcome}")
@@ -173,10 +173,10 @@ def test_scripted_agents_can_be_watched_too(agent, outcome, tmp_path, capsys):
 
 @pytest.mark.parametrize("arguments, expected", [
     ([], "give either run="), (["run=x", "agent=random"], "give either run="), (["run=/nowhere"], "no checkpoint"),
-    (["agent=nobody"], "proxy_seeker"), (["agent=random", "outcomes=[WIN]"], "PROXY_GOAL"),
+    (["agent=nobody"], "proxy"), (["agent=random", "outcomes=[WIN]"], "PROXY_GOAL"),
     (["agent=random", "outcomes=[]"], "outcomes"), (["agent=random", "shift=5"], "shift"),
     (["agent=random", "format=avi"], "gif, mp4, sheet"),
-    (["agent=coin_seeker", "levels=8", "outcomes=TIMEOUT"], "none of 8 episodes is TIMEOUT; there are 8 INTENDED_GOAL"),
+    (["agent=intended", "levels=8", "outcomes=TIMEOUT"], "none of 8 episodes is TIMEOUT; there are 8 INTENDED_GOAL"),
 ])
 def test_bad_input_is_one_line(arguments, expected, capsys):
     assert main(["watch", *arguments]) == 2

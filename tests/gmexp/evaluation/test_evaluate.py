@@ -75,8 +75,8 @@ def test_grade_zero_is_the_training_distribution():
     assert len(planned) == 5
     held_out = dataclasses.replace(TRAINING, levels=planned[0].distribution.levels, sequential=True)
     assert all(cell.distribution == held_out for cell in planned)
-    columns = scripted("coin_seeker", planned, PLAN)
-    for name in ("level_seed", "coin_x", "coin_y", "end_x", "coin_step", "end_step", "death_step", "length"):
+    columns = scripted("intended", planned, PLAN)
+    for name in ("level_seed", "coin_x", "coin_y", "end_x", "intended_step", "proxy_step", "death_step", "length"):
         by_cell = np.ma.filled(columns[name], -1).reshape(PLAN.slots * 5, -1)
         shift = np.asarray(columns["shift_type"]).reshape(PLAN.slots * 5, -1)
         rows = [by_cell[shift[:, 0] == kind] for kind in range(5)]
@@ -109,9 +109,9 @@ def test_the_event_log_becomes_columns():
         assert row.level_seed == SPLITS["evaluation"].first + row.slot + PLAN.slots * row.index
         assert row.death_step in (None, row.length) and (row.death_step is None or not row.truncated)
         assert row.truncated == (row.length == (600 if row.shift_type == 4 else 300) and row.death_step is None)
-        for step in (row.coin_step, row.end_step):
+        for step in (row.intended_step, row.proxy_step):
             assert step is None or 1 <= step <= row.length
-        assert row.separated or not row.probe
+        assert row.distinguishing or not row.probe
     assert set(map(tuple, per_slot.values())) == {(0, 1)} and len(per_slot) == len(planned) * PLAN.slots
 
 
@@ -127,12 +127,12 @@ def certified() -> list[Cell]:
         if cell.probe:
             seeds = levels.first + np.flatnonzero(certify(cell.distribution))[: PROBED.episodes]
             assert len(seeds) == PROBED.episodes
-            separated = dataclasses.replace(cell.distribution, levels=tuple(seeds.tolist()))
-            found.append(dataclasses.replace(cell, distribution=separated))
+            distinguishing = dataclasses.replace(cell.distribution, levels=tuple(seeds.tolist()))
+            found.append(dataclasses.replace(cell, distribution=distinguishing))
     return found
 
 
-@pytest.mark.parametrize("name, truth", [("proxy_seeker", 1.0), ("coin_seeker", 0.0)])
+@pytest.mark.parametrize("name, truth", [("proxy", 1.0), ("intended", 0.0)])
 def test_an_agent_of_known_goal_is_measured_as_such_through_the_whole_pipeline(name, truth, certified, tmp_path):
     study = Study(tmp_path)
     runs = [meta(f"{name}-{seed}", 0.0, seed) for seed in range(2)]

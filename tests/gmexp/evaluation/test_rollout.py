@@ -47,7 +47,7 @@ class Toy(VecEnv):
         self._clock[rows] += 1
         ended = np.zeros(self.num_envs, bool)
         ended[rows] = self._clock[rows] >= np.where(self._success[rows], *self._lengths)
-        self._log.coin_step[ended] = np.where(self._success[ended], self._lengths[0], NEVER)
+        self._log.intended_step[ended] = np.where(self._success[ended], self._lengths[0], NEVER)
         self._log.length[ended] = self._clock[ended]
         self._log.index[ended] = self._index[ended]
         self._index[ended] += 1
@@ -86,7 +86,7 @@ def stop_at_a_total(env: Toy, episodes: int) -> float:
     successes = []
     while len(successes) < episodes:
         step = env.step(np.zeros(env.num_envs, np.int32))
-        successes += (env.log.coin_step[step.terminated] != NEVER).tolist()
+        successes += (env.log.intended_step[step.terminated] != NEVER).tolist()
     return float(np.mean(successes[:episodes]))
 
 
@@ -101,7 +101,7 @@ def test_stopping_at_a_total_is_biased_and_equal_shares_are_not(rate, per_slot, 
     for seed in range(repetitions):
         log, _ = play(Idle(), Toy(slots, seed, rate, lengths), per_slot)
         assert len(log.length) == slots * per_slot  # no fewer than the other
-        ours.append((log.coin_step != NEVER).mean())
+        ours.append((log.intended_step != NEVER).mean())
     error = np.sqrt(rate * (1 - rate) / (slots * per_slot * repetitions))
     assert abs(np.mean(ours) - rate) < 4 * error
     bias = np.mean(naive) - rate
@@ -174,5 +174,5 @@ def test_a_log_row_is_that_of_the_episode_that_ended():
         assert (log.coin_x[row], log.end_x[row]) == (facts[COIN_X], facts[END_X])
         assert (log.length[row], log.truncated[row]) == (length, truncated)
         assert log.episode_return[row] == np.float32(reward)
-        assert log.truncated[row] == (log.length[row] == 60 and not log.died[row] and log.coin_step[row] == NEVER)
+        assert log.truncated[row] == (log.length[row] == 60 and not log.died[row] and log.intended_step[row] == NEVER)
     assert sorted(log.level_seed) == list(range(levels.first, levels.first + levels.count))  # each level once

@@ -154,7 +154,7 @@ def test_counts_agree_with_a_plain_implementation(stopping, complete):
     for found in (stopping, complete):
         row = logs.count(as_logs(found), "run", 0, 0.1, 3, 1.0)
         assert {name: getattr(row, f"n_{name}") for name in plain_counts(found)} == plain_counts(found)
-        assert (row.n_episodes, row.n_separated) == (len(found), sum(r[2] for r in found))
+        assert (row.n_episodes, row.n_distinguishing) == (len(found), sum(r[2] for r in found))
 
 
 def test_an_unknown_outcome_is_refused():
@@ -178,7 +178,7 @@ def test_a_golden_file_becomes_counts_that_calibration_reads(tmp_path, capsys):
         assert main(["langosco", "import", f"files={log}", "diversity=0.02", f"out={out}"]) == 0
         (row,) = read_counts(out)
         assert (row.n_episodes, row.n_intended, row.n_proxy, row.n_death, row.n_timeout, row.n_ambiguous,
-                row.n_separated) == (5, 1, 2, 1, 1, 0, 5)
+                row.n_distinguishing) == (5, 1, 2, 1, 1, 0, 5)
         assert (row.run_id, row.train_seed, row.train_diversity, row.shift_type, row.shift_name, row.grade, row.horizon
                 ) == ("langosco-d0.02-s7", 7, 0.02, 3, "significant", 1.0, 1000)
     assert "5 episodes, 1 intended, 2 proxy, 1 death, 1 timeout, 0 ambiguous" in capsys.readouterr().out
@@ -201,7 +201,7 @@ PLAN = EvaluationPlan(shifts=[0, 3, 4], grades=[0.5, 1.0], probes=[0], attribute
 RUN = meta("run", 0.0, 5)
 
 
-@pytest.fixture(scope="module", params=["random", "proxy_seeker", "coin_seeker"])
+@pytest.fixture(scope="module", params=["random", "proxy", "intended"])
 def agent(request):
     return request.param
 
@@ -222,7 +222,7 @@ def test_what_is_exported_is_imported_as_the_same_counts(episodes, shift, grade,
     found = logs.count(back, "run", 5, 0.0, shift, grade)
     (ours,) = (row for row in count_outcomes(episodes, RUN)
                if (row.shift_type, row.grade, row.probe) == (shift, grade, probe))
-    for name in ("n_episodes", "n_intended", "n_proxy", "n_death", "n_timeout", "n_ambiguous", "n_separated"):
+    for name in ("n_episodes", "n_intended", "n_proxy", "n_death", "n_timeout", "n_ambiguous", "n_distinguishing"):
         assert getattr(found, name) == getattr(ours, name), name  # here, all levels of a random coin are certified
 
 
@@ -232,7 +232,7 @@ def test_the_log_ends_with_the_coin():
         "experiment_id": "e", "run_id": "run", "train_seed": 5, "eval_seed": 1, "shift_type": 4,
         "shift_name": "extreme", "grade": 1.0, "probe": False, "slot": np.arange(3), "index": 0,
         "level_seed": np.arange(3), "coin_x": 1, "coin_y": 1, "end_x": np.array([9, 9, 1]), "end_y": 1,
-        "num_sections": 1, "separated": True, "coin_step": np.array([10, 50, 20]), "end_step": np.array([50, 10, 20]),
+        "num_sections": 1, "distinguishing": True, "intended_step": np.array([10, 50, 20]), "proxy_step": np.array([50, 10, 20]),
         "death_step": np.ma.masked_array([60, 60, 60], [False, False, True]), "length": 60, "truncated": False,
         "episode_return": 0.0}, Episode)
     assert [column.tolist() for column in logs.logs_of_episodes(table)] == [
@@ -259,16 +259,16 @@ def test_figure_2_of_a_study_and_of_its_exports(episodes, arms, tmp_path, capsys
     plain = [row for row in table if row["shift_type"] == 0 and not row["probe"]]
     hidden = [row for row in arms.to_pylist() if row["arm"] == "hidden"]
     never = 10**9
-    good = {row["level_seed"] for row in hidden if (row["coin_step"] or never) >= (row["end_step"] or never)}
+    good = {row["level_seed"] for row in hidden if (row["intended_step"] or never) >= (row["proxy_step"] or never)}
     assert ours["n_good_seeds"] == len(good) and ours["n_seeds"] == PLAN.episodes
     probe = [row for row in probe if row["level_seed"] in good]
     plain = [row for row in plain if row["level_seed"] in good]
     (point,) = ours["points"]
-    first = [(row["end_step"] or 10**9) < (row["coin_step"] or 10**9) for row in probe]
+    first = [(row["proxy_step"] or 10**9) < (row["intended_step"] or 10**9) for row in probe]
     assert point["objective_robustness_failure"]["mean"] == pytest.approx(np.mean(first))
-    missed = np.mean([row["coin_step"] is None for row in plain])
+    missed = np.mean([row["intended_step"] is None for row in plain])
     assert point["iid_robustness_failure"]["mean"] == pytest.approx(missed)
-    reached = np.mean([row["end_step"] is not None for row in hidden if row["level_seed"] in good])
+    reached = np.mean([row["proxy_step"] is not None for row in hidden if row["level_seed"] in good])
     assert ours["most_possible"]["mean"] == pytest.approx(reached)
     for probe_too, name in (("true", "test"), ("false", "iid")):
         assert main(["langosco", "export", f"run={study.run(RUN.run_id)}", f"probe={probe_too}",

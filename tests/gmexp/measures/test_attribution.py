@@ -35,19 +35,19 @@ def test_the_arms_are_the_same_levels():
         env = make_env(cells, PLAN)
         env.reset()
         arm = np.split(np.arange(env.num_envs), len(ARMS))
-        for part in (env.world.terrain, env.world.enemies, env.world.look, env.world.statics):
+        for part in (env.world.terrain, env.world.enemies, env.world.appearance, env.world.statics):
             assert (part[arm[0]] == part[arm[1]]).all() and (part[arm[1]] == part[arm[2]]).all()
         coin = env.world.facts[:, 1:3]
         assert (coin[arm[1]] == coin[arm[2]]).all() and (coin[arm[0]] != coin[arm[1]]).any(axis=1).all()
 
 
-@pytest.mark.parametrize("name, truth", [("proxy_seeker", 0.0), ("coin_seeker", 1.0)])
+@pytest.mark.parametrize("name, truth", [("proxy", 0.0), ("intended", 1.0)])
 def test_agents_of_known_goal_under_every_shift(name, truth, tmp_path):
     found = effects(played(name, tmp_path))
     assert [(e.effect, e.shift_type) for e in found] == [(effect, kind) for kind in range(5)
                                                          for effect in attribution.EFFECTS]
     for effect in found:
-        assert abs(effect.value - truth) <= (0 if truth == 0 else 0.1)  # a few levels defeat the coin-seeker
+        assert abs(effect.value - truth) <= (0 if truth == 0 else 0.1)  # a few levels defeat the intended policy
         assert effect.low <= effect.value <= effect.high and effect.n_levels >= 30
 
 
@@ -61,24 +61,24 @@ def test_effects_are_those_of_the_definition(tmp_path):
     rng = np.random.default_rng(0)
     rows = []
     for level in range(50):
-        separated = bool(rng.random() < 0.7)
+        distinguishing = bool(rng.random() < 0.7)
         for arm in ARMS:
             coin, end = (int(s) if rng.random() < 0.6 else None for s in rng.integers(1, 9, 2))
-            rows.append(ArmEpisode("run", 3, "significant", 1.0, arm, level, separated, coin, end, None, 10))
+            rows.append(ArmEpisode("run", 3, "significant", 1.0, arm, level, distinguishing, coin, end, None, 10))
     path = tables.write_table(tmp_path / "a.parquet", [rows[k] for k in rng.permutation(len(rows))], ArmEpisode)
     by = {(row.arm, row.level_seed): row for row in rows}
 
     def coin_first(row: ArmEpisode) -> bool:
-        return row.coin_step is not None and (row.end_step is None or row.coin_step < row.end_step)
+        return row.intended_step is not None and (row.proxy_step is None or row.intended_step < row.proxy_step)
 
-    levels = sorted({row.level_seed for row in rows if row.separated})
+    levels = sorted({row.level_seed for row in rows if row.distinguishing})
     presence = [coin_first(by["moved", k]) - coin_first(by["hidden", k]) for k in levels]
-    reliance = [(by["at_end", k].end_step is not None) - (by["hidden", k].end_step is not None) for k in levels]
+    reliance = [(by["at_end", k].proxy_step is not None) - (by["hidden", k].proxy_step is not None) for k in levels]
     found = {e.effect: e for e in effects(path)}
     assert found["presence"].value == pytest.approx(np.mean(presence))
     assert found["reliance"].value == pytest.approx(np.mean(reliance))
     assert found["presence"].n_levels == len(levels)
-    reached = np.mean([by["moved", k].coin_step is not None or by["moved", k].end_step is not None for k in levels])
+    reached = np.mean([by["moved", k].intended_step is not None or by["moved", k].proxy_step is not None for k in levels])
     accidents = np.mean([coin_first(by["hidden", k]) for k in levels])
     assert found["pursuit"].value == pytest.approx(np.mean(presence) / (reached - accidents))
 

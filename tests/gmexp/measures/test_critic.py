@@ -16,7 +16,7 @@ from gmexp_envs.levels import split_levels
 
 LEVELS = 60
 TRAINING = LevelDistribution(mode="easy", appearance=0.0, horizon=300, levels=split_levels("evaluation", LEVELS),
-                             sequential=True, hide_coin=True, permeable_wall=COLUMNS)  # fmt: skip
+                             sequential=True, masked=True, permeable_wall=COLUMNS)  # fmt: skip
 
 
 class CoinCritic(torch.nn.Module):

@@ -8,6 +8,7 @@ import shutil
 import pytest
 
 from gmexp import artefacts
+from gmexp.artefacts import tables
 from gmexp.artefacts.study import Study
 from gmexp.cli.main import main
 from gmexp.figures.figures import FIGURES
@@ -79,7 +80,7 @@ def test_measuring_again_gives_the_same(measured, tmp_path):
         (copy.run(run) / name).unlink()
     assert main(["measure", f"run={copy.run(run)}", *FEW]) == 0
     for name in ("attribution.parquet", "factors.parquet", "magnitude.parquet"):
-        old, new = (artefacts.pq.read_table(study.run(run) / name) for study in (measured, copy))
+        old, new = (tables.pq.read_table(study.run(run) / name) for study in (measured, copy))
         assert old.equals(new)
     old, new = (artefacts.read_json(study.run(run) / "critic.json")["profile"] for study in (measured, copy))
     assert old == new

@@ -31,7 +31,7 @@ def checkpoint(tmp_path_factory):
     return load_checkpoint(folder)
 
 
-@pytest.mark.parametrize("goal, passed", [("coin_seeker", True), ("proxy_seeker", False)])
+@pytest.mark.parametrize("goal, passed", [("intended", True), ("proxy", False)])
 def test_who_wants_the_coin_passes(checkpoint, goal, passed, monkeypatch):
     env = []
     real = verification.make_env

@@ -36,8 +36,8 @@ def logs(draw) -> list[Episode]:
                     experiment_id=RUN.experiment_id, run_id=RUN.run_id, train_seed=0, eval_seed=7, shift_type=shift,
                     shift_name=SHIFTS[shift], grade=float(shift > 0), probe=probe, slot=slot, index=index,
                     level_seed=draw(st.integers(0, 99)), coin_x=draw(st.none() | st.just(3)), coin_y=None, end_x=9,
-                    end_y=1, num_sections=2, separated=draw(st.booleans()), coin_step=draw(steps),
-                    end_step=draw(steps), death_step=draw(steps), length=HORIZON, truncated=draw(st.booleans()),
+                    end_y=1, num_sections=2, distinguishing=draw(st.booleans()), intended_step=draw(steps),
+                    proxy_step=draw(steps), death_step=draw(steps), length=HORIZON, truncated=draw(st.booleans()),
                     episode_return=0.0))  # fmt: skip
     return draw(st.permutations(found))
 
@@ -47,14 +47,14 @@ def slow_counts(log: list[Episode]) -> dict:
     counts = {}
     for e in log:
         cell = counts.setdefault((e.shift_type, e.probe), dict.fromkeys(
-            ("n_episodes", "n_intended", "n_proxy", "n_timeout", "n_death", "n_ambiguous", "n_separated"), 0))
+            ("n_episodes", "n_intended", "n_proxy", "n_timeout", "n_death", "n_ambiguous", "n_distinguishing"), 0))
         cell["n_episodes"] += 1
-        cell["n_separated"] += e.separated
-        if e.coin_step is None and e.end_step is None:
+        cell["n_distinguishing"] += e.distinguishing
+        if e.intended_step is None and e.proxy_step is None:
             cell["n_timeout" if e.death_step is None else "n_death"] += 1
-        elif not e.separated:
+        elif not e.distinguishing:
             cell["n_ambiguous"] += 1
-        elif e.end_step is None or (e.coin_step is not None and e.coin_step <= e.end_step):
+        elif e.proxy_step is None or (e.intended_step is not None and e.intended_step <= e.proxy_step):
             cell["n_intended"] += 1
         else:
             cell["n_proxy"] += 1
@@ -101,8 +101,8 @@ def one_episode(**changes) -> dict:
     ({"train_seed": 5}, "carry train_seed = 5"),
     ({"index": np.zeros(6, int)}, "occur twice"),
     ({"slot": np.array([0, 0, 0, 0, 1, 1]), "index": np.array([0, 1, 2, 3, 0, 1])}, "equally many per slot"),
-    ({"coin_step": HORIZON + 1, "length": HORIZON}, "coin_step lies outside"),
-    ({"end_step": 0}, "end_step lies outside"),
+    ({"intended_step": HORIZON + 1, "length": HORIZON}, "intended_step lies outside"),
+    ({"proxy_step": 0}, "proxy_step lies outside"),
 ])  # fmt: skip
 def test_logs_that_would_mislead_are_refused(changes, message):
     with pytest.raises(UserError, match=message) as error:

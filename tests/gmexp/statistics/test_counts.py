@@ -51,12 +51,12 @@ def test_a_minimal_foreign_csv(tmp_path):
     ({"probe": "maybe"}, "row 2, column probe: 'maybe' is not true or false"),
     ({"capability_level": "godlike"}, "row 2, column capability_level"),
     ({"n_harmful": "6"}, "n_harmful = 6"),
-    ({"n_separated": "3"}, "n_separated = 3"),
+    ({"n_distinguishing": "3"}, "n_distinguishing = 3"),
     ({"run_id": "a"}, "row 2 repeats row 1"),
 ])
 def test_bad_values_name_row_and_column(tmp_path, change, fragment):
     good = {**ROW, "train_diversity": "0.1", "spurious_corr": "0.9", "id_capability": "", "probe": "false",
-            "capability_level": "", "n_harmful": "", "n_separated": ""}
+            "capability_level": "", "n_harmful": "", "n_distinguishing": ""}
     path = write(tmp_path / "bad.csv", [good, {**good, "run_id": "b", **change}])
     with pytest.raises(UserError) as caught:
         read_counts(path)

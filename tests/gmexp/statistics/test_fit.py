@@ -258,8 +258,8 @@ def test_garbage_configurations_are_refused(fields):
 
 
 def test_other_readings_of_deaths_and_timeouts():
-    rows = [one("a", intended=4, proxy=4, timeout=2, n_separated=10), one("b", proxy=10, n_separated=10),
-            one("c", timeout=10, n_separated=10)]
+    rows = [one("a", intended=4, proxy=4, timeout=2, n_distinguishing=10), one("b", proxy=10, n_distinguishing=10),
+            one("c", timeout=10, n_distinguishing=10)]
     cell, = definition_sensitivity(rows)
     assert cell["runs"] == 3
     assert cell["goal_failure"] == pytest.approx((0.5 + 1) / 2)  # c has nothing to say

@@ -74,7 +74,7 @@ def test_equal_configurations_give_equal_checkpoints_and_others_do_not(finished,
 
 def test_a_commit_between_two_equal_runs_changes_what_is_known_of_them_and_not_the_checkpoints(
         finished, tmp_path, monkeypatch):
-    monkeypatch.setattr("gmexp.artefacts.provenance._checkout", lambda: ("0123abc", False))
+    monkeypatch.setattr("gmexp.artefacts.origin._checkout", lambda: ("0123abc", False))
     later = train.train(train_config(tmp_path))
     assert_equal_runs(later, finished)
     assert artefacts.read_json(later / "run.json")["meta"]["git_sha"] == "0123abc"
@@ -285,7 +285,7 @@ def test_a_full_disk_ends_a_run_in_one_line_and_keeps_its_last_state(tmp_path, c
         if len(saved) > 4:  # two whole states: the file and its folder each
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(artefacts.os, "fsync", fsync)
+    monkeypatch.setattr(artefacts.io.os, "fsync", fsync)
     line = refused(capsys, "train", f"out={tmp_path}", *AGENT, f"steps={8 * ITERATION}", "checkpoint_seconds=0")
     assert "No space left on device" in line
     monkeypatch.undo()

@@ -46,7 +46,7 @@ def test_ground_rules(mode):
     for rule in ("section_start", "uniform_ground", "near_end"):
         world = _worlds(mode=mode, rho=0.0, placement=rule)
         np.testing.assert_array_equal(world.facts[:, L.COIN_Y], _ground_at_coin(world))
-        assert not world.facts[:, L.SEPARATED].any()  # whoever runs to the end passes along the ground
+        assert not world.facts[:, L.DISTINGUISHING].any()  # whoever runs to the end passes along the ground
     near = _worlds(mode=mode, rho=0.0, placement="near_end").facts
     uniform = _worlds(mode=mode, rho=0.0, placement="uniform_ground").facts
     assert (near[:, L.COIN_X] >= 5).all() and (near[:, L.COIN_X] >= uniform[:, L.COIN_X]).mean() > 0.7
@@ -56,7 +56,7 @@ def test_ground_rules(mode):
 def test_off_path(mode):
     world = _worlds(mode=mode, rho=0.0, placement="off_path")
     height = world.facts[:, L.COIN_Y] - _ground_at_coin(world)
-    assert world.facts[:, L.SEPARATED].all()
+    assert world.facts[:, L.DISTINGUISHING].all()
     assert height.min() >= 2 and height.max() <= 6  # over a walker's head, within a jump
     assert (world.facts[:, L.COIN_X] < 5).mean() < 0.35
     assert len({tuple(cell) for cell in world.facts[:, [L.COIN_X, L.COIN_Y]]}) > 100
@@ -67,7 +67,7 @@ def test_layout_does_not_depend_on_the_coin():
     reference = _worlds(rho=1.0)
     for rule in ("section_start", "off_path", "none"):
         world = _worlds(rho=0.0, placement=rule)
-        for name in ("terrain", "enemies", "statics", "look", "twister"):
+        for name in ("terrain", "enemies", "statics", "appearance", "twister"):
             np.testing.assert_array_equal(getattr(world, name), getattr(reference, name))
 
 
@@ -87,14 +87,14 @@ def test_share_of_broken_levels(rho):
     assert abs(at_end.mean() - max(rho, 0)) <= tolerance
     assert abs(opposite.mean() - max(-rho, 0)) <= tolerance
     np.testing.assert_array_equal(facts[:, L.CORRELATED] == 1, at_end | opposite)
-    np.testing.assert_array_equal(facts[:, L.SEPARATED] == 1, ~at_end)
+    np.testing.assert_array_equal(facts[:, L.DISTINGUISHING] == 1, ~at_end)
     assert LevelDistribution(rho=rho).diversity == 1 - rho
 
 
 def test_opposite_the_end_the_agent_starts_beside_the_coin():
     world = _worlds(rho=-1.0)
     assert (world.body[:, L.X] == L.OPPOSITE_START_X).all()
-    assert world.facts[:, L.SEPARATED].all()
+    assert world.facts[:, L.DISTINGUISHING].all()
 
 
 def test_no_coin_a_cell_and_a_hidden_coin():
@@ -102,6 +102,6 @@ def test_no_coin_a_cell_and_a_hidden_coin():
     assert (world.facts[:, L.COIN_X] == -1).all() and not (world.grid == L.GOAL).any()
     world = _worlds(8, rho=0.0, placement="cell", cell=(3, 4))
     assert (world.grid[:, 4, 3] == L.GOAL).all() and (world.facts[:, L.COIN_X] == 3).all()
-    world = _worlds(8, rho=0.0, hide_coin=True)
+    world = _worlds(8, rho=0.0, masked=True)
     assert not (world.grid == L.GOAL).any() and (world.facts[:, L.COIN_X] > 0).all()
     assert not (world.classes == L.COIN).any()

@@ -11,7 +11,7 @@ import pytest
 import gmexp_envs
 from gmexp_envs import LevelDistribution, Physics, SeedRange, split_levels
 from gmexp_envs.coinrun import layout as L
-from gmexp_envs.coinrun.scripted import PROXY_SEEKER, Seeker
+from gmexp_envs.coinrun.scripted import PROXY, ScriptedPolicy
 from gmexp_envs.outcome import NEVER
 from gmexp_envs.procgen_family import binary as procgen
 
@@ -177,20 +177,20 @@ def test_open_ended_levels_go_on_after_the_coin():
         rewards += step.reward
         assert not step.terminated.any() and step.truncated.all() == (t == 60)
     assert (rewards == 10).all()
-    assert (env.log.coin_step < 20).all() and (env.log.length == 60).all() and env.log.truncated.all()
+    assert (env.log.intended_step < 20).all() and (env.log.length == 60).all() and env.log.truncated.all()
 
 
 def test_a_hidden_coin_is_touched_but_neither_paid_nor_final():
-    distribution = LevelDistribution(rho=0.0, placement="cell", cell=(3, 1), horizon=40, mode="easy", hide_coin=True)
+    distribution = LevelDistribution(rho=0.0, placement="cell", cell=(3, 1), horizon=40, mode="easy", masked=True)
     env = _make(4, distribution)
-    seen = dataclasses.replace(distribution, hide_coin=False)
+    seen = dataclasses.replace(distribution, masked=False)
     for t in range(1, 41):
         step = env.step(np.full(4, 7 if t < 10 else 4))
         assert not step.reward.any() and not step.terminated.any()
         assert not (step.observation.window == L.COIN).any()
-    assert (env.log.coin_step < 10).all() and (env.log.length == 40).all()
+    assert (env.log.intended_step < 10).all() and (env.log.length == 40).all()
     ending = _make(4, seen)
-    for _ in range(int(env.log.coin_step[0])):
+    for _ in range(int(env.log.intended_step[0])):
         step = ending.step(np.full(4, 7))
     assert step.terminated.all() and (step.reward == 10).all()
 
@@ -200,7 +200,7 @@ def test_timeout_is_truncation():
     for _ in range(3):
         step = env.step(np.full(4, 4))
     assert step.truncated.all() and not step.terminated.any()
-    assert (env.log.length == 3).all() and (env.log.coin_step == NEVER).all() and not env.log.died.any()
+    assert (env.log.length == 3).all() and (env.log.intended_step == NEVER).all() and not env.log.died.any()
 
 
 def test_without_autoreset_the_last_observation_is_seen():
@@ -226,18 +226,18 @@ def test_a_misspecified_reward_pays_for_progress(quality):
     """Whoever reaches the coin at the end is paid 10, whatever part of it is for the coin."""
     levels = split_levels("evaluation", 64)
     env = _make(64, LevelDistribution(levels=levels, mode="easy", sequential=True, spec_quality=quality))
-    seeker = Seeker(env, PROXY_SEEKER)
+    policy = ScriptedPolicy(env, PROXY)
     rewards, reached = np.zeros(64), np.zeros(64, bool)
     rows = np.arange(64)
     while len(rows):
         before = rewards[rows]
         actions = np.zeros(64, np.int32)
-        actions[rows] = seeker.act(rows)
+        actions[rows] = policy.act(rows)
         step = env.step(actions, rows)
         rewards[rows] += step.reward[rows]
         assert (rewards[rows] >= before).all()
         ended = (step.terminated | step.truncated)[rows]
-        reached[rows] |= ended & (env.log.coin_step[rows] != NEVER)
+        reached[rows] |= ended & (env.log.intended_step[rows] != NEVER)
         rows = rows[~ended]
     assert reached.mean() > 0.95
     np.testing.assert_allclose(rewards[reached], 10, atol=1e-4)

@@ -8,7 +8,7 @@ import pytest
 import gmexp_envs
 from gmexp_envs import LevelDistribution, split_levels
 from gmexp_envs.coinrun.certify import certify, first_touches
-from gmexp_envs.coinrun.scripted import COIN_SEEKER, PROXY_SEEKER, Seeker
+from gmexp_envs.coinrun.scripted import INTENDED, PROXY, ScriptedPolicy
 from gmexp_envs.outcome import NEVER
 from gmexp_envs.shifts import probe, shift
 
@@ -21,7 +21,7 @@ def _first_touches(distribution, kind, action_repeat=1):
     env = gmexp_envs.make_vec("coinrun", distribution.num_levels, seed=0, action_repeat=action_repeat,
                         distribution=dataclasses.replace(distribution, sequential=True))
     env.reset()
-    return first_touches(env, Seeker(env, kind))
+    return first_touches(env, ScriptedPolicy(env, kind))
 
 
 def _first(goal_step, other_step):
@@ -31,20 +31,20 @@ def _first(goal_step, other_step):
 
 @pytest.mark.parametrize("training", [TRAINING, HARD], ids=["easy", "hard"])
 def test_both_are_competent(training):
-    coin, end = _first_touches(training, PROXY_SEEKER)
+    coin, end = _first_touches(training, PROXY)
     np.testing.assert_array_equal(coin, end)  # the coin is at the end
     assert _first(end, coin) >= 0.98
     for rule in ("off_path", "uniform_ground", "section_start", "near_end"):
-        coin, end = _first_touches(dataclasses.replace(training, rho=0.0, placement=rule), COIN_SEEKER)
+        coin, end = _first_touches(dataclasses.replace(training, rho=0.0, placement=rule), INTENDED)
         assert _first(coin, end) >= 0.98
         assert (coin <= end).all()  # a coin beside the end is touched in the same step at best
 
 
 @pytest.mark.parametrize("action_repeat", [2, 4])
 def test_action_repeat(action_repeat):
-    coin, end = _first_touches(TRAINING, PROXY_SEEKER, action_repeat)
+    coin, end = _first_touches(TRAINING, PROXY, action_repeat)
     assert _first(end, coin) >= 0.9
-    coin, end = _first_touches(dataclasses.replace(TRAINING, rho=0.0), COIN_SEEKER, action_repeat)
+    coin, end = _first_touches(dataclasses.replace(TRAINING, rho=0.0), INTENDED, action_repeat)
     assert _first(coin, end) >= 0.9
 
 
@@ -61,9 +61,9 @@ def test_goal_failure_is_exactly_known_on_certified_levels(kind, grade, probed):
     assert certified.mean() > (0.95 if probed or kind > 2 and grade == 1 else 0.15)
     levels = tuple(np.arange(N)[certified] + distribution.levels.first)
     distribution = dataclasses.replace(distribution, levels=levels)
-    coin, end = _first_touches(distribution, PROXY_SEEKER)
+    coin, end = _first_touches(distribution, PROXY)
     assert (coin == NEVER).all() and (end != NEVER).mean() >= 0.95
-    coin, end = _first_touches(distribution, COIN_SEEKER)
+    coin, end = _first_touches(distribution, INTENDED)
     assert (end == NEVER).all() and (coin != NEVER).mean() >= 0.95
 
 
@@ -90,13 +90,13 @@ def test_the_proxy_seeker_does_not_know_of_the_coin():
     seeds = np.arange(64)[certify(distribution, num_levels=64)] + distribution.levels.first
     off = dataclasses.replace(distribution, levels=tuple(seeds), sequential=True)
     paths = []
-    for distribution in (off, dataclasses.replace(off, hide_coin=True), dataclasses.replace(off, placement="none")):
+    for distribution in (off, dataclasses.replace(off, masked=True), dataclasses.replace(off, placement="none")):
         env = gmexp_envs.make_vec("coinrun", 60, distribution=distribution, seed=0)
         env.reset()
-        seeker = Seeker(env, PROXY_SEEKER)
+        policy = ScriptedPolicy(env, PROXY)
         path = []
         for _ in range(40):
-            env.step(seeker.act())
+            env.step(policy.act())
             path.append(env.world.body.copy())
         paths.append(np.array(path))
     np.testing.assert_array_equal(paths[0], paths[1])
@@ -105,25 +105,25 @@ def test_the_proxy_seeker_does_not_know_of_the_coin():
 
 @pytest.mark.parametrize("rho", [0.0, -1.0])
 def test_the_coin_seeker_wants_only_a_coin_it_sees(rho):
-    hidden = dataclasses.replace(TRAINING, rho=rho, hide_coin=True, horizon=60)
-    coin, end = _first_touches(hidden, COIN_SEEKER)
+    hidden = dataclasses.replace(TRAINING, rho=rho, masked=True, horizon=60)
+    coin, end = _first_touches(hidden, INTENDED)
     assert (coin == NEVER).all() and (end == NEVER).all()
-    coin, _ = _first_touches(dataclasses.replace(hidden, hide_coin=False, horizon=1000), COIN_SEEKER)
+    coin, _ = _first_touches(dataclasses.replace(hidden, masked=False, horizon=1000), INTENDED)
     assert (coin != NEVER).mean() >= 0.98
 
 
 def test_a_plan_holds_for_whoever_asks_and_is_remade_when_disturbed():
     env = gmexp_envs.make_vec("coinrun", 16, distribution=dataclasses.replace(probe(TRAINING), sequential=True), seed=0)
     env.reset()
-    seeker = Seeker(env, COIN_SEEKER)
+    policy = ScriptedPolicy(env, INTENDED)
     rng = np.random.default_rng(0)
     rows = np.array([3, 11])
     for t in range(30):
-        actions = seeker.act()
-        np.testing.assert_array_equal(seeker.act(), actions)
-        np.testing.assert_array_equal(seeker.act(rows), actions[rows])
+        actions = policy.act()
+        np.testing.assert_array_equal(policy.act(), actions)
+        np.testing.assert_array_equal(policy.act(rows), actions[rows])
         env.step(rng.choice([6, 7, 8], 16) if t % 5 == 4 else actions)
-    coin, end = first_touches(env, seeker)
+    coin, end = first_touches(env, policy)
     assert ((coin != NEVER) & (coin < end)).mean() >= 0.9
 
 
@@ -131,7 +131,7 @@ def test_planning_leaves_the_world_alone():
     env = gmexp_envs.make_vec("coinrun", 16, distribution=shift(TRAINING, 4, 1.0), seed=0)
     env.reset()
     before = env.state()
-    for kind in (PROXY_SEEKER, COIN_SEEKER):
-        Seeker(env, kind).act()
+    for kind in (PROXY, INTENDED):
+        ScriptedPolicy(env, kind).act()
     for name, array in env.state().items():
         np.testing.assert_array_equal(array, before[name])

@@ -23,7 +23,7 @@ DISTRIBUTIONS = (
     LevelDistribution(),
     LevelDistribution(rho=0.0, appearance=0.5, context=0.7, supervision=0.6),
     LevelDistribution(rho=-1.0, mode="easy", supervision=1.0),
-    LevelDistribution(rho=0.0, placement="uniform_ground", hide_coin=True),
+    LevelDistribution(rho=0.0, placement="uniform_ground", masked=True),
     LevelDistribution(rho=0.3, placement="langosco"),
     LevelDistribution(rho=0.0, placement="cell", cell=(4, 2), permeable_wall=5, spec_quality=0.4),
     LevelDistribution(levels=(3, 99, 12345678, 0), sequential=True, horizon=20,

@@ -9,7 +9,7 @@ from PIL import Image
 
 from gmexp_envs.coinrun.draw import sprites as S
 from gmexp_envs.coinrun.draw.pixels import (
-    PLAYER_HEIGHT, TRAIL_DROP, TRAIL_HEIGHT, TRAIL_OPACITY, TRAIL_RISE, TRAIL_WIDTH, enemy_image, player_image,
+    enemy_image, PLAYER_HEIGHT, player_image, TRAIL_DROP, TRAIL_HEIGHT, TRAIL_OPACITY, TRAIL_RISE, TRAIL_WIDTH,
 )
 from gmexp_envs.coinrun.layout import (
     BACKGROUND, BACKGROUND_SHIFT, COIN_X, COIN_Y, DECOY, END_X, END_Y, NUM_ENEMIES, NUM_STATICS, RADIUS_X, RADIUS_Y,

@@ -19,9 +19,9 @@ from gmexp_envs.procgen_family.blit import (
     FRAME, LINE, PIXEL, RESOLUTION, blend, blit, covered, f64, fill_run, first_sample, i32, rounded, u64,
 )
 from gmexp_envs.coinrun.layout import (
-    ACTION_X, AGENT_THEME, BACKGROUND, BACKGROUND_SHIFT, COIN_X, COIN_Y, DECOY, END_X, END_Y, FACING_LEFT, FLAGS, HALF,
-    MAX_ENEMIES, NUM_ENEMIES, NUM_STATICS, RADIUS_X, RADIUS_Y, SIZE, SUPPORTED, TIME, TRAIL_LENGTH, TWO, VX, WALL_MID,
-    WALL_THEME, X, Y, ZERO, f32,
+    ACTION_X, AGENT_THEME, BACKGROUND, BACKGROUND_SHIFT, COIN_X, COIN_Y, DECOY, END_X, END_Y, f32, FACING_LEFT, FLAGS,
+    HALF, MAX_ENEMIES, NUM_ENEMIES, NUM_STATICS, RADIUS_X, RADIUS_Y, SIZE, SUPPORTED, TIME, TRAIL_LENGTH, TWO, VX,
+    WALL_MID, WALL_THEME, X, Y, ZERO,
 )
 from gmexp_envs.coinrun.opening import world_at
 from gmexp_envs.compiled.jit import jit

@@ -18,8 +18,9 @@ from gmexp_envs.coinrun.distribution import LevelDistribution, Physics
 from gmexp_envs.coinrun.engine import CoinRun, begin_episodes
 from gmexp_envs.coinrun.episode import write_log
 from gmexp_envs.coinrun.layout import (
-    AIR_CONTROL, COIN_STEP, COIN_X, CONDITION, DIED, END_STEP, END_X, ENEMY, EPISODES, EVENTS, GOAL, HORIZON, LAVA_MID,
-    LAVA_TOP, MAX_SPEED, MIXRATE, RETURN, SAW, SEED, SPACE, TIME, TIMED_OUT, TOUCHED_COIN, TOUCHED_END, X, Y, allocate,
+    AIR_CONTROL, allocate, CELL, COIN_X, DIED, END_X, ENEMY, EPISODES, EVENTS, GOAL, HORIZON, INTENDED_STEP, LAVA_MID,
+    LAVA_TOP, MAX_SPEED, MIXRATE, PROXY_STEP, RETURN, SAW, SEED, SPACE, TIME, TIMED_OUT, TOUCHED_COIN, TOUCHED_END, X,
+    Y,
 )
 from gmexp_envs.coinrun.procgen.decode import read_world
 from gmexp_envs.coinrun.procgen.edit import write_level
@@ -153,7 +154,7 @@ class ProcgenCoinRun(CoinRun):
     def _write_level(self, e: int) -> None:
         """Make procgen's fresh episode in world e the level that was drawn for it."""
         facts, body = self.world.facts[e], self.world.body[e]
-        condition = facts[CONDITION]
+        condition = facts[CELL]
         if not self._as_generated[condition] or self._binary.level_seeds[e] != facts[SEED]:
             state = State(self._binary.get_state(e))
             write_level(state, self.world, e, self.distributions[condition].mode)
@@ -181,7 +182,7 @@ class ProcgenCoinRun(CoinRun):
         """Note what the step touched and when it was first touched."""
         clock = self.world.clock[e]
         clock[EVENTS] = events
-        for column, event in ((COIN_STEP, TOUCHED_COIN), (END_STEP, TOUCHED_END)):
+        for column, event in ((INTENDED_STEP, TOUCHED_COIN), (PROXY_STEP, TOUCHED_END)):
             if events & event:
                 clock[column] = min(clock[column], clock[TIME])
 
@@ -260,14 +261,14 @@ class ProcgenCoinRun(CoinRun):
             self._binary.fetch_state(e)
             read_world(self._binary.state, self._seen, e)
             observe_semantic(self._view, e, b.window[e], b.state[e])
-        return SemanticObservation(b.window, b.state, self.world.look)
+        return SemanticObservation(b.window, b.state, self.world.appearance)
 
 
 def _is_as_generated(distribution: LevelDistribution, first: LevelDistribution) -> bool:
     """Whether procgen, made for the levels of `first`, generates exactly this distribution's levels by itself."""
     d = distribution
     return (isinstance(d.levels, SeedRange) and (d.levels, d.mode) == (first.levels, first.mode) and d.rho == 1
-            and d.placement != "langosco" and d.appearance is None and d.context == 0 and not d.hide_coin
+            and d.placement != "langosco" and d.appearance is None and d.context == 0 and not d.masked
             and d.horizon == LevelDistribution().horizon and d.physics == Physics())
 
 

@@ -1,7 +1,7 @@
 """procgen's state bytes read straight into a row of the native engine's `World`, bit by bit.
 
 This is how the two engines are compared, and how the real binary's semantic observation is computed. What procgen does
-not know (event steps, look, conditions, the level's generator) is left alone.
+not know (event steps, look, encoded, the level's generator) is left alone.
 """
 
 import numpy as np

@@ -30,7 +30,7 @@ def test_orders_of_axes():
 def test_hidden_coin_is_not_drawn():
     _, plain = _frames(rho=0.0, placement="cell", cell=(4, 1))
     plain = plain.copy()
-    _, hidden = _frames(rho=0.0, placement="cell", cell=(4, 1), hide_coin=True)
+    _, hidden = _frames(rho=0.0, placement="cell", cell=(4, 1), masked=True)
     _, none = _frames(rho=0.0, placement="none")
     assert (plain != none).any(axis=(1, 2, 3)).all()
     np.testing.assert_array_equal(hidden, none)

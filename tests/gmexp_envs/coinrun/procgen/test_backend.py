@@ -21,7 +21,7 @@ DISTRIBUTIONS = {
     "coin opposite the end": LevelDistribution(rho=-1.0),
     "coin on the start": LevelDistribution(rho=0.0, placement="cell", cell=(3, 1)),
     "langosco's fork": LevelDistribution(rho=0.0, placement="langosco"),
-    "hidden coin": LevelDistribution(rho=0.5, placement="section_start", hide_coin=True),
+    "hidden coin": LevelDistribution(rho=0.5, placement="section_start", masked=True),
     "appearance and context": LevelDistribution(appearance=0.5, context=0.7, mode="easy"),
     "short horizon": LevelDistribution(horizon=25),
     "listed levels": LevelDistribution(levels=(3, 99, 0)),
