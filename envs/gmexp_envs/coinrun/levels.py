@@ -20,7 +20,7 @@ from gmexp_envs.coinrun.layout import (
     TRAIN_WALLS, TWISTER, WALL_FEATURES, WALL_THEME, WALL_THEMES, X, Y, ZERO,
 )
 from gmexp_envs.compiled.jit import jit
-from gmexp_envs.compiled.mersenne_twister import hash_below, hash_unit, start_generator
+from gmexp_envs.compiled.mersenne_twister import hash_unit, start_generator
 from gmexp_envs.outcome import NEVER
 from gmexp_envs.procgen_family.themes import choose_theme
 

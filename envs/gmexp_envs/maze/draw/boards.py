@@ -1,6 +1,6 @@
 """What Maze is drawn with: images cut to the cells of both modes' worlds, from an installed wheel, or flat colours.
 
-The fork's lines are in no wheel: they are drawn here as they are described (corner to corner, about 22 pixels wide), as are
+The fork's lines are in no wheel: they are drawn here as they are described (corner to corner, about as wide), as are
 gems and a star where colours are flat, so that Maze II can be told in any style.
 """
 
@@ -26,7 +26,7 @@ NUM_FIGURES = 2 * L.AGENT_THEMES
 AGENTS = ("mouse", "ladybug", "frog", "snail", "bee")
 YELLOW, RED, BLUE = (255, 216, 0), (255, 0, 0), (0, 160, 255)
 WALL_TYPE, GOAL_TYPE, AGENT_TYPE = 51, 2, 0  # procgen's image types, for their flat colours
-LINE_REACH = 15  # pixels across and down from the diagonal that belong to a line
+LINE_FROM, LINE_TO = -10, 13  # pixels right of the diagonal that belong to a line
 BOARD_TABLE = 9  # length of a row of `Boards.table`
 
 
@@ -53,18 +53,17 @@ class Boards(NamedTuple):
 def load_boards(use_backgrounds: bool = True, restrict_themes: bool = False,
                 use_monochrome_assets: bool = False) -> Boards:
     """The images for procgen's options of the same names; flat colours on black need no installed procgen."""
+    options = use_backgrounds, restrict_themes, use_monochrome_assets
     grounds = topdown_backgrounds() if use_backgrounds else []
-    objects = _shapes() if use_monochrome_assets else _sprites()
-    walls = [_wall(0 if restrict_themes else (theme - L.SAND) % L.WALL_THEMES, use_monochrome_assets)
-             for theme in range(L.WALL_THEMES)]
-    agents = [_agent(0 if restrict_themes else theme, use_monochrome_assets) for theme in range(L.AGENT_THEMES)]
+    images, agents = cell_images(*options), figure_images(*options)
     boards = []
     for size in L.SIZES.values():
-        view = View(size)
-        flat = use_monochrome_assets
-        parts = cut(view, objects[:1], OVERLAP, flat), cut(view, objects[1:], OVERLAP, False), cut(view, walls, OVERLAP, flat)
+        view, flat = View(size), use_monochrome_assets
+        shapes = slice(1, WALL_IMAGE)  # which are never one colour all over
+        parts = [cut(view, images[some], OVERLAP, flat and some is not shapes)
+                 for some in (slice(0, 1), shapes, slice(WALL_IMAGE, None))]
         cells = parts[0]._replace(words=np.concatenate([part.words for part in parts]))
-        figures = cut(view, agents + [image[:, ::-1] for image in agents], NO_OVERLAP, flat)
+        figures = cut(view, agents, NO_OVERLAP, flat)
         covers = np.stack([cover(view, ground) for ground in grounds]) if grounds else np.zeros(
             (L.BACKGROUNDS, FRAME), np.uint8)
         boards.append(Board(cells, figures, covers))
@@ -75,6 +74,21 @@ def tabulate(boards, address) -> np.ndarray:
     """`Boards.table` for boards whose arrays are where `address` says."""
     return np.array([[*(address(array) for array in (*board.cells, *board.figures, board.grounds)),
                       board.cells.words.shape[-1], board.figures.words.shape[-1]] for board in boards], np.uint64)
+
+
+@lru_cache(maxsize=8)
+def cell_images(use_backgrounds: bool, restrict_themes: bool, use_monochrome_assets: bool) -> list[np.ndarray]:
+    """The images of grid cells in the order of their numbers, words [height, width]."""
+    walls = [_wall(0 if restrict_themes else (theme - L.SAND) % L.WALL_THEMES, use_monochrome_assets)
+             for theme in range(L.WALL_THEMES)]
+    return (_shapes() if use_monochrome_assets else _sprites()) + walls
+
+
+@lru_cache(maxsize=8)
+def figure_images(use_backgrounds: bool, restrict_themes: bool, use_monochrome_assets: bool) -> list[np.ndarray]:
+    """The images of agents in the order of their numbers: as they are, then mirrored."""
+    agents = [_agent(0 if restrict_themes else theme, use_monochrome_assets) for theme in range(L.AGENT_THEMES)]
+    return agents + [image[:, ::-1] for image in agents]
 
 
 def _sprites() -> list[np.ndarray]:
@@ -98,7 +112,7 @@ def _shapes() -> list[np.ndarray]:
 
 
 def _line(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return abs(x - y) <= LINE_REACH
+    return (x - y >= LINE_FROM) & (x - y <= LINE_TO)
 
 
 def _gem(x: np.ndarray, y: np.ndarray) -> np.ndarray:
