@@ -27,7 +27,7 @@ from gmexp_envs.procgen_family.state import State, twister_words
 from gmexp_envs.procgen_family.tally import Tally
 from gmexp_envs.vec import EpisodeLog
 
-__all__ = ["EDITED", "Tally", "verify_engine"]
+__all__ = ["CASES", "EDITED", "verify_engine"]
 
 MODES = GAMES["coinrun"]
 WORLDS = 64  # stepped together
@@ -59,6 +59,11 @@ EDITED = {
 }
 
 
+CASES = (  # level distributions over which the CPU's and a device's engine are compared
+    LevelDistribution(mode="easy"), LevelDistribution(), *EDITED.values(),
+    LevelDistribution(rho=-0.5, appearance=1.0, context=1.0, supervision=1.0),
+    LevelDistribution(rho=0.5, spec_quality=0.3, permeable_wall=15, mode="easy"),
+)
 Progress = Callable[[int, str, str], AbstractContextManager[Any]]
 
 

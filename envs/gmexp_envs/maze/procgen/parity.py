@@ -29,7 +29,7 @@ from gmexp_envs.procgen_family.streams import EPISODES
 from gmexp_envs.procgen_family.tally import Tally
 from gmexp_envs.vec import EpisodeLog
 
-__all__ = ["EDITED", "verify_engine"]
+__all__ = ["CASES", "EDITED", "verify_engine"]
 
 INSTANCES = 64  # stepped together
 MODES = tuple(L.SIZES)
@@ -58,6 +58,16 @@ EDITED = {
     "listed levels": _procgens(levels=(3, 99, 12345678, 0)),
     "levels in order": _procgens(levels=SeedRange(77, 9), sequential=True),
 }
+
+
+CASES = (  # level distributions over which the CPU's and a device's engine are compared
+    *EDITED.values(),
+    MazeDistribution(rho=-0.5, appearance=0.5, context=0.5, supervision=0.6),
+    MazeDistribution(rho=0.5, spec_quality=0.3, mode="easy"),
+    MazeDistribution(rho=0.5, game="line_and_gem", placement="uniform", mode="easy"),
+    MazeDistribution(rho=-0.7, game="line_and_gem", appearance=1.0, supervision=1.0),
+    MazeDistribution(rho=0.2, game="star_and_gem", masked=True, spec_quality=0.5),
+)
 
 
 def verify_engine(seed: int, levels: int = 8192, steps: int = 1_048_576, frames: int = 131_072, edited: int = 107_520,
