@@ -13,9 +13,12 @@ import torch
 import gmexp_envs
 from gmexp.checks.parity import CASES
 from gmexp.support.progress import Bar
+from gmexp_envs import Task
 from gmexp_envs.coinrun.layout import NUM_ACTIONS
 from gmexp_envs.procgen_family.tally import Tally
 from gmexp_envs.vec import EpisodeLog, to_numpy
+
+TASK = gmexp_envs.find_task("coinrun")
 
 __all__ = ["bench_device", "compare_engines"]
 
@@ -27,7 +30,7 @@ Progress = Callable[[int, str, str], AbstractContextManager[Any]]
 
 
 def compare_engines(seed: int, steps: int, frames: int, worlds_each: int = WORLDS_EACH, device: str = "cuda",
-                    progress: Progress = Bar, env: str = "coinrun", distributions: Sequence[Any] = CASES) -> dict[str, Any]:
+                    progress: Progress = Bar, env: str | Task = TASK, distributions: Sequence[Any] = CASES) -> dict[str, Any]:
     """Play both engines of an environment alike over many level distributions and compare all that they show, about as
     often as asked for.
 
@@ -97,7 +100,7 @@ def bench_device(num_envs: Sequence[int], rounds: int, seconds: float, mode: str
 def _rates(n: int, rounds: int, seconds: float, mode: str, seed: int, observation: str,
            device: str) -> tuple[list[float], str]:
     """Steps per second of each round, and the device's name."""
-    env = gmexp_envs.make_vec("coinrun", n, mode=mode, seed=seed, observation=observation, device=device)
+    env = gmexp_envs.make_vec(TASK, n, mode=mode, seed=seed, observation=observation, device=device)
     actions = env.rows.new_tensor(np.random.default_rng(seed).integers(0, NUM_ACTIONS, (ACTIONS, n)), dtype=torch.int32)
     env.reset()
     for row in actions:  # warms up, and spreads the worlds over their episodes
