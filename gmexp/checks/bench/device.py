@@ -30,7 +30,8 @@ Progress = Callable[[int, str, str], AbstractContextManager[Any]]
 
 
 def compare_engines(seed: int, steps: int, frames: int, worlds_each: int = WORLDS_EACH, device: str = "cuda",
-                    progress: Progress = Bar, env: str | Task = TASK, distributions: Sequence[Any] = CASES) -> dict[str, Any]:
+                    progress: Progress = Bar, env: str | Task = TASK,
+                    distributions: Sequence[Any] = CASES) -> dict[str, Any]:
     """Play both engines of an environment alike over many level distributions and compare all that they show, about as
     often as asked for.
 
