@@ -23,12 +23,13 @@ from gmexp_envs.coinrun import layout as L
 from gmexp_envs.coinrun.engine import CoinRun
 from gmexp_envs.coinrun.procgen.compare import differences, generator_in_blocks
 from gmexp_envs.coinrun.procgen.decode import read_states
-from gmexp_envs.procgen_family.binary import Binary, MODES, exact_pixels, package_folder
+from gmexp_envs.procgen_family.binary import Binary, GAMES, exact_pixels, package_folder
 from gmexp_envs.procgen_family.state import State, twister_words
 from gmexp_envs.vec import EpisodeLog
 
 __all__ = ["EDITED", "Tally", "verify_engine"]
 
+MODES = GAMES["coinrun"]
 WORLDS = 64  # stepped together
 EXAMPLES = 5  # differences that are described, not only counted
 RIGHT, JUMP_RIGHT, JUMP, STILL = 7, 8, 5, 4
