@@ -16,7 +16,6 @@ from gmexp_envs.procgen_family.images import Images, as_words, pack_images
 f32, f64, u64 = np.float32, np.float64, np.uint64
 NO_OVERLAP, OVERLAP = f32(0), f32(0.02)  # by which procgen enlarges a grid cell on every side (RENDER_EPS)
 START, COUNT = range(2)  # columns of `Blocks.columns` and `Blocks.rows`
-SPAN = 9  # at most so many pixels of a cell across or down: worlds have at least 9 cells
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class View:
 class Blocks(NamedTuple):
     """Images cut to the cells of a world."""
 
-    words: np.ndarray  # uint32 [images, cells, cells, SPAN, SPAN]: image, x, y, row, column
+    words: np.ndarray  # uint32 [images, cells, cells, span, span]: image, x, y, row, column
     columns: np.ndarray  # int32 [cells, 2]: first pixel and number of pixels of a cell, by x
     rows: np.ndarray  # int32 [cells, 2]: by y
 
@@ -60,27 +59,29 @@ class Blocks(NamedTuple):
 def cut(view: View, images: list[np.ndarray], overlap: np.float32, flat: bool) -> Blocks:
     """Cut images (words [height, width]) to every cell of a view; `overlap` is OVERLAP for cells of the grid, NO_OVERLAP
     for entities."""
-    span = np.zeros((2, view.size, 2), np.int32)
-    samples = np.zeros((len(images), 2, view.size, SPAN), np.int64)
-    reach = np.zeros((len(images), 2, view.size), np.int32)
-    for cell in range(view.size):
+    cells = range(view.size)
+    places = np.zeros((2, view.size, 2), np.int32)  # by axis
+    for cell in cells:
         left, top, side = view.rectangle(cell, cell, overlap)
-        for axis, edge in enumerate((left, top)):
-            first, count = covered(edge, side)
-            span[axis, cell] = first, count
-            for k, image in enumerate(images):
-                source = image.shape[1 - axis]
-                start, step, reach[k, axis, cell] = sampled(edge, side, source, first, count)
-                samples[k, axis, cell] = np.clip((start + step * np.arange(SPAN)) >> 16, 0, source - 1)
-    words = np.zeros((len(images), view.size, view.size, SPAN, SPAN), np.uint32)
-    inside = np.ones_like(reach) * SPAN if flat else reach
+        places[0, cell], places[1, cell] = covered(left, side), covered(top, side)
+    span = int(places[:, :, COUNT].max())
+    words = np.zeros((len(images), view.size, view.size, span, span), np.uint32)
     for k, image in enumerate(images):
-        for x in range(view.size):
-            for y in range(view.size):
-                words[k, x, y] = image[samples[k, 1, y][:, None], samples[k, 0, x][None, :]]
-                words[k, x, y, inside[k, 1, y]:] = 0
-                words[k, x, y, :, inside[k, 0, x]:] = 0
-    return Blocks(words, span[0], span[1])
+        samples = [[_samples(view.rectangle(cell, cell, overlap), axis, image.shape[1 - axis], span, flat)
+                    for cell in cells] for axis in range(2)]
+        for x in cells:
+            for y in cells:
+                (columns, across), (rows, down) = samples[0][x], samples[1][y]
+                words[k, x, y, :down, :across] = image[rows[:down, None], columns[:across]]
+    return Blocks(words, places[0], places[1])
+
+
+def _samples(rectangle: tuple[float, float, float], axis: int, source: int, span: int, flat: bool) -> tuple[np.ndarray, int]:
+    """Which of `source` pixels along an axis each of a cell's pixels takes, and how many of these there are."""
+    edge, side = rectangle[axis], rectangle[2]
+    first, count = covered(edge, side)
+    start, step, reach = sampled(edge, side, source, first, count)
+    return np.clip((start + step * np.arange(span)) >> 16, 0, source - 1), span if flat else reach
 
 
 def cover(view: View, background: np.ndarray) -> np.ndarray:

@@ -1,26 +1,30 @@
-"""Which level comes next: the streams of level seeds as vecgame.cpp seeds and draws them, or levels in order."""
+"""Which level comes next: streams of level seeds drawn as vecgame.cpp draws them, or levels in order.
+
+A row of slots (int32 [4]) is what survives an instance's episodes: where its stream is, how many episodes it has ended,
+and, for levels in order, with which number it starts and how many it goes on by.
+"""
 
 import numpy as np
 
 from gmexp_envs.compiled.jit import jit
-from gmexp_envs.compiled.mersenne_twister import draw
+from gmexp_envs.compiled.mersenne_twister import draw, seed_twister
 
-
-def stream_seeds(seed: int, num_envs: int) -> np.ndarray:
-    """The seeds of the level streams of `num_envs` environment instances from procgen's rand_seed, uint32 [N]."""
-    generator = np.random.MT19937()
-    generator._legacy_seeding(seed & 0xFFFFFFFF)
-    return generator.random_raw(num_envs).astype(np.uint32)
+LEVEL_STREAM, EPISODES, OFFSET, STRIDE = range(4)  # columns of a row of slots
 
 
 @jit
-def draw_index(stream, position, count):
-    """Draw one of `count` levels from a stream (uint32 [624]) at a position -> its number, and the next position."""
-    v, following = draw(stream, position)
-    return np.int64(v % np.uint32(count)), following
+def start_stream(slot, stream, seed):
+    """An instance's level stream (uint32 [624]) from the start; its sequence of levels starts over."""
+    seed_twister(stream, seed)
+    slot[LEVEL_STREAM] = 0
+    slot[EPISODES] = 0
 
 
 @jit
-def index_in_order(offset, episode, stride, count):
-    """Number of the level that an instance plays in its n-th episode where `stride` instances share them in order."""
-    return (np.int64(offset) + np.int64(episode) * np.int64(stride)) % count
+def next_level(slot, stream, count, sequential):
+    """Which of `count` levels an instance plays next: the next of its sequence, or a draw from its stream."""
+    if sequential:
+        return (np.int64(slot[OFFSET]) + np.int64(slot[EPISODES]) * np.int64(slot[STRIDE])) % count
+    v, following = draw(stream, slot[LEVEL_STREAM])
+    slot[LEVEL_STREAM] = following
+    return np.int64(v % np.uint32(count))
