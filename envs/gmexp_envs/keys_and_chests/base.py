@@ -12,9 +12,10 @@ from gmexp_envs.keys_and_chests.episode import allocate_buffers
 from gmexp_envs.keys_and_chests.layout import (
     allocate, CELL, DISTINGUISHING, Encoded, INTENDED_STEP, LOG_ALIGNED, LOG_CELL, LOG_DIED, LOG_DISTINGUISHING,
     LOG_EPISODE, LOG_FACTS, LOG_INTENDED_STEP, LOG_LENGTH, LOG_PROXY_STEP, LOG_SEED, MODES, NUM_ACTIONS, NUM_FLOATS,
-    NUM_INTS, OFFSET, PLACEMENTS, PLENTY, PROXY_STEP, SEED, STRIDE, TIME,
+    NUM_INTS, PLACEMENTS, PLENTY, PROXY_STEP, SEED, TIME,
 )
 from gmexp_envs.procgen_family.images import default_style
+from gmexp_envs.procgen_family.streams import OFFSET, STRIDE
 from gmexp_envs.vec import EpisodeLog, FrameStyle, Present
 
 

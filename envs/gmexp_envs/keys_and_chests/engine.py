@@ -10,9 +10,10 @@ from gmexp_envs.compiled.engine import CpuArrays
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.keys_and_chests.base import KeysEngine
 from gmexp_envs.keys_and_chests.distribution import LevelDistribution
-from gmexp_envs.keys_and_chests.episode import act, next_seed, opened, seed_stream
+from gmexp_envs.keys_and_chests.episode import act, next_seed, opened
 from gmexp_envs.keys_and_chests.levels import generate_level
 from gmexp_envs.keys_and_chests.semantic import observe_semantic
+from gmexp_envs.procgen_family.streams import start_stream
 from gmexp_envs.vec import FrameStyle
 
 
@@ -44,7 +45,8 @@ def _seed_instances(table, seeds, rows, first, last):
     """Seed the level streams of the instances rows[first:last]."""
     world, _, _ = opened(table)
     for k in range(first, last):
-        seed_stream(world, np.uint64(rows[k]), seeds[rows[k]])
+        e = np.uint64(rows[k])
+        start_stream(world.slots[e], world.level_stream[e], seeds[rows[k]])
 
 
 class KeysAndChests(CpuArrays, KeysEngine):

@@ -6,18 +6,17 @@ import numpy as np
 
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.compiled.memory import array_at
-from gmexp_envs.compiled.mersenne_twister import seed_twister
 from gmexp_envs.keys_and_chests.layout import (
     C_COUNT, C_FIRST, C_LISTED, C_LOW, C_SEQUENTIAL, CELL, CHESTS, CHESTS_LEFT, CHESTS_ON_WAY, DISTINGUISHING, Encoded,
-    EPISODES, f32, INTENDED_STEP, KEYS, KEYS_LEFT, KEYS_ON_WAY, LEVEL_STREAM, LOG_ALIGNED, LOG_CELL, LOG_CHESTS,
+    f32, INTENDED_STEP, KEYS, KEYS_LEFT, KEYS_ON_WAY, LOG_ALIGNED, LOG_CELL, LOG_CHESTS,
     LOG_CHESTS_ON_WAY, LOG_CHESTS_OPENED, LOG_DIED, LOG_DISTINGUISHING, LOG_EPISODE, LOG_INTENDED_STEP, LOG_KEYS,
     LOG_KEYS_ON_WAY, LOG_KEYS_TAKEN, LOG_LENGTH, LOG_PROXY_STEP, LOG_SEED, LOG_SURPLUS, LOG_TOUCHES, MAX_OBJECTS,
-    NUM_FLOATS, NUM_INTS, NUM_LOG, NUM_STATE, OFFSET, PLENTY, PLENTY_CHESTS, PROXY_STEP, RETURN, SEED, SIZE, STRIDE,
+    NUM_FLOATS, NUM_INTS, NUM_LOG, NUM_STATE, PLENTY, PLENTY_CHESTS, PROXY_STEP, RETURN, SEED, SIZE,
     SURPLUS, TIME, World,
 )
 from gmexp_envs.keys_and_chests.opening import world_at
 from gmexp_envs.keys_and_chests.rules import ONGOING, step_world, TERMINATED, TRUNCATED
-from gmexp_envs.procgen_family.streams import draw_index, index_in_order
+from gmexp_envs.procgen_family.streams import EPISODES, next_level
 
 
 class Buffers(NamedTuple):
@@ -64,25 +63,13 @@ def opened(table):
 
 
 @jit
-def seed_stream(world, e, seed):
-    """Instance e's level stream from the start, as vecgame.cpp seeds it; its sequence of levels starts over."""
-    seed_twister(world.level_stream[e], seed)
-    world.slots[e, LEVEL_STREAM] = 0
-    world.slots[e, EPISODES] = 0
-
-
-@jit
 def next_seed(world, e, encoded):
     """Level seed of instance e's next episode: the next of its sequence, or a draw from its own stream."""
-    c, slot = world.facts[e, CELL], world.slots[e]
-    count = encoded.ints[c, C_COUNT]
-    if encoded.ints[c, C_SEQUENTIAL]:
-        index = index_in_order(slot[OFFSET], slot[EPISODES], slot[STRIDE], count)
-    else:
-        index, slot[LEVEL_STREAM] = draw_index(world.level_stream[e], slot[LEVEL_STREAM], count)
-    if encoded.ints[c, C_LISTED]:
-        return encoded.seeds[encoded.ints[c, C_FIRST] + index]
-    return encoded.ints[c, C_LOW] + index
+    ints = encoded.ints[world.facts[e, CELL]]
+    index = next_level(world.slots[e], world.level_stream[e], ints[C_COUNT], ints[C_SEQUENTIAL])
+    if ints[C_LISTED]:
+        return encoded.seeds[ints[C_FIRST] + index]
+    return ints[C_LOW] + index
 
 
 @jit(forceinline=True)

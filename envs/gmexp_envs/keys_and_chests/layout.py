@@ -46,8 +46,6 @@ X, Y, VX, VY, MAX_SPEED, MIXRATE, BACKGROUND_SHIFT, RETURN = range(8)
  REARRANGED) = range(23)
 # what facts[PLENTY] says: two chests a key; three keys a chest; or what the placement has instead
 PLENTY_CHESTS, MOST_KEYS, NEITHER = 1, -1, 0
-# columns of World.slots (int32): what survives episodes
-(LEVEL_STREAM, EPISODES, OFFSET, STRIDE) = range(4)
 # columns of the episode log (int32), written when an episode ends: those of every environment, then the task's facts
 (LOG_SEED, LOG_CELL, LOG_EPISODE, LOG_DISTINGUISHING, LOG_ALIGNED, LOG_INTENDED_STEP, LOG_PROXY_STEP, LOG_DIED,
  LOG_LENGTH, LOG_KEYS, LOG_CHESTS, LOG_KEYS_ON_WAY, LOG_CHESTS_ON_WAY, LOG_KEYS_TAKEN, LOG_CHESTS_OPENED, LOG_SURPLUS,
@@ -91,7 +89,7 @@ class World(NamedTuple):
     body: np.ndarray  # float32 [N, 8]
     clock: np.ndarray  # int32 [N, 16]
     facts: np.ndarray  # int32 [N, 24]
-    slots: np.ndarray  # int32 [N, 4]
+    slots: np.ndarray  # int32 [N, 4]: columns of `procgen_family.streams`
     grid: np.ndarray  # uint8 [N, 13, 13], [y, x], y upwards; easy levels fill the first 9 x 9
     classes: np.ndarray  # uint8 [N, 169]: semantic classes of all but the agent, as rows of the window, the top one first
     objects: np.ndarray  # float32 [N, 24, 2]: x, y of keys, chests and exit, in the game's order
