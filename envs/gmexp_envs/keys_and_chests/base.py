@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
 from gmexp_envs.compiled.engine import Array, encode_levels, Engine
 from gmexp_envs.keys_and_chests.distribution import LevelDistribution
+from gmexp_envs.keys_and_chests.draw.sprites import load_sprites, Sprites
 from gmexp_envs.keys_and_chests.episode import allocate_buffers
 from gmexp_envs.keys_and_chests.layout import (
     allocate, CELL, DISTINGUISHING, Encoded, INTENDED_STEP, LOG_ALIGNED, LOG_CELL, LOG_DIED, LOG_DISTINGUISHING,
@@ -57,6 +59,10 @@ class KeysEngine(Engine):
         self.rows = self._placed(self.rows)
         self._tabulate(world, encoded, allocate_buffers(num_envs, self._zeros), num_envs, len(encoded.floats),
                        len(encoded.seeds))
+
+    @cached_property
+    def _sprites(self) -> Sprites:
+        return load_sprites(*self.style.options)
 
     @property
     def _appearance(self) -> Array:

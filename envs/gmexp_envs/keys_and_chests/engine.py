@@ -10,9 +10,11 @@ from gmexp_envs.compiled.engine import CpuArrays
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.keys_and_chests.base import KeysEngine
 from gmexp_envs.keys_and_chests.distribution import LevelDistribution
+from gmexp_envs.keys_and_chests.draw.pixels import render, SCENE_KEY
 from gmexp_envs.keys_and_chests.episode import act, next_seed, opened
 from gmexp_envs.keys_and_chests.levels import generate_level
 from gmexp_envs.keys_and_chests.semantic import observe_semantic
+from gmexp_envs.procgen_family.blit import FRAME
 from gmexp_envs.procgen_family.streams import start_stream
 from gmexp_envs.vec import FrameStyle
 
@@ -57,6 +59,10 @@ class KeysAndChests(CpuArrays, KeysEngine):
                  style: FrameStyle | None = None, drawable: bool = False) -> None:
         self._arguments = num_envs, distributions, seed, observation, threads, action_repeat, style, drawable
         super().__init__(num_envs, distributions, seed, observation, action_repeat, style, drawable)
+        if self._drawable:
+            self._pixels, self._scenes = (np.zeros(FRAME * num_envs + 1, np.uint8) for _ in range(2))
+            self._scene_keys = np.zeros((num_envs, SCENE_KEY), np.int64)
+            self._frames = self._pixels[:-1].reshape(self.style.shape(num_envs))
         self._share_out(threads, num_envs)
         self._seed_streams(self.seed)
 
@@ -70,4 +76,6 @@ class KeysAndChests(CpuArrays, KeysEngine):
         self._run(_step_instances, rows, self._table, self._semantic, actions, self.action_repeat, autoreset)
 
     def _draw(self, rows: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
+        self._run(render, rows, self._table, self.num_envs, self._sprites, self._scenes, self._scene_keys, self._pixels,
+                  self.style.channels_first)
+        return self._frames

@@ -36,9 +36,9 @@ NUM_APPEARANCE = 21  # multi-hot appearance features of a level
 X, Y, VX, VY, MAX_SPEED, MIXRATE, BACKGROUND_SHIFT, RETURN = range(8)
 # columns of World.clock (int32): what changes every step
 # (TWISTER: outputs of the level's generator that the game has asked for; DRAWN: those that were drawn from it; HELD: a bit
-# for every key of heist; TOUCHED: keys taken and chests opened; STALE: the scene must be drawn anew)
+# for every key of heist; TOUCHED: keys taken and chests opened)
 (TIME, FACING, IN_HAND, HELD, KEYS_LEFT, CHESTS_LEFT, INTENDED_STEP, PROXY_STEP, EVENTS, TWISTER, DRAWN, TOUCHED,
- SURPLUS, STALE) = range(14)
+ SURPLUS) = range(13)
 # columns of World.facts (int32): what holds for the whole episode
 # (NUM_KEYS: keys that there should be, KEYS: those that are; CELLS: cells across the level)
 (SEED, CELL, DIFFICULTY, MAZE, CELLS, NUM_KEYS, KEYS, CHESTS, NUM_OBJECTS, BACKGROUND, WALL_THEME, KEY_THEME,

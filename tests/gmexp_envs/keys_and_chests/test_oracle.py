@@ -18,7 +18,7 @@ from gmexp_envs.procgen_family import binary as procgen
 
 ORACLE = Path(__file__).parents[4] / "shared" / "oracle"
 pytestmark = pytest.mark.skipif(not (ORACLE / "keys_and_chests.npz").is_file(), reason=f"there is no {ORACLE}")
-EXACT = False
+EXACT = procgen.installed() and procgen.exact_pixels()
 FILES = ("keys_and_chests", "keys_and_chests_penalties")
 CASES = [(file, label, mode) for file in FILES for label in ("many_chests", "many_keys") for mode in ("easy", "hard")]
 
@@ -41,7 +41,7 @@ def _compare_levels(record, label, mode, tweak=lambda env: None):
     seeds = tuple(data["seeds"].tolist())
     of = {name.split(".")[-1]: data[name] for name in data if name.startswith(f"{label}.{mode}.level.")}
     env = KeysAndChests(len(seeds), [_distribution(file, label, mode, levels=seeds, sequential=True)], seed=0,
-                        drawable=False)
+                        drawable=EXACT)
     env.reset()
     tweak(env)
     seen, facts = read_world(env.world), env.world.facts
@@ -82,7 +82,7 @@ def _compare_run(record, label, mode, distribution):
     data = record[1]
     of = {name.split(".")[-1]: data[name] for name in data if name.startswith(f"{label}.{mode}.run.")}
     actions = of["action"].astype(np.int32)
-    env = KeysAndChests(actions.shape[1], [distribution], seed=4242, drawable=False)
+    env = KeysAndChests(actions.shape[1], [distribution], seed=4242, drawable=EXACT)
     env.reset()
     unequal = set()
     for t in range(len(actions) + 1):

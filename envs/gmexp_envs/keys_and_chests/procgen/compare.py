@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,10 +10,9 @@ import numpy as np
 from gmexp_envs.compiled.mersenne_twister import draw
 from gmexp_envs.keys_and_chests import layout as L
 from gmexp_envs.keys_and_chests.layout import f32, World
+from gmexp_envs.keys_and_chests.rotations import ROTATIONS
 from gmexp_envs.procgen_family.state import PLAYER, State, twister_words
 
-MOVES = [(0, 1)] + [(move // 3 - 1, move % 3 - 1) for move in range(9)]
-ROTATIONS = np.array([0.0] + [-1.0 * math.atan2(up, across) + 0.0 for across, up in MOVES[1:]], f32)  # by clock[FACING]
 SIGNED = ("velocity",)  # the zeros of which may differ in sign
 
 
