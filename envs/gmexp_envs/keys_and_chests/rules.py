@@ -171,7 +171,7 @@ def _move_among(world, e, vx, vy, steps, across_first):
 
 
 @jit(forceinline=True)
-def _move(world, e, direction_x, direction_y):
+def move_agent(world, e, direction_x, direction_y):
     """The agent's new velocity, place, and velocity after walls."""
     body, facts = world.body[e], world.facts[e]
     keep, push = f32(ONE - body[MIXRATE]), f32(body[MIXRATE] * body[MAX_SPEED])
@@ -291,7 +291,7 @@ def step_world(world, e, encoded, action):
     body, clock, facts = world.body[e], world.clock[e], world.facts[e]
     clock[TWISTER] += 1  # one draw per step; it matters to `_across_first` alone
     move = action if action < 9 else STILL
-    _move(world, e, i32(move // 3 - 1), i32(move % 3 - 1))
+    move_agent(world, e, i32(move // 3 - 1), i32(move % 3 - 1))
     if move != STILL:
         clock[FACING] = move + 1
     clock[TIME] += 1
