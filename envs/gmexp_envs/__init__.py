@@ -26,6 +26,8 @@ __all__ = ["DeviceUnavailable", "FrameStyle", "LevelDistribution", "Physics", "S
 
 TASKS = {  # the environments that come with the package: where the `Task` of each is
     "coinrun": "gmexp_envs.coinrun.task:TASK",
+    "maze": "gmexp_envs.maze.task:CHEESE",
+    "maze_line_and_gem": "gmexp_envs.maze.task:LINE_AND_GEM",
 }
 BACKENDS = ("native", "procgen")
 
@@ -45,8 +47,8 @@ def find_task(name: str) -> Task:
     place = TASKS.get(name) or plugins.get(name, name)
     module, separator, attribute = place.partition(":")
     if not separator:
-        raise ValueError(f"there is no environment {name!r}: choose one of {', '.join(task_names())}, or give an import path "
-                         "such as 'package.module:TASK'")
+        raise ValueError(f"there is no environment {name!r}: choose one of {', '.join(task_names())}, or give an import "
+                         "path such as 'package.module:TASK'")
     try:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:

@@ -3,6 +3,7 @@
     binary.py    the real procgen's compiled games, through the C interface of an installed wheel
     state.py     the state it keeps of a sub-environment, as named fields
     streams.py   which level comes next
+    themes.py    themes that training shows, and those held out
     mazes.py     procgen's mazes, draw by draw
     images.py    sprites, backgrounds, flat colours
     blit.py      images drawn as procgen's Qt draws them
