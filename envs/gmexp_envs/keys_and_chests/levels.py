@@ -8,7 +8,7 @@ ends draw as the game would draw for them.
 import numpy as np
 
 from gmexp_envs.compiled.jit import jit
-from gmexp_envs.compiled.mersenne_twister import draw, hash_below, hash_unit, seed_twister
+from gmexp_envs.compiled.mersenne_twister import draw, hash_unit, seed_twister
 from gmexp_envs.keys_and_chests.arrangement import count_on_ways, place_as_fork, rearrange, tells_apart
 from gmexp_envs.keys_and_chests.heist import place_doors
 from gmexp_envs.keys_and_chests.layout import (
@@ -24,7 +24,8 @@ from gmexp_envs.keys_and_chests.layout import (
     Y, ZERO,
 )
 from gmexp_envs.outcome import NEVER
-from gmexp_envs.procgen_family.mazes import below, Digger, dig
+from gmexp_envs.procgen_family.mazes import below, dig, Digger
+from gmexp_envs.procgen_family.themes import choose_theme
 
 f64, u64 = np.float64, np.uint64
 HEIST_MOST = 3  # doors
@@ -44,23 +45,15 @@ def _unit(words, p):
 
 
 @jit
-def _theme(seed, salt, trainable, total, grade):
-    """A theme of the training set, or with probability `grade` one that training never shows."""
-    if hash_unit(seed, salt) < grade:
-        return np.int32(trainable + hash_below(seed, salt + 1, total - trainable))
-    return hash_below(seed, salt + 1, trainable)
-
-
-@jit
 def _dress(world, e, seed, restyle, grade):
     """The level's themes: the game's own, or those of the training set (share 1 - grade) and the held-out set."""
     facts, features = world.facts[e], world.appearance[e]
     facts[WALL_THEME], facts[KEY_THEME], facts[CHEST_THEME] = 0, 0, 0
     if restyle:
-        facts[BACKGROUND] = _theme(seed, SALT_BACKGROUND, TRAIN_BACKGROUNDS, BACKGROUNDS, grade)
-        facts[WALL_THEME] = _theme(seed, SALT_WALL, TRAIN_WALLS, WALL_THEMES, grade)
-        facts[KEY_THEME] = _theme(seed, SALT_KEY, TRAIN_KEYS, KEY_THEMES, grade)
-        facts[CHEST_THEME] = _theme(seed, SALT_CHEST, TRAIN_CHESTS, CHEST_THEMES, grade)
+        facts[BACKGROUND] = choose_theme(seed, SALT_BACKGROUND, TRAIN_BACKGROUNDS, BACKGROUNDS, grade)
+        facts[WALL_THEME] = choose_theme(seed, SALT_WALL, TRAIN_WALLS, WALL_THEMES, grade)
+        facts[KEY_THEME] = choose_theme(seed, SALT_KEY, TRAIN_KEYS, KEY_THEMES, grade)
+        facts[CHEST_THEME] = choose_theme(seed, SALT_CHEST, TRAIN_CHESTS, CHEST_THEMES, grade)
     for i in range(NUM_APPEARANCE):
         features[i] = 0
     features[BACKGROUND_FEATURES + facts[BACKGROUND]] = 1

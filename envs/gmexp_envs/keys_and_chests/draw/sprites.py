@@ -35,6 +35,30 @@ class Sprites(NamedTuple):
     hard: Board
 
 
+class Pictures(NamedTuple):
+    """Images as words [height, width]."""
+
+    walls: list[np.ndarray]  # by theme
+    chests: list[np.ndarray]  # by colour
+    others: list[np.ndarray]  # keys by colour, exit, agent
+
+
+@lru_cache(maxsize=8)
+def read_pictures(restrict_themes: bool, use_monochrome_assets: bool) -> Pictures:
+    """procgen's images, or its flat colours."""
+    if use_monochrome_assets:
+        walls = [flat_colour(L.WALL, theme) for theme in range(L.WALL_THEMES)]
+        chests, keys = ([flat_colour(kind, colour) for colour in range(len(COLOURS))] for kind in (L.CHEST, L.KEY))
+        rest = [flat_colour(L.EXIT, 0), flat_colour(AGENT_TYPE, 0)]
+    else:
+        assets = assets_folder()
+        walls = [read_image(assets / f"kenney/Ground/{name}/{name.lower()}Center.png") for name in GROUNDS]
+        chests = [read_image(assets / f"misc_assets/lock_{colour.lower()}.png") for colour in COLOURS]
+        keys = [read_image(assets / f"misc_assets/key{colour}.png") for colour in COLOURS]
+        rest = [read_image(assets / f"misc_assets/{name}.png") for name in ("gemYellow", "spaceAstronauts_008")]
+    return Pictures(walls[:1] * len(walls) if restrict_themes else walls, chests, [*keys, *rest])
+
+
 @lru_cache(maxsize=8)
 def load_sprites(use_backgrounds: bool = True, restrict_themes: bool = False,
                  use_monochrome_assets: bool = False) -> Sprites:
@@ -42,23 +66,12 @@ def load_sprites(use_backgrounds: bool = True, restrict_themes: bool = False,
 
     Without an installed procgen only `use_backgrounds=False, use_monochrome_assets=True` is possible.
     """
-    if use_monochrome_assets:
-        walls = [flat_colour(L.WALL, theme) for theme in range(L.WALL_THEMES)]
-        chests, keys = ([flat_colour(kind, colour) for colour in range(len(COLOURS))] for kind in (L.CHEST, L.KEY))
-        others = [flat_colour(L.EXIT, 0), flat_colour(AGENT_TYPE, 0)]
-    else:
-        assets = assets_folder()
-        walls = [read_image(assets / f"kenney/Ground/{name}/{name.lower()}Center.png") for name in GROUNDS]
-        chests = [read_image(assets / f"misc_assets/lock_{colour.lower()}.png") for colour in COLOURS]
-        keys = [read_image(assets / f"misc_assets/key{colour}.png") for colour in COLOURS]
-        others = [read_image(assets / f"misc_assets/{name}.png") for name in ("gemYellow", "spaceAstronauts_008")]
-    if restrict_themes:
-        walls = walls[:1] * len(walls)
     flat = use_monochrome_assets
+    walls, chests, others = read_pictures(restrict_themes, flat)
     boards = []
     for size in (L.MODES["easy"], L.MODES["hard"]):
         view = View(size)
         backgrounds = ([cover(view, image) for image in topdown_backgrounds()] if use_backgrounds
                        else np.zeros((L.BACKGROUNDS, FRAME), np.uint8))
         boards.append(Board(cut(view, walls, OVERLAP, flat), cut(view, chests, NO_OVERLAP, flat), np.array(backgrounds)))
-    return Sprites(pack_images([*keys, *others], flat), *boards)
+    return Sprites(pack_images(others, flat), *boards)
