@@ -20,7 +20,7 @@ import numpy as np
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.keys_and_chests.engine import KeysAndChests
 from gmexp_envs.keys_and_chests.layout import (
-    allocate, CELLS, CHEST, f32, HALF, IN_HAND, INTENDED_STEP, KEY, KEYS_LEFT, KIND, MASKED, MAX_SPEED, MIXRATE,
+    allocate, CELL, CELLS, CHEST, f32, HALF, IN_HAND, INTENDED_STEP, KEY, KEYS_LEFT, KIND, MASKED, MAX_SPEED, MIXRATE,
     NUM_OBJECTS, ONE, SEED, SIZE, SPACE, STILL, TIME, VX, VY, World, X, Y,
 )
 from gmexp_envs.keys_and_chests.rules import DECAY, move_agent, touches
@@ -359,9 +359,8 @@ class ScriptedPolicy:
     def __init__(self, env: KeysAndChests, goal: int) -> None:
         if type(env) is not KeysAndChests:
             raise ValueError(f"scripted policies read the native engine's state, which {type(env).__name__} does not hold")
-        if any(d.game == "heist" for d in env.distributions):
-            raise ValueError("scripted policies play game 'keys_and_chests', not 'heist'")
         self._env, self._goal = env, goal
+        self._heist = np.array([d.game == "heist" for d in env.distributions])
         self._search = _allocate_search()
         self.plans = _allocate_plans(env.num_envs)
 
@@ -370,6 +369,8 @@ class ScriptedPolicy:
         needed."""
         env = self._env
         rows = env.rows if rows is None else np.ascontiguousarray(rows, np.int64)
+        if self._heist.any() and self._heist[env.world.facts[rows, CELL]].any():
+            raise ValueError("scripted policies play game 'keys_and_chests', not 'heist'")
         actions = np.empty(len(rows), np.int32)
         _act(env.world, self._goal, env.action_repeat, self._search, self.plans, rows, actions)
         return actions

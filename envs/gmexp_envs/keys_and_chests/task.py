@@ -69,8 +69,8 @@ FACTORS = (
     _factor("context", "context", "Harder circumstances: at 1, half of the levels have the largest maze, in half of them "
             "things lie in dead ends too, and the agent slides further; the shortest tour is about 1.8 times as long.", 1.0,
             why_not=_heist),
-    _factor("correlation", "rho", "Which are plentiful: at 1 there are always two chests for every key, so that every key is "
-            "needed; at 0 two keys for every chest; at -1 three keys for every chest.", 0.0, lowers=True, why_not=_heist),
+    _factor("correlation", "rho", "Which are plentiful: at 1 there are always two chests for every key, so that every key "
+            "is needed; at 0 two keys for every chest; at -1 three keys for every chest.", 0.0, lowers=True, why_not=_heist),
     _factor("supervision", "supervision", "The share of levels whose ring of keys lies, and of those that go on after the "
             "last chest; the horizon grows by as much.", 1.0, why_not=_heist),
 )

@@ -82,8 +82,8 @@ def _picture(env: KeysEngine, e: int, corner: tuple[int, int], shape: tuple[int,
     for kind, number, x, y, half_x, half_y, turned in _items(env, e):
         size = max(round(2 * half_x * scale), 1), max(round(2 * half_y * scale), 1)
         image = _scaled(options[1:], kind, number, size, turned)
-        canvas.paste(image, (round((x - left) * scale - image.width / 2), round(height - (y - low) * scale - image.height / 2)),
-                     image)
+        across, down = (x - left) * scale - image.width / 2, height - (y - low) * scale - image.height / 2
+        canvas.paste(image, (round(across), round(down)), image)
 
     def nearest(kind: int) -> tuple[float, float] | None:
         body, objects = env.world.body[e], env.world.objects[e]

@@ -92,7 +92,8 @@ def draw_scene(world, e, images, board, frame, at, low, high):
 def _draw_ring(world, e, images, frame, at, low, high):
     """The keys in hand, in the upper right corner: turned by 90 degrees, from right to left."""
     unit, cells, _ = _view(world, e)
-    width, height = f64(f32(f32(f32(TWO * cells) * RING_RADIUS) * unit)), f64(f32(f32(f32(TWO * cells) * RING_HEIGHT) * unit))
+    width = f64(f32(f32(f32(TWO * cells) * RING_RADIUS) * unit))
+    height = f64(f32(f32(f32(TWO * cells) * RING_HEIGHT) * unit))
     y = f32(f64(RING_RADIUS) * 0.75)
     for i in range(world.facts[e, NUM_KEYS]):
         if ring_shows(world, e, i):

@@ -16,6 +16,7 @@ from gmexp_envs.procgen_family.images import flat_colour, GROUNDS, Images, pack_
 COLOURS = ("Blue", "Green", "Red")  # of keys and locks: heist's numbers
 KEY_COLOURS, CHEST_COLOURS = (1, 0, 2), (0, 1, 2)  # of the themes, the game's own first
 EXIT_IMAGE, AGENT_IMAGE = len(COLOURS), len(COLOURS) + 1  # in `Sprites.images`, after the keys
+NUM_IMAGES = len(COLOURS) + 2
 AGENT_TYPE = 0
 
 
