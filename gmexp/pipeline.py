@@ -18,15 +18,18 @@ from gmexp.agents.checkpoint import load_checkpoint
 from gmexp.artefacts.study import Study, condition_labels
 from gmexp.cli import study as stages
 from gmexp.cli.config import override
-from gmexp.cli.schema import EvaluationPlan, RunConfig, TrainConfig, VerificationPlan
+from gmexp.cli.schema import RunConfig
+from gmexp.evaluation.config import EvaluationPlan
 from gmexp.evaluation.evaluate import cells, evaluate
 from gmexp.measures.command import check, measure
 from gmexp.mitigations import verification
+from gmexp.mitigations.verification import VerificationPlan
 from gmexp.pages.films import write_clips
 from gmexp.rates.over_runs import check_replicates
 from gmexp.support.errors import UserError
 from gmexp.support.progress import Bar
 from gmexp.training.compilation import compile_kernels
+from gmexp.training.config import TrainConfig
 from gmexp.training.launchers import launch
 from gmexp.training.train import NOT_IDENTITY, TRAINED, describe, identity, train
 from gmexp.training.workers import Failure
@@ -108,7 +111,7 @@ def training_runs(config: RunConfig) -> list[TrainConfig]:
     check_replicates(metas, condition_labels(metas))
     for item in runs:
         check(config.measures, item.agent)
-        cells(item.env.distribution(), config.evaluation, item.seed)
+        cells(item.task, item.training, config.evaluation, item.seed)
     return runs
 
 

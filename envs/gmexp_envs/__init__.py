@@ -22,7 +22,7 @@ from gmexp_envs.task import Task
 from gmexp_envs.vec import DeviceUnavailable, FrameStyle, VecEnv
 
 __all__ = ["DeviceUnavailable", "FrameStyle", "LevelDistribution", "Physics", "SeedRange", "TASKS", "Task", "VecEnv",
-           "find_task", "make_vec", "split_levels", "task_names"]
+           "find_task", "make_vec", "split_levels", "task_names", "task_of"]
 
 TASKS = {  # the environments that come with the package: where the `Task` of each is
     "coinrun": "gmexp_envs.coinrun.task:TASK",
@@ -54,6 +54,15 @@ def find_task(name: str) -> Task:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"the environment {name!r} cannot be imported from {place}: {error}") from error
+
+
+def task_of(env: str) -> Task:
+    """The task of an environment as counts name it: its name, or that of a variant of it ("coinrun_hard").
+
+    Raises ValueError where there is none.
+    """
+    names = [name for name in task_names() if env == name or env.startswith(f"{name}_")]
+    return find_task(max(names, key=len, default=env))
 
 
 def make_vec(name: str | Task, num_envs: int, *, observation: str = "semantic", levels=None, seed: int | None = None,

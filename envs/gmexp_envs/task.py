@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -77,6 +77,7 @@ LADDER = (  # type, name, key factor in the published model, targets at grade 1
     (4, "extreme", "fundamental context",
      {"appearance": 1.0, "context": 1.0, "correlation": -1.0, "supervision": 1.0}),
 )
+FACTOR_NAMES = ("appearance", "context", "correlation", "supervision")
 SHIFT_TYPES = tuple(kind for kind, *_ in LADDER)
 SHIFT_NAMES = {kind: name for kind, name, *_ in LADDER}
 
@@ -116,6 +117,14 @@ class Actor(Protocol):
         ...
 
 
+class ScriptedPolicy(Actor, Protocol):
+    """An actor whose goal is known, and which can go on exactly from where it was."""
+
+    def state(self) -> dict[str, np.ndarray]: ...
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None: ...
+
+
 class GoalInView(Protocol[D]):
     """What the critic study needs of a task: a way past the proxy, and the intended goal drawn into an observation."""
 
@@ -141,6 +150,7 @@ class GoalInView(Protocol[D]):
         ...
 
 
+@runtime_checkable
 class Task(Protocol[D]):
     """An environment with a controllable spurious correlation. Subclass it; what has a body here is a default."""
 
@@ -161,6 +171,10 @@ class Task(Protocol[D]):
     def distribution(self, config: Any) -> D:
         """The levels that training on this configuration draws from."""
         ...
+
+    def variant(self, config: Any) -> str:
+        """The environment's name in counts: variants that differ in more than the factors are named apart."""
+        return self.name
 
     def knobs(self, levels: Any, **knobs: Any) -> D:
         """A distribution from `make_vec`'s own arguments: level seeds and fields of the distribution."""
@@ -196,7 +210,7 @@ class Task(Protocol[D]):
         """Which of the distribution's levels tell the goals apart: bool [num_levels], by construction and in play."""
         ...
 
-    def scripted(self, goal: GoalName, env: VecEnv) -> Actor:
+    def scripted(self, goal: GoalName, env: VecEnv) -> ScriptedPolicy:
         """A policy whose goal is known, which may read the environment's full state."""
         ...
 

@@ -15,8 +15,8 @@ from gmexp import artefacts
 from gmexp.agents.networks import Network, network_weights
 from gmexp.agents.ppo import PPOConfig, Policy
 from gmexp.artefacts.records import RunMeta
-from gmexp.cli.schema import EnvConfig
 from gmexp.support.errors import UserError
+from gmexp_envs import Task, find_task
 
 NAME = "checkpoint.npz"
 VERSION = 2  # 1: the first layer was two
@@ -30,8 +30,18 @@ class Checkpoint:
     path: Path
     network: Network
     agent: PPOConfig
-    env: EnvConfig
+    env: Any  # the task's configuration
     meta: RunMeta
+
+    @property
+    def task(self) -> Task:
+        """The environment that it was trained in."""
+        return find_task(self.env.name)
+
+    @property
+    def training(self) -> Any:
+        """The level distribution that training drew from."""
+        return self.task.distribution(self.env)
 
     @property
     def device(self) -> str:
@@ -40,7 +50,7 @@ class Checkpoint:
 
     def policy(self, seed: int, greedy: bool = False, slots: int = 0) -> Policy:
         """The agent as something that acts; `slots` as in `Policy`."""
-        return Policy(self.network, self.agent.actions, seed, greedy, slots)
+        return Policy(self.network, self.task.action_sets[self.agent.actions], seed, greedy, slots)
 
 
 def write_checkpoint(folder: Path, weights: Mapping[str, np.ndarray], steps: int, config: Mapping[str, Any],
@@ -71,8 +81,9 @@ def load_checkpoint(path: Path | str, device: str = "cpu") -> Checkpoint:
         about = json.loads(str(arrays["about"]))
         if about["version"] != VERSION:
             raise UserError(f"{path} is a checkpoint of version {about['version']}, this gmexp reads version {VERSION}")
-        agent, env, meta = PPOConfig(**about["agent"]), EnvConfig(**about["env"]), RunMeta(**ORIGIN | about["meta"])
-        network = agent.build(torch.Generator().manual_seed(0))
+        task = find_task(about["env"]["name"])
+        agent, env, meta = PPOConfig(**about["agent"]), task.config(**about["env"]), RunMeta(**ORIGIN | about["meta"])
+        network = agent.build(task, torch.Generator().manual_seed(0))
         network.load_state_dict(network_weights(arrays, network))
     except UserError:
         raise

@@ -21,11 +21,11 @@ from torch import Tensor
 from gmexp import artefacts
 from gmexp.agents.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from gmexp.agents.networks import Frames, Observation
-from gmexp.agents.ppo import ACTION_SETS, PPO, PPOConfig, Progress, sample_actions
+from gmexp.agents.ppo import PPO, PPOConfig, Progress, sample_actions
 from gmexp.agents.scripted import ScriptedAgent
 from gmexp.support.errors import UserError
 from gmexp.support.seeding import stream
-from gmexp_envs.vec import VecEnv
+from gmexp_envs import Task, VecEnv
 
 PREFIX = "cloning_"  # of agent.name; the scripted demonstrator's name follows
 
@@ -71,7 +71,7 @@ class TrainedAgent:
     def __init__(self, checkpoint: Checkpoint, seed: int) -> None:
         self._network = checkpoint.network
         self._generator = torch.Generator(checkpoint.device).manual_seed(seed)
-        self._actions = torch.tensor(ACTION_SETS[checkpoint.agent.actions], device=checkpoint.device)
+        self._actions = torch.tensor(checkpoint.task.action_sets[checkpoint.agent.actions], device=checkpoint.device)
 
     def act(self, observation: Observation | Frames) -> Tensor:
         """procgen actions, int64 [envs]."""
@@ -90,8 +90,8 @@ class TrainedAgent:
 class Cloning(PPO):
     """A training run with the interface of `ppo.PPO`; `clip` of its configuration means nothing here."""
 
-    def __init__(self, config: PPOConfig, env: VecEnv, total_steps: int, seed: int, device: str = "cpu") -> None:
-        super().__init__(config, env, total_steps, seed, device)
+    def __init__(self, config: PPOConfig, task: Task, env: VecEnv, total_steps: int, seed: int, device: str = "cpu") -> None:
+        super().__init__(config, task, env, total_steps, seed, device)
         self.demonstrator = self._find_demonstrator(seed, device)
         self._index = torch.zeros(env.num_actions, dtype=torch.int64, device=self.device)
         self._index[self._actions.long()] = torch.arange(len(self._actions), device=self.device)
@@ -99,11 +99,12 @@ class Cloning(PPO):
     def _find_demonstrator(self, seed: int, device: str) -> TrainedAgent | ScriptedAgent:
         if (trained := trained_demonstrator(self.config)) is not None:
             return TrainedAgent(load_checkpoint(trained.checkpoint.path, device), stream(seed, "demonstrator"))
-        if missing := sorted(set(ACTION_SETS["moves"]) - set(ACTION_SETS[self.config.actions])):
+        sets = self.task.action_sets
+        if missing := sorted(set(sets["moves"]) - set(sets[self.config.actions])):
             raise UserError(f"agent.actions={self.config.actions} lacks the action {missing[0]}, which the demonstrator "
                             "may take: use agent.actions=moves")
         try:
-            return ScriptedAgent(self.config.name.removeprefix(PREFIX), self.env, seed)
+            return ScriptedAgent(self.config.name.removeprefix(PREFIX), self.task, self.env, seed)
         except ValueError as error:
             raise UserError(str(error)) from error
 

@@ -8,7 +8,7 @@ viewed, never converted. One run uses one generator for everything it samples, s
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,14 +18,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from gmexp.agents.networks import Frames, NETWORKS, Network, Observation, network_weights, seen
+from gmexp_envs import Task
 from gmexp_envs.vec import SemanticObservation, VecEnv
 
-# What the policy chooses from, as procgen actions 3 * x + y (x: left, stay, right; y: down, level, up).
-ACTION_SETS = {
-    "full": tuple(range(15)),  # procgen's own, six of which do nothing in CoinRun
-    "moves": tuple(range(9)),  # one of each
-    "jumps": (1, 2, 4, 5, 7, 8),  # left, stay, right, each level or jumping
-}
 # trainers of this configuration (see `gmexp.training.train.TRAINERS`)
 NAMES = ("ppo", "sb3_ppo", "cloning", "cloning_intended", "cloning_proxy")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -45,7 +40,7 @@ class PPOConfig:
     minibatches: int
     width: int  # units of the first layer; channels of the first block of impala, half those of its others
     hidden: int  # units of the last hidden layer
-    actions: str  # a key of ACTION_SETS
+    actions: str  # a key of the task's action sets
     action_repeat: int  # game steps that an action lasts
     learning_rate: float
     anneal: bool  # learning rate falls linearly to zero
@@ -71,8 +66,6 @@ class PPOConfig:
             raise ValueError(f"agent.network = {self.network}: agent=sb3_ppo trains the network semantic")
         if self.precision not in PRECISIONS:
             raise ValueError(f"agent.precision = {self.precision!r}: choose one of {', '.join(PRECISIONS)}")
-        if self.actions not in ACTION_SETS:
-            raise ValueError(f"agent.actions = {self.actions!r}: choose one of {', '.join(ACTION_SETS)}")
         for name in ("num_envs", "rollout", "epochs", "minibatches", "width", "hidden", "action_repeat"):
             if getattr(self, name) < 1:
                 raise ValueError(f"agent.{name} = {getattr(self, name)} must be at least 1")
@@ -95,9 +88,9 @@ class PPOConfig:
         """What the environment is to show."""
         return NETWORKS[self.network].OBSERVATION
 
-    def build(self, generator: torch.Generator) -> Network:
-        """The network with fresh weights."""
-        return NETWORKS[self.network](self.width, self.hidden, len(ACTION_SETS[self.actions]), generator)
+    def build(self, task: Task, generator: torch.Generator) -> Network:
+        """The network with fresh weights, for what a task shows and takes."""
+        return NETWORKS[self.network](self.width, self.hidden, len(task.action_sets[self.actions]), generator)
 
 
 def sample_actions(logits: Float[Tensor, "batch actions"], generator: torch.Generator) -> Int[Tensor, " batch"]:
@@ -127,7 +120,7 @@ class Progress(NamedTuple):
     """What one iteration reports; means are over the episodes that ended in it, None without any."""
 
     episodes: int
-    success: float | None  # share of them that touched the coin
+    success: float | None  # share of them that reached the intended goal
     mean_return: float | None
     mean_length: float | None
     policy_entropy: float
@@ -162,19 +155,19 @@ class RewardNormalizer:
 class PPO:
     """A training run: `iterate` until `steps`, counted in game steps, reaches the budget.
 
-    env: a vector environment that shows what the network reads, not yet reset. seed: the train seed; it fixes initial
-    weights, sampled actions and minibatches (the environment has its own seed).
+    task: what is trained in. env: its vector environment, which shows what the network reads, not yet reset. seed: the
+    train seed; it fixes initial weights, sampled actions and minibatches (the environment has its own seed).
     """
 
-    def __init__(self, config: PPOConfig, env: VecEnv, total_steps: int, seed: int, device: str = "cpu") -> None:
-        self.config, self.env, self.total_steps = config, env, total_steps
+    def __init__(self, config: PPOConfig, task: Task, env: VecEnv, total_steps: int, seed: int, device: str = "cpu") -> None:
+        self.config, self.task, self.env, self.total_steps = config, task, env, total_steps
         self.device = torch.device(device)
         self.steps = 0
-        self.network = config.build(torch.Generator().manual_seed(seed)).to(self.device)
+        self.network = config.build(task, torch.Generator().manual_seed(seed)).to(self.device)
         self._called = torch.compile(self.network) if config.compile else self.network
         self.optimizer = torch.optim.Adam(self.network.parameters(), config.learning_rate, eps=1e-5, fused=True)
         self.generator = torch.Generator(self.device).manual_seed(seed)
-        self._actions = torch.tensor(ACTION_SETS[config.actions], dtype=torch.int32, device=self.device)
+        self._actions = torch.tensor(task.action_sets[config.actions], dtype=torch.int32, device=self.device)
         steps, envs = config.rollout, env.num_envs
         observation = seen(env.reset(), self.device)
 
@@ -184,7 +177,7 @@ class PPO:
         self._stored = observation._make(storage(part.dtype, *part.shape[1:]) for part in observation)
         self._action, self._logp = storage(torch.int64), storage(torch.float32)
         self._reward, self._done = storage(torch.float32), storage(torch.bool)
-        # of the episodes that end: whether the coin was touched, return, length
+        # of the episodes that end: whether the intended goal was reached, return, length
         self._success, self._return, self._length = storage(torch.bool), storage(torch.float32), storage(torch.int32)
         self._value = torch.zeros(steps + 1, envs, device=self.device)
         self._observation = observation
@@ -328,18 +321,18 @@ class Policy:
     environment has only the first of them.
     """
 
-    def __init__(self, network: Network, actions: str, seed: int, greedy: bool = False, slots: int = 0) -> None:
+    def __init__(self, network: Network, actions: Sequence[int], seed: int, greedy: bool = False, slots: int = 0) -> None:
         self.network = network.eval()
         self.greedy = greedy
         self._slots = slots
         self._device = next(network.parameters()).device
         self._generator = torch.Generator(self._device).manual_seed(seed)
-        self._actions = torch.tensor(ACTION_SETS[actions], dtype=torch.int32, device=self._device)
+        self._actions = torch.tensor(actions, dtype=torch.int32, device=self._device)
 
     @torch.no_grad()
     def act(self, observation: SemanticObservation | np.ndarray | Tensor,
             rows: np.ndarray | Tensor) -> np.ndarray | Tensor:
-        """int32 [len(rows)] procgen actions for these rows of the observation, a tensor where `rows` is one."""
+        """int32 [len(rows)] actions of the environment for these rows of the observation, a tensor where `rows` is one."""
         shown, chosen = seen(observation, self._device), torch.as_tensor(rows, device=self._device)
         logits, _ = self.network(shown, chosen)
         if not self.greedy:

@@ -24,7 +24,8 @@ from torch import Tensor, nn
 
 from gmexp.agents.first_layer import CELLS
 from gmexp.agents.networks import Observation, Semantic, network_weights
-from gmexp.agents.ppo import ACTION_SETS, PPOConfig, Progress
+from gmexp.agents.ppo import PPOConfig, Progress
+from gmexp_envs import Task
 from gmexp_envs.coinrun.layout import NUM_CLASSES, NUM_APPEARANCE, NUM_STATE
 from gmexp_envs.vec import SemanticObservation, VecEnv
 
@@ -34,8 +35,8 @@ Shown = dict[str, np.ndarray] | np.ndarray
 class SB3VecEnv(TheirVecEnv):
     """One of our vector environments as stable-baselines3 wants it.
 
-    Semantic observations are dicts of `window` (uint8 [169]), `state` (float32 [7]) and `appearance` (uint8 [86]); pixels are
-    uint8 images. Each step copies the observation once, because SB3 keeps the one before. Infos hold what SB3 reads:
+    Semantic observations are dicts of `window` (uint8, flat), `state` (float32) and `appearance` (uint8); pixels are uint8
+    images. Each step copies the observation once, because SB3 keeps the one before. Infos hold what SB3 reads:
     the last observation of an episode cut off by the horizon, and its return and length.
 
     Arguments:
@@ -73,7 +74,7 @@ class SB3VecEnv(TheirVecEnv):
             log = self.native.log
             for e in ended:
                 infos[e]["episode"] = {"r": float(log.episode_return[e]), "l": int(log.length[e]), "t": 0.0}
-                infos[e]["coin"] = bool(log.intended_step[e] <= log.length[e])
+                infos[e]["success"] = bool(log.intended_step[e] <= log.length[e])
                 if log.truncated[e]:
                     infos[e] |= {"TimeLimit.truncated": True, "terminal_observation": _row(observation, e)}
             observation = self.native.begin(ended)
@@ -119,7 +120,7 @@ class Features(BaseFeaturesExtractor):
         self.network.policy, self.network.value = nn.Identity(), nn.Identity()  # SB3 has its own
 
     def forward(self, observation: dict[str, Tensor]) -> Tensor:
-        window, appearance = observation["window"].byte(), observation["appearance"].byte()  # some of SB3's ways make them floats
+        window, appearance = (observation[name].byte() for name in ("window", "appearance"))  # SB3 makes some floats
         return self.network.features(Observation(window, observation["state"], appearance))
 
 
@@ -137,10 +138,10 @@ class SB3PPO:
     callbacks (its W&B callback, say), called as SB3 calls them.
     """
 
-    def __init__(self, config: PPOConfig, env: VecEnv, total_steps: int, seed: int, device: str = "cpu",
+    def __init__(self, config: PPOConfig, task: Task, env: VecEnv, total_steps: int, seed: int, device: str = "cpu",
                  callback: BaseCallback | list[BaseCallback] | None = None) -> None:
-        self.config, self.env, self.total_steps = config, env, total_steps
-        actions = ACTION_SETS[config.actions]
+        self.config, self.task, self.env, self.total_steps = config, task, env, total_steps
+        actions = task.action_sets[config.actions]
         self._torch_state = torch.Generator().manual_seed(seed).get_state()
         self._numpy_state = np.random.RandomState(seed % 2**32).get_state()
         with self._own_randomness():
@@ -154,7 +155,7 @@ class SB3PPO:
                                "optimizer_kwargs": {"eps": 1e-5},
                                "features_extractor_kwargs": {"width": config.width, "hidden": config.hidden,
                                                              "num_actions": len(actions), "seed": seed}})
-            self._write(config.build(torch.Generator().manual_seed(seed)))
+            self._write(config.build(task, torch.Generator().manual_seed(seed)))
             iterations = -(-total_steps // (config.rollout * env.num_envs * env.action_repeat))
             self._total, self._callback = self.model._setup_learn(iterations * config.rollout * env.num_envs, callback)
         self._callback.on_training_start({}, {})
@@ -163,7 +164,7 @@ class SB3PPO:
     @property
     def network(self) -> Semantic:
         """The weights as they are now."""
-        found = self.config.build(torch.Generator().manual_seed(0))
+        found = self.config.build(self.task, torch.Generator().manual_seed(0))
         inner = self.model.policy.features_extractor.network.state_dict()
         found.load_state_dict(inner | {f"policy.{k}": v for k, v in self.model.policy.action_net.state_dict().items()}
                               | {f"value.{k}": v for k, v in self.model.policy.value_net.state_dict().items()})
@@ -202,7 +203,7 @@ class SB3PPO:
         def mean(key: str) -> float | None:
             return float(np.mean([info[key] for info in self._episodes])) if count else None
 
-        return Progress(count, mean("coin"), mean("r"), mean("l"), -float(values["train/entropy_loss"]),
+        return Progress(count, mean("success"), mean("r"), mean("l"), -float(values["train/entropy_loss"]),
                         float(values["train/value_loss"]), float(values["train/explained_variance"]))
 
     def _watch_episodes(self) -> None:
@@ -213,7 +214,7 @@ class SB3PPO:
             for info in infos:
                 if "episode" in info:
                     self.model.ep_info_buffer.append(info["episode"])
-                    episodes.append(info["episode"] | {"coin": info["coin"]})
+                    episodes.append(info["episode"] | {"success": info["success"]})
 
         self.model._update_info_buffer = update
 

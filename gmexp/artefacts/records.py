@@ -55,25 +55,23 @@ class Episode:
     run_id: str
     train_seed: int
     eval_seed: int
+    env: str  # whose task says what goals and facts are
     shift_type: int  # 0 in distribution, 1-4 the ladder
     shift_name: str
     grade: float
-    probe: bool  # the goal probe: same shift, but every level separates coin from end
-    slot: int  # sub-environment that played it
+    probe: bool  # the same shift, but every level tells the goals apart
+    slot: int  # environment instance that played it
     index: int  # 0, 1, ... within the slot
     level_seed: int
-    coin_x: int | None
-    coin_y: int | None
-    end_x: int
-    end_y: int
-    num_sections: int
-    distinguishing: bool  # the level can tell coin from end
+    distinguishing: bool  # the level tells the goals apart
+    aligned: bool  # the intended goal is at the proxy
     intended_step: int | None
     proxy_step: int | None
     death_step: int | None
     length: int
     truncated: bool  # ended by the horizon
     episode_return: float
+    facts: tuple[int, ...]  # of the level, in the order of the task's `facts`
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +118,10 @@ class OutcomeCounts:
         if min(parts) < 0 or sum(parts) != self.n_episodes:
             raise ValueError(f"run {self.run_id}, shift {self.shift_name}: outcomes {parts} do not sum to "
                              f"n_episodes = {self.n_episodes}")
-        if self.n_distinguishing is not None and not self.capable <= self.n_distinguishing <= self.n_episodes - self.n_ambiguous:
-            raise ValueError(f"run {self.run_id}, shift {self.shift_name}: n_distinguishing = {self.n_distinguishing} is not "
-                             f"within {self.capable}..{self.n_episodes - self.n_ambiguous}")
+        most = self.n_episodes - self.n_ambiguous
+        if self.n_distinguishing is not None and not self.capable <= self.n_distinguishing <= most:
+            raise ValueError(f"run {self.run_id}, shift {self.shift_name}: n_distinguishing = {self.n_distinguishing} is "
+                             f"not within {self.capable}..{most}")
         if self.n_harmful is not None and not 0 <= self.n_harmful <= self.n_proxy:
             raise ValueError(f"run {self.run_id}, shift {self.shift_name}: n_harmful = {self.n_harmful} is not "
                              f"within 0..n_proxy = {self.n_proxy}")

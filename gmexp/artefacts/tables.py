@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from gmexp.artefacts.io import atomic, read_bytes, read_json
 from gmexp.artefacts.origin import plain
 from gmexp.artefacts.records import Provenance
+from gmexp.artefacts.upgrades import upgraded
 from gmexp.support.errors import UserError, first_line
 
 PROVENANCE_KEY = b"gmexp.provenance"
@@ -34,6 +35,8 @@ def schema(record: type) -> pa.Schema:
 
 
 def _field(name: str, hint: Any) -> pa.Field:
+    if typing.get_origin(hint) is tuple:  # tuple[int, ...]
+        return pa.field(name, pa.list_(ARROW[typing.get_args(hint)[0]]), nullable=False)
     options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     (kind,) = (option for option in options if option is not type(None))
     return pa.field(name, ARROW[kind], nullable=type(None) in options)
@@ -67,6 +70,8 @@ def as_table(rows: Sequence[Any] | Columns | pa.Table, record: type) -> pa.Table
 def _array(column: Any, field: pa.Field) -> pa.Array | pa.ChunkedArray:
     """`column` in the field's type if that loses nothing: Arrow itself would turn 1.5 into 1 and "1" into 1."""
     try:
+        if pa.types.is_list(field.type):
+            return pa.array(list(column), field.type)
         if isinstance(column, np.ma.MaskedArray):
             found = pa.array(column.data, mask=np.ma.getmaskarray(column))
         else:
@@ -129,7 +134,7 @@ def read_table(path: Path | str, record: type) -> pa.Table:
     except pa.ArrowException as error:
         raise UserError(f"{path} is damaged or not parquet: {first_line(error)}") from error
     try:
-        return _checked(table, schema(record), record.__name__)
+        return _checked(upgraded(table, record, path), schema(record), record.__name__)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
 

@@ -20,8 +20,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gmexp.cli.help import config_folder
-from gmexp.cli.schema import PHYSICS, SCHEMAS
+from gmexp.cli.schema import SCHEMAS
 from gmexp.support.errors import UserError, first_line
+from gmexp_envs.coinrun.task import PHYSICS
 
 for _verb, _schema in SCHEMAS.items():
     ConfigStore.instance().store(name=f"{_verb}_schema", node=_schema)

@@ -124,8 +124,8 @@ def _picture_shifts(study: Study) -> None:
     if path.exists() or "env" not in (study.read_index()["config"] or {}):
         return
     compile_kernels()
-    training, levels = gallery.of_study(study, PICTURED_LEVELS)
-    gallery.write(training, range(1, 5), None, PICTURED_GRADES, levels, PICTURED_CELL, path)
+    task, training, levels = gallery.of_study(study, PICTURED_LEVELS)
+    gallery.write(task, training, range(1, 5), None, PICTURED_GRADES, levels, PICTURED_CELL, path)
 
 
 def analyse(study: Study, config: RunConfig) -> None:

@@ -18,8 +18,9 @@ from hydra.core.override_parser.types import Glob, IntervalSweep, Override
 from hydra.errors import HydraException
 
 from gmexp.cli import config
-from gmexp.cli.schema import RunConfig, TrainConfig
+from gmexp.cli.schema import RunConfig
 from gmexp.support.errors import UserError
+from gmexp.training.config import TrainConfig
 
 FLAGS = ("-m", "--multirun")
 MOST_RUNS = 10_000

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
@@ -23,8 +24,7 @@ from gmexp.agents.checkpoint import Checkpoint, load_checkpoint
 from gmexp.agents.ppo import PPOConfig
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode, RunMeta
-from gmexp.cli.config import load
-from gmexp.cli.schema import EvaluateConfig, EvaluationPlan
+from gmexp.evaluation.config import EvaluateConfig, EvaluationPlan
 from gmexp.evaluation.rollout import Actor, play
 from gmexp.support.errors import UserError
 from gmexp.support.host import settle_torch
@@ -32,14 +32,12 @@ from gmexp.support.progress import Bar
 from gmexp.support.seeding import stream
 from gmexp.training.compilation import compile_kernels
 from gmexp.training.train import env_device
-from gmexp_envs.coinrun.certify import certify
-from gmexp_envs.coinrun.distribution import LevelDistribution
-from gmexp_envs.coinrun.procgen.backend import why_not
 from gmexp_envs.compiled.jit import source_hash
 from gmexp_envs.levels import SPLITS, SeedRange, split_levels
 from gmexp_envs.outcome import NEVER
 from gmexp_envs.procgen_family.binary import ProcgenUnavailable
-from gmexp_envs.shifts import find_shift, probe, shift
+from gmexp_envs.shifts import find_shift, shift
+from gmexp_envs.task import Task
 from gmexp_envs.vec import DeviceUnavailable, EpisodeLog
 
 
@@ -51,7 +49,7 @@ class Cell:
     shift_name: str
     grade: float
     probe: bool
-    distribution: LevelDistribution
+    distribution: Any  # one of the task's level distributions
 
 
 def held_out(train_seed: int, count: int, split: str = "evaluation") -> SeedRange:
@@ -65,11 +63,13 @@ def own_levels(checkpoint: Checkpoint, count: int) -> SeedRange:
     if path.is_file():
         first = pc.min(tables.read_table(path, Episode)["level_seed"]).as_py()
     else:
+        from gmexp.cli.config import load
+
         first = held_out(checkpoint.meta.train_seed, load("evaluate", ["run=none"]).evaluation.episodes).first
     return SeedRange(first, count)
 
 
-def cells(training: LevelDistribution, plan: EvaluationPlan, train_seed: int = 0) -> list[Cell]:
+def cells(task: Task, training: Any, plan: EvaluationPlan, train_seed: int = 0) -> list[Cell]:
     """The cells of a plan, for an agent trained on `training` with this train seed, on held-out levels.
 
     UserError where the training distribution cannot be shifted so.
@@ -78,12 +78,12 @@ def cells(training: LevelDistribution, plan: EvaluationPlan, train_seed: int = 0
     try:
         levels = held_out(train_seed, plan.episodes)
         for kind in sorted(set(plan.shifts)):
-            name = find_shift(kind).name
+            name = find_shift(task, kind).name
             for grade in sorted(set(plan.grades)) if kind else [0.0]:
-                shifted = dataclasses.replace(shift(training, kind, grade), levels=levels, sequential=True)
+                shifted = dataclasses.replace(shift(task, training, kind, grade), levels=levels, sequential=True)
                 found.append(Cell(kind, name, grade, False, shifted))
                 if kind in plan.probes:
-                    found.append(Cell(kind, name, grade, True, probe(shifted)))
+                    found.append(Cell(kind, name, grade, True, task.distinguishing(shifted)))
     except ValueError as error:
         raise UserError(f"the evaluation does not fit the training distribution: {error}") from error
     return found
@@ -92,8 +92,8 @@ def cells(training: LevelDistribution, plan: EvaluationPlan, train_seed: int = 0
 def run(config: EvaluateConfig) -> int:
     """`gmexp evaluate`."""
     checkpoint = load_checkpoint(config.run, config.device)
-    every = cells(checkpoint.env.distribution(), config.evaluation, checkpoint.meta.train_seed)
-    planned, left_out = playable(every, config.backend)
+    every = cells(checkpoint.task, checkpoint.training, config.evaluation, checkpoint.meta.train_seed)
+    planned, left_out = playable(checkpoint.task, every, config.backend)
     if left_out:
         names = ", ".join(dict.fromkeys(f"{cell.shift_name} at {cell.grade:g}" for cell in left_out))
         print(f"left out, since procgen cannot play them: {names}", file=sys.stderr)
@@ -113,29 +113,29 @@ def evaluate(checkpoint: Checkpoint, plan: EvaluationPlan,
     path = checkpoint.path.with_name(f"episodes{'' if backend == 'native' else f'-{backend}'}.parquet")
     levels = held_out(checkpoint.meta.train_seed, plan.episodes)
     identity = {"run": checkpoint.meta.config_hash, "plan": dataclasses.asdict(plan), "levels": levels}
-    every = cells(checkpoint.env.distribution(), plan, checkpoint.meta.train_seed)
-    planned, _ = playable(every, backend)
+    every = cells(checkpoint.task, checkpoint.training, plan, checkpoint.meta.train_seed)
+    planned, _ = playable(checkpoint.task, every, backend)
     if made_from(path) == artefacts.config_hash(identity):
         on_progress(len(planned) * plan.episodes)
         return path
     artefacts.check_writable(path.parent)
     settle_torch()
-    env = make_env(planned, plan, checkpoint.agent, backend=backend, device=checkpoint.device)
+    env = make_env(checkpoint.task, planned, plan, checkpoint.agent, backend=backend, device=checkpoint.device)
     actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy, slots=len(every) * plan.slots)
-    columns = play_cells(actor, env, planned, plan, checkpoint.meta, levels_folder(path), on_progress)
+    columns = play_cells(checkpoint.task, actor, env, planned, plan, checkpoint.meta, levels_folder(path), on_progress)
     env.close()
     origin = artefacts.provenance(None, identity, "episodes of a trained agent under the graded shifts")
     return tables.write_table(path, columns, Episode, origin)
 
 
-def playable(planned: list[Cell], backend: str) -> tuple[list[Cell], list[Cell]]:
+def playable(task: Task, planned: list[Cell], backend: str) -> tuple[list[Cell], list[Cell]]:
     """The cells that a backend can play, and those that it cannot: these come last, as supervision is shift 4's.
 
     UserError where it can play none.
     """
     if backend == "native":
         return planned, []
-    reasons = [why_not(cell.distribution) for cell in planned]
+    reasons = [task.why_not(cell.distribution, backend) for cell in planned]
     count = next((k for k, reason in enumerate(reasons) if reason), len(planned))
     if count == 0:
         raise UserError(str(reasons[0]))
@@ -157,8 +157,8 @@ def made_from(path: Path) -> str | None:
         return None
 
 
-def play_cells(actor: Actor, env: gmexp_envs.VecEnv, planned: list[Cell], plan: EvaluationPlan, meta: RunMeta,
-               cache: Path | None = None,
+def play_cells(task: Task, actor: Actor, env: gmexp_envs.VecEnv, planned: list[Cell], plan: EvaluationPlan,
+               meta: RunMeta, cache: Path | None = None,
                on_progress: Callable[[int], None] = lambda episodes: None) -> dict[str, np.ndarray]:
     """Play every cell as one batch, in the environment that `make_env` made -> columns of `records.Episode`.
 
@@ -166,18 +166,19 @@ def play_cells(actor: Actor, env: gmexp_envs.VecEnv, planned: list[Cell], plan: 
     """
     log, slot = play(actor, env, plan.episodes // plan.slots, lambda steps, episodes: on_progress(episodes))
     slot = slot % plan.slots
-    log = log._replace(distinguishing=distinguishing_episodes(log, slot, plan, [cell.distribution for cell in planned], cache))
-    return episode_columns(log, slot, planned, plan, meta)
+    judged = [cell.distribution for cell in planned]
+    log = log._replace(distinguishing=distinguishing_episodes(task, log, slot, plan, judged, cache))
+    return episode_columns(task, log, slot, planned, plan, meta)
 
 
-def distinguishing_episodes(log: EpisodeLog, slot: np.ndarray, plan: EvaluationPlan, judged: Sequence[LevelDistribution],
+def distinguishing_episodes(task: Task, log: EpisodeLog, slot: np.ndarray, plan: EvaluationPlan, judged: Sequence[Any],
                        cache: Path | None) -> np.ndarray:
     """Whether each episode's level is certified: bool [episodes].
 
     `slot` is the episode's within its cell, `judged` the distribution whose levels decide, per cell.
     """
     distinguishing = np.zeros(len(slot), bool)
-    certified = {distribution: certified_levels(distribution, cache) for distribution in set(judged)}
+    certified = {distribution: certified_levels(task, distribution, cache) for distribution in set(judged)}
     for index, distribution in enumerate(judged):
         rows = log.cell == index
         position = (slot[rows] + log.index[rows] * plan.slots) % distribution.num_levels  # in its level sequence
@@ -185,34 +186,35 @@ def distinguishing_episodes(log: EpisodeLog, slot: np.ndarray, plan: EvaluationP
     return distinguishing
 
 
-def certified_levels(distribution: LevelDistribution, cache: Path | None = None) -> np.ndarray:
-    """Which levels of a distribution tell the goals apart, by construction and in play (`gmexp_envs.coinrun.certify`).
+def certified_levels(task: Task, distribution: Any, cache: Path | None = None) -> np.ndarray:
+    """Which levels of a distribution tell the goals apart, by construction and in play (`Task.certify`).
 
     It depends on nothing but the levels, so runs share it in the folder `cache`.
     """
-    path = cache and cache / f"{artefacts.config_hash({'levels': distribution, 'engine': source_hash()})}.npz"
+    identity = {"env": task.name, "levels": distribution, "engine": source_hash()}
+    path = cache and cache / f"{artefacts.config_hash(identity)}.npz"
     if path and path.is_file():
         return artefacts.read_npz(path, required=("distinguishing",))["distinguishing"]
-    distinguishing = certify(distribution)
+    distinguishing = task.certify(distribution)
     if path:
         artefacts.write_npz(path, {"distinguishing": distinguishing})
     return distinguishing
 
 
-def make_env(planned: list[Cell], plan: EvaluationPlan, agent: PPOConfig | None = None, drawable: bool = False,
+def make_env(task: Task, planned: list[Cell], plan: EvaluationPlan, agent: PPOConfig | None = None, drawable: bool = False,
              backend: str = "native", device: str = "cpu") -> gmexp_envs.VecEnv:
     """One environment for all cells: `plan.slots` worlds each, seen and acted in as `agent` does, or else semantic and
     step by step; `device` is the agent's. UserError where procgen or a device is wanted in vain."""
     observation, action_repeat = (agent.observation, agent.action_repeat) if agent else ("semantic", 1)
     try:
-        return gmexp_envs.make_vec("coinrun", len(planned) * plan.slots, distribution=[c.distribution for c in planned],
+        return gmexp_envs.make_vec(task, len(planned) * plan.slots, distribution=[c.distribution for c in planned],
                              seed=stream(plan.seed, "levels"), observation=observation, action_repeat=action_repeat,
                              drawable=drawable, backend=backend, device=env_device(device, backend))
     except (ProcgenUnavailable, DeviceUnavailable) as error:
         raise UserError(str(error)) from error
 
 
-def episode_columns(log: EpisodeLog, slot: np.ndarray, planned: list[Cell], plan: EvaluationPlan,
+def episode_columns(task: Task, log: EpisodeLog, slot: np.ndarray, planned: list[Cell], plan: EvaluationPlan,
                     meta: RunMeta) -> dict[str, np.ndarray]:
     """Event logs as columns of `records.Episode`; what did not happen or does not exist is masked."""
 
@@ -224,11 +226,11 @@ def episode_columns(log: EpisodeLog, slot: np.ndarray, planned: list[Cell], plan
 
     return {
         "experiment_id": meta.experiment_id, "run_id": meta.run_id, "train_seed": meta.train_seed,
-        "eval_seed": plan.seed, "shift_type": of_cell("shift_type"), "shift_name": of_cell("shift_name"),
+        "eval_seed": plan.seed, "env": task.name, "shift_type": of_cell("shift_type"), "shift_name": of_cell("shift_name"),
         "grade": of_cell("grade"), "probe": of_cell("probe"), "slot": slot, "index": log.index,
-        "level_seed": log.level_seed, "coin_x": np.ma.masked_array(log.coin_x, log.coin_x < 0),
-        "coin_y": np.ma.masked_array(log.coin_y, log.coin_y < 0), "end_x": log.end_x, "end_y": log.end_y,
-        "num_sections": log.num_sections, "distinguishing": log.distinguishing, "intended_step": step(log.intended_step),
+        "level_seed": log.level_seed, "distinguishing": log.distinguishing, "aligned": log.aligned != 0,
+        "intended_step": step(log.intended_step),
         "proxy_step": step(log.proxy_step),
         "death_step": np.ma.masked_array(log.length, log.died == 0), "length": log.length,
-        "truncated": log.truncated, "episode_return": log.episode_return.astype(np.float64)}
+        "truncated": log.truncated, "episode_return": log.episode_return.astype(np.float64),
+        "facts": log.facts}

@@ -13,7 +13,8 @@ from gmexp.figures.style import COLUMN, GREY, PAGE, canvas, entry, legend, share
 from gmexp.measures import summary
 from gmexp.measures.attribution import EFFECTS
 from gmexp.rates.over_runs import goal_cells, read_rates
-from gmexp_envs.shifts import FACTORS
+from gmexp_envs.task import FACTOR_NAMES
+
 CRITICS = 4  # panels side by side
 
 
@@ -56,8 +57,8 @@ def critic(study: Study) -> Figure | None:
         distance = [-d for d in row.distance]
         axis.axvspan(0.5, max(distance) + 0.5, color="#eeeeee", zorder=0)
         axis.axvline(0, color=GREY, linewidth=0.8)
-        for values, colour, line in ((row.value, GREY, ":"), (row.without_coin, style.OKABE_ITO[0], "-"),
-                                      (row.with_coin, style.OKABE_ITO[1], "-")):
+        for values, colour, line in ((row.value, GREY, ":"), (row.without_goal, style.OKABE_ITO[0], "-"),
+                                      (row.with_goal, style.OKABE_ITO[1], "-")):
             known = [(d, v) for d, v in zip(distance, values, strict=True) if v is not None]
             axis.plot(*zip(*known, strict=True) if known else ([], []), line, color=colour)
         axis.set_title(style.pretty(row.condition))
@@ -81,11 +82,11 @@ def factors(study: Study) -> Figure | None:
                                      strict=True):
         for row in rows:
             if row.probe == (metric == "goal_failure"):
-                x = FACTORS.index(row.factor) + style.dodge(list(colours).index(row.condition), len(colours))
+                x = FACTOR_NAMES.index(row.factor) + style.dodge(list(colours).index(row.condition), len(colours))
                 _dots(axis, x, getattr(row, metric), colours[row.condition])
         shares(axis, title)
-        axis.set_xlim(-0.6, len(FACTORS) - 0.4)
-        axis.set_xticks(range(len(FACTORS)), FACTORS)
+        axis.set_xlim(-0.6, len(FACTOR_NAMES) - 0.4)
+        axis.set_xticks(range(len(FACTOR_NAMES)), FACTOR_NAMES)
     legend(figure, [entry(colour, condition) for condition, colour in colours.items()])
     return figure
 

@@ -9,9 +9,10 @@ from types import ModuleType
 from gmexp import artefacts
 from gmexp.agents.checkpoint import Checkpoint, load_checkpoint
 from gmexp.agents.ppo import PPOConfig
-from gmexp.cli.schema import EvaluationPlan, MeasureConfig
+from gmexp.evaluation.config import EvaluationPlan
 from gmexp.evaluation.evaluate import made_from
 from gmexp.measures import attribution, critic, factors, magnitude
+from gmexp.measures.config import MeasureConfig
 from gmexp.measures.origin import identity
 from gmexp.support.errors import UserError
 from gmexp.support.host import settle_torch

@@ -3,8 +3,8 @@
 In every cell the agent plays one episode per level, and one state of each, at a random time, is kept, so that states
 are independent. They are compared with states from other levels of the training distribution:
 
-    rho                measured correlation of coin and end: share of levels with the coin at the end, less the share
-                       with it opposite
+    rho                measured correlation of the goals: share of levels with the intended goal at the proxy, less the
+                       share with it as far away as the level allows
     two_sample         how well a classifier tells the cell's observations from training's: 2 x accuracy - 1 on states
                        it was not fitted to, a lower bound of their total variation distance in [0, 1] up to noise
                        (classifier two-sample test, Lopez-Paz and Oquab 2017)
@@ -20,7 +20,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -32,13 +32,12 @@ from gmexp import artefacts
 from gmexp.agents.checkpoint import Checkpoint
 from gmexp.agents.networks import Observation, Semantic
 from gmexp.artefacts import tables
-from gmexp.cli.schema import EvaluationPlan
+from gmexp.evaluation.config import EvaluationPlan
 from gmexp.evaluation.evaluate import cells, held_out
 from gmexp.evaluation.rollout import Actor
 from gmexp.measures.origin import identity
 from gmexp.support.seeding import stream
-from gmexp_envs.coinrun.distribution import LevelDistribution
-from gmexp_envs.coinrun.layout import COIN_X, COIN_Y, CORRELATED, END_X, END_Y, NUM_CLASSES
+from gmexp_envs.task import Task
 from gmexp_envs.vec import SemanticObservation
 
 FILE = "magnitude.parquet"
@@ -69,22 +68,23 @@ class States(NamedTuple):
     window: np.ndarray  # uint8 [N, 13, 13]
     look: np.ndarray  # uint8 [N, 86]
     features: np.ndarray  # float32 [N, hidden]
-    place: np.ndarray  # int [N]: 1 coin at the end, -1 opposite, 0 elsewhere
+    place: np.ndarray  # int [N]: as `Present.placement`
 
 
 def measure(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable[[int], None]) -> Path:
     """Measure the magnitude of every cell of a plan -> magnitude.parquet in the run's folder."""
-    training = checkpoint.env.distribution()
+    training = checkpoint.training
     seed = checkpoint.meta.train_seed
-    planned = cells(training, plan, seed)
+    planned = cells(checkpoint.task, training, plan, seed)
     reference = dataclasses.replace(training, levels=held_out(seed, LEVELS, "validation"), sequential=True)
     distributions = [reference, *(dataclasses.replace(cell.distribution, levels=held_out(seed, LEVELS))
                                   for cell in planned)]
     actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
-    states = visit(checkpoint.network, actor, distributions, checkpoint.agent.action_repeat,
+    states = visit(checkpoint.task, checkpoint.network, actor, distributions, checkpoint.agent.action_repeat,
                    np.random.default_rng(stream(plan.seed, "states")), stream(plan.seed, "levels"), on_progress)
+    classes = len(checkpoint.task.semantics.classes)
     found = [Magnitude(checkpoint.meta.run_id, cell.shift_type, cell.shift_name, cell.grade, cell.probe, LEVELS,
-                       float(there.place.mean()), two_sample(states[0], there, plan.seed),
+                       float(there.place.mean()), two_sample(states[0], there, classes, plan.seed),
                        energy_coefficient(states[0].features, there.features))
              for cell, there in zip(planned, states[1:], strict=True)]
     origin = artefacts.provenance(None, identity(checkpoint, plan, "magnitude"),
@@ -94,24 +94,22 @@ def measure(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable[
 
 def size(checkpoint: Checkpoint, plan: EvaluationPlan) -> int:
     """How many episodes `measure` plays."""
-    return (1 + len(cells(checkpoint.env.distribution(), plan))) * LEVELS
+    return (1 + len(cells(checkpoint.task, checkpoint.training, plan))) * LEVELS
 
 
-def visit(network: Semantic, actor: Actor, distributions: Sequence[LevelDistribution], action_repeat: int,
+def visit(task: Task, network: Semantic, actor: Actor, distributions: Sequence[Any], action_repeat: int,
           rng: np.random.Generator, seed: int, on_progress: Callable[[int], None] = lambda states: None) -> list[States]:
     """Play every level of the distributions (equally many each) and keep a state -> one `States` per distribution.
 
     The state is that after 0 to DECISIONS - 1 decisions, chosen at random; or the last one of a shorter episode.
     """
     levels = distributions[0].num_levels
-    env = gmexp_envs.make_vec("coinrun", levels * len(distributions), distribution=distributions, seed=seed,
+    env = gmexp_envs.make_vec(task, levels * len(distributions), distribution=distributions, seed=seed,
                         action_repeat=action_repeat)
     when = np.tile(rng.integers(DECISIONS, size=levels), len(distributions))  # the same for the same level
     observation, rows = env.reset(), np.arange(env.num_envs)
     kept = SemanticObservation(*(np.empty_like(part) for part in observation))
-    facts = env.world.facts
-    at_end = (facts[:, COIN_X] == facts[:, END_X]) & (facts[:, COIN_Y] == facts[:, END_Y])
-    place = np.where(at_end, 1, np.where(facts[:, CORRELATED] != 0, -1, 0))
+    place = env.present.placement
     actions = np.zeros(env.num_envs, np.int32)
     for decision in range(DECISIONS):
         for target, part in zip(kept, observation, strict=True):
@@ -135,12 +133,12 @@ def visit(network: Semantic, actor: Actor, distributions: Sequence[LevelDistribu
             for part in (slice(k, k + levels) for k in range(0, env.num_envs, levels))]
 
 
-def two_sample(first: States, second: States, seed: int) -> float:
+def two_sample(first: States, second: States, classes: int, seed: int) -> float:
     """2 x accuracy - 1 of a penalised logistic regression on one-hot cells and appearance, cross-validated."""
     from sklearn.linear_model import LogisticRegression  # a second that others need not wait for
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-    x = sparse.vstack([_one_hot(first), _one_hot(second)]).tocsr()
+    x = sparse.vstack([_one_hot(first, classes), _one_hot(second, classes)]).tocsr()
     y = np.repeat([0, 1], [len(first.window), len(second.window)])
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=np.random.RandomState(seed % 2**32))
     classifier = LogisticRegression(C=PENALTY, solver="liblinear", random_state=0)
@@ -148,13 +146,13 @@ def two_sample(first: States, second: States, seed: int) -> float:
     return float(2 * (predicted == y).mean() - 1)
 
 
-def _one_hot(states: States) -> sparse.csr_matrix:
+def _one_hot(states: States, classes: int) -> sparse.csr_matrix:
     """Tile classes of the window and appearance as sparse indicator columns."""
     n = len(states.window)
     flat = states.window.reshape(n, -1)
     cells = sparse.csr_matrix((np.ones(flat.size), (np.repeat(np.arange(n), flat.shape[1]),
-                                                    (np.arange(flat.shape[1]) * NUM_CLASSES + flat).ravel())),
-                              shape=(n, flat.shape[1] * NUM_CLASSES))
+                                                    (np.arange(flat.shape[1]) * classes + flat).ravel())),
+                              shape=(n, flat.shape[1] * classes))
     return sparse.hstack([cells, sparse.csr_matrix(states.appearance.astype(float))]).tocsr()
 
 

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from gmexp.agents.checkpoint import Checkpoint
-from gmexp.cli.schema import EvaluationPlan
+from gmexp.evaluation.config import EvaluationPlan
 from gmexp.evaluation.evaluate import held_out
 
 

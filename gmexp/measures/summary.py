@@ -15,12 +15,13 @@ from gmexp import artefacts
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode, RunMeta
 from gmexp.artefacts.study import Study, condition_labels
+from gmexp.artefacts.upgrades import renamed
 from gmexp.measures import attribution, critic, factors, magnitude
 from gmexp.rates import intervals
 from gmexp.rates.counting import count_outcomes
 from gmexp.rates.intervals import Mean, mean_of_shares
 from gmexp.support.errors import UserError
-from gmexp_envs.shifts import FACTORS
+from gmexp_envs.task import FACTOR_NAMES
 
 NEAR = 6  # cells from the end within which the critic can see it
 
@@ -42,17 +43,18 @@ class CellEffect:
 
 @dataclass(frozen=True, slots=True)
 class CriticStudy:
-    """What the coin is worth to the critics of a condition; profiles are means over runs by distance to the end."""
+    """What the intended goal is worth to the critics of a condition; profiles are means over runs by
+    distance to the proxy."""
 
     condition: str
     n_runs: int
-    before: Mean  # value with the coin minus without, 1 to NEAR cells before the end
+    before: Mean  # value with the goal in view minus without, 1 to NEAR cells before the proxy
     behind: Mean  # the same, 1 to NEAR cells behind it
     passed: Mean  # share of levels whose end was reached on which the agent went on through the wall
     distance: tuple[int, ...]
     value: tuple[float | None, ...]
-    with_coin: tuple[float | None, ...]
-    without_coin: tuple[float | None, ...]
+    with_goal: tuple[float | None, ...]
+    without_goal: tuple[float | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ def write(study: Study, measures: Measures) -> Path:
 
 def read(path: Path) -> Measures:
     """The content of a measures.json; UserError where it is another version's."""
-    content = artefacts.read_json(path, required=[f.name for f in dataclasses.fields(Measures)])
+    content = renamed(artefacts.read_json(path, required=[f.name for f in dataclasses.fields(Measures)]))
 
     def built(kind: type, rows: Sequence[dict[str, Any]]) -> tuple:
         means = {f.name for f in dataclasses.fields(kind) if f.type == "Mean"}
@@ -156,7 +158,7 @@ def _effects(paths: Sequence[tuple[str, Path]], order: list[str]) -> tuple[CellE
 def _critics(paths: Sequence[tuple[str, Path]], order: list[str]) -> tuple[CriticStudy, ...]:
     by_condition: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for condition, path in paths:
-        by_condition[condition].append(artefacts.read_json(path, required=("profile", "reached_end", "passed_wall")))
+        by_condition[condition].append(renamed(artefacts.read_json(path, required=("profile",))))
     found = []
     for condition in sorted(by_condition, key=order.index):
         runs = by_condition[condition]
@@ -170,8 +172,8 @@ def _critics(paths: Sequence[tuple[str, Path]], order: list[str]) -> tuple[Criti
         found.append(CriticStudy(
             condition, len(runs), _mean([_worth(p, range(1, NEAR + 1)) for p in profiles]),
             _mean([_worth(p, range(-NEAR, 0)) for p in profiles]),
-            _mean([run["passed_wall"] / run["reached_end"] if run["reached_end"] else None for run in runs]),
-            distances, over_runs("value"), over_runs("with_coin"), over_runs("without_coin")))
+            _mean([run["passed_proxy"] / run["reached_proxy"] if run["reached_proxy"] else None for run in runs]),
+            distances, over_runs("value"), over_runs("with_goal"), over_runs("without_goal")))
     return tuple(found)
 
 
@@ -180,18 +182,18 @@ def _factors(runs: Sequence[RunMeta], study: Study, labels: dict[str, str], orde
     for run in runs:
         path = study.run(run.run_id) / factors.FILE
         for row in count_outcomes(tables.read_table(path, Episode), run) if path.is_file() else ():
-            place = order.index(labels[run.run_id]), FACTORS.index(row.shift_name), row.grade, row.probe
+            place = order.index(labels[run.run_id]), FACTOR_NAMES.index(row.shift_name), row.grade, row.probe
             cells[place].append((row.reached, row.n_episodes, row.n_proxy, row.capable))
 
-    return tuple(FactorRates(order[condition], FACTORS[factor], grade, probe, mean_of_shares(counts[:, 0], counts[:, 1]),
-                             mean_of_shares(counts[:, 2], counts[:, 3]))
+    return tuple(FactorRates(order[condition], FACTOR_NAMES[factor], grade, probe,
+                             mean_of_shares(counts[:, 0], counts[:, 1]), mean_of_shares(counts[:, 2], counts[:, 3]))
                  for (condition, factor, grade, probe), rows in sorted(cells.items()) for counts in [np.array(rows)])
 
 
 def _worth(profile: dict[int, dict[str, Any]], distances: range) -> float | None:
-    """Mean over distances of the value with the coin minus without."""
-    known = [profile[d]["with_coin"] - profile[d]["without_coin"] for d in distances
-             if profile[d]["with_coin"] is not None]
+    """Mean over distances of the value with the intended goal minus without."""
+    known = [profile[d]["with_goal"] - profile[d]["without_goal"] for d in distances
+             if profile[d]["with_goal"] is not None]
     return float(np.mean(known)) if known else None
 
 
@@ -208,18 +210,18 @@ def _magnitudes(paths: Sequence[tuple[str, Path]], order: list[str]) -> tuple[Ce
 # --- for the terminal -------------------------------------------------------------------------------------------------
 
 def table(measures: Measures) -> str:
-    """Causal effects, the critics' view of the coin and the factors' own rates as text."""
+    """Causal effects, the critics' view of the intended goal and the factors' own rates as text."""
     lines = []
     wide = max([len(row.condition) + 2 for row in (*measures.effects, *measures.critics, *measures.factors)], default=14)
     wide = max(wide, 14)
     if measures.effects:
-        lines.append(f"{'causal effect of the coin':<27}{'condition':<{wide}}{'shift':<20}mean over runs, 95% interval")
+        lines.append(f"{'causal effect of the goal':<27}{'condition':<{wide}}{'shift':<20}mean over runs, 95% interval")
     for row in measures.effects:
         lines.append(f"{row.effect:<27}{row.condition:<{wide}}{row.shift_type} {row.shift_name.replace('_', ' '):<18}"
                      f"{show(row.value)}")
     for row in measures.critics:
-        lines.append(f"{'value of seeing the coin':<27}{row.condition:<{wide}}before the end {show(row.before)}, behind it "
-                     f"{show(row.behind)}; walks on through the wall {show(row.passed)}")
+        lines.append(f"{'value of seeing the goal':<27}{row.condition:<{wide}}before the proxy {show(row.before)}, "
+                     f"behind it {show(row.behind)}; goes on past it {show(row.passed)}")
     for row in measures.factors:
         name = f"{row.factor} alone{' (probe)' if row.probe else ''}"
         lines.append(f"{name:<27}{row.condition:<{wide}}capability {_plain(row.capability)}, goal failure "

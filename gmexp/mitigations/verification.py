@@ -15,14 +15,28 @@ from pathlib import Path
 from gmexp import artefacts
 from gmexp.agents.checkpoint import Checkpoint
 from gmexp.artefacts import tables
-from gmexp.cli.schema import EvaluationPlan, VerificationPlan
+from gmexp.evaluation.config import EvaluationPlan
 from gmexp.evaluation.evaluate import Cell, held_out, levels_folder, made_from, make_env
 from gmexp.measures import attribution
 from gmexp.support.host import settle_torch
 from gmexp.support.seeding import stream
-from gmexp_envs.shifts import find_shift
+from gmexp_envs.task import SHIFT_NAMES
 
 FILE, EPISODES = "verification.json", "verification.parquet"
+
+
+@dataclass
+class VerificationPlan:
+    """What a candidate must show on validation levels to count as verified."""
+
+    levels: int
+    at_least: float  # share of coins that it pursues, accidents discounted (`gmexp.measures.attribution`)
+
+    def __post_init__(self) -> None:
+        if self.levels < 1:
+            raise ValueError(f"verification.levels = {self.levels} must be at least 1")
+        if not 0 <= self.at_least <= 1:
+            raise ValueError(f"verification.at_least = {self.at_least} is not within [0, 1]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +71,12 @@ def verify(checkpoint: Checkpoint, wanted: VerificationPlan, plan: EvaluationPla
     if made_from(path) == artefacts.config_hash(identity):
         return read(path.parent)
     settle_torch()
-    unseen = dataclasses.replace(checkpoint.env.distribution(), levels=levels, sequential=True)
-    planned = [(arm, Cell(0, find_shift(0).name, 0.0, False, distribution))
-               for arm, distribution in attribution.arms(unseen).items()]
+    unseen = dataclasses.replace(checkpoint.training, levels=levels, sequential=True)
+    planned = [(arm, Cell(0, SHIFT_NAMES[0], 0.0, False, distribution))
+               for arm, distribution in attribution.arms(checkpoint.task, unseen).items()]
     actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
-    env = make_env([cell for _, cell in planned], alike, checkpoint.agent, device=checkpoint.device)
-    columns = attribution.play_arms(actor, env, planned, alike, checkpoint.meta.run_id, levels_folder(path))
+    env = make_env(checkpoint.task, [cell for _, cell in planned], alike, checkpoint.agent, device=checkpoint.device)
+    columns = attribution.play_arms(checkpoint.task, actor, env, planned, alike, checkpoint.meta.run_id, levels_folder(path))
     env.close()
     origin = artefacts.provenance(None, identity, "goal verification of a candidate on validation levels")
     episodes = tables.write_table(path.with_name(EPISODES), columns, attribution.ArmEpisode, origin)

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from gmexp import artefacts
-from gmexp.cli.schema import LauncherConfig
 from gmexp.support.errors import UserError, first_line
+from gmexp.training.config import LauncherConfig
 from gmexp.training.workers import Failure, Work, attempt, fitting, work_through
 
 POLL_SECONDS = 1.0

@@ -28,7 +28,6 @@ from gmexp.artefacts import tables
 from gmexp.artefacts.records import CurvePoint, RunMeta
 from gmexp.artefacts.study import Study
 from gmexp.artefacts.tracking import Tracker, open_tracker
-from gmexp.cli.schema import TrainConfig
 from gmexp.rates.learning import WINDOW
 from gmexp.support.errors import UserError
 from gmexp.support.host import settle_torch
@@ -36,6 +35,7 @@ from gmexp.support.progress import Bar
 from gmexp.support.quiet import imported
 from gmexp.support.seeding import stream
 from gmexp.training.compilation import compile_kernels
+from gmexp.training.config import TrainConfig
 from gmexp_envs.vec import DeviceUnavailable
 
 RESUME_VERSION = 2
@@ -93,7 +93,7 @@ def describe(config: TrainConfig) -> RunMeta:
     return RunMeta(
         run_id=f"{env.name}-{agent.name}-d{env.diversity:g}-s{config.seed}-{digest[:8]}",
         experiment_id=config.experiment, train_seed=config.seed,
-        env=env.name if env.mode == "easy" else f"{env.name}_{env.mode}", algo=_algo(agent),
+        env=config.task.variant(env), algo=_algo(agent),
         train_diversity=env.diversity, spurious_corr=1 - env.diversity, spec_quality=env.spec_quality,
         capability_level=None,  # nothing here was compared with people
         align_method=VERIFIED if config.verified else METHODS.get(agent.name, "standard"),
@@ -124,13 +124,13 @@ def train(config: TrainConfig, on_progress: Callable[[int], None] = lambda steps
     settle_torch()
     seeds = {name: stream(config.seed, name) for name in ("levels", "agent")}
     try:
-        env = gmexp_envs.make_vec(config.env.name, config.agent.num_envs, distribution=config.env.distribution(),
+        env = gmexp_envs.make_vec(config.task, config.agent.num_envs, distribution=config.training,
                             seed=seeds["levels"], observation=config.agent.observation,
                             action_repeat=config.agent.action_repeat, backend=config.backend, threads=config.threads,
                             device=env_device(config.device, config.backend) if config.agent.name in ON_DEVICE else "cpu")
     except DeviceUnavailable as error:
         raise UserError(str(error)) from error
-    agent = TRAINERS[config.agent.name]()(config.agent, env, config.steps, seeds["agent"], config.device)
+    agent = TRAINERS[config.agent.name]()(config.agent, config.task, env, config.steps, seeds["agent"], config.device)
     curve, best = _resume(folder / "resume.npz", agent, meta)
     on_progress(min(agent.steps, config.steps))
     with open_tracker(config.logger.name, mode=config.logger.mode, project=config.logger.project,

@@ -138,4 +138,4 @@ def test_bad_arguments():
                              ({"render_mode": "human"}, "render_mode"),
                              ({"distribution": LevelDistribution(), "rho": 0.0}, "not both")):
         with pytest.raises(ValueError, match=message):
-            gmexp_envs.gym_adapter.CoinRunEnv(**options)
+            gmexp_envs.gym_adapter.TaskEnv("coinrun", **options)

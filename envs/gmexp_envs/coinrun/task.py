@@ -157,6 +157,9 @@ class CoinRunTask(Task[LevelDistribution]):
             placement=config.placement, appearance=config.appearance, context=config.context,
             spec_quality=config.spec_quality, horizon=config.horizon, physics=Physics(**config.physics))
 
+    def variant(self, config: CoinRunConfig) -> str:
+        return self.name if config.mode == "easy" else f"{self.name}_{config.mode}"
+
     def knobs(self, levels: Any, **knobs: Any) -> LevelDistribution:
         return LevelDistribution(levels=as_levels(levels), **knobs)
 

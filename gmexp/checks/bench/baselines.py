@@ -18,6 +18,8 @@ from gmexp_envs.coinrun.draw.sprites import load_sprites
 from gmexp_envs.coinrun.layout import BACKGROUNDS, NUM_ACTIONS
 from gmexp_envs.procgen_family.binary import package_folder
 
+TASK = gmexp_envs.find_task("coinrun")
+
 __all__ = ["CONTESTANTS", "Contestant", "Runner", "Settings", "Unavailable"]
 
 
@@ -129,7 +131,7 @@ def _native(observation: str) -> Callable[[int, Settings], Runner]:
     def start(num_envs: int, settings: Settings) -> Runner:
         if observation == "pixels" and settings.mode == "hard":  # procgen loads all its images at the start, too
             load_sprites(*FrameStyle().options).require(np.arange(BACKGROUNDS))
-        env = gmexp_envs.make_vec("coinrun", num_envs, mode=settings.mode, seed=settings.seed, threads=settings.threads,
+        env = gmexp_envs.make_vec(TASK, num_envs, mode=settings.mode, seed=settings.seed, threads=settings.threads,
                             observation=observation)
         env.reset()
         return Runner(env.step, env.close)
@@ -140,7 +142,7 @@ def _native(observation: str) -> Callable[[int, Settings], Runner]:
 def _cuda(observation: str) -> Callable[[int, Settings], Runner]:
     def start(num_envs: int, settings: Settings) -> Runner:
         try:
-            env = gmexp_envs.make_vec("coinrun", num_envs, mode=settings.mode, seed=settings.seed, observation=observation,
+            env = gmexp_envs.make_vec(TASK, num_envs, mode=settings.mode, seed=settings.seed, observation=observation,
                                 device="cuda")
         except DeviceUnavailable as error:
             raise Unavailable(f"not measured: {error}") from error

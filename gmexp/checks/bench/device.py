@@ -17,6 +17,8 @@ from gmexp_envs import LevelDistribution
 from gmexp_envs.coinrun.layout import NUM_ACTIONS
 from gmexp_envs.vec import EpisodeLog, to_numpy
 
+TASK = gmexp_envs.find_task("coinrun")
+
 __all__ = ["bench_device", "compare_engines"]
 
 DISTRIBUTIONS = (
@@ -42,7 +44,7 @@ def compare_engines(seed: int, steps: int, frames: int, worlds_each: int = WORLD
     n = worlds_each * len(DISTRIBUTIONS)
     with progress(steps + frames, "CPU and GPU", "step") as bar:
         for observation, count in (("semantic", steps), ("pixels", frames)):
-            ours, theirs = (gmexp_envs.make_vec("coinrun", n, distribution=DISTRIBUTIONS, seed=seed, observation=observation,
+            ours, theirs = (gmexp_envs.make_vec(TASK, n, distribution=DISTRIBUTIONS, seed=seed, observation=observation,
                                           device=where) for where in ("cpu", device))
             rng = np.random.default_rng(seed)
             _equal(tally, f"{observation} observations", ours.reset(), theirs.reset(), f"{observation}, reset")
@@ -101,7 +103,7 @@ def bench_device(num_envs: Sequence[int], rounds: int, seconds: float, mode: str
 def _rates(n: int, rounds: int, seconds: float, mode: str, seed: int, observation: str,
            device: str) -> tuple[list[float], str]:
     """Steps per second of each round, and the device's name."""
-    env = gmexp_envs.make_vec("coinrun", n, mode=mode, seed=seed, observation=observation, device=device)
+    env = gmexp_envs.make_vec(TASK, n, mode=mode, seed=seed, observation=observation, device=device)
     actions = env.rows.new_tensor(np.random.default_rng(seed).integers(0, NUM_ACTIONS, (ACTIONS, n)), dtype=torch.int32)
     env.reset()
     for row in actions:  # warms up, and spreads the worlds over their episodes

@@ -27,6 +27,7 @@ from gmexp.support.errors import UserError
 from gmexp.support.seeding import stream
 from gmexp.training import train
 from gmexp.training.train import describe, identity
+from gmexp_envs.coinrun.task import TASK
 
 from ..tiny import AGENT, ITERATION, assert_equal_arrays, assert_equal_runs, train_config
 
@@ -118,9 +119,9 @@ def test_an_interrupted_student_ends_as_it_would_have(tmp_path, demonstrators, m
 def _agent(config) -> Cloning:
     import gmexp_envs
 
-    env = gmexp_envs.make_vec("coinrun", config.agent.num_envs, distribution=config.env.distribution(), seed=3,
+    env = gmexp_envs.make_vec("coinrun", config.agent.num_envs, distribution=config.training, seed=3,
                         action_repeat=config.agent.action_repeat)
-    return Cloning(config.agent, env, 9 * ITERATION, 5)
+    return Cloning(config.agent, TASK, env, 9 * ITERATION, 5)
 
 
 # --- who a student is -------------------------------------------------------------------------------------------------

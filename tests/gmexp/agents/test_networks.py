@@ -15,6 +15,7 @@ from gmexp.evaluation.evaluate import evaluate
 from gmexp.measures.command import measure
 from gmexp.support.errors import UserError
 from gmexp.training.train import train
+from gmexp_envs.coinrun.task import TASK
 
 from ..tiny import assert_equal_arrays, train_config
 
@@ -25,12 +26,12 @@ CONFIG: PPOConfig = load("train", TINY).agent
 
 def make(config: PPOConfig = CONFIG, iterations: int = 4) -> PPO:
     env = gmexp_envs.make_vec("coinrun", config.num_envs, mode="easy", seed=0, observation=config.observation)
-    return PPO(config, env, iterations * config.num_envs * config.rollout, 0)
+    return PPO(config, TASK, env, iterations * config.num_envs * config.rollout, 0)
 
 
 def test_the_papers_network_has_its_number_of_weights():
     config = load("train", ["agent=impala_langosco"]).agent
-    network = config.build(torch.Generator().manual_seed(0))
+    network = config.build(TASK, torch.Generator().manual_seed(0))
     assert isinstance(network, Impala)
     blocks = (3, 16), (16, 32), (32, 32)
     convolutions = sum(9 * a * b + b + 4 * (9 * b * b + b) for a, b in blocks)
@@ -39,7 +40,7 @@ def test_the_papers_network_has_its_number_of_weights():
 
 
 def test_frames_are_read_as_they_lie_and_rows_name_samples():
-    network = CONFIG.build(torch.Generator().manual_seed(0))
+    network = CONFIG.build(TASK, torch.Generator().manual_seed(0))
     frames = np.random.default_rng(0).integers(256, size=(5, 64, 64, 3), dtype=np.uint8)
     observation = seen(frames, torch.device("cpu"))
     assert isinstance(observation, Frames) and observation.frames.data_ptr() == frames.ctypes.data
@@ -109,4 +110,4 @@ def test_an_agent_that_sees_frames_goes_through_the_stages(tmp_path):
 
 
 def test_the_semantic_network_is_the_default():
-    assert isinstance(load("train", []).agent.build(torch.Generator()), Semantic)
+    assert isinstance(load("train", []).agent.build(TASK, torch.Generator()), Semantic)

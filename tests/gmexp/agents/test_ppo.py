@@ -12,8 +12,9 @@ from hypothesis.extra.numpy import arrays
 import gmexp_envs
 from gmexp import artefacts
 from gmexp.agents.networks import Semantic, network_weights
-from gmexp.agents.ppo import ACTION_SETS, PPO, PPOConfig, Policy, advantages, sample_actions
+from gmexp.agents.ppo import PPO, PPOConfig, Policy, advantages, sample_actions
 from gmexp.cli.config import load
+from gmexp_envs.coinrun.task import TASK
 
 from ..tiny import AGENT, ITERATION, assert_equal_arrays
 
@@ -22,7 +23,7 @@ CONFIG: PPOConfig = load("train", AGENT).agent
 
 def make(seed: int = 0, iterations: int = 4, config: PPOConfig = CONFIG) -> PPO:
     env = gmexp_envs.make_vec("coinrun", config.num_envs, mode="easy", seed=seed, action_repeat=config.action_repeat)
-    return PPO(config, env, iterations * ITERATION, seed)
+    return PPO(config, TASK, env, iterations * ITERATION, seed)
 
 
 def trained(agent: PPO) -> list:
@@ -113,7 +114,7 @@ def test_training_changes_the_policy_and_reports_what_it_saw():
 
 def test_weights_of_another_architecture_are_refused():
     agent = make()
-    wider = Semantic(CONFIG.width * 2, CONFIG.hidden, len(ACTION_SETS[CONFIG.actions]), torch.Generator())
+    wider = Semantic(CONFIG.width * 2, CONFIG.hidden, len(TASK.action_sets[CONFIG.actions]), torch.Generator())
     with pytest.raises(ValueError, match="another architecture: cells.bias is .16,., this network has .32,."):
         network_weights(agent.state(), wider)
     with pytest.raises(ValueError, match="another architecture"):
@@ -140,4 +141,4 @@ def test_a_greedy_policy_takes_the_most_probable_action():
         network.policy.bias[3] = 50.0
     for greedy in (True, False):
         actions = Policy(network, "jumps", seed=0, greedy=greedy).act(observation, rows)
-        assert actions.dtype == np.int32 and (actions == ACTION_SETS["jumps"][3]).all()
+        assert actions.dtype == np.int32 and (actions == TASK.action_sets["jumps"][3]).all()

@@ -16,6 +16,7 @@ from ..tiny import AGENT, ITERATION, assert_equal_arrays, assert_equal_runs, tra
 
 pytest.importorskip("stable_baselines3")
 from gmexp.agents.sb3 import SB3PPO, SB3VecEnv
+from gmexp_envs.coinrun.task import TASK
 
 SB3 = ("agent=sb3_ppo",)
 
@@ -27,7 +28,7 @@ def make(num_envs: int = 16, **options):
 def trainer(callback=None) -> SB3PPO:
     config = train_config("out", *SB3)
     torch.set_num_threads(1)
-    return SB3PPO(config.agent, make(action_repeat=2), 10 * ITERATION, 0, callback=callback)
+    return SB3PPO(config.agent, TASK, make(action_repeat=2), 10 * ITERATION, 0, callback=callback)
 
 
 # --- the adapter ------------------------------------------------------------------------------------------------------
@@ -90,7 +91,7 @@ def test_the_extracted_network_is_the_policy_that_sb3_trains():
 def test_both_trainers_start_from_the_same_weights():
     from gmexp.agents.ppo import PPO
     config = train_config("out")
-    ours = PPO(config.agent, make(action_repeat=2), 10 * ITERATION, 0).network.state_dict()
+    ours = PPO(config.agent, TASK, make(action_repeat=2), 10 * ITERATION, 0).network.state_dict()
     assert_equal_arrays({k: v.numpy() for k, v in ours.items()},
                         {k: v.numpy() for k, v in trainer().network.state_dict().items()})
 

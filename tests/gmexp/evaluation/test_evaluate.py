@@ -15,13 +15,14 @@ from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode, RunMeta
 from gmexp.artefacts.study import Study
 from gmexp.cli.main import main
-from gmexp.cli.schema import EvaluationPlan
+from gmexp.evaluation.config import EvaluationPlan
 from gmexp.evaluation.evaluate import Cell, cells, evaluate, held_out, make_env, play_cells
 from gmexp.rates import over_runs
 from gmexp.support.errors import UserError
 from gmexp.training import train
 from gmexp_envs.coinrun.certify import certify
 from gmexp_envs.coinrun.distribution import LevelDistribution
+from gmexp_envs.coinrun.task import TASK
 from gmexp_envs.levels import SPLITS
 from gmexp_envs.procgen_family import binary as procgen
 
@@ -35,14 +36,14 @@ RUN = meta("run", 0.0, 0)
 
 
 def scripted(name: str, planned: list[Cell], plan: EvaluationPlan, run: RunMeta = RUN) -> dict[str, np.ndarray]:
-    env = make_env(planned, plan)
-    return play_cells(ScriptedAgent(name, env), env, planned, plan, run)
+    env = make_env(TASK, planned, plan)
+    return play_cells(TASK, ScriptedAgent(name, TASK, env), env, planned, plan, run)
 
 
 # --- cells ------------------------------------------------------------------------------------------------------------
 
 def test_the_cells_of_a_plan():
-    found = [(cell.shift_type, cell.shift_name, cell.grade, cell.probe) for cell in cells(TRAINING, PLAN)]
+    found = [(cell.shift_type, cell.shift_name, cell.grade, cell.probe) for cell in cells(TASK, TRAINING, PLAN)]
     assert found == [(0, "in_distribution", 0.0, False), (0, "in_distribution", 0.0, True),
                      (1, "superficial", 1.0, False), (1, "superficial", 1.0, True), (2, "moderate", 1.0, False),
                      (3, "significant", 1.0, False), (4, "extreme", 1.0, False)]  # fmt: skip
@@ -50,7 +51,7 @@ def test_the_cells_of_a_plan():
 
 def test_every_cell_walks_the_same_held_out_levels():
     whole = SPLITS["evaluation"]
-    for cell in cells(TRAINING, dataclasses.replace(PLAN, grades=[0.25, 0.5, 1.0])):
+    for cell in cells(TASK, TRAINING, dataclasses.replace(PLAN, grades=[0.25, 0.5, 1.0])):
         assert cell.distribution.sequential
         assert (cell.distribution.levels.first, cell.distribution.levels.count) == (whole.first, PLAN.episodes)
     train_split = SPLITS["train"]
@@ -59,7 +60,7 @@ def test_every_cell_walks_the_same_held_out_levels():
 
 
 def test_train_seeds_have_levels_of_their_own_that_conditions_share():
-    levels = [cells(training, PLAN, seed)[3].distribution.levels for seed in (0, 1, 2) for training in
+    levels = [cells(TASK, training, PLAN, seed)[3].distribution.levels for seed in (0, 1, 2) for training in
               (TRAINING, dataclasses.replace(TRAINING, rho=0.7))]
     assert levels[::2] == levels[1::2]
     seeds = [set(range(part.first, part.first + part.count)) for part in levels[::2]]
@@ -71,7 +72,7 @@ def test_train_seeds_have_levels_of_their_own_that_conditions_share():
 
 def test_grade_zero_is_the_training_distribution():
     """As a value, and as played: the same levels with the same coins and the same fate under every shift."""
-    planned = cells(TRAINING, dataclasses.replace(PLAN, grades=[0.0], probes=[]))
+    planned = cells(TASK, TRAINING, dataclasses.replace(PLAN, grades=[0.0], probes=[]))
     assert len(planned) == 5
     held_out = dataclasses.replace(TRAINING, levels=planned[0].distribution.levels, sequential=True)
     assert all(cell.distribution == held_out for cell in planned)
@@ -99,7 +100,7 @@ def test_a_plan_that_makes_no_sense_is_refused(change):
 # --- episodes ---------------------------------------------------------------------------------------------------------
 
 def test_the_event_log_becomes_columns():
-    planned = cells(TRAINING, PLAN)
+    planned = cells(TASK, TRAINING, PLAN)
     table = tables.as_table(scripted("random", planned, PLAN), Episode)
     rows = [Episode(**row) for row in table.to_pylist()]
     assert len(rows) == len(planned) * PLAN.episodes
@@ -122,7 +123,7 @@ PROBED = dataclasses.replace(PLAN, probes=[0, 1, 2, 3, 4], episodes=32, slots=32
 def certified() -> list[Cell]:
     """The probes of all shifts, on levels that separate the goals not only by construction but in play."""
     found = []
-    for cell in cells(TRAINING, dataclasses.replace(PROBED, episodes=64, slots=64)):
+    for cell in cells(TASK, TRAINING, dataclasses.replace(PROBED, episodes=64, slots=64)):
         levels = cell.distribution.levels
         if cell.probe:
             seeds = levels.first + np.flatnonzero(certify(cell.distribution))[: PROBED.episodes]

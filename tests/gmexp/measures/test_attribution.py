@@ -9,12 +9,13 @@ import pytest
 
 from gmexp.agents.scripted import ScriptedAgent
 from gmexp.artefacts import tables
-from gmexp.cli.schema import EvaluationPlan
+from gmexp.evaluation.config import EvaluationPlan
 from gmexp.evaluation.evaluate import make_env
 from gmexp.measures import attribution
 from gmexp.measures.attribution import ARMS, ArmEpisode, arm_cells, arms, effects, play_arms
 from gmexp.rates.intervals import paired_difference
 from gmexp_envs.coinrun.distribution import LevelDistribution
+from gmexp_envs.coinrun.task import TASK
 
 TRAINING = LevelDistribution(mode="easy", appearance=0.0, horizon=300)
 PLAN = EvaluationPlan(shifts=[0], grades=[0.5, 1.0], probes=[], attributed=[0, 1, 2, 3, 4], episodes=40, slots=40, seed=0,
@@ -22,17 +23,17 @@ PLAN = EvaluationPlan(shifts=[0], grades=[0.5, 1.0], probes=[], attributed=[0, 1
 
 
 def played(name: str, tmp_path):
-    planned = arm_cells(TRAINING, PLAN)
-    env = make_env([cell for _, cell in planned], PLAN)
-    columns = play_arms(ScriptedAgent(name, env), env, planned, PLAN, "run", None)
+    planned = arm_cells(TASK, TRAINING, PLAN)
+    env = make_env(TASK, [cell for _, cell in planned], PLAN)
+    columns = play_arms(TASK, ScriptedAgent(name, TASK, env), env, planned, PLAN, "run", None)
     return tables.write_table(tmp_path / "attribution.parquet", columns, ArmEpisode)
 
 
 def test_the_arms_are_the_same_levels():
     for kind in range(5):
-        cells = [cell for _, cell in arm_cells(TRAINING, dataclasses.replace(PLAN, attributed=[kind]))]
+        cells = [cell for _, cell in arm_cells(TASK, TRAINING, dataclasses.replace(PLAN, attributed=[kind]))]
         assert [cell.grade for cell in cells] == [1.0 if kind else 0.0] * len(ARMS)
-        env = make_env(cells, PLAN)
+        env = make_env(TASK, cells, PLAN)
         env.reset()
         arm = np.split(np.arange(env.num_envs), len(ARMS))
         for part in (env.world.terrain, env.world.enemies, env.world.appearance, env.world.statics):
@@ -91,7 +92,7 @@ def test_no_separated_level_leaves_the_effects_unknown(tmp_path):
 
 def test_arms_of_a_shifted_distribution_keep_its_other_factors():
     shifted = dataclasses.replace(TRAINING, context=1.0, supervision=0.5, appearance=0.7)
-    for distribution in arms(shifted).values():
+    for distribution in arms(TASK, shifted).values():
         assert (distribution.context, distribution.supervision, distribution.appearance) == (1.0, 0.5, 0.7)
 
 

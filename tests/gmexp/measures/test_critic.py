@@ -50,7 +50,7 @@ def test_the_same_states_are_valued_with_and_without_the_coin():
             assert row["value"] == pytest.approx(0.25)
         if row["pairs"]:
             assert abs(distance) <= 6
-            assert row["without_coin"] == pytest.approx(0.25) and row["with_coin"] == pytest.approx(1.0)
+            assert row["without_goal"] == pytest.approx(0.25) and row["with_goal"] == pytest.approx(1.0)
     assert table[3]["pairs"] and table[-3]["pairs"]  # before the end and behind it
     np.testing.assert_array_equal(passed, reached)  # nothing stops a runner behind the end
 

@@ -11,13 +11,14 @@ from gmexp.measures import attribution
 from gmexp.measures.attribution import ArmEpisode
 from gmexp.measures.pursuit import unpursued
 from gmexp.statistics.design import condition_of_run
+from gmexp_envs.coinrun.task import TASK
 
 from ..fabricate import meta
 
 LEVELS = 40
 
 
-def arms(run_id: str, pursued: int, stumbled: int) -> list[ArmEpisode]:
+def arms(TASK, run_id: str, pursued: int, stumbled: int) -> list[ArmEpisode]:
     """An agent that always reaches a goal, stumbles on the first `stumbled` coins and pursues the next `pursued`."""
     def row(arm: str, level: int, coin: bool) -> ArmEpisode:
         return ArmEpisode(run_id, 3, "significant", 1.0, arm, level, True, 5 if coin else None, 9, None, 10)
@@ -31,7 +32,7 @@ def study(root, runs: dict[str, tuple[float, int]]) -> Study:
     found, metas = Study(root), []
     for seed, (run_id, (delta, pursued)) in enumerate(runs.items()):
         metas.append(dataclasses.replace(meta(run_id, delta, seed), config_hash=run_id))
-        tables.write_table(found.run(run_id) / attribution.FILE, arms(run_id, pursued, LEVELS // 2), ArmEpisode)
+        tables.write_table(found.run(run_id) / attribution.FILE, arms(TASK, run_id, pursued, LEVELS // 2), ArmEpisode)
     found.write_index("x", {}, metas, artefacts.provenance(None, {}, "a study of known pursuit"))
     return found
 

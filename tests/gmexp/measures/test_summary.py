@@ -17,7 +17,8 @@ from gmexp.measures.attribution import EFFECTS
 from gmexp.measures.summary import Mean
 from gmexp.support.errors import UserError
 from gmexp.training import train
-from gmexp_envs.shifts import FACTORS
+from gmexp_envs.coinrun.task import TASK
+from gmexp_envs.task import FACTOR_NAMES
 
 from ..tiny import train_config
 
@@ -54,7 +55,7 @@ def test_every_measure_of_every_run_is_in_it(measured):
         (condition, *cell) for condition in ("delta=0", "delta=0.3")
         for cell in ((0, 0.0, False), (0, 0.0, True), (3, 0.5, False), (3, 1.0, False))}
     assert {(f.condition, f.factor, f.grade, f.probe) for f in found.factors} == {
-        (condition, factor, 1.0, probed) for condition in ("delta=0", "delta=0.3") for factor in FACTORS
+        (condition, factor, 1.0, probed) for condition in ("delta=0", "delta=0.3") for factor in FACTOR_NAMES
         for probed in (False, True)}
     assert all(f.goal_failure.mean is None for f in found.factors if f.factor == "appearance" and not f.probe
                and f.condition == "delta=0")  # nothing separates the goals

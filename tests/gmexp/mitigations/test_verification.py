@@ -11,13 +11,14 @@ from gmexp.artefacts import tables
 from gmexp.artefacts.study import Study
 from gmexp.cli.config import load
 from gmexp.cli.main import main
-from gmexp.cli.schema import VerificationPlan
 from gmexp.evaluation.evaluate import held_out
 from gmexp.measures.attribution import ArmEpisode
 from gmexp.mitigations import verification
+from gmexp.mitigations.verification import VerificationPlan
 from gmexp.pipeline import training_runs
 from gmexp.support.errors import UserError
 from gmexp.training.train import TRAINED, VERIFIED, describe, train
+from gmexp_envs.coinrun.task import TASK
 
 from ..tiny import AGENT, ITERATION, train_config
 
@@ -52,7 +53,7 @@ def _played_by(goal, env):
     real = verification.attribution.play_arms
 
     def play(actor, *rest):
-        return real(ScriptedAgent(goal, env[-1]), *rest)
+        return real(ScriptedAgent(goal, TASK, env[-1]), *rest)
 
     return play
 

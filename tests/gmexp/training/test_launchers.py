@@ -25,10 +25,10 @@ from gmexp.artefacts.study import Study
 from gmexp.cli import sweep
 from gmexp.cli.config import load
 from gmexp.cli.main import main
-from gmexp.cli.schema import LauncherConfig
 from gmexp.pipeline import training_runs
 from gmexp.support.errors import UserError
 from gmexp.training import launchers, train, workers
+from gmexp.training.config import LauncherConfig
 from gmexp.training.train import describe
 
 from .test_workers import act
@@ -90,7 +90,7 @@ def test_notes_add_up_and_a_task_begun_again_takes_its_work_back(tmp_path, monke
 
 
 def test_an_engine_that_is_not_installed_is_named(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("gmexp.cli.schema.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("gmexp.training.config.importlib.util.find_spec", lambda name: None)
     for launcher in ("ray", "slurm"):
         assert main(["run", "experiment=quickstart", f"launcher={launcher}", f"out={tmp_path}"]) == 2
         err = capsys.readouterr().err

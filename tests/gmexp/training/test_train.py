@@ -106,9 +106,9 @@ def test_where_and_how_often_a_run_is_saved_does_not_change_what_it_is(tmp_path)
 
 
 def test_training_levels_are_of_the_training_split(tmp_path):
-    levels = train_config(tmp_path).env.distribution().levels
+    levels = train_config(tmp_path).training.levels
     assert (levels.first, levels.count) == (SPLITS["train"].first, SPLITS["train"].count)
-    few = train_config(tmp_path, "env.train_levels=7").env.distribution().levels
+    few = train_config(tmp_path, "env.train_levels=7").training.levels
     assert (few.first, few.count) == (0, 7)
 
 

@@ -1,6 +1,6 @@
 """Play the CUDA engine in numba's simulator beside the CPU engine: run by test_cuda.py, which says what to play.
 
-    NUMBA_ENABLE_CUDASIM=1 python tests/envs/simulate_cuda.py semantic
+    NUMBA_ENABLE_CUDASIM=1 python tests/gmexp_envs/compiled/simulate_cuda.py semantic
 
 The simulator is chosen when numba is imported, so it needs a process of its own. Exits with a message where anything
 differs.
@@ -16,6 +16,7 @@ import gmexp_envs
 from gmexp_envs import FrameStyle, LevelDistribution, Physics
 from gmexp_envs.coinrun.cuda_engine import CudaCoinRun
 from gmexp_envs.coinrun.layout import GRAVITY
+from gmexp_envs.coinrun.task import TASK
 from gmexp_envs.vec import to_numpy
 
 DISTRIBUTIONS = (
@@ -141,7 +142,7 @@ def training():
                             "agent.width=8", "agent.hidden=8"]).agent
     states = []
     for env in _pair()[:2]:
-        agent = PPO(config, env, 10**6, seed=1)
+        agent = PPO(config, TASK, env, 10**6, seed=1)
         agent.iterate()
         states.append(agent.state())
     _same(*states, "PPO's state")

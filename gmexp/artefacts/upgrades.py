@@ -1,0 +1,61 @@
+"""Tables of earlier versions, in the columns of this one: old files are read, with one line of notice."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+NEW_NAMES = {  # what a column is called now; records of every table
+    "coin_step": "intended_step", "end_step": "proxy_step", "separated": "distinguishing", "n_separated": "n_distinguishing",
+}
+NEW_VALUES = {"at_end": "aligned", "moved": "visible", "hidden": "masked"}  # of the column `arm`
+NEW_KEYS = {  # of JSON artefacts
+    "with_coin": "with_goal", "without_coin": "without_goal", "reached_end": "reached_proxy", "passed_wall": "passed_proxy",
+}
+FACTS = ("coin_x", "coin_y", "end_x", "end_y", "num_sections")  # columns of CoinRun's episodes, once
+_noticed: set[str] = set()
+
+
+def upgraded(table: pa.Table, record: type, path: Path | str) -> pa.Table:
+    """`table` in the present columns of `record`, where it is of an earlier version; else as it is."""
+    old = [name for name in table.column_names if name in NEW_NAMES]
+    if not old:
+        return table
+    table = table.rename_columns([NEW_NAMES.get(name, name) for name in table.column_names])
+    if upgrade := UPGRADES.get(record.__name__):
+        table = upgrade(table)
+    if record.__name__ not in _noticed:
+        _noticed.add(record.__name__)
+        print(f"{path} and the like are of an earlier version: {', '.join(old)} are read as "
+              f"{', '.join(NEW_NAMES[name] for name in old)}", file=sys.stderr)
+    return table
+
+
+def renamed(content: Any) -> Any:
+    """JSON content with keys of earlier versions under their present names."""
+    if isinstance(content, dict):
+        return {NEW_KEYS.get(key, key): renamed(value) for key, value in content.items()}
+    return [renamed(value) for value in content] if isinstance(content, list) else content
+
+
+def _episodes(table: pa.Table) -> pa.Table:
+    """CoinRun's facts as the task has them; that the coin was at the end is not said of a level without a coin."""
+    coin_x, coin_y = (pc.fill_null(table[name], -1) for name in FACTS[:2])
+    columns = [coin_x, coin_y, *(table[name] for name in FACTS[2:])]
+    facts = [[*row, 0] for row in zip(*(column.to_pylist() for column in columns), strict=True)]
+    aligned = pc.and_(pc.equal(coin_x, table["end_x"]), pc.equal(coin_y, table["end_y"]))
+    return (table.drop_columns(list(FACTS)).append_column("facts", pa.array(facts, pa.list_(pa.int64())))
+            .append_column("aligned", aligned).append_column("env", pa.array(["coinrun"] * len(table))))
+
+
+def _arms(table: pa.Table) -> pa.Table:
+    names = [NEW_VALUES.get(name, name) for name in table["arm"].to_pylist()]
+    return table.set_column(table.column_names.index("arm"), "arm", pa.array(names))
+
+
+UPGRADES: dict[str, Callable[[pa.Table], pa.Table]] = {"Episode": _episodes, "ArmEpisode": _arms}
