@@ -161,6 +161,16 @@ def twister_text(words: np.ndarray, position: int) -> bytes:
     return b" ".join(b"%d" % w for w in words.tolist()) + b" %d" % position
 
 
+def twister_after(seed: int, outputs: int) -> tuple[np.ndarray, int]:
+    """A generator that gave so many outputs since it was seeded, as `twister_words` gives it."""
+    generator = np.random.MT19937()
+    generator._legacy_seeding(seed & 0xFFFFFFFF)
+    if outputs:
+        generator.random_raw(outputs)
+    state = generator.state["state"]
+    return state["key"].astype(np.uint32), int(state["pos"])
+
+
 def new_entities(count: int, kind: int) -> np.ndarray:
     """Records of `count` entities as procgen's constructor makes them; positions and themes are still to be set."""
     entities = np.zeros(count, ENTITY)

@@ -106,6 +106,16 @@ def note_what_shows(world, e, boards, numbers):
     facts[SECOND_SHOWN] = _is_shown(world, e, blocks, numbers, facts[PROXY_X], facts[PROXY_Y]) if second else -1
 
 
+@jit(allocates=True)
+def note_rows(table, boards, rows):
+    """Note what the frames of the worlds `rows` show, without drawing them."""
+    world, _, _ = opened(table)
+    numbers = np.full(KINDS, -1, np.int32)
+    for k in range(len(rows)):
+        number_images(world, u64(rows[k]), numbers)
+        note_what_shows(world, u64(rows[k]), boards, numbers)
+
+
 @jit(inline="always")
 def _place(at, row, column, channels_first):
     """Where a pixel's red is in a frame, and how far it is to the next colour."""
