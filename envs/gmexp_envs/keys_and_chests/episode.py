@@ -81,6 +81,12 @@ def act(world, e, encoded, buffers, action, repeat):
         if ending != ONGOING:
             break
     buffers.reward[e] = reward
+    return conclude(world, e, buffers, ending)
+
+
+@jit(forceinline=True)
+def conclude(world, e, buffers, ending):
+    """Note how instance e's episode stands, and log it where it ended; returns whether it did."""
     buffers.terminated[e] = ending == TERMINATED
     buffers.truncated[e] = ending == TRUNCATED
     if ending == ONGOING:

@@ -286,12 +286,9 @@ def _touch_all(world, e, encoded):
 
 
 @jit(forceinline=True)
-def step_world(world, e, encoded, action):
-    """One step of instance e -> (reward float32, ONGOING | TERMINATED | TRUNCATED); `clock[EVENTS]` says what happened."""
+def settle(world, e, encoded, move):
+    """All that follows from where the agent has come to by a move (0..8) -> (reward float32, how the episode stands)."""
     body, clock, facts = world.body[e], world.clock[e], world.facts[e]
-    clock[TWISTER] += 1  # one draw per step; it matters to `_across_first` alone
-    move = action if action < 9 else STILL
-    move_agent(world, e, i32(move // 3 - 1), i32(move % 3 - 1))
     if move != STILL:
         clock[FACING] = move + 1
     clock[TIME] += 1
@@ -306,3 +303,18 @@ def step_world(world, e, encoded, action):
             ending = TRUNCATED
     body[RETURN] = f32(body[RETURN] + reward)
     return reward, ending
+
+
+@jit(inline="always")
+def move_of(action):
+    """The move 0..8 of an action: 3 x direction_x + direction_y, both counted from -1."""
+    return action if action < 9 else STILL
+
+
+@jit(forceinline=True)
+def step_world(world, e, encoded, action):
+    """One step of instance e -> (reward float32, ONGOING | TERMINATED | TRUNCATED); `clock[EVENTS]` says what happened."""
+    world.clock[e, TWISTER] += 1  # one draw per step; it matters to `_across_first` alone
+    move = move_of(action)
+    move_agent(world, e, i32(move // 3 - 1), i32(move % 3 - 1))
+    return settle(world, e, encoded, move)
