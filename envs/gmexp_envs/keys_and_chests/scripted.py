@@ -5,6 +5,8 @@ ways are exact), and touch nothing beside the way that they must not touch. The 
 in hand it goes for a chest; without, for a key that lies on the way to a chest anyway, else for any; it leaves all other
 keys alone. The proxy policy takes all keys, and leaves chests beside its ways alone; then it opens chests.
 
+In heist both open what they can and leave by the exit, the proxy policy with all keys.
+
 How to move is a best-first search over held actions, simulated on a copy of the instance. A plan is followed until the
 agent is not where the plan expected it.
 """
@@ -20,14 +22,15 @@ import numpy as np
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.keys_and_chests.engine import KeysAndChests
 from gmexp_envs.keys_and_chests.layout import (
-    allocate, CELL, CELLS, CHEST, f32, HALF, IN_HAND, INTENDED_STEP, KEY, KEYS_LEFT, KIND, MASKED, MAX_SPEED, MIXRATE,
-    NUM_OBJECTS, ONE, SEED, SIZE, SPACE, STILL, TIME, VX, VY, World, X, Y,
+    allocate, CELLS, CHEST, EXIT, f32, HALF, HEIST, HELD, IN_HAND, INTENDED_STEP, KEY, KEYS_LEFT, KIND, MASKED,
+    MAX_SPEED, MIXRATE, NUM_OBJECTS, NUMBER, ONE, SEED, SIZE, SPACE, STILL, TIME, VX, VY, World, X, Y,
 )
 from gmexp_envs.keys_and_chests.rules import DECAY, move_agent, touches
 from gmexp_envs.outcome import NEVER
 
 u64, i32, f64 = np.uint64, np.int32, np.float64
 INTENDED, PROXY = 0, 1
+START, UNKNOWN, SHUT = -1, -2, -3  # in `Search.back`, besides cells
 NODES = 8192  # states that a search may hold
 TABLE = 4 * NODES  # slots for the states already seen
 PLAN_LENGTH = 256  # decisions; a longer plan is cut off and made anew from there
@@ -46,7 +49,7 @@ class Search(NamedTuple):
     costs: np.ndarray  # float32 [NODES]
     rests: np.ndarray  # float32 [NODES]: estimated steps to the target
     table: np.ndarray  # uint64 [TABLE]
-    back: np.ndarray  # int32 [SIZE * SIZE]: every cell's previous one on the way from the agent, -2 where there is none
+    back: np.ndarray  # int32 [SIZE * SIZE]: every cell's previous one on the way from the agent
     far: np.ndarray  # int32 [SIZE * SIZE]: its distance
     queue: np.ndarray  # int32 [SIZE * SIZE]
     on_way: np.ndarray  # int32 [SIZE * SIZE]: a cell's place on the way to the target counted from there, -1 beside it
@@ -78,13 +81,28 @@ def _cell_at(x, y):
 
 
 @jit
+def _place_of(world, e, i):
+    """Cell of an object."""
+    return _cell_at(world.objects[e, i, 0], world.objects[e, i, 1])
+
+
+@jit
+def _is_open(world, e, i):
+    """Whether the key of a door of heist is held."""
+    return ((world.clock[e, HELD] >> world.kinds[e, i, NUMBER]) & 1) != 0
+
+
+@jit
 def _find_ways(world, e, search):
     """Distances and ways from the agent's cell."""
     grid, size, back, far, queue = world.grid[e], world.facts[e, CELLS], search.back, search.far, search.queue
     for k in range(SIZE * SIZE):
-        back[k] = -2
+        back[k] = UNKNOWN
+    for i in range(world.facts[e, NUM_OBJECTS]):
+        if world.facts[e, HEIST] and world.kinds[e, i, KIND] == CHEST and not _is_open(world, e, i):
+            back[_place_of(world, e, i)] = SHUT
     start = _cell_at(world.body[e, X], world.body[e, Y])
-    back[start], far[start], queue[0] = -1, 0, start
+    back[start], far[start], queue[0] = START, 0, start
     first, last = 0, 1
     while first < last:
         cell = queue[first]
@@ -93,26 +111,20 @@ def _find_ways(world, e, search):
             x = cell % SIZE + (1 if k == 0 else (-1 if k == 1 else 0))
             y = cell // SIZE + (1 if k == 2 else (-1 if k == 3 else 0))
             other = y * SIZE + x
-            if 0 <= x < size and 0 <= y < size and grid[y, x] == SPACE and back[other] == -2:
+            if 0 <= x < size and 0 <= y < size and grid[y, x] == SPACE and back[other] == UNKNOWN:
                 back[other], far[other], queue[last] = cell, far[cell] + 1, other
                 last += 1
 
 
 @jit
-def _place_of(world, e, i):
-    """Cell of an object."""
-    return _cell_at(world.objects[e, i, 0], world.objects[e, i, 1])
-
-
-@jit
 def _nearest(world, e, search, kind, marked_only):
-    """The nearest object of a kind (whose cell is marked in `on_way`), -1 where there is none."""
+    """The nearest object of a kind that can be reached (whose cell is marked in `on_way`), -1 where there is none."""
     best = -1
     for i in range(world.facts[e, NUM_OBJECTS]):
         if world.kinds[e, i, KIND] != kind:
             continue
         cell = _place_of(world, e, i)
-        if marked_only and search.on_way[cell] < 0:
+        if search.back[cell] < START or (marked_only and search.on_way[cell] < 0):
             continue
         if best < 0 or search.far[cell] < search.far[_place_of(world, e, best)]:
             best = i
@@ -133,9 +145,23 @@ def _mark_ways_to_chests(world, e, search):
 
 
 @jit
+def _choose_in_heist(world, e, goal, search):
+    """The exit where it can be reached, else the nearest key or open door; the proxy policy wants all keys first."""
+    key, door = _nearest(world, e, search, KEY, False), _nearest(world, e, search, CHEST, False)
+    leave = _nearest(world, e, search, EXIT, False)
+    if leave >= 0 and (goal == INTENDED or world.clock[e, KEYS_LEFT] == 0):
+        return leave
+    if key < 0 or door < 0:
+        return max(key, door)
+    return key if search.far[_place_of(world, e, key)] <= search.far[_place_of(world, e, door)] else door
+
+
+@jit
 def _choose(world, e, goal, search):
     """The object to go for, -1 where there is none."""
     clock = world.clock[e]
+    if world.facts[e, HEIST]:
+        return _choose_in_heist(world, e, goal, search)
     chests = not world.facts[e, MASKED]
     if goal == PROXY and clock[KEYS_LEFT] > 0:
         return _nearest(world, e, search, KEY, False)
@@ -186,7 +212,7 @@ def _touches_forbidden(world, e, goal, search, target, armed, x, y):
     """Whether the agent at (x, y) touches what it must not: a key beside the way, or for the proxy policy with a key in
     hand (`armed`) a chest beside the way."""
     forbidden = KEY if goal == INTENDED else CHEST
-    if goal == PROXY and not armed:
+    if world.facts[e, HEIST] or (goal == PROXY and not armed):
         return False
     for i in range(world.facts[e, NUM_OBJECTS]):
         if (world.kinds[e, i, KIND] == forbidden and i != target and search.on_way[_place_of(world, e, i)] < 0
@@ -219,9 +245,15 @@ def _copy_instance(world, e, search):
         sim.facts[0, k] = world.facts[e, k]
     for k in range(sim.body.shape[1]):
         sim.body[0, k] = world.body[e, k]
+    sim.clock[0, HELD] = world.clock[e, HELD]
     for y in range(SIZE):
         for x in range(SIZE):
             sim.grid[0, y, x] = world.grid[e, y, x]
+    for i in range(world.facts[e, NUM_OBJECTS]):  # of which doors stop the agent
+        for k in range(2):
+            sim.objects[0, i, k] = world.objects[e, i, k]
+        for k in range(3):
+            sim.kinds[0, i, k] = world.kinds[e, i, k]
 
 
 @jit
@@ -360,7 +392,6 @@ class ScriptedPolicy:
         if type(env) is not KeysAndChests:
             raise ValueError(f"scripted policies read the native engine's state, which {type(env).__name__} does not hold")
         self._env, self._goal = env, goal
-        self._heist = np.array([d.game == "heist" for d in env.distributions])
         self._search = _allocate_search()
         self.plans = _allocate_plans(env.num_envs)
 
@@ -369,8 +400,6 @@ class ScriptedPolicy:
         needed."""
         env = self._env
         rows = env.rows if rows is None else np.ascontiguousarray(rows, np.int64)
-        if self._heist.any() and self._heist[env.world.facts[rows, CELL]].any():
-            raise ValueError("scripted policies play game 'keys_and_chests', not 'heist'")
         actions = np.empty(len(rows), np.int32)
         _act(env.world, self._goal, env.action_repeat, self._search, self.plans, rows, actions)
         return actions

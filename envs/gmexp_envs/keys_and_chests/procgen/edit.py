@@ -71,4 +71,5 @@ def same_objects(state: State, world: World, e: int) -> bool:
     kinds = world.kinds[e, :facts[L.NUM_OBJECTS], L.KIND]
     chests = 0 if facts[L.MASKED] else (kinds == L.CHEST).sum()
     ring = sum(facts[L.HEIST] != 0 or ring_shows(world, e, i) for i in range(int(facts[L.NUM_KEYS])))
-    return ((types == L.CHEST).sum(), (types == L.KEY).sum(), (types == L.RING).sum()) == (chests, (kinds == L.KEY).sum(), ring)
+    counts = (types == L.CHEST).sum(), (types == L.KEY).sum(), (types == L.RING).sum()
+    return counts == (chests, (kinds == L.KEY).sum(), ring)

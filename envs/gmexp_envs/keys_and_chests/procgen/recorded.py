@@ -36,9 +36,11 @@ def compare_recorded(tally: Tally, path: Path, spoil: Spoil | None = None, **cha
         data = {name: file[name] for name in file.files}
     penalties = PENALTIES if path.stem.endswith("penalties") else {}
     for label, mode in dict.fromkeys(tuple(name.split(".")[:2]) for name in data if "." in name):
+        if mode not in L.MODES:  # procgen's memory mode
+            continue
         distribution = LevelDistribution(**{"mode": mode, **VARIANTS[label], **penalties, **changes})
         where = f"{label}.{mode}."
-        if where + "level.grid" in data and mode in L.MODES:
+        if where + "level.grid" in data:
             of = {name.split(".")[-1]: array for name, array in data.items() if name.startswith(where + "level.")}
             _compare_levels(tally, distribution, data["seeds"], of, where + "level", spoil)
         if where + "run.action" in data:
