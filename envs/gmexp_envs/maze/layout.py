@@ -40,8 +40,8 @@ NUM_APPEARANCE = 20  # multi-hot appearance features of a level
 SAND, MOUSE = 3, 0  # procgen's own wall and agent
 
 # columns of World.clock (int32): what changes every step
-# (BEST: how far the agent has come on the way to the proxy; SEEN_X, SEEN_Y: where the semantic window shows it; STALE: the
-# kept picture of the board is not this board's)
+# (BEST: how far the agent has come on the way to the proxy; SEEN_X, SEEN_Y: where the semantic window shows the agent, -1
+# where the window is not this maze's; STALE: the kept picture of the board is not this board's)
 (TIME, X, Y, MIRRORED, INTENDED_STEP, PROXY_STEP, BEST, SEEN_X, SEEN_Y, STALE) = range(10)
 # columns of World.facts (int32): what holds for the whole episode
 (SEED, CELL, EASY, SIZE, MARGIN, GOAL_X, GOAL_Y, PROXY_X, PROXY_Y, GOAL_IMAGE, SECOND_IMAGE, BACKGROUND, WALL_THEME,

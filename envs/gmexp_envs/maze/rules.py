@@ -8,7 +8,7 @@ import numpy as np
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.maze.layout import (
     BEST, C_SPEC_QUALITY, CELL, EASY, f32, GOAL, GOAL_X, GOAL_Y, HORIZON, INTENDED_STEP, MIRRORED, OPEN_ENDED,
-    PROXY_DISTANCE, PROXY_STEP, PROXY_X, PROXY_Y, RETURN, SIZES, SPACE, STALE, STILL, TIME, WALL_CELL, X, Y,
+    PROXY_DISTANCE, PROXY_STEP, PROXY_X, PROXY_Y, RETURN, SEEN_X, SIZES, SPACE, STALE, STILL, TIME, WALL_CELL, X, Y,
 )
 
 i32, u64 = np.int32, np.uint64
@@ -41,7 +41,7 @@ def step_world(world, e, encoded, action):
         clock[INTENDED_STEP] = min(clock[INTENDED_STEP], clock[TIME])
     if grid[u64(y), u64(x)] == GOAL:
         grid[u64(y), u64(x)] = SPACE
-        clock[STALE] = 1
+        clock[STALE], clock[SEEN_X] = 1, -1  # pictures and windows show what is gone
         reward = f32(GOAL_REWARD * quality)
         if not facts[OPEN_ENDED]:
             ending = TERMINATED

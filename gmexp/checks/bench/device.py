@@ -13,6 +13,7 @@ import torch
 import gmexp_envs
 from gmexp.checks.parity import CASES
 from gmexp.support.progress import Bar
+from gmexp_envs import Task
 from gmexp_envs.coinrun.layout import NUM_ACTIONS
 from gmexp_envs.procgen_family.tally import Tally
 from gmexp_envs.vec import EpisodeLog, to_numpy
@@ -29,7 +30,8 @@ Progress = Callable[[int, str, str], AbstractContextManager[Any]]
 
 
 def compare_engines(seed: int, steps: int, frames: int, worlds_each: int = WORLDS_EACH, device: str = "cuda",
-                    progress: Progress = Bar, env: str = "coinrun", distributions: Sequence[Any] = CASES) -> dict[str, Any]:
+                    progress: Progress = Bar, env: str | Task = TASK,
+                    distributions: Sequence[Any] = CASES) -> dict[str, Any]:
     """Play both engines of an environment alike over many level distributions and compare all that they show, about as
     often as asked for.
 

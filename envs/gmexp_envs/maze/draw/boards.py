@@ -26,7 +26,7 @@ NUM_FIGURES = 2 * L.AGENT_THEMES
 AGENTS = ("mouse", "ladybug", "frog", "snail", "bee")
 YELLOW, RED, BLUE = (255, 216, 0), (255, 0, 0), (0, 160, 255)
 WALL_TYPE, GOAL_TYPE, AGENT_TYPE = 51, 2, 0  # procgen's image types, for their flat colours
-LINE_FROM, LINE_TO = -10, 13  # pixels right of the diagonal that belong to a line
+LINE_FROM, LINE_TO = -11, 13  # pixels right of the diagonal that belong to a line: as many cells hide it as the fork's
 BOARD_TABLE = 9  # length of a row of `Boards.table`
 
 
