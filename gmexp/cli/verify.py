@@ -14,7 +14,9 @@ from gmexp.support.errors import UserError
 
 __all__ = ["main"]
 
-ENGINES = {"coinrun": "gmexp.checks.parity", "maze": "gmexp_envs.maze.procgen.parity"}  # where each is compared
+ENGINES = {"coinrun": "gmexp.checks.parity", "maze": "gmexp_envs.maze.procgen.parity",
+           "keys_and_chests": "gmexp_envs.keys_and_chests.procgen.parity"}  # where each is compared
+RECORDED = {"maze": "mazes.npz", "keys_and_chests": "keys_and_chests.npz"}  # files recorded of the fork's variants
 QUICK = {"levels": 256, "steps": 16_384, "frames": 4_096, "edited": 2_048}
 
 COMMAND = Command(
@@ -26,7 +28,7 @@ COMMAND = Command(
      Option("frames", whole(0), 131_072, "frames to compare, every pixel"),
      Option("edited", whole(1), 107_520, "steps of edited games to compare, with event logs"),
      Option("quick", boolean(), False, "at most " + ", ".join(f"{n:,} {name}" for name, n in QUICK.items())),
-     Option("recorded", text("file"), None, "what was recorded of the fork's mazes; only with env=maze"),
+     Option("recorded", text("file"), None, "what was recorded of the fork's variants; not for env=coinrun"),
      Option("format", choice("text", "json"), "text", "output for people or for machines")),
     "gmexp verify engine env=maze seed=1 format=json",
     "The exit code is 0 where nothing differs and every negative control was found. Needs an installed procgen.")
@@ -79,11 +81,11 @@ def engine(values: dict[str, Any]) -> int:
 
 
 def _recorded(env: str, path: str) -> Path:
-    """The file of recorded mazes."""
-    if env != "maze":
-        raise UserError(f"recorded={path} goes with env=maze, not with env={env}")
+    """The file of recorded variants."""
+    if env not in RECORDED:
+        raise UserError(f"recorded={path} goes with env={' or env='.join(RECORDED)}, not with env={env}")
     if not Path(path).is_file():
-        raise UserError(f"recorded={path} is no file: give the path of mazes.npz")
+        raise UserError(f"recorded={path} is no file: give the path of {RECORDED[env]}")
     return Path(path)
 
 
