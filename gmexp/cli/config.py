@@ -5,11 +5,12 @@ Typing errors, unknown keys and missing values are one-line `UserError`s.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import difflib
 import logging
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -22,7 +23,10 @@ from omegaconf.errors import OmegaConfBaseException
 from gmexp.cli.help import config_folder
 from gmexp.cli.schema import SCHEMAS
 from gmexp.support.errors import UserError, first_line
+from gmexp.support.text import NotPlain, as_path, as_value
 from gmexp_envs.coinrun.task import PHYSICS
+
+PATHS = ("out", "run", "study", "studies", "results", "counts", "reuse", "demonstrator")  # keys: `~` is the user's folder
 
 for _verb, _schema in SCHEMAS.items():
     ConfigStore.instance().store(name=f"{_verb}_schema", node=_schema)
@@ -32,7 +36,7 @@ def load(verb: str, overrides: Sequence[str]) -> Any:
     """The configuration of a stage: conf/<verb>.yaml with `overrides` applied, as its dataclass."""
     logging.getLogger("hydra").setLevel(logging.ERROR)
     known_groups, kinds = groups(verb), keys(SCHEMAS[verb])
-    chosen, given = [], {}
+    chosen, given, sealed = [], {}, _Sealed()
     for item in overrides:
         key, separator, text = item.partition("=")
         if not separator:
@@ -50,28 +54,73 @@ def load(verb: str, overrides: Sequence[str]) -> Any:
         with initialize_config_dir(str(config_folder()), version_base="1.3", job_name=f"gmexp-{verb}"):
             config = compose(verb, overrides=chosen)
         for key, text in given.items():
-            OmegaConf.update(config, key, value(key, text, kinds), force_add=typing.get_origin(kinds[key]) is dict)
+            OmegaConf.update(config, key, sealed.seal(value(key, text, kinds)),
+                             force_add=typing.get_origin(kinds[key]) is dict)
         missing = sorted(OmegaConf.missing_keys(config))
         if missing:
             raise UserError(f"{missing[0]} is missing: give {missing[0]}=... (see gmexp {verb} --help)")
-        return OmegaConf.to_object(config)
+        return sealed.open(OmegaConf.to_object(config))
     except HydraException as error:
-        raise UserError(_explain(verb, error)) from error
+        raise UserError(sealed.open(_explain(verb, error))) from error
     except (OmegaConfBaseException, ValueError) as error:
-        raise UserError(_first_line(error)) from error
+        raise UserError(sealed.open(_first_line(error))) from error
 
 
 def value(key: str, text: str, kinds: dict[str, Any]) -> Any:
-    """A value in Hydra's notation: a number, true, null, [a, list] or {a: mapping}; text stands as it is."""
-    if kinds.get(key) is str:
-        return text
+    """What a text means for a key (`gmexp.support.text`); mappings, and lists of them, are in Hydra's notation."""
+    try:
+        parsed = as_value(kinds[key], text)
+    except NotPlain:
+        parsed = _hydra_value(key, text)
+    except ValueError as error:
+        raise UserError(f"{key}={text}: {error}") from error
+    if key.rsplit(".", 1)[-1] in PATHS:
+        return [*map(as_path, parsed)] if isinstance(parsed, list) else parsed and as_path(parsed)
+    return parsed
+
+
+def _hydra_value(key: str, text: str) -> Any:
     try:
         parsed = OverridesParser.create().parse_override(f"{key}={text}")
-    except HydraException as error:
+        if not parsed.is_sweep_override():
+            return parsed.value()
+    except (HydraException, RecursionError) as error:
         raise UserError(f"{key}={text} is not a value: {_first_line(error)}") from error
-    if parsed.is_sweep_override():
-        raise UserError(f"{key}={text} is not one value: a list is [1,2], and gmexp run -m takes several")
-    return parsed.value()
+    raise UserError(f"{key}={text} is not one value: a list is [1,2], and gmexp run -m takes several")
+
+
+class _Sealed:
+    """Texts that OmegaConf would read something into ("${", "???"), while it holds them: each is a word of ours."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, str] = {}
+
+    def seal(self, value: Any) -> Any:
+        """`value`, with a word in place of every such text in it."""
+        if isinstance(value, str) and ("${" in value or value == "???"):
+            return self._texts.setdefault(value, f"text-{len(self._texts)}-of-{id(self)}")
+        return _mapped(self.seal, value)
+
+    def open(self, value: Any) -> Any:
+        """What was sealed, in its place again."""
+        if isinstance(value, str):
+            for text, word in self._texts.items():
+                value = value.replace(word, text)
+            return value
+        return _mapped(self.open, value)
+
+
+def _mapped(change: Callable[[Any], Any], value: Any) -> Any:
+    """A config's value with its parts changed; dataclasses in place, as their own checks have passed."""
+    if dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            before = getattr(value, field.name)
+            if (after := change(before)) is not before:
+                object.__setattr__(value, field.name, after)
+        return value
+    if isinstance(value, dict):
+        return {change(key): change(item) for key, item in value.items()}
+    return [change(item) for item in value] if isinstance(value, list) else value
 
 
 def keys(schema: type, prefix: str = "") -> dict[str, Any]:
@@ -91,8 +140,8 @@ def override(config: Any, changes: dict[str, Any]) -> Any:
 
     A group of files in conf/ is changed as a whole by the name of a file: {"env": "coinrun"}.
     """
-    known = keys(type(config))
-    node = OmegaConf.structured(config)
+    known, sealed = keys(type(config)), _Sealed()
+    node = OmegaConf.structured(sealed.seal(copy.deepcopy(config)))
     try:
         for key, changed in changes.items():
             if key not in known:
@@ -101,10 +150,10 @@ def override(config: Any, changes: dict[str, Any]) -> Any:
                 _check_choice(key, changed)
                 with initialize_config_dir(str(config_folder()), version_base="1.3", job_name="gmexp"):
                     changed = compose(f"{key}/{changed}")[key]
-            OmegaConf.update(node, key, changed)
-        return OmegaConf.to_object(node)
+            OmegaConf.update(node, key, sealed.seal(changed))
+        return sealed.open(OmegaConf.to_object(node))
     except (OmegaConfBaseException, ValueError) as error:
-        raise UserError(_first_line(error)) from error
+        raise UserError(sealed.open(_first_line(error))) from error
 
 
 def groups(verb: str) -> list[str]:

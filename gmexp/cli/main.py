@@ -1,14 +1,14 @@
-"""`gmexp VERB key=value ...`: one verb per stage; a user's mistake is one line and exit code 2."""
+"""`gmexp VERB key=value ...`: one verb per stage; a user's mistake is one line and exit code 2 (`gmexp.support.boundary`)."""
 
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from gmexp.cli.help import overview, verb_help
+from gmexp.support.boundary import guarded
 from gmexp.support.errors import UserError
 
 
@@ -51,28 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the `gmexp` command; returns the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(overview({name: verb.summary for name, verb in VERBS.items()}))
-        return 0
+        return guarded("help", lambda: print(overview({name: verb.summary for name, verb in VERBS.items()})) or 0)
     name, rest = arguments[0], arguments[1:]
-    try:
-        return _dispatch(name, rest)
-    except UserError as error:
-        return _complain(name, str(error))
-    except MemoryError as error:
-        return _complain(name, f"not enough memory: {error}")
-    except KeyboardInterrupt:
-        _complain(name, "stopped; the same command goes on where it was")
-        return 130
-    except BrokenPipeError:  # the reader of our output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except OSError as error:
-        return _complain(name, f"{error.filename}: {error.strerror}" if error.filename else str(error))
-
-
-def _complain(name: str, message: str) -> int:
-    print(f"gmexp {name}: {' '.join(message.split()).removeprefix(f'{name}: ')}", file=sys.stderr)
-    return 2
+    return guarded(name, lambda: _dispatch(name, rest))
 
 
 def _dispatch(name: str, arguments: list[str]) -> int:
