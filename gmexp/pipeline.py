@@ -17,7 +17,6 @@ from gmexp import artefacts
 from gmexp.agents.checkpoint import load_checkpoint
 from gmexp.artefacts.study import Study, condition_labels
 from gmexp.cli import study as stages
-from gmexp.cli.config import override
 from gmexp.cli.schema import RunConfig
 from gmexp.evaluation.config import EvaluationPlan
 from gmexp.evaluation.evaluate import cells, evaluate
@@ -26,6 +25,7 @@ from gmexp.mitigations import verification
 from gmexp.mitigations.verification import VerificationPlan
 from gmexp.pages.films import write_clips
 from gmexp.rates.over_runs import check_replicates
+from gmexp.support.composition import override
 from gmexp.support.errors import UserError
 from gmexp.support.progress import Bar
 from gmexp.training.compilation import compile_kernels

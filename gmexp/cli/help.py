@@ -3,18 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
-from gmexp.support.errors import UserError
-
-
-def config_folder() -> Path:
-    """conf/ beside the package in a checkout, inside it in an installed wheel."""
-    package = Path(__file__).resolve().parents[1]
-    for folder in (package / "conf", package.parent / "conf"):
-        if (folder / "run.yaml").is_file():
-            return folder
-    raise UserError(f"the configuration files are missing: expected them in {package / 'conf'}")
+from gmexp.support.conf import config_folder
 
 
 def overview(summaries: Mapping[str, str]) -> str:

@@ -8,14 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gmexp.agents.ppo import PPOConfig
+from gmexp.agents.ppo import NAMES
 from gmexp.evaluation.config import EvaluateConfig, EvaluationPlan
 from gmexp.measures.config import MeasureConfig, check_measures
 from gmexp.mitigations.verification import VerificationPlan
 from gmexp.statistics.config import CalibrationConfig
 from gmexp.support.checks import check_backend, check_session, check_threads
-from gmexp.training.config import LauncherConfig, LoggerConfig, TrainConfig
-from gmexp_envs.coinrun.task import CoinRunConfig
+from gmexp.support.composition import variant
+from gmexp.training.config import LauncherConfig, LoggerConfig, TrainConfig, agent_config, env_config
+from gmexp_envs import task_names
 
 
 @dataclass
@@ -57,8 +58,8 @@ class RunConfig:
     """`gmexp run`: a whole study, every stage of it."""
 
     experiment: str
-    env: CoinRunConfig
-    agent: PPOConfig
+    env: Any = variant(env_config, task_names)
+    agent: Any = variant(agent_config, lambda: NAMES)
     steps: int
     conditions: list[dict[str, Any]]  # what varies between conditions: dotted keys of the training config
     seeds: list[int]  # train seeds of every condition that does not name its own

@@ -17,8 +17,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, IntervalSweep, Override
 from hydra.errors import HydraException
 
-from gmexp.cli import config
 from gmexp.cli.schema import RunConfig
+from gmexp.support import composition as config
 from gmexp.support.errors import UserError, first_line
 from gmexp.training.config import TrainConfig
 
@@ -28,7 +28,7 @@ SWEPT = ("env", "agent", "steps", "seed")  # what may differ between the runs of
 KINDS = config.keys(TrainConfig)
 
 
-def load(arguments: Sequence[str]) -> RunConfig:
+def load(arguments: Sequence[str], searched: Sequence[str] = ()) -> RunConfig:
     """The study that the arguments of `gmexp run -m` describe."""
     known = {**config.keys(RunConfig), "seed": int}
     axes: dict[str, list[Any]] = {}
@@ -42,7 +42,7 @@ def load(arguments: Sequence[str]) -> RunConfig:
             fixed.append(item)
     if unknown := [key for key in axes if key.split(".")[0] not in SWEPT]:
         raise UserError(f"-m cannot sweep {unknown[0]}: the runs of one study differ in {', '.join(SWEPT)} only")
-    study = config.load("run", fixed)
+    study = config.load("run", RunConfig, fixed, searched)
     seeds = axes.pop("seed", study.seeds)
     if len(seeds) * len(study.conditions) * math.prod(map(len, axes.values())) > MOST_RUNS:
         raise UserError(f"-m asks for more than {MOST_RUNS} runs")

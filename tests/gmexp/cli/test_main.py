@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from gmexp import pipeline
 from gmexp.cli import config
-from gmexp.cli.config import keys
 from gmexp.cli.main import VERBS, main
 from gmexp.cli.schema import SCHEMAS
+from gmexp.support.composition import keys
 from gmexp.training import train
 
 from ..tiny import AGENT, train_config

@@ -7,9 +7,9 @@ import yaml
 
 from gmexp.cli import sweep
 from gmexp.cli.config import load
-from gmexp.cli.help import config_folder
 from gmexp.cli.main import main
 from gmexp.pipeline import training_runs
+from gmexp.support.conf import config_folder
 from gmexp.support.errors import UserError
 from gmexp.training.train import describe
 
