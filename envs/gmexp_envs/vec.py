@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -98,6 +99,20 @@ def _copied(kind: type[VecEnv], arguments: tuple, seed: int, state: Mapping[str,
     return env
 
 
+def seed_32(seed: int) -> int:
+    """The 32-bit seed that a generator like procgen's begins from: smaller ones are themselves, larger ones are hashed.
+
+    Raises ValueError for what is no whole number from 0 on.
+    """
+    try:
+        whole = operator.index(seed)
+    except TypeError:
+        whole = -1
+    if whole < 0:
+        raise ValueError(f"seed = {seed!r} must be a whole number from 0 on")
+    return whole if whole < 2**32 else int(np.random.SeedSequence(whole).generate_state(1)[0])
+
+
 def to_numpy(array) -> np.ndarray:
     """A numpy array as it is; the values of a tensor, wherever it lives."""
     return array if isinstance(array, np.ndarray) else array.cpu().numpy()
@@ -134,7 +149,8 @@ class VecEnv(ABC):
         self.action_repeat = action_repeat
         self.distributions = tuple(distributions)
         self.observation = observation
-        self.seed = int(np.random.SeedSequence(seed).generate_state(1)[0]) if seed is None else seed
+        self.seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+        seed_32(self.seed)
 
     @abstractmethod
     def reset(self, seed: int | None = None) -> SemanticObservation | np.ndarray:

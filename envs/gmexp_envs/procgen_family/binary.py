@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from gmexp_envs.coinrun.layout import NUM_ACTIONS
+from gmexp_envs.vec import seed_32
 
 PACKAGES = ("procgen", "procgen_gym")  # of the wheels procgen-mirror and procgen-gym
 MODES = {"easy": 0, "hard": 1}
@@ -120,7 +121,8 @@ class Binary:
         self.num_envs, self.threads, self._process = num_envs, threads, os.getpid()
         options, keep = _options({
             "env_name": "coinrun", "num_levels": num_levels, "start_level": start_level,
-            "num_actions": NUM_ACTIONS, "use_sequential_levels": False, "debug_mode": 0, "rand_seed": seed,
+            "num_actions": NUM_ACTIONS, "use_sequential_levels": False, "debug_mode": 0,
+            "rand_seed": ctypes.c_int32(seed_32(seed)).value,
             "num_threads": threads, "render_human": False,
             "resource_root": str(package_folder() / "data" / "assets") + os.sep,
             "center_agent": True, "use_generated_assets": False, "use_monochrome_assets": use_monochrome_assets,
