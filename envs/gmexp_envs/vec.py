@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 OBSERVATIONS = ("semantic", "pixels")
+LONGEST = 2**30  # steps of an episode; clocks have 32 bits, and shifts may double a horizon
 
 
 class DeviceUnavailable(ValueError):
@@ -142,8 +143,11 @@ class VecEnv(ABC):
                              "distributions")
         if observation not in OBSERVATIONS:
             raise ValueError(f"there is no observation {observation!r}: choose one of {', '.join(OBSERVATIONS)}")
-        if action_repeat < 1:
-            raise ValueError(f"action_repeat = {action_repeat} must be at least 1")
+        if not 1 <= action_repeat < 2**15:
+            raise ValueError(f"action_repeat = {action_repeat} is not within 1..{2**15 - 1}")
+        for distribution in distributions:
+            if getattr(distribution, "horizon", 1) > LONGEST:
+                raise ValueError(f"horizon = {distribution.horizon} is more than the {LONGEST} steps that are counted")
         self.num_envs = num_envs
         self.rows = np.arange(num_envs)
         self.action_repeat = action_repeat
