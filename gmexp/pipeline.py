@@ -20,7 +20,7 @@ from gmexp import artefacts
 from gmexp.agents.checkpoint import load_checkpoint
 from gmexp.agents.ppo import NAMES
 from gmexp.artefacts.study import TRAINED, Study, condition_labels
-from gmexp.artefacts.tracking import log_study, open_tracker
+from gmexp.artefacts.tracking import open_tracker
 from gmexp.calculator import base_rates
 from gmexp.evaluation.config import EvaluationPlan
 from gmexp.evaluation.evaluate import cells, evaluate
@@ -32,6 +32,7 @@ from gmexp.measures.pursuit import unpursued
 from gmexp.mitigations import verification
 from gmexp.mitigations.verification import VerificationPlan
 from gmexp.pages.films import write_clips
+from gmexp.pages.mirror import log_study
 from gmexp.pages.report import report
 from gmexp.rates import between_runs, learning, over_runs
 from gmexp.statistics import stage as calibration_stage

@@ -23,7 +23,7 @@ from gmexp.artefacts.io import encode_json, read_json, unpack_npz
 from gmexp.artefacts.reader import read_bytes
 from gmexp.artefacts.records import Provenance
 from gmexp.artefacts.writer import settled_companion, write_pair
-from gmexp.calculator.scenario import Scenario
+from gmexp.published.scenario import Scenario
 from gmexp.statistics.design import Condition, Covariates, ShiftLevel, canonical_method
 from gmexp.statistics.posterior import DRAWS, Posterior, Summary, summarise
 from gmexp.support.errors import UserError
