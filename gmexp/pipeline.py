@@ -9,6 +9,7 @@ episodes is made anew.
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -270,10 +271,18 @@ def _take_over(study: Study, planned: Sequence[TrainConfig], others: Sequence[st
 
 def _train_and_evaluate(planned: Sequence[TrainConfig], config: RunConfig) -> dict[int, Failure]:
     """Train, evaluate and measure every run -> what failed, by its position."""
-    tasks = [(item, config.evaluation, config.measures, config.verification) for item in planned]
+    tasks = [(_anywhere(item), config.evaluation, config.measures, config.verification) for item in planned]
     with Bar(sum(item.steps for item in planned), f"train {len(planned)} runs", "step") as bar:
         return launch(config.launcher, tasks, _work, config.workers, Study(Path(config.out)).scratch, bar.advance,
                       lambda count: bar.note(f"{count}/{len(planned)} evaluated"))
+
+
+def _anywhere(config: TrainConfig) -> TrainConfig:
+    """A run's configuration with whole paths, for a machine that works in another folder."""
+    agent = config.agent
+    if getattr(agent, "demonstrator", None) is not None:
+        agent = dataclasses.replace(agent, demonstrator=os.path.abspath(agent.demonstrator))
+    return dataclasses.replace(config, out=os.path.abspath(config.out), agent=agent)
 
 
 def _work(task: tuple[TrainConfig, EvaluationPlan, list[str], VerificationPlan], report: Callable[[int], None]) -> None:

@@ -79,7 +79,7 @@ class Study:
     @property
     def scratch(self) -> Path:
         """Where machines that compute runs of the study leave notes for each other."""
-        return self.root / ".scratch"
+        return self.root / ".gmexp.scratch"
 
     def run(self, run_id: str) -> Path:
         """A run's folder; UserError for an id that would lead anywhere else."""

@@ -52,7 +52,7 @@ def _sb3() -> type:
         return imported("gmexp.agents.sb3").SB3PPO
     except ModuleNotFoundError as error:
         raise UserError(f"agent=sb3_ppo needs stable-baselines3 (no module {error.name}): pip install "
-                        "'gmexp[sb3]'") from error
+                        "stable-baselines3") from error
 
 
 TRAINERS: dict[str, Callable[[], type]] = {  # by agent.name

@@ -53,7 +53,7 @@ def package_folder() -> Path:
             return Path(spec.origin).parent
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     raise ProcgenUnavailable(
-        f"procgen is not installed: pip install 'gmexp[procgen]' (wheels exist for Linux x86-64, Python 3.11 to 3.13; "
+        f"procgen is not installed: pip install procgen-mirror, from Python 3.13 on procgen-gym (wheels exist for Linux x86-64, Python 3.11 to 3.13; "
         f"this is Python {python} on {sys.platform}); the native engine runs without it")
 
 
