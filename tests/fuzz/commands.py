@@ -19,10 +19,10 @@ SWEEPS = ("0,1", "1,2,3", "range(3)", "0,range(3)", "range(0,10,0)", "range(0,1e
 @cache
 def keys(verb: str) -> tuple[str, ...]:
     """The keys of a verb."""
-    from gmexp.cli.schema import SCHEMAS
+    from gmexp.cli.schema import schema
     from gmexp.support.composition import keys
 
-    return tuple(keys(SCHEMAS[verb]))
+    return tuple(keys(schema(verb)))
 
 
 def override(rng: random.Random, verb: str) -> str:
