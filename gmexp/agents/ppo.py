@@ -24,6 +24,8 @@ from gmexp_envs.vec import SemanticObservation, VecEnv
 # trainers of this configuration (see `gmexp.training.train.TRAINERS`)
 NAMES = ("ppo", "sb3_ppo", "cloning", "cloning_intended", "cloning_proxy")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+SIZES = {"num_envs": 2**20, "rollout": 2**16, "epochs": 2**16, "minibatches": 2**20, "width": 2**14, "hidden": 2**14,
+         "action_repeat": 2**10}  # and the most that each may be
 REWARD_LIMIT = 10.0  # of normalised rewards
 ADVANTAGE_FLOOR = 0.02  # added to the spread that advantages are divided by: without rewards they are noise, and stay small
 
@@ -66,9 +68,9 @@ class PPOConfig:
             raise ValueError(f"agent.network = {self.network}: agent=sb3_ppo trains the network semantic")
         if self.precision not in PRECISIONS:
             raise ValueError(f"agent.precision = {self.precision!r}: choose one of {', '.join(PRECISIONS)}")
-        for name in ("num_envs", "rollout", "epochs", "minibatches", "width", "hidden", "action_repeat"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"agent.{name} = {getattr(self, name)} must be at least 1")
+        for name, most in SIZES.items():
+            if not 1 <= getattr(self, name) <= most:
+                raise ValueError(f"agent.{name} = {getattr(self, name)} is not within 1..{most}")
         for name in ("learning_rate", "max_gradient", "reward_scale"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"agent.{name} = {getattr(self, name)} must be above 0")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from gmexp.support.text import as_plain_name
 from gmexp_envs.outcome import Outcome
 
 __all__ = ["CurvePoint", "Episode", "Outcome", "OutcomeCounts", "Provenance", "RunMeta", "column_names"]
@@ -29,6 +30,9 @@ class RunMeta:
     git_sha: str | None
     created_utc: str
     width: int | None = None  # units of the network's first layer
+
+    def __post_init__(self) -> None:
+        as_plain_name(self.run_id, "a run's id")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from gmexp import artefacts
+from gmexp.artefacts.decode import decode
 from gmexp.artefacts.records import OutcomeCounts, Provenance, RunMeta
 from gmexp.support.errors import UserError
+from gmexp.support.text import as_plain_name
 
+TRAINED = ("checkpoint.npz", "best/checkpoint.npz", "curve.parquet", "run.json")  # what a run leaves, the last one last
 CONDITION = {  # what makes two runs different conditions, and how a label abbreviates it
     "env": "env", "algo": "algo", "train_diversity": "delta", "spec_quality": "quality",
     "capability_level": "capability", "align_method": "alignment", "train_steps": "steps", "width": "width",
@@ -76,10 +79,11 @@ class Study:
     @property
     def scratch(self) -> Path:
         """Where machines that compute runs of the study leave notes for each other."""
-        return self.root / ".scratch"
+        return self.root / ".gmexp.scratch"
 
     def run(self, run_id: str) -> Path:
-        return self.root / "runs" / run_id
+        """A run's folder; UserError for an id that would lead anywhere else."""
+        return self.root / "runs" / as_plain_name(run_id, "a run's id")
 
     def checkpoint(self, run_id: str) -> Path:
         return self.run(run_id) / "checkpoint.npz"
@@ -98,6 +102,16 @@ class Study:
         """What a finished run says of itself in runs/<run id>/run.json."""
         path = self.run(run_id) / "run.json"
         return _meta(artefacts.read_json(path, required=("meta",))["meta"], str(path))
+
+    def is_finished(self, meta: RunMeta) -> bool:
+        """Whether a run is complete: run.json, written last, says that it is this one, and what it speaks of is there."""
+        folder = self.run(meta.run_id)
+        if not all((folder / name).is_file() for name in TRAINED):
+            return False
+        try:
+            return self.finished(meta.run_id).config_hash == meta.config_hash
+        except UserError:  # empty or damaged
+            return False
 
     def gather(self) -> list[RunMeta]:
         """All finished runs below the folder, in order of their ids."""
@@ -119,15 +133,24 @@ class Study:
 
     def estimates(self) -> list[dict[str, Any]]:
         """Published beside calibrated rates, a row per shift; empty before the stage that estimates them."""
-        return artefacts.read_json(self.estimate, required=["shifts"])["shifts"] if self.estimate.exists() else []
+        if not self.estimate.exists():
+            return []
+        content = artefacts.read_json(self.estimate, required=["shifts"])["shifts"]
+        return decode(list[dict[str, Any]], content, f"{self.estimate}: shifts")
 
     def read_index(self) -> dict[str, Any]:
-        return artefacts.read_json(self.index, required=("experiment", "config", "runs"))
+        """The content of study.json: the experiment's name, its config and its runs."""
+        content = artefacts.read_json(self.index, required=("experiment", "config", "runs"))
+        for key, kind in (("experiment", str), ("config", dict | None)):
+            decode(kind, content[key], f"{self.index}: {key}")
+        return content
 
     def runs(self) -> list[RunMeta]:
         """The runs listed in study.json."""
-        metas = [_meta(entry, f"{self.index}: run {entry.get('run_id', position)}")
-                 for position, entry in enumerate(self.read_index()["runs"])]
+        entries = self.read_index()["runs"]
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise UserError(f"{self.index}: runs should be a list of objects")
+        metas = [_meta(entry, f"{self.index}: run {position}") for position, entry in enumerate(entries)]
         if not metas:
             raise UserError(f"{self.index} lists no runs")
         if len({meta.run_id for meta in metas}) < len(metas):
@@ -137,10 +160,12 @@ class Study:
 
 def _meta(entry: Mapping[str, Any], where: str) -> RunMeta:
     """A run as an artefact describes it; what older ones do not say is unknown."""
+    if not isinstance(entry, Mapping):
+        raise UserError(f"{where} should describe a run")
     known = {field.name: field.default for field in fields(RunMeta)}
     if missing := [name for name, default in known.items() if name not in entry and default is MISSING]:
         raise UserError(f"{where} lacks {', '.join(missing)}")
-    return RunMeta(**{name: entry[name] for name in known if name in entry})
+    return decode(RunMeta, {name: entry[name] for name in known if name in entry}, where)
 
 
 def condition_labels(runs: Sequence[RunMeta | OutcomeCounts]) -> dict[str, str]:

@@ -55,6 +55,8 @@ class Cell:
 
 def held_out(train_seed: int, count: int, split: str = "evaluation") -> SeedRange:
     """The `count` levels of a split that runs of this train seed are measured on."""
+    if not 1 <= count <= SPLITS[split].count:
+        raise ValueError(f"the {split} split has {SPLITS[split].count} levels, of which {count} are wanted")
     return split_levels(split, count, count * (train_seed % (SPLITS[split].count // count)))
 
 
@@ -193,12 +195,23 @@ def certified_levels(task: Task, distribution: Any, cache: Path | None = None) -
     """
     identity = {"env": task.name, "levels": distribution, "engine": source_hash()}
     path = cache and cache / f"{artefacts.config_hash(identity)}.npz"
-    if path and path.is_file():
-        return artefacts.read_npz(path, required=("distinguishing",))["distinguishing"]
+    if path and (known := _cached_levels(path, distribution.num_levels)) is not None:
+        return known
     distinguishing = task.certify(distribution)
     if path:
         artefacts.write_npz(path, {"distinguishing": distinguishing})
     return distinguishing
+
+
+def _cached_levels(path: Path, count: int) -> np.ndarray | None:
+    """What a file of `certified_levels` says; None where it says nothing of so many levels, and is to be made anew."""
+    if not path.is_file():
+        return None
+    try:
+        known = artefacts.read_npz(path, required=("distinguishing",))["distinguishing"]
+    except UserError:
+        return None
+    return known if known.dtype == bool and known.shape == (count,) else None
 
 
 def make_env(task: Task, planned: list[Cell], plan: EvaluationPlan, agent: PPOConfig | None = None, drawable: bool = False,

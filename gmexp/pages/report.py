@@ -8,6 +8,7 @@ from gmexp.artefacts.study import Study
 from gmexp.calculator import sensitivity
 from gmexp.figures.figures import draw_all
 from gmexp.pages.study_page import build_report
+from gmexp.statistics.stage import drop_stale
 
 PICTURED_GRADES = (0.0, 0.5, 1.0)
 PICTURED_CELL = 10  # pixels
@@ -16,6 +17,7 @@ PICTURED_LEVELS = 1
 
 def report(study: Study) -> Path:
     """Draw, and build the page -> its path."""
+    drop_stale(study)
     sensitivity.write(study)
     _picture_shifts(study)
     draw_all(study.root)

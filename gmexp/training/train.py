@@ -41,7 +41,6 @@ from gmexp_envs.vec import DeviceUnavailable
 RESUME_VERSION = 2
 # These change how, or for whom, a run learns, and not what: equal runs of two studies are one run.
 NOT_IDENTITY = ("experiment", "out", "logger", "checkpoint_seconds", "backend", "threads")
-TRAINED = ("checkpoint.npz", "best/checkpoint.npz", "curve.parquet", "run.json")  # what a run leaves, the last one last
 METHODS = {"cloning": "behavioral_cloning", "cloning_intended": "behavioral_cloning",
            "cloning_proxy": "behavioral_cloning_of_proxy"}
 VERIFIED = "interpretability_verified"  # in the calculator's words, as `METHODS`
@@ -53,7 +52,7 @@ def _sb3() -> type:
         return imported("gmexp.agents.sb3").SB3PPO
     except ModuleNotFoundError as error:
         raise UserError(f"agent=sb3_ppo needs stable-baselines3 (no module {error.name}): pip install "
-                        "'gmexp[sb3]'") from error
+                        "stable-baselines3") from error
 
 
 TRAINERS: dict[str, Callable[[], type]] = {  # by agent.name
@@ -116,11 +115,13 @@ def train(config: TrainConfig, on_progress: Callable[[int], None] = lambda steps
     `on_progress` is told how many environment steps were added, those of an earlier, interrupted session included.
     """
     meta = describe(config)
-    folder = Study(Path(config.out)).run(meta.run_id)
-    if (folder / "run.json").is_file():
+    study = Study(Path(config.out))
+    folder = study.run(meta.run_id)
+    if study.is_finished(meta):
         on_progress(config.steps)
         return folder
     artefacts.check_writable(folder)
+    artefacts.remove_temporaries(folder)
     settle_torch()
     seeds = {name: stream(config.seed, name) for name in ("levels", "agent")}
     try:
