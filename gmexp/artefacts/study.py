@@ -58,8 +58,8 @@ class Study:
         return self.root / "figure2.json"
 
     @property
-    def spread(self) -> Path:
-        return self.root / "spread.json"
+    def between_runs(self) -> Path:
+        return self.root / "between_runs.json"
 
     @property
     def learning(self) -> Path:
