@@ -19,7 +19,8 @@ from gmexp.artefacts.study import Study, condition_labels
 from gmexp.cli import study as stages
 from gmexp.cli.schema import RunConfig
 from gmexp.evaluation.config import EvaluationPlan
-from gmexp.evaluation.evaluate import cells, evaluate
+from gmexp.evaluation.cells import cells
+from gmexp.evaluation.evaluate import evaluate
 from gmexp.measures.command import check, measure
 from gmexp.mitigations import verification
 from gmexp.mitigations.verification import VerificationPlan

@@ -32,6 +32,8 @@ def upgraded(table: pa.Table, record: type, path: Path | str) -> pa.Table:
         if upgrade := UPGRADES.get(record.__name__):
             table = upgrade(table)
         _notice(record.__name__, path, old, NEW_NAMES)
+    if record.__name__ == "Episode" and "arm" not in table.column_names:  # of the time before there were arms
+        table = table.append_column("arm", pa.array(["visible"] * len(table), pa.string()))
     return table
 
 

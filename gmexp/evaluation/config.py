@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
 
 from gmexp.support.checks import check_backend, check_device, check_seed
 from gmexp_envs.task import SHIFT_TYPES
+
+ARMS = ("visible", "masked", "aligned")
 
 
 @dataclass
@@ -14,13 +18,14 @@ class EvaluationPlan:
 
     shifts: list[int]
     grades: list[float]
-    probes: list[int]  # shift types that are also played on levels that all separate the goals
+    probes: list[int]  # shift types that are also played on a distinguishing set: levels that all tell the goals apart
     attributed: list[int]  # shift types under which causal attribution is measured
-    episodes: int  # per cell
-    slots: int  # sub-environments per cell, each playing episodes / slots
+    episodes: int  # per cell and arm
+    slots: int  # environment instances per cell and arm, each playing episodes / slots
     seed: int  # of sampled actions
     greedy: bool
     clips: int  # animated episodes to keep per run, at most
+    arms: list[str] = field(default_factory=lambda: ["visible"])  # that every cell is played in; plans once had this one
 
     def __post_init__(self) -> None:
         if self.episodes < 1 or self.slots < 1 or self.episodes % self.slots:
@@ -40,9 +45,17 @@ class EvaluationPlan:
         for grade in self.grades:
             if not 0 <= grade <= 1:
                 raise ValueError(f"evaluation.grades = {self.grades}: {grade} is not within [0, 1]")
+        if self.arms[:1] != ["visible"] or set(self.arms) - set(ARMS) or len(set(self.arms)) < len(self.arms):
+            raise ValueError(f"evaluation.arms = {self.arms}: visible, and after it any of masked and aligned")
         check_seed("evaluation.seed", self.seed)
         if self.clips < 0:
             raise ValueError(f"evaluation.clips = {self.clips} must not be negative")
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What episodes depend on; a plan of the visible arm alone is one of the time before there were arms."""
+        plan = dataclasses.asdict(self)
+        return plan if plan["arms"] != ["visible"] else {key: value for key, value in plan.items() if key != "arms"}
 
 
 @dataclass

@@ -11,7 +11,7 @@ from gmexp_envs.coinrun.distribution import LevelDistribution
 from gmexp_envs.coinrun.task import TASK
 from gmexp_envs.levels import split_levels
 from gmexp_envs.outcome import NEVER
-from gmexp_envs.vec import EpisodeLog, SemanticObservation, Step, VecEnv
+from gmexp_envs.vec import EpisodeLog, Present, SemanticObservation, Step, VecEnv
 
 SHORT, LONG = 1, 25  # steps
 
@@ -58,6 +58,10 @@ class Toy(VecEnv):
     @property
     def log(self) -> EpisodeLog:
         return self._log
+
+    @property
+    def present(self) -> Present:
+        raise NotImplementedError
 
     def state(self) -> dict:
         raise NotImplementedError
