@@ -21,7 +21,7 @@ from gmexp.cli.schema import RunConfig
 from gmexp.evaluation.config import EvaluationPlan
 from gmexp.evaluation.cells import cells
 from gmexp.evaluation.evaluate import evaluate
-from gmexp.measures.command import check, measure
+from gmexp.measures.take import check, measure
 from gmexp.mitigations import verification
 from gmexp.mitigations.verification import VerificationPlan
 from gmexp.pages.films import write_clips
@@ -111,7 +111,7 @@ def training_runs(config: RunConfig) -> list[TrainConfig]:
         raise UserError("two of the conditions have the same runs: let them differ, or give one of them other seeds")
     check_replicates(metas, condition_labels(metas))
     for item in runs:
-        check(config.measures, item.agent)
+        check(config.measures, item.agent, item.task)
         cells(item.task, item.training, config.evaluation, item.seed)
     return runs
 

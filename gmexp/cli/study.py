@@ -20,8 +20,8 @@ from gmexp.cli.schema import CalibrateConfig, RatesConfig, ReportConfig, RunConf
 from gmexp.figures.bench import redraw
 from gmexp.figures.figures import draw_all
 from gmexp.langosco import figure2
-from gmexp.measures import summary
-from gmexp.measures.pursuit import unpursued
+from gmexp.measures import pool
+from gmexp.measures.attribution import unpursued
 from gmexp.pages import gallery, index_page
 from gmexp.pages.study_page import build_report
 from gmexp.rates import between_runs, learning
@@ -191,9 +191,7 @@ def _print_rates(study: Study) -> None:
 
 def _measures(study: Study) -> None:
     """Bring together and print what the runs were measured for besides, if they were."""
-    measures = summary.summarise(study)
-    if text := summary.table(measures):
-        summary.write(study, measures)
+    if text := pool.conclude(study):
         print(f"\n{text}")
 
 

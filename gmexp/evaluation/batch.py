@@ -13,7 +13,7 @@ from gmexp.artefacts.records import RunMeta
 from gmexp.evaluation.cells import Cell
 from gmexp.evaluation.certified import distinguishing_episodes
 from gmexp.evaluation.columns import episode_columns
-from gmexp.evaluation.config import EvaluationPlan
+from gmexp.evaluation.plan import EvaluationPlan
 from gmexp.evaluation.rollout import play
 from gmexp.support.errors import UserError
 from gmexp.support.seeding import stream
@@ -44,7 +44,8 @@ def make_env(task: Task, planned: Sequence[Cell], plan: EvaluationPlan, agent: A
 
 
 def play_cells(task: Task, actor: Actor, env: VecEnv, planned: Sequence[Cell], plan: EvaluationPlan, meta: RunMeta,
-               cache: Path | None = None, on_progress: Callable[[int], None] = lambda episodes: None) -> dict[str, np.ndarray]:
+               cache: Path | None = None,
+               on_progress: Callable[[int], None] = lambda episodes: None) -> dict[str, np.ndarray]:
     """Play every cell as one batch, in the environment that `make_env` made -> columns of `records.Episode`.
 
     An episode counts as distinguishing only if its level is certified (`certified.certified_levels`, which uses `cache`).

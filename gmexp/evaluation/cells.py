@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gmexp.evaluation.config import EvaluateConfig, EvaluationPlan
+from gmexp.evaluation.plan import EvaluationPlan
 from gmexp.support.errors import UserError
 from gmexp_envs.levels import SPLITS, SeedRange, split_levels
 from gmexp_envs.shifts import find_shift, shift
@@ -46,6 +46,7 @@ def own_levels(checkpoint: Checkpoint, count: int) -> SeedRange:
 
         first = compute.min(tables.read_table(path, Episode)["level_seed"]).as_py()
     else:
+        from gmexp.evaluation.config import EvaluateConfig
         from gmexp.support.composition import load
 
         plan = load("evaluate", EvaluateConfig, ["run=none"]).evaluation

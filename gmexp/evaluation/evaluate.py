@@ -9,28 +9,25 @@ depend on whether other arms are played.
 
 from __future__ import annotations
 
-import dataclasses
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from gmexp import artefacts
 from gmexp.agents.checkpoint import Checkpoint, load_checkpoint
+from gmexp.agents.mitigation import Mitigation, mitigation_of
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode
 from gmexp.evaluation.batch import InTurn, make_env, play_cells
 from gmexp.evaluation.cells import cells, held_out, in_arms, playable
 from gmexp.evaluation.certified import levels_folder
-from gmexp.evaluation.config import EvaluateConfig, EvaluationPlan
+from gmexp.evaluation.config import EvaluateConfig
+from gmexp.evaluation.plan import EvaluationPlan
 from gmexp.support.host import settle_torch
 from gmexp.support.progress import Bar
 from gmexp.support.seeding import stream
 from gmexp.training.compilation import compile_kernels
 from gmexp_envs.task import Actor
-from gmexp_envs.vec import VecEnv
-
-Wrap = Callable[[Actor, VecEnv], Actor]  # what a mitigation makes of an actor at play time
-
 
 def run(config: EvaluateConfig) -> int:
     """`gmexp evaluate`."""
@@ -43,24 +40,23 @@ def run(config: EvaluateConfig) -> int:
     compile_kernels()
     total = len(planned) * len(config.evaluation.arms) * config.evaluation.episodes
     with Bar(total, f"evaluate {checkpoint.meta.run_id}", "episode") as bar:
-        path = evaluate(checkpoint, config.evaluation, bar.advance, config.backend)
+        path = evaluate(checkpoint, config.evaluation, bar.advance, config.backend, mitigation_of(config.mitigation))
     print(path)
     return 0
 
 
 def evaluate(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable[[int], None] = lambda episodes: None,
-             backend: str = "native", wraps: Sequence[Wrap] = (), why: str = "") -> Path:
+             backend: str = "native", mitigation: Mitigation | None = None) -> Path:
     """Evaluate a checkpoint -> episodes.parquet beside it. Episodes of the same plan are left as they are.
 
     Arguments:
         backend: with procgen, what the real binary can play goes to episodes-procgen.parquet: the same episodes.
-        wraps: what mitigations make of the agent at play time, the first one innermost.
-        why: what the wraps are, for the episodes' identity; needed with any.
+        mitigation: acts with the agent or in its place (`Mitigation.wrap`).
     """
     path = checkpoint.path.with_name(f"episodes{'' if backend == 'native' else f'-{backend}'}.parquet")
     levels = held_out(checkpoint.meta.train_seed, plan.episodes)
     identity = {"run": checkpoint.meta.config_hash, "plan": plan.identity, "levels": levels}
-    identity |= {"wrapped": why} if wraps else {}
+    identity |= {"mitigation": mitigation.identity} if mitigation else {}
     every = cells(checkpoint.task, checkpoint.training, plan, checkpoint.meta.train_seed)
     planned, _ = playable(checkpoint.task, every, backend)
     if tables.made_from(path) == artefacts.config_hash(identity):
@@ -72,8 +68,8 @@ def evaluate(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable
     env = make_env(checkpoint.task, played, plan, checkpoint.agent, backend=backend, device=checkpoint.device)
     actor: Actor = InTurn([checkpoint.policy(stream(plan.seed, _noise(arm)), plan.greedy, slots=len(every) * plan.slots)
                            for arm in plan.arms], len(planned) * plan.slots)
-    for wrap in wraps:
-        actor = wrap(actor, env)
+    if mitigation:
+        actor = mitigation.wrap(actor, env)
     columns = play_cells(checkpoint.task, actor, env, played, plan, checkpoint.meta, levels_folder(path), on_progress)
     env.close()
     origin = artefacts.provenance(None, identity, "episodes of a trained agent under the graded shifts")

@@ -21,8 +21,8 @@ def play(actor: Actor, env: VecEnv, episodes_per_slot: int,
          on_progress: Callable[[int, int], None] | None = None) -> tuple[EpisodeLog, np.ndarray]:
     """Play `episodes_per_slot` episodes in every slot from a reset -> (logs, slot of each), ordered by slot and index.
 
-    `on_progress(steps, episodes)` is called after each step with how many were added. On a device everything stays there to the
-    end; a step waits for it once, to know which episodes ended.
+    `on_progress(steps, episodes)` is called after each step with how many were added. On a device everything stays on it
+    to the end; a step waits for it once, to know which episodes ended.
     """
     observation = env.reset()
     rows = env.rows

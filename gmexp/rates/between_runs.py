@@ -119,7 +119,8 @@ def table(found: Sequence[BetweenRuns]) -> str:
     rows = [(s.condition, s.metric.replace("_", " "), shift_label(s), s.runs, f"{s.mean:.2f}", text.interval(*s.pooled),
              text.interval(*s.clustered), f"{s.sd_between:.3f}", f"{s.sd_within:.3f}",
              None if s.design_effect is None else f"{s.design_effect:.1f}") for s in found]
-    head = ("condition", "rate", "shift", "runs", "mean", "pooled 95%", "clustered 95%", "sd between", "within", "design effect")
+    head = ("condition", "rate", "shift", "runs", "mean", "pooled 95%", "clustered 95%", "sd between", "within",
+            "design effect")
     lines = [text.table(head, rows, right=(3, 4, 7, 8, 9), rule=False)]
     for m in sorted({each.runs for s in found for each in s.coverage}):
         covered = [each for s in found for each in s.coverage if each.runs == m]

@@ -17,7 +17,7 @@ from gmexp.artefacts.study import Study
 from gmexp.cli.main import main
 from gmexp.evaluation.batch import make_env, play_cells
 from gmexp.evaluation.cells import Cell, cells, held_out
-from gmexp.evaluation.config import EvaluationPlan
+from gmexp.evaluation.plan import EvaluationPlan
 from gmexp.evaluation.evaluate import evaluate
 from gmexp.rates import over_runs
 from gmexp.support.errors import UserError
