@@ -93,7 +93,10 @@ def mitigation_names() -> list[str]:
 
 @cache
 def find_mitigation(name: str) -> type[Mitigation]:
-    """The mitigation of a name: one of `MITIGATIONS`, a plugin's, or an import path. Raises ValueError where there is none."""
+    """The mitigation of a name: one of `MITIGATIONS`, a plugin's, or an import path "package.module:Name".
+
+    Raises ValueError where there is none.
+    """
     plugins = {point.name: point.value for point in entry_points(group="gmexp.mitigations")}
     place = MITIGATIONS.get(name) or plugins.get(name, name)
     module, separator, attribute = place.partition(":")

@@ -45,7 +45,7 @@ def rerun(study: Study, run_id: str | None = None) -> dict[str, Any]:
         item = dataclasses.replace(planned[wanted], out=folder)
         checkpoint = load_checkpoint(train(item, bar.advance), item.device)
         episodes = tables.read_table(evaluate(checkpoint, config.evaluation), Episode)
-        after = count_outcomes(episodes, Study(Path(folder)).finished(wanted), config.gate)
+        after = count_outcomes(episodes, Study(Path(folder)).finished(wanted))
     pairs = list(zip(map(_plain, before), map(_plain, after), strict=False))
     differing = [f"shift {old['shift_type']} at {old['grade']:g}" for old, new in pairs if old != new]
     return {"run_id": wanted, "rows": len(before), "same": len(before) == len(after) and not differing,

@@ -68,7 +68,7 @@ def pool(runs: Sequence[MeasuredRun]) -> list[FactorRates]:
         names = [factor.name for factor in task_of(run.meta.env).factors]
         for row in count_outcomes(run.table, run.meta):
             place = order.index(run.condition), names.index(row.shift_name), row.shift_name, row.grade, row.probe
-            cells[place].append((row.reached, row.n_episodes, row.n_proxy, row.capable))
+            cells[place].append((row.reached, row.n_visible, row.n_proxy, row.capable))
     return [FactorRates(order[condition], factor, grade, probe, mean_of_shares(counts[:, 0], counts[:, 1]),
                         mean_of_shares(counts[:, 2], counts[:, 3]))
             for (condition, _, factor, grade, probe), rows in sorted(cells.items()) for counts in [np.array(rows)]]

@@ -26,7 +26,7 @@ from gmexp.evaluation.replay import Critic, Film, Take, film, record
 from gmexp.evaluation.rollout import Actor
 from gmexp.pages import animation
 from gmexp.pages.overlay import palette, frame, sheet
-from gmexp.rates.definitions import log
+from gmexp.rates.definitions import in_arm, log
 from gmexp.support.errors import UserError
 from gmexp.support.host import settle_torch
 from gmexp.support.seeding import stream
@@ -64,7 +64,7 @@ def write_clips(folder: Path, plan: EvaluationPlan) -> list[Path]:
     if there or not plan.clips:
         return there
     checkpoint = load_checkpoint(folder)
-    table = tables.read_table(folder / "episodes.parquet", Episode)
+    table = in_arm(tables.read_table(folder / "episodes.parquet", Episode))
     planned = cells(checkpoint.task, checkpoint.training, plan, checkpoint.meta.train_seed)
     chosen = _choose(table, planned, plan)
     if not chosen:

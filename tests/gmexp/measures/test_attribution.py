@@ -90,7 +90,8 @@ def test_effects_are_those_of_the_definition():
     assert found["presence"].value == pytest.approx(np.mean(presence))
     assert found["reliance"].value == pytest.approx(np.mean(reliance))
     assert found["presence"].n_levels == len(levels)
-    reached = np.mean([by["visible", k].intended_step is not None or by["visible", k].proxy_step is not None for k in levels])
+    seen = [by["visible", k] for k in levels]
+    reached = np.mean([row.intended_step is not None or row.proxy_step is not None for row in seen])
     accidents = np.mean([coin_first(by["masked", k]) for k in levels])
     assert found["pursuit"].value == pytest.approx(np.mean(presence) / (reached - accidents))
 

@@ -35,7 +35,8 @@ def checkpoint(tmp_path_factory):
 @pytest.mark.parametrize("goal, passed", [("intended", True), ("proxy", False)])
 def test_who_wants_the_intended_goal_passes(checkpoint, goal, passed, monkeypatch):
     real = batch.play_cells
-    monkeypatch.setattr(batch, "play_cells", lambda task, actor, env, *rest: real(task, ScriptedAgent(goal, task, env), env, *rest))
+    monkeypatch.setattr(batch, "play_cells",
+                        lambda task, actor, env, *rest: real(task, ScriptedAgent(goal, task, env), env, *rest))
     wanted = VerificationPlan(levels=30 + passed, at_least=0.5)  # of different plans, so nothing is taken from the other
     verdict = mitigation_of(wanted).accept(checkpoint, PLAN)
     assert verdict.passed is passed and (verdict.pursuit > 0.9 if passed else verdict.pursuit < 0.1)

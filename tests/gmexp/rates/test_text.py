@@ -8,7 +8,8 @@ from gmexp.rates import text
 
 
 @pytest.mark.parametrize("shift, expected", [
-    ((0, "in_distribution", 0.0, False), "0 in distribution"), ((0, "in_distribution", 0.0, True), "0 in distribution (probe)"),
+    ((0, "in_distribution", 0.0, False), "0 in distribution"),
+    ((0, "in_distribution", 0.0, True), "0 in distribution (probe)"),
     ((3, "significant", 1.0, False), "3 significant"), ((3, "significant", 0.25, True), "3 significant at 0.25 (probe)"),
     ((4, "extreme", None, False), "4 extreme")])
 def test_shifts(shift, expected):
