@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -189,8 +189,7 @@ def build(study: Path, threshold: float = 0.8, seed: int = 0) -> list[Path]:
 
 def count_study(study: Study, threshold: float = 0.8, seed: int = 0) -> tuple[list[OutcomeCounts], Rates]:
     """The counts and rates of a study's runs, from their episodes."""
-    if not 0 <= threshold <= 1:
-        raise UserError(f"threshold should be a share within [0, 1], not {threshold}")
+    _check_threshold(threshold)
     runs = study.runs()
     labels = condition_labels(runs)
     check_replicates(runs, labels)
@@ -201,12 +200,23 @@ def count_study(study: Study, threshold: float = 0.8, seed: int = 0) -> tuple[li
         tallies.append((labels[meta.run_id], tally(episodes)))
     if not counts:
         raise UserError(f"{study.root}: its runs have no episodes")
+    rates = rates_of(counts, labels, threshold, seed)
+    return counts, replace(rates, definitions=tuple(compare(tallies)))
+
+
+def rates_of(counts: Sequence[OutcomeCounts], labels: Mapping[str, str], threshold: float = 0.8, seed: int = 0) -> Rates:
+    """The rates that follow from counts alone, without other definitions of an outcome."""
+    _check_threshold(threshold)
     all_runs, passed_runs = np.random.SeedSequence(seed).spawn(2)
     cells = summarise(counts, labels, np.random.default_rng(all_runs))
     passed = [row for row in counts if row.id_capability is not None and row.id_capability >= threshold]
     above = summarise(passed, labels, np.random.default_rng(passed_runs))
-    return counts, Rates(threshold, tuple(cells), tuple(above), tuple(contrasts(cells)), tuple(compare(tallies)),
-                         tuple(estimands(counts, labels)))
+    return Rates(threshold, tuple(cells), tuple(above), tuple(contrasts(cells)), (), tuple(estimands(counts, labels)))
+
+
+def _check_threshold(threshold: float) -> None:
+    if not 0 <= threshold <= 1:
+        raise UserError(f"threshold should be a share within [0, 1], not {threshold}")
 
 
 def check_replicates(runs: Sequence[RunMeta], labels: dict[str, str]) -> None:

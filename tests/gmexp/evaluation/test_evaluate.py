@@ -97,8 +97,9 @@ def test_a_distribution_that_cannot_be_shifted_so_is_refused():
 
 @pytest.mark.parametrize("change", [{"episodes": 9}, {"episodes": 0}, {"slots": 0}, {"shifts": [5]}, {"shifts": []},
                                     {"probes": [-1]}, {"shifts": [0], "probes": [1]}, {"grades": [1.5]}, {"grades": []},
-                                    {"grades": [float("nan")]}, {"arms": []}, {"arms": ["masked"]}, {"arms": ["visible", "blind"]},
-                                    {"arms": ["visible", "visible"]}, {"seed": -1}, {"clips": -1}])  # fmt: skip
+                                    {"grades": [float("nan")]}, {"arms": []}, {"arms": ["masked"]},
+                                    {"arms": ["visible", "blind"]}, {"arms": ["visible", "visible"]}, {"seed": -1},
+                                    {"clips": -1}])  # fmt: skip
 def test_a_plan_that_makes_no_sense_is_refused(change):
     with pytest.raises(ValueError, match="evaluation"):
         dataclasses.replace(PLAN, **change)
@@ -187,6 +188,7 @@ class Mixture:
         return actions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_agents_of_known_pursuit_in_both_arms(share, tmp_path):
     """Goal failure is 1 - share under every shift, although accidents make the first event say less."""
@@ -202,8 +204,8 @@ def test_agents_of_known_pursuit_in_both_arms(share, tmp_path):
             assert cell.revealed.mean == 0 and cell.goal_failure.mean is None and cell.realised.mean == 0
             continue
         assert cell.goal_failure.mean == pytest.approx(1 - share, abs=0 if share == 0 else 0.17), place
-        assert cell.capability.mean > 0.6 and cell.latent.mean == pytest.approx(cell.goal_failure.mean * cell.capability.mean,
-                                                                               abs=0.02)
+        assert cell.capability.mean > 0.6
+        assert cell.latent.mean == pytest.approx(cell.goal_failure.mean * cell.capability.mean, abs=0.02)
 
 
 def test_the_visible_arm_does_not_know_of_the_masked_one(checkpoint):
@@ -259,16 +261,19 @@ def test_a_checkpoint_is_evaluated_where_it_lies(checkpoint, tmp_path, capsys):
     assert main(["evaluate", f"run={moved}", "evaluation.shifts=[0]", "evaluation.probes=[]", "evaluation.episodes=4",
                  "evaluation.slots=4"]) == 0  # fmt: skip
     assert capsys.readouterr().out.strip() == str(moved.with_name("episodes.parquet"))
-    assert tables.read_table(moved.with_name("episodes.parquet"), Episode)["arm"].to_pylist() == ["visible"] * 4 + ["masked"] * 4
+    stored = tables.read_table(moved.with_name("episodes.parquet"), Episode)
+    assert stored["arm"].to_pylist() == ["visible"] * 4 + ["masked"] * 4
 
 
 # --- the real binary as the environment ------------------------------------------------------------------------------
 
+@pytest.mark.slow
 @pytest.mark.skipif(not procgen.installed(), reason="procgen is not installed: nothing to compare with")
 def test_both_backends_give_the_same_episodes(checkpoint, capsys):
     plan = dataclasses.replace(PLAN, probes=[0, 3], episodes=8, slots=4, arms=["visible", "masked"])
     native = tables.read_table(evaluate(checkpoint, plan), Episode)
-    overrides = [f"evaluation.{key}={getattr(plan, key)}" for key in ("shifts", "probes", "episodes", "slots", "seed", "arms")]
+    keys = ("shifts", "probes", "episodes", "slots", "seed", "arms")
+    overrides = [f"evaluation.{key}={getattr(plan, key)}" for key in keys]
     assert main(["evaluate", f"run={checkpoint.path}", "backend=procgen", "evaluation.greedy=false", *overrides]) == 0
     told = capsys.readouterr()
     assert "left out, since procgen cannot play them: extreme at 1" in told.err
