@@ -14,8 +14,9 @@ from gmexp.agents.checkpoint import load_checkpoint
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode, OutcomeCounts
 from gmexp.artefacts.study import Study
-from gmexp.cli.schema import RunConfig
+from gmexp.artefacts.upgrades import renamed
 from gmexp.evaluation.evaluate import evaluate
+from gmexp.pipeline import RunConfig
 from gmexp.pipeline import training_runs
 from gmexp.rates.counting import count_outcomes
 from gmexp.statistics.counts import read_counts
@@ -55,7 +56,7 @@ def rerun(study: Study, run_id: str | None = None) -> dict[str, Any]:
 def study_config(study: Study) -> RunConfig:
     """The configuration in study.json; UserError where it is another version's."""
     try:
-        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(RunConfig), study.read_index()["config"]))
+        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(RunConfig), renamed(study.read_index()["config"], study.index)))
     except (OmegaConfBaseException, ValueError) as error:
         raise UserError(f"{study.index} is not of this version: {str(error).splitlines()[0]}") from error
 

@@ -7,7 +7,7 @@
     over_runs     the stage: counts.parquet and rates.json
     between_runs  how much runs of one condition differ
     learning      how fast runs learned
-    function      `gmexp.rates` and `gmexp.evaluate`
+    function      `gmexp.rates`
     text          shifts, intervals and tables as text
 """
 

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gmexp.artefacts.records import OutcomeCounts, column_names
-from gmexp.cli.options import nearest
-from gmexp.support.errors import UserError
+from gmexp.support.errors import UserError, nearest
 
 __all__ = ["DEFAULTS", "REQUIRED", "SHIFT_NAMES", "read_counts"]
 

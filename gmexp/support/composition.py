@@ -13,6 +13,7 @@ import dataclasses
 import difflib
 import logging
 import shutil
+import sys
 import tempfile
 import typing
 from collections.abc import Callable, Iterator, Sequence
@@ -25,13 +26,14 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gmexp.support.conf import config_folder
+from gmexp.support.conf import choices, config_folder
 from gmexp.support.errors import UserError, first_line
 from gmexp.support.text import NotPlain, as_path, as_value
 
 PATHS = ("out", "run", "study", "studies", "results", "counts", "reuse", "demonstrator")  # keys: `~` is the user's folder
 RUN_DIR = "hydra.run.dir"
 PREFIXES = ("++", "+", "~")
+RENAMED = {"gate": "threshold"}  # keys of earlier versions, which are read with a line of notice
 
 
 def variant(kinds: Callable[[str], type], names: Callable[[], Sequence[str]]) -> Any:
@@ -104,6 +106,8 @@ def _composed(verb: str, schema: type, overrides: Sequence[str], folders: _Folde
     OmegaConf.set_struct(node, False)
     for key, text in outside.items():
         node[key] = _plugged(schema, key, text)
+    for old in [key for key in RENAMED if key in node]:
+        node[_present(old)] = node.pop(old)
     known = keys(schema, node)
     for sign, key, text in given:
         if not _exists(key, known):
@@ -125,7 +129,14 @@ def _split(item: str) -> tuple[str, str, str]:
         raise UserError(f"'{item}' is not of the form key=value")
     if not text:
         raise UserError(f"{key}= lacks a value")
-    return sign, key, text
+    return sign, _present(key), text
+
+
+def _present(key: str) -> str:
+    """What a key is called now."""
+    if key in RENAMED:
+        print(f"{key} is called {RENAMED[key]} now", file=sys.stderr)
+    return RENAMED.get(key, key)
 
 
 def _delete(node: DictConfig, key: str, known: dict[str, Any]) -> None:
@@ -145,7 +156,10 @@ def _as(schema: type, node: DictConfig) -> Any:
     for name, (kinds, _) in _variants(schema).items():
         if name in node:
             kind = _kind(kinds, name, node[name])
-            node[name] = OmegaConf.merge(OmegaConf.structured(kind), node[name])
+            try:
+                node[name] = OmegaConf.merge(OmegaConf.structured(kind), node[name])
+            except OmegaConfBaseException as error:
+                raise UserError(f"{name}.{one_line(error)}") from error
     return OmegaConf.to_object(OmegaConf.merge(shaped, node))
 
 
@@ -253,11 +267,6 @@ def groups(verb: str) -> list[str]:
     return [group for entry in entries if isinstance(entry, dict) for group in entry]
 
 
-def choices(group: str, folders: Sequence[Path] = ()) -> list[str]:
-    """The files of a group."""
-    return sorted({p.stem for folder in (config_folder(), *folders) for p in (folder / group).glob("*.yaml")})
-
-
 def _choosable(schema: type) -> set[str]:
     """Fields of a schema that a group of files fills."""
     return {f.name for f in dataclasses.fields(schema) if (config_folder() / f.name).is_dir()}
@@ -293,7 +302,8 @@ def value(key: str, text: str, known: dict[str, Any]) -> Any:
     except NotPlain:
         parsed = _hydra_value(key, text)
     except ValueError as error:
-        raise UserError(f"{key}={text}: {error}") from error
+        several = "; gmexp run -m takes several" if "," in text else ""
+        raise UserError(f"{key}={text}: {error}{several}") from error
     if key.rsplit(".", 1)[-1] in PATHS:
         return [*map(as_path, parsed)] if isinstance(parsed, list) else parsed and as_path(parsed)
     return parsed

@@ -9,7 +9,8 @@ import pytest
 
 import gmexp.rates
 from gmexp.artefacts.records import Episode, OutcomeCounts
-from gmexp.rates.function import Evaluation, evaluate, rates
+from gmexp.evaluation.function import Evaluation, evaluate
+from gmexp.rates.function import rates
 from gmexp.rates.over_runs import Rates, read_rates
 from gmexp.support.errors import UserError
 from gmexp_envs.coinrun.distribution import LevelDistribution
