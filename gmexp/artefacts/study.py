@@ -61,8 +61,8 @@ class Study:
         return self.root / "figure2.json"
 
     @property
-    def spread(self) -> Path:
-        return self.root / "spread.json"
+    def between_runs(self) -> Path:
+        return self.root / "between_runs.json"
 
     @property
     def learning(self) -> Path:
@@ -170,7 +170,7 @@ def _meta(entry: Mapping[str, Any], where: str) -> RunMeta:
 
 def condition_labels(runs: Sequence[RunMeta | OutcomeCounts]) -> dict[str, str]:
     """A label for the condition of each run id: its delta, and whatever else sets it apart among these runs."""
-    conditions = [{name: getattr(run, name) for name in CONDITION} for run in runs]
+    conditions = [{name: getattr(run, name, None) for name in CONDITION} for run in runs]
     return dict(zip([run.run_id for run in runs], labels(conditions), strict=True))
 
 

@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from gmexp.artefacts.study import pretty
 from gmexp.figures import style
 from gmexp.figures.style import GREY, OKABE_ITO, PAGE, canvas, entry, legend, unique
-from gmexp.measures.attribution import EFFECTS
-from gmexp.measures.summary import CellEffect
+from gmexp.measures.attribution import EFFECTS, CellEffect
 from gmexp.rates.intervals import Mean
 from gmexp.rates.over_runs import CellRates, Rate, shift_label
 

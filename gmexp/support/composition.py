@@ -13,6 +13,7 @@ import dataclasses
 import difflib
 import logging
 import shutil
+import sys
 import tempfile
 import typing
 from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +33,7 @@ from gmexp.support.text import NotPlain, as_path, as_value
 PATHS = ("out", "run", "study", "studies", "results", "counts", "reuse", "demonstrator")  # keys: `~` is the user's folder
 RUN_DIR = "hydra.run.dir"
 PREFIXES = ("++", "+", "~")
+RENAMED = {"gate": "threshold"}  # keys of earlier versions, which are read with a line of notice
 
 
 def variant(kinds: Callable[[str], type], names: Callable[[], Sequence[str]]) -> Any:
@@ -104,6 +106,8 @@ def _composed(verb: str, schema: type, overrides: Sequence[str], folders: _Folde
     OmegaConf.set_struct(node, False)
     for key, text in outside.items():
         node[key] = _plugged(schema, key, text)
+    for old in [key for key in RENAMED if key in node]:
+        node[_present(old)] = node.pop(old)
     known = keys(schema, node)
     for sign, key, text in given:
         if not _exists(key, known):
@@ -125,7 +129,14 @@ def _split(item: str) -> tuple[str, str, str]:
         raise UserError(f"'{item}' is not of the form key=value")
     if not text:
         raise UserError(f"{key}= lacks a value")
-    return sign, key, text
+    return sign, _present(key), text
+
+
+def _present(key: str) -> str:
+    """What a key is called now."""
+    if key in RENAMED:
+        print(f"{key} is called {RENAMED[key]} now", file=sys.stderr)
+    return RENAMED.get(key, key)
 
 
 def _delete(node: DictConfig, key: str, known: dict[str, Any]) -> None:
