@@ -12,8 +12,10 @@ import numpy as np
 import torch
 
 from gmexp import artefacts
+from gmexp.agents.config import AgentConfig
 from gmexp.agents.networks import Network, network_weights
-from gmexp.agents.ppo import PPOConfig, Policy
+from gmexp.agents.policy import Policy
+from gmexp.agents.trainer import agent_config
 from gmexp.artefacts.records import RunMeta
 from gmexp.support.errors import UserError
 from gmexp_envs import Task, find_task
@@ -29,7 +31,7 @@ class Checkpoint:
 
     path: Path
     network: Network
-    agent: PPOConfig
+    agent: AgentConfig
     env: Any  # the task's configuration
     meta: RunMeta
 
@@ -50,7 +52,7 @@ class Checkpoint:
 
     def policy(self, seed: int, greedy: bool = False, slots: int = 0) -> Policy:
         """The agent as something that acts; `slots` as in `Policy`."""
-        return Policy(self.network, self.task.action_sets[self.agent.actions], seed, greedy, slots)
+        return Policy(self.network, self.agent.action_set(self.task), seed, greedy, slots)
 
 
 def write_checkpoint(folder: Path, weights: Mapping[str, np.ndarray], steps: int, config: Mapping[str, Any],
@@ -82,7 +84,7 @@ def load_checkpoint(path: Path | str, device: str = "cpu") -> Checkpoint:
         if about["version"] != VERSION:
             raise UserError(f"{path} is a checkpoint of version {about['version']}, this gmexp reads version {VERSION}")
         task = find_task(about["env"]["name"])
-        agent, env, meta = PPOConfig(**about["agent"]), task.config(**about["env"]), RunMeta(**ORIGIN | about["meta"])
+        agent, env, meta = agent_config(about["agent"]), task.config(**about["env"]), RunMeta(**ORIGIN | about["meta"])
         network = agent.build(task, torch.Generator().manual_seed(0))
         network.load_state_dict(network_weights(arrays, network))
     except UserError:
