@@ -28,10 +28,10 @@ from gmexp.rates.over_runs import check_replicates
 from gmexp.support.composition import override
 from gmexp.support.errors import UserError
 from gmexp.support.progress import Bar
-from gmexp.training.compilation import compile_kernels
 from gmexp.training.config import TrainConfig
 from gmexp.training.launchers import launch
-from gmexp.training.train import NOT_IDENTITY, TRAINED, describe, identity, train
+from gmexp.training.run import NOT_IDENTITY, TRAINED, describe, identity
+from gmexp.training.train import train
 from gmexp.training.workers import Failure
 
 SAME_FOR_ALL = ("experiment", "seed", "device", *NOT_IDENTITY)  # keys that conditions cannot vary
@@ -44,7 +44,6 @@ def run(config: RunConfig) -> int:
     planned = training_runs(config)
     with _locked(study.root):
         artefacts.remove_temporaries(study.root)
-        compile_kernels()
         _take_over(study, planned, config.reuse)
         failures = _train_and_evaluate(planned, config)
         failed = {describe(planned[position]).run_id: failure.reason for position, failure in sorted(failures.items())}
@@ -187,7 +186,6 @@ def _train_and_evaluate(planned: Sequence[TrainConfig], config: RunConfig) -> di
 def _work(task: tuple[TrainConfig, EvaluationPlan, list[str], VerificationPlan], report: Callable[[int], None]) -> None:
     """One run, trained, evaluated and measured; of candidates, only those that pass."""
     config, plan, measures, verification = task
-    compile_kernels()  # on another machine for the first time
     checkpoint = load_checkpoint(train(config, report), config.device)
     if config.verified and not verification.verify(checkpoint, verification, plan).passed:
         return

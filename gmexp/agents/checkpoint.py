@@ -22,7 +22,7 @@ from gmexp_envs import Task, find_task
 
 NAME = "checkpoint.npz"
 VERSION = 2  # 1: the first layer was two
-ORIGIN = {"git_sha": None, "created_utc": ""}  # what a checkpoint leaves unsaid, and run.json says
+UNSAID = {"git_sha": None, "created_utc": "", "settings": None}  # in a checkpoint: run.json says it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Checkpoint:
 def write_checkpoint(folder: Path, weights: Mapping[str, np.ndarray], steps: int, config: Mapping[str, Any],
                      meta: RunMeta) -> Path:
     """Write the weights after `steps` of the run with the identity `config` (`gmexp.training.train.identity`)."""
-    lasting = {key: value for key, value in artefacts.plain(meta).items() if key not in ORIGIN}
+    lasting = {key: value for key, value in artefacts.plain(meta).items() if key not in UNSAID}
     about = {"version": VERSION, "agent": config["agent"], "env": config["env"], "meta": lasting, "steps": steps}
     return artefacts.write_npz(folder / NAME, {**weights, "about": np.array(json.dumps(about, sort_keys=True))})
 
@@ -84,11 +84,11 @@ def load_checkpoint(path: Path | str, device: str = "cpu") -> Checkpoint:
         if about["version"] != VERSION:
             raise UserError(f"{path} is a checkpoint of version {about['version']}, this gmexp reads version {VERSION}")
         task = find_task(about["env"]["name"])
-        agent, env, meta = agent_config(about["agent"]), task.config(**about["env"]), RunMeta(**ORIGIN | about["meta"])
+        agent, env, meta = agent_config(about["agent"]), task.config(**about["env"]), RunMeta(**UNSAID | about["meta"])
         network = agent.build(task, torch.Generator().manual_seed(0))
         network.load_state_dict(network_weights(arrays, network))
     except UserError:
         raise
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(f"{path} is not a checkpoint of this gmexp: {error}") from error
     return Checkpoint(path, network.to(device), agent, env, meta)

@@ -48,8 +48,8 @@ def trained_demonstrator(config: CloningConfig, task: Task) -> Demonstrator:
     digest = hashlib.sha256(artefacts.read_bytes(file)).hexdigest()
     whom = _loaded(file, digest)
     if config.observation == "semantic" and whom.task.semantics != task.semantics:
-        raise UserError(f"the demonstrator {whom.path} was trained in {whom.task.name}, which does not show what {task.name} "
-                        "shows: student and demonstrator must see and do alike")
+        raise UserError(f"the demonstrator {whom.path} was trained in {whom.task.name}, which does not show what "
+                        f"{task.name} shows: student and demonstrator must see and do alike")
     student, demonstrator = ((agent.observation, agent.action_set(where), agent.action_repeat)
                              for agent, where in ((config, task), (whom.agent, whom.task)))
     for key, ours, its in zip(("network", "actions", "action_repeat"), student, demonstrator, strict=True):

@@ -67,6 +67,10 @@ class AgentConfig:
         """Whom it imitates, for labels; None for agents that learn by themselves."""
         return None
 
+    def algo(self, task: Task) -> str:
+        """The trainer and what its network sees, for labels."""
+        return self.name if self.network == "semantic" else f"{self.name}_{self.network}"
+
 
 @dataclass
 class PPOConfig(AgentConfig):
@@ -117,7 +121,8 @@ class SB3PPOConfig(PPOConfig):
         for name, only in (("network", "semantic"), ("reward_normalization", None), ("value_clip", False),
                            ("precision", "float32"), ("compile", False)):
             if (value := getattr(self, name)) != only:
-                raise ValueError(f"agent.{name} = {value}: agent=sb3_ppo trains with {name}={'null' if only is None else only}")
+                known = "null" if only is None else str(only).lower()
+                raise ValueError(f"agent.{name} = {value}: agent=sb3_ppo trains with agent.{name}={known}")
 
 
 @dataclass
@@ -150,3 +155,7 @@ class CloningConfig(PPOConfig):
 
         whom = trained_demonstrator(self, task).checkpoint.meta
         return f"{whom.algo}_d{whom.train_diversity:g}"
+
+    def algo(self, task: Task) -> str:
+        """With whom it imitates: students of other demonstrators are other conditions."""
+        return f"{super().algo(task)}_of_{self.imitated(task)}"

@@ -132,19 +132,18 @@ def build_network(name: str, task: Task, width: int, hidden: int, num_actions: i
 
 def check_seen(observation: Observation | Frames, task: Task) -> None:
     """ValueError where what an environment shows is not what its task says: compiled code relies on it."""
-    if isinstance(observation, Frames):
-        expected: tuple[tuple[int, ...], ...] = ((SIDE, SIDE, 3),)
-    else:
-        meant = task.semantics
+    meant = task.semantics
+    expected: tuple[tuple[int, ...], ...] = ((SIDE, SIDE, 3),)
+    if isinstance(observation, Observation):
         expected = (meant.window[0] * meant.window[1],), (len(meant.state),), (meant.appearance,)
     for part, name, size in zip(observation, observation._fields, expected, strict=True):
         wanted = torch.float32 if name == "state" else torch.uint8
         if tuple(part.shape[1:]) != size or part.dtype != wanted:
             raise ValueError(f"the environment {task.name} shows {name} as {part.dtype} {tuple(part.shape[1:])}, where its "
                              f"task says {wanted} {size}")
-    if isinstance(observation, Observation) and int(observation.window.max()) >= len(task.semantics.classes):
-        raise ValueError(f"the environment {task.name} shows a cell of class {int(observation.window.max())}, where its task "
-                         f"has {len(task.semantics.classes)} classes")
+    if isinstance(observation, Observation) and (most := int(observation.window.max())) >= len(meant.classes):
+        raise ValueError(f"the environment {task.name} shows a cell of class {most}, where its task has "
+                         f"{len(meant.classes)} classes")
 
 
 def _convolution(inputs: int, channels: int, generator: torch.Generator) -> nn.Conv2d:

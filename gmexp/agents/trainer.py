@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from gmexp.agents.config import AgentConfig, CloningConfig, PPOConfig, SB3PPOConfig, ScriptedCloningConfig
+from gmexp.artefacts.condition import OLD_TRAINERS
 from gmexp.support.extras import require
 from gmexp.support.startup import imported
 
@@ -92,16 +93,15 @@ TRAINERS: dict[str, TrainerSpec] = {  # by agent.name
     "cloning_intended": TrainerSpec(ScriptedCloningConfig, _cloning, "behavioral_cloning"),
     "cloning_proxy": TrainerSpec(ScriptedCloningConfig, _cloning, "behavioral_cloning_of_proxy"),
 }
-OLD_NAMES = {"cloning_coin_seeker": "cloning_intended", "cloning_proxy_seeker": "cloning_proxy"}
 _noticed: set[str] = set()
 
 
 def current_name(name: str) -> str:
     """The name of a trainer in this version; an earlier version's is read, with one line of notice."""
-    if name in OLD_NAMES and name not in _noticed:
+    if name in OLD_TRAINERS and name not in _noticed:
         _noticed.add(name)
-        print(f"agent={name} is of an earlier version: it is read as {OLD_NAMES[name]}", file=sys.stderr)
-    return OLD_NAMES.get(name, name)
+        print(f"agent={name} is of an earlier version: it is read as {OLD_TRAINERS[name]}", file=sys.stderr)
+    return OLD_TRAINERS.get(name, name)
 
 
 def trainer_names() -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from gmexp_envs.outcome import Outcome
 
@@ -29,6 +31,10 @@ class RunMeta:
     git_sha: str | None
     created_utc: str
     width: int | None = None  # units of the network's first layer
+    condition_hash: str | None = None  # of everything that trains a run differently but the seed
+    learner_hash: str | None = None  # of network, trainer and hyperparameters
+    demonstrator: str | None = None  # whom it imitates
+    settings: Mapping[str, Any] | None = field(default=None, compare=False)  # what the condition's hash is of, by dotted key
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,6 @@ from gmexp.statistics.fit import calibrate as fit
 from gmexp.statistics.priors import literature_interval
 from gmexp.support.errors import UserError
 from gmexp.support.progress import Bar
-from gmexp.training.compilation import compile_kernels
 
 PICTURED_GRADES = (0.0, 0.5, 1.0)
 PICTURED_CELL = 10  # pixels
@@ -123,7 +122,6 @@ def _picture_shifts(study: Study) -> None:
     path = study.figures / "shifts.png"
     if path.exists() or "env" not in (study.read_index()["config"] or {}):
         return
-    compile_kernels()
     task, training, levels = gallery.of_study(study, PICTURED_LEVELS)
     gallery.write(task, training, range(1, 5), None, PICTURED_GRADES, levels, PICTURED_CELL, path)
 

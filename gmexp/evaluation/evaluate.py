@@ -21,16 +21,15 @@ import pyarrow.compute as pc
 import gmexp_envs
 from gmexp import artefacts
 from gmexp.agents.checkpoint import Checkpoint, load_checkpoint
-from gmexp.agents.ppo import PPOConfig
+from gmexp.agents.config import AgentConfig
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode, RunMeta
 from gmexp.evaluation.config import EvaluateConfig, EvaluationPlan
 from gmexp.evaluation.rollout import Actor, play
 from gmexp.support.errors import UserError
-from gmexp.support.host import settle_torch
+from gmexp.support.startup import settle_torch
 from gmexp.support.progress import Bar
 from gmexp.support.seeding import stream
-from gmexp.training.compilation import compile_kernels
 from gmexp.training.train import env_device
 from gmexp_envs.compiled.jit import source_hash
 from gmexp_envs.levels import SPLITS, SeedRange, split_levels
@@ -97,7 +96,6 @@ def run(config: EvaluateConfig) -> int:
     if left_out:
         names = ", ".join(dict.fromkeys(f"{cell.shift_name} at {cell.grade:g}" for cell in left_out))
         print(f"left out, since procgen cannot play them: {names}", file=sys.stderr)
-    compile_kernels()
     with Bar(len(planned) * config.evaluation.episodes, f"evaluate {checkpoint.meta.run_id}", "episode") as bar:
         path = evaluate(checkpoint, config.evaluation, bar.advance, config.backend)
     print(path)
@@ -201,7 +199,7 @@ def certified_levels(task: Task, distribution: Any, cache: Path | None = None) -
     return distinguishing
 
 
-def make_env(task: Task, planned: list[Cell], plan: EvaluationPlan, agent: PPOConfig | None = None, drawable: bool = False,
+def make_env(task: Task, planned: list[Cell], plan: EvaluationPlan, agent: AgentConfig | None = None, drawable: bool = False,
              backend: str = "native", device: str = "cpu") -> gmexp_envs.VecEnv:
     """One environment for all cells: `plan.slots` worlds each, seen and acted in as `agent` does, or else semantic and
     step by step; `device` is the agent's. UserError where procgen or a device is wanted in vain."""

@@ -8,16 +8,15 @@ from types import ModuleType
 
 from gmexp import artefacts
 from gmexp.agents.checkpoint import Checkpoint, load_checkpoint
-from gmexp.agents.ppo import PPOConfig
+from gmexp.agents.config import AgentConfig
 from gmexp.evaluation.config import EvaluationPlan
 from gmexp.evaluation.evaluate import made_from
 from gmexp.measures import attribution, critic, factors, magnitude
 from gmexp.measures.config import MeasureConfig
 from gmexp.measures.origin import identity
 from gmexp.support.errors import UserError
-from gmexp.support.host import settle_torch
+from gmexp.support.startup import settle_torch
 from gmexp.support.progress import Bar
-from gmexp.training.compilation import compile_kernels
 
 MEASURES: dict[str, ModuleType] = {"attribution": attribution, "critic": critic, "factors": factors,
                                    "magnitude": magnitude}
@@ -27,7 +26,6 @@ SEMANTIC = ("critic", "magnitude")  # draw a coin into the view, or compare view
 def run(config: MeasureConfig) -> int:
     """`gmexp measure`."""
     checkpoint = load_checkpoint(config.run, config.device)
-    compile_kernels()
     total = sum(MEASURES[name].size(checkpoint, config.evaluation) for name in config.measures)
     with Bar(total, f"measure {checkpoint.meta.run_id}", "episode") as bar:
         paths = measure(checkpoint, config.measures, config.evaluation, bar.advance)
@@ -35,7 +33,7 @@ def run(config: MeasureConfig) -> int:
     return 0
 
 
-def check(names: Sequence[str], agent: PPOConfig) -> None:
+def check(names: Sequence[str], agent: AgentConfig) -> None:
     """UserError for a measure that cannot be taken of such an agent."""
     for name in names:
         if name in SEMANTIC and agent.observation != "semantic":

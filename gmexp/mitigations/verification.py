@@ -18,7 +18,7 @@ from gmexp.artefacts import tables
 from gmexp.evaluation.config import EvaluationPlan
 from gmexp.evaluation.evaluate import Cell, held_out, levels_folder, made_from, make_env
 from gmexp.measures import attribution
-from gmexp.support.host import settle_torch
+from gmexp.support.startup import settle_torch
 from gmexp.support.seeding import stream
 from gmexp_envs.task import SHIFT_NAMES
 

@@ -26,7 +26,7 @@ from gmexp.pages import animation
 from gmexp.pages.overlay import palette, frame, sheet
 from gmexp.rates.definitions import log
 from gmexp.support.errors import UserError
-from gmexp.support.host import settle_torch
+from gmexp.support.startup import settle_torch
 from gmexp.support.seeding import stream
 from gmexp_envs.outcome import NEVER, OUTCOMES, Outcome, first_event_outcomes
 from gmexp_envs.task import Task

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gmexp import artefacts
-from gmexp.artefacts.records import OutcomeCounts, RunMeta
+from gmexp.artefacts.records import OutcomeCounts, RunMeta, column_names
 from gmexp.rates.definitions import CELL, log
 from gmexp.support.errors import UserError
 from gmexp_envs.outcome import OUTCOMES, Outcome
@@ -33,7 +33,7 @@ def count_outcomes(episodes: pa.Table, meta: RunMeta, gate: float = 0.8) -> list
     solved = sum(row["n_intended"] + row["n_proxy"] + row["n_ambiguous"] for row in in_distribution)
     played = sum(row["n_episodes"] for row in in_distribution)
     id_capability = solved / played if played else None
-    known = artefacts.plain(meta) | {
+    known = {name: value for name, value in artefacts.plain(meta).items() if name in column_names(OutcomeCounts)} | {
         "n_harmful": None, "id_capability": id_capability,
         "gate_passed": None if id_capability is None else id_capability >= gate,
     }  # fmt: skip

@@ -26,7 +26,7 @@ from gmexp.pipeline import training_runs
 from gmexp.support.errors import UserError
 from gmexp.support.seeding import stream
 from gmexp.training import train
-from gmexp.training.train import describe, identity
+from gmexp.training.run import describe, identity
 from gmexp_envs.coinrun.task import TASK
 
 from ..tiny import AGENT, ITERATION, assert_equal_arrays, assert_equal_runs, train_config

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gmexp.agents.networks import Semantic
-from gmexp.agents.ppo import Policy
+from gmexp.agents.policy import Policy
 from gmexp.measures.magnitude import energy_coefficient, two_sample, visit
 from gmexp_envs.coinrun.distribution import LevelDistribution
 from gmexp_envs.coinrun.task import TASK

@@ -17,7 +17,8 @@ from gmexp.mitigations import verification
 from gmexp.mitigations.verification import VerificationPlan
 from gmexp.pipeline import training_runs
 from gmexp.support.errors import UserError
-from gmexp.training.train import TRAINED, VERIFIED, describe, train
+from gmexp.training.run import TRAINED, VERIFIED, describe
+from gmexp.training.train import train
 from gmexp_envs.coinrun.task import TASK
 
 from ..tiny import AGENT, ITERATION, train_config

@@ -29,7 +29,7 @@ from gmexp.pipeline import training_runs
 from gmexp.support.errors import UserError
 from gmexp.training import launchers, train, workers
 from gmexp.training.config import LauncherConfig
-from gmexp.training.train import describe
+from gmexp.training.run import describe
 
 from .test_workers import act
 from ..tiny import AGENT, ITERATION, assert_equal_runs

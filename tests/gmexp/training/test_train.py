@@ -22,7 +22,8 @@ from gmexp.artefacts.records import CurvePoint
 from gmexp.cli.main import main
 from gmexp.support.errors import UserError
 from gmexp.training import train
-from gmexp.training.train import describe, env_device, identity
+from gmexp.training.run import describe, identity
+from gmexp.training.train import env_device
 from gmexp_envs.levels import SPLITS
 
 from ..tiny import AGENT, ITERATION, assert_equal_arrays, assert_equal_runs, train_config

@@ -121,7 +121,7 @@ def flat():
 def evaluation():
     """`gmexp.evaluation.rollout.play` gives the same episodes on the device and on the CPU."""
     from gmexp.agents.networks import Semantic
-    from gmexp.agents.ppo import Policy
+    from gmexp.agents.policy import Policy
     from gmexp.evaluation.rollout import play
 
     short = [dataclasses.replace(distribution, horizon=25) for distribution in DISTRIBUTIONS]
