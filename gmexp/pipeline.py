@@ -15,7 +15,8 @@ from typing import Any
 
 from gmexp import artefacts
 from gmexp.agents.checkpoint import load_checkpoint
-from gmexp.artefacts.study import Study, condition_labels
+from gmexp.artefacts.condition import condition_labels
+from gmexp.artefacts.study import Study
 from gmexp.cli import study as stages
 from gmexp.cli.schema import RunConfig
 from gmexp.evaluation.config import EvaluationPlan

@@ -14,7 +14,8 @@ import numpy as np
 from gmexp import artefacts
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode, RunMeta
-from gmexp.artefacts.study import Study, condition_labels
+from gmexp.artefacts.condition import condition_labels
+from gmexp.artefacts.study import Study
 from gmexp.artefacts.upgrades import renamed
 from gmexp.measures import attribution, critic, factors, magnitude
 from gmexp.rates import intervals

@@ -19,7 +19,8 @@ import pyarrow as pa
 from gmexp import artefacts
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import CurvePoint
-from gmexp.artefacts.study import Study, condition_labels
+from gmexp.artefacts.condition import condition_labels
+from gmexp.artefacts.study import Study
 
 WINDOW = 20  # iterations
 GOALS = (0.8, 0.85, 0.9)

@@ -18,7 +18,8 @@ import numpy as np
 from gmexp import artefacts
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode, OutcomeCounts, RunMeta
-from gmexp.artefacts.study import Study, condition_labels
+from gmexp.artefacts.condition import condition_labels
+from gmexp.artefacts.study import Study
 from gmexp.rates import intervals
 from gmexp.rates.counting import cell_order, count_outcomes
 from gmexp.rates.definitions import DefinedRates, compare, tally

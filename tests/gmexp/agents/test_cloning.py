@@ -17,7 +17,7 @@ from gmexp.agents.cloning import Cloning
 from gmexp.agents.ppo import PPO, sample_actions
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import CurvePoint
-from gmexp.artefacts.study import condition_labels
+from gmexp.artefacts.condition import condition_labels
 from gmexp.calculator.modifiers import canonical
 from gmexp.cli import sweep
 from gmexp.cli.config import load
