@@ -22,12 +22,12 @@ TRAINING = LevelDistribution(mode="easy", appearance=0.0, levels=split_levels("v
 
 @pytest.fixture(scope="module")
 def network() -> Semantic:
-    return Semantic(32, 16, 6, torch.Generator().manual_seed(0))
+    return Semantic(TASK.semantics, 32, 16, 6, torch.Generator().manual_seed(0))
 
 
 def states(network, *distributions):
     held_out = [TRAINING, *(dataclasses.replace(d, levels=split_levels("evaluation", LEVELS)) for d in distributions)]
-    return visit(TASK, network, Policy(network, "jumps", 0), held_out, 2, np.random.default_rng(0), 0)
+    return visit(TASK, network, Policy(network, TASK.action_sets["jumps"], 0), held_out, 2, np.random.default_rng(0), 0)
 
 
 def test_unseen_levels_of_the_training_distribution_are_not_far(network):
