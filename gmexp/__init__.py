@@ -6,4 +6,20 @@ One stage is one verb, one module, one config and one artefact. Imports point on
 The `calculator` and `statistics` packages need only numpy and scipy.
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
 __version__ = "0.1.0"
+FUNCTIONS = {"train": "gmexp.training.function"}  # stages as plain functions, imported when they are first used
+
+
+def __getattr__(name: str) -> Any:
+    if name in FUNCTIONS:
+        return getattr(importlib.import_module(FUNCTIONS[name]), name)
+    raise AttributeError(f"module 'gmexp' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *FUNCTIONS])

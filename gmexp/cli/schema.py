@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gmexp.agents.trainer import trainer_names
+from gmexp.agents.trainer import current_name, trainer_names
 from gmexp.evaluation.config import EvaluateConfig, EvaluationPlan
 from gmexp.measures.config import MeasureConfig, check_measures
 from gmexp.mitigations.verification import VerificationPlan
@@ -59,7 +59,7 @@ class RunConfig:
 
     experiment: str
     env: Any = variant(env_config, task_names)
-    agent: Any = variant(agent_config, trainer_names)
+    agent: Any = variant(agent_config, trainer_names, current_name)
     steps: int
     conditions: list[dict[str, Any]]  # what varies between conditions: dotted keys of the training config
     seeds: list[int]  # train seeds of every condition that does not name its own

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -73,9 +73,13 @@ class CellRates:
     joint_failure: Rate
 
 
-def summarise(counts: Sequence[OutcomeCounts], rng: np.random.Generator) -> list[CellRates]:
-    """Rates of every cell, ordered by condition and shift; rows that differ only in evaluation seed are added up."""
-    labels = condition_labels(counts)
+def summarise(counts: Sequence[OutcomeCounts], rng: np.random.Generator,
+              labels: Mapping[str, str] | None = None) -> list[CellRates]:
+    """Rates of every cell, ordered by condition and shift; rows that differ only in evaluation seed are added up.
+
+    `labels` are the conditions' by run id, where more is known of the runs than the counts say.
+    """
+    labels = condition_labels(counts) if labels is None else labels
     cells: dict[tuple, dict[str, list[OutcomeCounts]]] = defaultdict(lambda: defaultdict(list))
     for row in counts:
         cells[(row.train_diversity, labels[row.run_id], *cell_order(row))][row.run_id].append(row)
@@ -186,8 +190,8 @@ def build(study: Path, gate: float = 0.8, seed: int = 0) -> list[Path]:
     if not counts:
         raise UserError(f"{paths.root}: its runs have no episodes")
     all_runs, passed_runs = np.random.SeedSequence(seed).spawn(2)
-    cells = summarise(counts, np.random.default_rng(all_runs))
-    gated = summarise([row for row in counts if row.gate_passed], np.random.default_rng(passed_runs))
+    cells = summarise(counts, np.random.default_rng(all_runs), labels)
+    gated = summarise([row for row in counts if row.gate_passed], np.random.default_rng(passed_runs), labels)
     rates = Rates(gate, tuple(cells), tuple(gated), tuple(contrasts(cells)), tuple(compare(tallies)))
     origin = artefacts.provenance(None, {"gate": gate, "seed": seed}, "outcome counts and rates with intervals")
     return [tables.write_table(paths.counts, counts, OutcomeCounts, origin),

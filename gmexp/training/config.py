@@ -65,7 +65,7 @@ class TrainConfig:
 
     experiment: str
     env: Any = variant(env_config, task_names)
-    agent: Any = variant(agent_config, trainer_names)
+    agent: Any = variant(agent_config, trainer_names, current_name)
     steps: int
     seed: int  # the train seed
     verified: bool  # a candidate that counts only if it passes goal verification (see `gmexp.mitigations.verification`)

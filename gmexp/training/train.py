@@ -36,7 +36,8 @@ from gmexp.training.run import Run
 from gmexp_envs import VecEnv
 from gmexp_envs.vec import DeviceUnavailable
 
-RESUME_VERSION = 2
+RESUME_VERSION = 3
+OWN = "run."  # what names in resume.npz begin with that are not the trainer's
 
 
 def run(config: TrainConfig) -> int:
@@ -138,13 +139,17 @@ def _loop(planned: Run, agent: Trainer, curve: list[CurvePoint], best: Best | No
                     step=agent.steps)
         on_progress(min(agent.steps, config.steps) - before)
         if time.monotonic() - saved >= config.checkpoint_seconds and not agent.finished:
-            points = json.dumps([dataclasses.asdict(p) for p in curve])
-            artefacts.write_npz(planned.folder / "resume.npz", agent.state() | {
-                "curve": np.array(points), "config_hash": np.array(planned.meta.config_hash),
-                "version": np.array(RESUME_VERSION), "best": np.array([best.success, best.steps])}
-                | {f"best.{name}": array for name, array in best.weights.items()})
+            artefacts.write_npz(planned.folder / "resume.npz", agent.state() | _own_state(planned, curve, best))
             saved = time.monotonic()
     return best
+
+
+def _own_state(planned: Run, curve: list[CurvePoint], best: Best) -> dict[str, np.ndarray]:
+    """What a run needs to go on besides its trainer's state."""
+    points = json.dumps([dataclasses.asdict(p) for p in curve])
+    own = {"curve": np.array(points), "config_hash": np.array(planned.meta.config_hash), "version": np.array(RESUME_VERSION),
+           "best": np.array([best.success, best.steps])} | {f"best.{name}": array for name, array in best.weights.items()}
+    return {OWN + name: array for name, array in own.items()}
 
 
 def _resume(planned: Run, agent: Trainer) -> tuple[list[CurvePoint], Best | None]:
@@ -153,16 +158,17 @@ def _resume(planned: Run, agent: Trainer) -> tuple[list[CurvePoint], Best | None
     if not path.is_file():
         return [], None
     try:
-        state = artefacts.read_npz(path, required=("curve", "config_hash", "version", "best"))
-        if state["version"] != RESUME_VERSION:
-            raise ValueError(f"it is of version {state['version']}, this gmexp reads version {RESUME_VERSION}")
-        if str(state["config_hash"]) != planned.meta.config_hash:
+        state = artefacts.read_npz(path)
+        own = {name.removeprefix(OWN): state.pop(name) for name in list(state) if name.startswith(OWN)}
+        if (version := own.get("version")) != RESUME_VERSION:
+            raise ValueError(f"it is of {'an earlier version' if version is None else f'version {version}'}, this gmexp reads "
+                             f"version {RESUME_VERSION}")
+        if str(own["config_hash"]) != planned.meta.config_hash:
             raise ValueError("it belongs to another configuration")
-        curve = [CurvePoint(**point) for point in json.loads(str(state.pop("curve")))]
-        prefix = "best."
-        weights = {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
-        success, steps = state["best"].tolist()
-        agent.restore({name: array for name, array in state.items() if not name.startswith(prefix)})
+        curve = [CurvePoint(**point) for point in json.loads(str(own["curve"]))]
+        weights = {name.removeprefix("best."): array for name, array in own.items() if name.startswith("best.")}
+        success, steps = own["best"].tolist()
+        agent.restore(state)
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
         raise UserError(f"cannot go on from {path}: {error}; remove it to start this run anew") from error
     return curve, Best(success, int(steps), weights)

@@ -17,6 +17,7 @@ import pytest
 
 from gmexp import artefacts
 from gmexp.agents.checkpoint import load_checkpoint
+from gmexp.agents.ppo import PPO
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import CurvePoint
 from gmexp.cli.main import main
@@ -118,9 +119,9 @@ def test_training_levels_are_of_the_training_split(tmp_path):
 def test_the_best_weights_are_those_of_the_highest_success_over_a_window(tmp_path, monkeypatch):
     monkeypatch.setattr(train, "WINDOW", 2)
     successes, kept = iter([0.1, 0.3, 0.9, 0.8, 0.2, 0.0]), []
-    iterate, finish = train.PPO.iterate, train._finish
-    monkeypatch.setattr(train.PPO, "iterate", lambda self: iterate(self)._replace(success=next(successes), episodes=5))
-    monkeypatch.setattr(train, "_finish", lambda *arguments: (kept.append(arguments[3]), finish(*arguments)))
+    iterate, finish = PPO.iterate, train._finish
+    monkeypatch.setattr(PPO, "iterate", lambda self: iterate(self)._replace(success=next(successes), episodes=5))
+    monkeypatch.setattr(train, "_finish", lambda *arguments: (kept.append(arguments[-1]), finish(*arguments)))
     folder = train.train(train_config(tmp_path, iterations=6))
     (best,) = kept
     assert best.success == pytest.approx(0.85) and best.steps == 4 * ITERATION
@@ -190,12 +191,12 @@ DAMAGE = {
     "empty": lambda path: path.write_bytes(b""),
     "foreign": lambda path: artefacts.write_npz(path, {"weights": np.zeros(3)}),
     "of another configuration": lambda path: artefacts.write_npz(
-        path, artefacts.read_npz(path) | {"config_hash": np.array("0" * 12)}),
+        path, artefacts.read_npz(path) | {"run.config_hash": np.array("0" * 12)}),
     "without a generator": lambda path: artefacts.write_npz(
         path, {k: v for k, v in artefacts.read_npz(path).items() if k != "generator"}),
     "of another engine": lambda path: artefacts.write_npz(
         path, artefacts.read_npz(path) | {"env.world.body": np.zeros((2, 2))}),
-    "of another version": lambda path: artefacts.write_npz(path, artefacts.read_npz(path) | {"version": np.array(99)}),
+    "of another version": lambda path: artefacts.write_npz(path, artefacts.read_npz(path) | {"run.version": np.array(99)}),
     "of another network": lambda path: artefacts.write_npz(
         path, artefacts.read_npz(path) | {"network.value.bias": np.zeros(2)}),
 }  # fmt: skip
@@ -272,7 +273,7 @@ def test_a_file_that_may_not_grow_ends_a_run_in_one_line_and_keeps_its_last_stat
 
 
 def test_a_folder_that_cannot_be_written_to_is_found_before_training(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(train.PPO, "iterate", lambda self: pytest.fail("trained"))
+    monkeypatch.setattr(PPO, "iterate", lambda self: pytest.fail("trained"))
     (tmp_path / "file").write_text("")
     for out in (tmp_path / "file", tmp_path / "file" / "below", "/proc/nowhere"):
         assert "cannot write" in refused(capsys, "train", f"out={out}", *AGENT)
