@@ -271,7 +271,9 @@ def choices(group: str, folders: Sequence[Path] = ()) -> list[str]:
 
 def _choosable(schema: type) -> set[str]:
     """Fields of a schema that a group of files fills."""
-    return {f.name for f in dataclasses.fields(schema) if (config_folder() / f.name).is_dir()}
+    hints, variants = typing.get_type_hints(schema), _variants(schema)
+    return {f.name for f in dataclasses.fields(schema) if (config_folder() / f.name).is_dir()
+            and (f.name in variants or dataclasses.is_dataclass(hints[f.name]))}
 
 
 def _group(schema: type, group: str, text: str, folders: _Folders) -> DictConfig:

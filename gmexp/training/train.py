@@ -161,8 +161,8 @@ def _resume(planned: Run, agent: Trainer) -> tuple[list[CurvePoint], Best | None
         state = artefacts.read_npz(path)
         own = {name.removeprefix(OWN): state.pop(name) for name in list(state) if name.startswith(OWN)}
         if (version := own.get("version")) != RESUME_VERSION:
-            raise ValueError(f"it is of {'an earlier version' if version is None else f'version {version}'}, this gmexp reads "
-                             f"version {RESUME_VERSION}")
+            name = "an earlier version" if version is None else f"version {version}"
+            raise ValueError(f"it is of {name}, this gmexp reads version {RESUME_VERSION}")
         if str(own["config_hash"]) != planned.meta.config_hash:
             raise ValueError("it belongs to another configuration")
         curve = [CurvePoint(**point) for point in json.loads(str(own["curve"]))]

@@ -20,7 +20,6 @@ from gmexp.artefacts import tables
 from gmexp.artefacts.records import CurvePoint
 from gmexp.artefacts.condition import condition_labels
 from gmexp.calculator.modifiers import canonical
-from gmexp.cli import sweep
 from gmexp.cli.config import load
 from gmexp.cli.main import main
 from gmexp.pipeline import training_runs
@@ -152,9 +151,8 @@ def test_the_identities_of_other_runs_know_of_no_demonstrator(tmp_path, demonstr
 
 
 def test_students_of_different_demonstrators_are_different_conditions(demonstrators):
-    both = ",".join(map(str, demonstrators))
-    runs = training_runs(sweep.load(["-m", "experiment=shift_ladder", "agent=cloning", f"agent.demonstrator={both}",
-                                     "seed=0,1"]))
+    both = "conditions=[" + ",".join(f"{{agent.demonstrator: '{folder}'}}" for folder in demonstrators) + "]"
+    runs = training_runs(load("run", ["experiment=shift_ladder", "agent=cloning", both, "seeds=[0, 1]"]))
     labels = condition_labels([describe(run) for run in runs])
     assert sorted(labels.values()) == [f"algo=cloning_of_ppo_d{d}, delta=0" for d in (0, 0, 1, 1)]
 
