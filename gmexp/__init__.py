@@ -2,7 +2,7 @@
 
     conf -> train -> checkpoint -> evaluate -> episodes -> rates -> counts -> calibrate -> calibration -> estimate
 
-One stage is one verb, one module, one config and one artefact. Imports point one way: `envs <- gmexp <- scripts`.
+One stage is one verb, one module, one config and one artefact. Imports point one way: `gmexp_envs <- gmexp`.
 The `calculator` and `statistics` packages need only numpy and scipy.
 """
 
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import importlib
 from typing import Any
+
+import gmexp_envs as _gmexp_envs  # noqa: F401  its import makes the environments' ids known to gymnasium
 
 __version__ = "0.1.0"
 FUNCTIONS = {"train": "gmexp.training.function"}  # stages as plain functions, imported when they are first used

@@ -26,6 +26,9 @@ __all__ = ["DeviceUnavailable", "FrameStyle", "LevelDistribution", "Physics", "S
 
 TASKS = {  # the environments that come with the package: where the `Task` of each is
     "coinrun": "gmexp_envs.coinrun.task:TASK",
+    "maze": "gmexp_envs.maze.task:CHEESE",
+    "maze_line_and_gem": "gmexp_envs.maze.task:LINE_AND_GEM",
+    "keys_and_chests": "gmexp_envs.keys_and_chests.task:TASK",
 }
 BACKENDS = ("native", "procgen")
 
@@ -43,8 +46,8 @@ def find_task(name: str) -> Task:
     """
     plugins = {point.name: point.value for point in entry_points(group="gmexp.tasks")}
     place = TASKS.get(name) or plugins.get(name, name)
-    module, separator, attribute = place.partition(":")
-    if not separator:
+    module, _, attribute = place.partition(":")
+    if not re.fullmatch(r"[\w.]+:\w+", place):
         raise ValueError(f"there is no environment {name!r}: choose one of {', '.join(task_names())}, or give an import "
                          "path such as 'package.module:TASK'")
     try:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 NETWORKS = {"semantic": "semantic", "impala": "pixels"}  # and what each reads
 PRECISIONS = ("float32", "bfloat16")
-WHOLE = ("num_envs", "width", "hidden", "action_repeat", "rollout", "epochs", "minibatches")  # numbers, at least 1
+SIZES = {"num_envs": 2**20, "rollout": 2**16, "epochs": 2**16, "minibatches": 2**20, "width": 2**14, "hidden": 2**14,
+         "action_repeat": 2**10}  # and the most that each may be
 
 
 @dataclass
@@ -33,9 +34,9 @@ class AgentConfig:
     def __post_init__(self) -> None:
         if self.network not in NETWORKS:
             raise ValueError(f"agent.network = {self.network!r}: choose one of {', '.join(NETWORKS)}")
-        for name in WHOLE:
-            if getattr(self, name, 1) < 1:
-                raise ValueError(f"agent.{name} = {getattr(self, name)} must be at least 1")
+        for name, most in SIZES.items():
+            if not 1 <= getattr(self, name, 1) <= most:
+                raise ValueError(f"agent.{name} = {getattr(self, name)} is not within 1..{most}")
 
     @property
     def observation(self) -> str:

@@ -133,12 +133,6 @@ def find_trainer(name: str) -> TrainerSpec:
     return spec
 
 
-def agent_config(content: Mapping[str, Any]) -> AgentConfig:
-    """A trainer's configuration from a file's plain values; ValueError or TypeError where they do not fit."""
-    name = current_name(content["name"])
-    return find_trainer(name).config(**{**content, "name": name})
-
-
 def build_trainer(config: AgentConfig, task: Task, env: VecEnv, total_steps: int, seed: int, device: str) -> Trainer:
     """A training run that has not begun; UserError where a package is missing."""
     spec = find_trainer(config.name)

@@ -81,8 +81,8 @@ def settings(identity: Mapping[str, Any]) -> dict[str, Any]:
 def _current(identity: Mapping[str, Any]) -> dict[str, Any]:
     """An identity in this version's words."""
     content = plain(identity)
-    name = content["agent"]["name"]
-    return content | {"agent": content["agent"] | {"name": OLD_TRAINERS.get(name, name)}}
+    name = content["agent"].get("name")
+    return content | {"agent": content["agent"] | {"name": OLD_TRAINERS.get(str(name), name)}}
 
 
 # --- labels -----------------------------------------------------------------------------------------------------------

@@ -9,8 +9,13 @@ from typing import Any
 
 from gmexp import artefacts
 from gmexp.artefacts.condition import condition_hash, condition_labels, learner_hash, settings
+from gmexp.artefacts.decode import decode
 from gmexp.artefacts.records import Provenance, RunMeta
 from gmexp.support.errors import UserError
+from gmexp.support.text import as_plain_name
+
+TRAINED = ("checkpoint.npz", "best/checkpoint.npz", "curve.parquet", "run.json")  # what a run leaves, the last one last
+
 
 @dataclass(frozen=True, slots=True)
 class Study:
@@ -69,10 +74,11 @@ class Study:
     @property
     def scratch(self) -> Path:
         """Where machines that compute runs of the study leave notes for each other."""
-        return self.root / ".scratch"
+        return self.root / ".gmexp.scratch"
 
     def run(self, run_id: str) -> Path:
-        return self.root / "runs" / run_id
+        """A run's folder; UserError for an id that would lead anywhere else."""
+        return self.root / "runs" / as_plain_name(run_id, "a run's id")
 
     def checkpoint(self, run_id: str) -> Path:
         return self.run(run_id) / "checkpoint.npz"
@@ -92,6 +98,16 @@ class Study:
         path = self.run(run_id) / "run.json"
         content = artefacts.read_json(path, required=("meta",))
         return _meta(content["meta"], str(path), content.get("config"))
+
+    def is_finished(self, meta: RunMeta) -> bool:
+        """Whether a run is complete: run.json, written last, says that it is this one, and what it speaks of is there."""
+        folder = self.run(meta.run_id)
+        if not all((folder / name).is_file() for name in TRAINED):
+            return False
+        try:
+            return self.finished(meta.run_id).config_hash == meta.config_hash
+        except UserError:  # empty or damaged
+            return False
 
     def gather(self) -> list[RunMeta]:
         """All finished runs below the folder, in order of their ids."""
@@ -114,7 +130,10 @@ class Study:
 
     def estimates(self) -> list[dict[str, Any]]:
         """Published beside calibrated rates, a row per shift; empty before the stage that estimates them."""
-        return artefacts.read_json(self.estimate, required=["shifts"])["shifts"] if self.estimate.exists() else []
+        if not self.estimate.exists():
+            return []
+        content = artefacts.read_json(self.estimate, required=["shifts"])["shifts"]
+        return decode(list[dict[str, Any]], content, f"{self.estimate}: shifts")
 
     def _config(self, entry: Mapping[str, Any]) -> dict[str, Any] | None:
         """The configuration in a run's own folder, where study.json, being older, does not say what follows from it."""
@@ -124,12 +143,19 @@ class Study:
         return artefacts.read_json(path).get("config")
 
     def read_index(self) -> dict[str, Any]:
-        return artefacts.read_json(self.index, required=("experiment", "config", "runs"))
+        """The content of study.json: the experiment's name, its config and its runs."""
+        content = artefacts.read_json(self.index, required=("experiment", "config", "runs"))
+        for key, kind in (("experiment", str), ("config", dict | None)):
+            decode(kind, content[key], f"{self.index}: {key}")
+        return content
 
     def runs(self) -> list[RunMeta]:
         """The runs listed in study.json."""
-        metas = [_meta(entry, f"{self.index}: run {entry.get('run_id', position)}", self._config(entry))
-                 for position, entry in enumerate(self.read_index()["runs"])]
+        entries = self.read_index()["runs"]
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise UserError(f"{self.index}: runs should be a list of objects")
+        metas = [_meta(entry, f"{self.index}: run {position}", self._config(entry))
+                 for position, entry in enumerate(entries)]
         if not metas:
             raise UserError(f"{self.index} lists no runs")
         if len({meta.run_id for meta in metas}) < len(metas):
@@ -137,15 +163,17 @@ class Study:
         return metas
 
 
-def _meta(entry: Mapping[str, Any], where: str, config: Mapping[str, Any] | None = None) -> RunMeta:
+def _meta(entry: Mapping[str, Any], where: str, config: Any = None) -> RunMeta:
     """A run as an artefact describes it; what older ones do not say is unknown, or follows from the run's `config`."""
+    if not isinstance(entry, Mapping):
+        raise UserError(f"{where} should describe a run")
     known = {f.name: f.default for f in fields(RunMeta)}
     if missing := [name for name, default in known.items() if name not in entry and default is MISSING]:
         raise UserError(f"{where} lacks {', '.join(missing)}")
-    if config is not None:
+    if isinstance(config, Mapping) and isinstance(config.get("agent"), Mapping):
         entry = {"condition_hash": condition_hash(config), "learner_hash": learner_hash(config),
                  "settings": settings(config)} | dict(entry)
-    return RunMeta(**{name: entry[name] for name in known if name in entry})
+    return decode(RunMeta, {name: entry[name] for name in known if name in entry}, where)
 
 
 def _varied(runs: Sequence[RunMeta]) -> set[str]:

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from gmexp.calculator.tables import table
 from gmexp.cli.options import Command, Option, text
 from gmexp.pages.html import Html, element, join
+from gmexp.published.tables import table
 
 __all__ = ["DRAWS", "calculator", "embedded", "page", "page_data"]
 

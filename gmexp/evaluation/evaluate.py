@@ -26,6 +26,7 @@ from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode, RunMeta
 from gmexp.evaluation.config import EvaluateConfig, EvaluationPlan
 from gmexp.evaluation.rollout import Actor, play
+from gmexp.support.composition import load
 from gmexp.support.errors import UserError
 from gmexp.support.startup import settle_torch
 from gmexp.support.progress import Bar
@@ -53,6 +54,8 @@ class Cell:
 
 def held_out(train_seed: int, count: int, split: str = "evaluation") -> SeedRange:
     """The `count` levels of a split that runs of this train seed are measured on."""
+    if not 1 <= count <= SPLITS[split].count:
+        raise ValueError(f"the {split} split has {SPLITS[split].count} levels, of which {count} are wanted")
     return split_levels(split, count, count * (train_seed % (SPLITS[split].count // count)))
 
 
@@ -62,9 +65,8 @@ def own_levels(checkpoint: Checkpoint, count: int) -> SeedRange:
     if path.is_file():
         first = pc.min(tables.read_table(path, Episode)["level_seed"]).as_py()
     else:
-        from gmexp.cli.config import load
-
-        first = held_out(checkpoint.meta.train_seed, load("evaluate", ["run=none"]).evaluation.episodes).first
+        usual = load("evaluate", EvaluateConfig, ["run=none"]).evaluation
+        first = held_out(checkpoint.meta.train_seed, usual.episodes).first
     return SeedRange(first, count)
 
 
@@ -191,12 +193,23 @@ def certified_levels(task: Task, distribution: Any, cache: Path | None = None) -
     """
     identity = {"env": task.name, "levels": distribution, "engine": source_hash()}
     path = cache and cache / f"{artefacts.config_hash(identity)}.npz"
-    if path and path.is_file():
-        return artefacts.read_npz(path, required=("distinguishing",))["distinguishing"]
+    if path and (known := _cached_levels(path, distribution.num_levels)) is not None:
+        return known
     distinguishing = task.certify(distribution)
     if path:
         artefacts.write_npz(path, {"distinguishing": distinguishing})
     return distinguishing
+
+
+def _cached_levels(path: Path, count: int) -> np.ndarray | None:
+    """What a file of `certified_levels` says; None where it says nothing of so many levels, and is to be made anew."""
+    if not path.is_file():
+        return None
+    try:
+        known = artefacts.read_npz(path, required=("distinguishing",))["distinguishing"]
+    except UserError:
+        return None
+    return known if known.dtype == bool and known.shape == (count,) else None
 
 
 def make_env(task: Task, planned: list[Cell], plan: EvaluationPlan, agent: AgentConfig | None = None, drawable: bool = False,

@@ -25,7 +25,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from gmexp.support.conf import config_folder
+from gmexp.support.conf import choices, config_folder
 from gmexp.support.errors import UserError, first_line
 from gmexp.support.text import NotPlain, as_path, as_value
 
@@ -146,7 +146,10 @@ def _as(schema: type, node: DictConfig) -> Any:
     for name, (kinds, _) in _variants(schema).items():
         if name in node:
             kind = _kind(kinds, name, node[name])
-            node[name] = OmegaConf.merge(OmegaConf.structured(kind), node[name])
+            try:
+                node[name] = OmegaConf.merge(OmegaConf.structured(kind), node[name])
+            except OmegaConfBaseException as error:
+                raise UserError(f"{name}.{one_line(error)}") from error
     return OmegaConf.to_object(OmegaConf.merge(shaped, node))
 
 
@@ -264,11 +267,6 @@ def groups(verb: str) -> list[str]:
     return [group for entry in entries if isinstance(entry, dict) for group in entry]
 
 
-def choices(group: str, folders: Sequence[Path] = ()) -> list[str]:
-    """The files of a group."""
-    return sorted({p.stem for folder in (config_folder(), *folders) for p in (folder / group).glob("*.yaml")})
-
-
 def _choosable(schema: type) -> set[str]:
     """Fields of a schema that a group of files fills."""
     hints, variants = typing.get_type_hints(schema), _variants(schema)
@@ -307,7 +305,8 @@ def value(key: str, text: str, known: dict[str, Any]) -> Any:
     except NotPlain:
         parsed = _hydra_value(key, text)
     except ValueError as error:
-        raise UserError(f"{key}={text}: {error}") from error
+        several = "; gmexp run -m takes several" if "," in text else ""
+        raise UserError(f"{key}={text}: {error}{several}") from error
     if key.rsplit(".", 1)[-1] in PATHS:
         return [*map(as_path, parsed)] if isinstance(parsed, list) else parsed and as_path(parsed)
     return parsed

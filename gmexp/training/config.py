@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from gmexp.agents.trainer import current_name, find_trainer, trainer_names
 from gmexp.artefacts.tracking import check_logger
 from gmexp.support.checks import check_backend, check_seed, check_session, check_threads
 from gmexp.support.composition import variant
+from gmexp.support.extras import require
 from gmexp_envs import Task, find_task, task_names
 
 LAUNCHERS = {"local": None, "ray": "ray", "slurm": "submitit"}  # and the package that each needs
@@ -51,8 +51,8 @@ class LauncherConfig:
     def __post_init__(self) -> None:
         if self.name not in LAUNCHERS:
             raise ValueError(f"launcher.name = {self.name!r}: choose one of {', '.join(LAUNCHERS)}")
-        if (package := LAUNCHERS[self.name]) and importlib.util.find_spec(package) is None:
-            raise ValueError(f"launcher={self.name} needs the {package} package: pip install 'gmexp[sweep]'")
+        if package := LAUNCHERS[self.name]:
+            require(package, f"launcher={self.name}")
         if not 0 < self.memory_gb < math.inf:
             raise ValueError(f"launcher.memory_gb = {self.memory_gb} must be above 0")
         if self.retries < 0:

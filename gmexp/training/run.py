@@ -17,7 +17,6 @@ from gmexp.training.config import TrainConfig
 
 # These change how, or for whom, a run learns, and not what: equal runs of two studies are one run.
 NOT_IDENTITY = ("experiment", "out", "logger", "checkpoint_seconds", "backend", "threads")
-TRAINED = ("checkpoint.npz", "best/checkpoint.npz", "curve.parquet", "run.json")  # what a run leaves, the last one last
 VERIFIED = "interpretability_verified"  # in the calculator's words, as `TrainerSpec.method`
 
 
@@ -41,12 +40,17 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        return Study(Path(self.config.out)).run(self.id)
+        return self.study.run(self.id)
+
+    @property
+    def study(self) -> Study:
+        """The study that it lies in."""
+        return Study(Path(self.config.out))
 
     @property
     def finished(self) -> bool:
-        """run.json is written last."""
-        return (self.folder / "run.json").is_file()
+        """Whether it is complete."""
+        return self.study.is_finished(self.meta)
 
 
 def identity(config: TrainConfig) -> dict[str, Any]:

@@ -62,6 +62,7 @@ def train(what: TrainConfig | Run, on_progress: Callable[[int], None] = lambda s
         on_progress(config.steps)
         return folder
     artefacts.check_writable(folder)
+    artefacts.remove_temporaries(folder)
     settle_torch()
     with contextlib.closing(_environment(config)) as env:
         agent = build_trainer(config.agent, config.task, env, config.steps, stream(config.seed, "agent"), config.device)

@@ -9,7 +9,7 @@ import numpy as np
 from numba import cuda
 
 from gmexp_envs.coinrun.cells import classify, mark, mark_classes, paint
-from gmexp_envs.coinrun.draw.blit import PIXEL, RESOLUTION
+from gmexp_envs.procgen_family.blit import PIXEL, RESOLUTION
 from gmexp_envs.coinrun.draw.pixels import FRAME, MAX_CELLS, Scratch, draw_lines, measure
 from gmexp_envs.coinrun.draw.sprites import Images, NUM_IMAGES
 from gmexp_envs.coinrun.episode import TABLE, act, next_seed, opened, seed_stream

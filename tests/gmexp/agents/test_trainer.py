@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gmexp.agents import trainer
 from gmexp.agents.checkpoint import load_checkpoint
 from gmexp.agents.config import CloningConfig, PPOConfig
-from gmexp.agents.trainer import agent_config, find_trainer, TRAINERS, trainer_names
-from gmexp.artefacts import read_json, read_npz
+from gmexp.agents.trainer import find_trainer, TRAINERS, trainer_names
+from gmexp.artefacts import read_json, read_npz, write_npz
 from gmexp.cli.config import load
 from gmexp.cli.main import main
+from gmexp.support.errors import UserError
 from gmexp.training import train
 from gmexp.training.run import describe
 
-from ..tiny import assert_equal_runs
+from ..tiny import assert_equal_runs, train_config
 
 STEPS = 16 * 8 * 2  # game steps of an iteration of the toy trainer
 
@@ -121,11 +124,31 @@ def test_names_of_an_earlier_version_are_read_with_one_line(monkeypatch, capsys)
     for _ in range(2):
         assert load("train", ["agent=cloning_coin_seeker"]).agent.name == "cloning_intended"
         assert load("train", ["agent=cloning_proxy", "agent.name=cloning_proxy_seeker"]).agent.name == "cloning_proxy"
-    read = agent_config(load("train", ["agent=cloning_proxy"]).agent.__dict__ | {"name": "cloning_proxy_seeker"})
-    assert read.name == "cloning_proxy"
     lines = capsys.readouterr().err.splitlines()
     assert lines == [f"agent=cloning_{old}_seeker is of an earlier version: it is read as cloning_{new}"
                      for old, new in (("coin", "intended"), ("proxy", "proxy"))]
+
+
+def test_a_checkpoint_of_an_earlier_version_is_read(tmp_path):
+    folder = train.train(train_config(tmp_path, "agent=cloning_proxy", iterations=1))
+    arrays = read_npz(folder / "checkpoint.npz")
+    about = json.loads(str(arrays["about"]))
+    about["agent"]["name"] = about["meta"]["algo"] = "cloning_proxy_seeker"
+    del about["meta"]["condition_hash"], about["meta"]["learner_hash"], about["meta"]["demonstrator"]
+    write_npz(folder / "checkpoint.npz", arrays | {"about": np.array(json.dumps(about))})
+    checkpoint = load_checkpoint(folder)
+    assert checkpoint.agent.name == "cloning_proxy" and checkpoint.meta.learner_hash is None
+
+
+def test_a_checkpoint_does_not_make_a_module_run(tmp_path):
+    folder = train.train(toy_config(tmp_path))
+    arrays = read_npz(folder / "checkpoint.npz")
+    about = json.loads(str(arrays["about"]))
+    about["agent"]["name"] = "antigravity:SPEC"
+    write_npz(folder / "checkpoint.npz", arrays | {"about": np.array(json.dumps(about))})
+    with pytest.raises(UserError, match="it is of the trainer 'antigravity:SPEC', which is not known here"):
+        load_checkpoint(folder)
+    assert "antigravity" not in sys.modules
 
 
 @pytest.mark.slow

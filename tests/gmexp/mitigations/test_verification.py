@@ -17,7 +17,8 @@ from gmexp.mitigations import verification
 from gmexp.mitigations.verification import VerificationPlan
 from gmexp.pipeline import training_runs
 from gmexp.support.errors import UserError
-from gmexp.training.run import TRAINED, VERIFIED, describe
+from gmexp.artefacts.study import TRAINED
+from gmexp.training.run import VERIFIED, describe
 from gmexp.training.train import train
 from gmexp_envs.coinrun.task import TASK
 
