@@ -19,8 +19,9 @@ from typing import Any
 
 from gmexp import artefacts
 from gmexp.agents.checkpoint import load_checkpoint
-from gmexp.agents.ppo import NAMES
-from gmexp.artefacts.study import TRAINED, Study, condition_labels
+from gmexp.agents.trainer import current_name, trainer_names
+from gmexp.artefacts.condition import condition_labels
+from gmexp.artefacts.study import TRAINED, Study
 from gmexp.artefacts.tracking import open_tracker
 from gmexp.calculator import base_rates
 from gmexp.evaluation.cells import cells
@@ -46,10 +47,10 @@ from gmexp.support.composition import override, variant
 from gmexp.support.errors import UserError
 from gmexp.support.locks import alone_in
 from gmexp.support.progress import Bar
-from gmexp.training.compilation import compile_kernels
 from gmexp.training.config import LauncherConfig, LoggerConfig, TrainConfig, agent_config, env_config
 from gmexp.training.launchers import launch
-from gmexp.training.train import NOT_IDENTITY, describe, identity, train
+from gmexp.training.run import NOT_IDENTITY, describe, identity
+from gmexp.training.train import train
 from gmexp.training.workers import Failure
 from gmexp_envs import task_names
 
@@ -62,7 +63,7 @@ class RunConfig:
 
     experiment: str
     env: Any = variant(env_config, task_names)
-    agent: Any = variant(agent_config, lambda: NAMES)
+    agent: Any = variant(agent_config, trainer_names, current_name)
     steps: int
     conditions: list[dict[str, Any]]  # what varies between conditions: dotted keys of the training config
     seeds: list[int]  # train seeds of every condition that does not name its own
@@ -107,7 +108,6 @@ def run(config: RunConfig) -> int:
     with alone_in(study.root, "gmexp run"):
         _keep_what_is_there(study, planned)
         artefacts.remove_temporaries(study.root)
-        compile_kernels()
         _take_over(study, planned, config.reuse)
         failures = _train_and_evaluate(planned, config)
         failed = {describe(planned[position]).run_id: failure.reason for position, failure in sorted(failures.items())}
@@ -288,7 +288,6 @@ def _anywhere(config: TrainConfig) -> TrainConfig:
 def _work(task: tuple[TrainConfig, EvaluationPlan, list[str], VerificationPlan], report: Callable[[int], None]) -> None:
     """One run, trained, evaluated and measured; of candidates, only those that pass."""
     config, plan, measures, wanted = task
-    compile_kernels()  # on another machine for the first time
     checkpoint = load_checkpoint(train(config, report), config.device)
     if config.verified and not verification.verify(checkpoint, wanted, plan).passed:
         return
