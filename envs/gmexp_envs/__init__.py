@@ -26,6 +26,9 @@ __all__ = ["DeviceUnavailable", "FrameStyle", "LevelDistribution", "Physics", "S
 
 TASKS = {  # the environments that come with the package: where the `Task` of each is
     "coinrun": "gmexp_envs.coinrun.task:TASK",
+    "maze": "gmexp_envs.maze.task:CHEESE",
+    "maze_line_and_gem": "gmexp_envs.maze.task:LINE_AND_GEM",
+    "keys_and_chests": "gmexp_envs.keys_and_chests.task:TASK",
 }
 BACKENDS = ("native", "procgen")
 

@@ -93,7 +93,7 @@ class Semantics:
     """What the semantic observation holds; first layers and networks are built from it."""
 
     classes: tuple[str, ...]  # of a cell; the first means that nothing is there
-    window: tuple[int, int]  # cells seen down and across, the agent's own in the middle
+    window: tuple[int, int]  # cells seen down and across: around the agent's own, or all there are, the agent's a class
     state: tuple[str, ...]  # floats that say how the agent moves
     bounds: tuple[float, ...]  # of their absolute values
     appearance: int  # multi-hot appearance features
@@ -167,6 +167,7 @@ class Task(Protocol[D]):
     config: type  # dataclass of conf/env/<name>.yaml: name, diversity, spec_quality, horizon, train_levels, its own
     backends: tuple[str, ...] = ("native",)
     goal_in_view: GoalInView[D] | None = None
+    parity: str | None = None  # module that compares the engine with the real game: `verify_engine`, `CASES`, `RECORDED`
 
     def distribution(self, config: Any) -> D:
         """The levels that training on this configuration draws from."""
@@ -185,9 +186,13 @@ class Task(Protocol[D]):
         """The vector environment; arguments as `gmexp_envs.make_vec`."""
         ...
 
+    def semantics_of(self, distribution: D) -> Semantics:
+        """What the semantic observation holds on these levels, where that depends on them."""
+        return self.semantics
+
     def state_bounds(self, distribution: D) -> tuple[float, ...]:
         """Bounds of the absolute values of the state vector on these levels."""
-        return self.semantics.bounds
+        return self.semantics_of(distribution).bounds
 
     def why_not(self, distribution: D, backend: str) -> str | None:
         """Why a backend cannot play a distribution; None where it can."""

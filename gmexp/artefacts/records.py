@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
 
+from gmexp.support.text import as_plain_name
 from gmexp_envs.outcome import Outcome
 
 __all__ = ["CurvePoint", "Episode", "Outcome", "OutcomeCounts", "Provenance", "RunMeta", "column_names"]
@@ -29,6 +32,13 @@ class RunMeta:
     git_sha: str | None
     created_utc: str
     width: int | None = None  # units of the network's first layer
+    condition_hash: str | None = None  # of everything that trains a run differently but the seed
+    learner_hash: str | None = None  # of network, trainer and hyperparameters
+    demonstrator: str | None = None  # whom it imitates
+    settings: Mapping[str, Any] | None = field(default=None, compare=False)  # what the condition's hash is of, by dotted key
+
+    def __post_init__(self) -> None:
+        as_plain_name(self.run_id, "a run's id")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ from gmexp.rates.counting import count_outcomes
 from gmexp.statistics.counts import read_counts
 from gmexp.support.errors import UserError
 from gmexp.support.progress import Bar
-from gmexp.training.compilation import compile_kernels
-from gmexp.training.train import describe, train
+from gmexp.training.run import describe
+from gmexp.training.train import train
 
 SAME = [f.name for f in dataclasses.fields(OutcomeCounts) if f.name not in ("experiment_id", "git_sha", "created_utc")]
 
@@ -41,7 +41,6 @@ def rerun(study: Study, run_id: str | None = None) -> dict[str, Any]:
     before = [row for row in read_counts(study.counts) if row.run_id == wanted]
     if not before:
         raise UserError(f"{study.counts} has no run {wanted}")
-    compile_kernels()
     with TemporaryDirectory() as folder, Bar(planned[wanted].steps, f"train {wanted}", "step") as bar:
         item = dataclasses.replace(planned[wanted], out=folder)
         checkpoint = load_checkpoint(train(item, bar.advance), item.device)

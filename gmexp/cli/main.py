@@ -1,4 +1,4 @@
-"""`gmexp VERB key=value ...`: one verb per stage; a user's mistake is one line and exit code 2."""
+"""`gmexp VERB key=value ...`: one verb per stage; a user's mistake is one line and exit code 2 (`support.boundary`)."""
 
 from __future__ import annotations
 

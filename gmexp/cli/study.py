@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 from gmexp import artefacts
@@ -58,7 +59,7 @@ def calibrate(config: CalibrateConfig) -> int:
     shifts = base_rates.base_rates(calibration, rows, unpursued(studies))
     print(base_rates.report(shifts, calibration))
     origin = artefacts.provenance(None, dataclasses.asdict(config), "published beside calibrated rates")
-    if config.studies or [study.calibration for study in studies] == [out]:
+    if config.studies or [os.path.realpath(study.calibration) for study in studies] == [os.path.realpath(out)]:
         artefacts.write_json(out.with_name("estimate.json"), {"shifts": shifts}, origin)
     if config.studies:
         tables.write_table(out.with_name("counts.parquet"), rows, OutcomeCounts, origin)

@@ -32,6 +32,8 @@ class Cell:
 
 def held_out(train_seed: int, count: int, split: str = "evaluation") -> SeedRange:
     """The `count` levels of a split that runs of this train seed are measured on."""
+    if not 1 <= count <= SPLITS[split].count:
+        raise ValueError(f"the {split} split has {SPLITS[split].count} levels, of which {count} are wanted")
     return split_levels(split, count, count * (train_seed % (SPLITS[split].count // count)))
 
 

@@ -23,11 +23,11 @@ from gmexp.evaluation.cells import cells, held_out, in_arms, playable
 from gmexp.evaluation.certified import levels_folder
 from gmexp.evaluation.config import EvaluateConfig
 from gmexp.evaluation.plan import EvaluationPlan
-from gmexp.support.host import settle_torch
 from gmexp.support.progress import Bar
 from gmexp.support.seeding import stream
-from gmexp.training.compilation import compile_kernels
+from gmexp.support.startup import settle_torch
 from gmexp_envs.task import Actor
+
 
 def run(config: EvaluateConfig) -> int:
     """`gmexp evaluate`."""
@@ -37,7 +37,6 @@ def run(config: EvaluateConfig) -> int:
     if left_out:
         names = ", ".join(dict.fromkeys(f"{cell.shift_name} at {cell.grade:g}" for cell in left_out))
         print(f"left out, since procgen cannot play them: {names}", file=sys.stderr)
-    compile_kernels()
     total = len(planned) * len(config.evaluation.arms) * config.evaluation.episodes
     with Bar(total, f"evaluate {checkpoint.meta.run_id}", "episode") as bar:
         path = evaluate(checkpoint, config.evaluation, bar.advance, config.backend, mitigation_of(config.mitigation))

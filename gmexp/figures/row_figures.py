@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gmexp.artefacts.study import pretty
+from gmexp.artefacts.condition import pretty
 from gmexp.figures import style
 from gmexp.figures.style import GREY, OKABE_ITO, PAGE, canvas, entry, legend, unique
 from gmexp.measures.attribution import EFFECTS, CellEffect

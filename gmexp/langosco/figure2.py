@@ -16,8 +16,9 @@ from matplotlib.figure import Figure
 
 from gmexp import artefacts
 from gmexp.artefacts import tables
+from gmexp.artefacts.condition import condition_labels
 from gmexp.artefacts.records import Episode
-from gmexp.artefacts.study import Study, condition_labels
+from gmexp.artefacts.study import Study
 from gmexp.figures import style
 from gmexp.figures.style import COLUMN, GREY, OKABE_ITO, canvas, entry, legend, shares
 from gmexp.langosco.logs import Logs, UNKNOWN, good_seeds, logs_of_cell

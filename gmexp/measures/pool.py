@@ -8,8 +8,9 @@ from typing import Any
 
 from gmexp import artefacts
 from gmexp.artefacts import tables
+from gmexp.artefacts.condition import condition_labels
 from gmexp.artefacts.decode import decode
-from gmexp.artefacts.study import Study, condition_labels
+from gmexp.artefacts.study import Study
 from gmexp.artefacts.upgrades import renamed
 from gmexp.measures.context import MeasuredRun
 from gmexp.measures.measure import Measure, find_measure, measure_names

@@ -23,10 +23,8 @@ if TYPE_CHECKING:
 def run(config: MeasureConfig) -> int:
     """`gmexp measure`."""
     from gmexp.agents.checkpoint import load_checkpoint
-    from gmexp.training.compilation import compile_kernels
 
     checkpoint = load_checkpoint(config.run, config.device)
-    compile_kernels()
     context = Context(checkpoint, config.evaluation)
     total = sum(find_measure(name).size(context) for name in config.measures)
     with Bar(total, f"measure {checkpoint.meta.run_id}", "episode") as bar:
@@ -50,7 +48,7 @@ def check(names: Sequence[str], agent: Any, task: Task) -> None:
 def measure(checkpoint: Checkpoint, names: Sequence[str], plan: EvaluationPlan,
             on_progress: Callable[[int], None] = lambda episodes: None) -> list[Path]:
     """Take the named measures -> their files. What the same plan has already made is left as it is."""
-    from gmexp.support.host import settle_torch
+    from gmexp.support.startup import settle_torch
 
     check(names, checkpoint.agent, checkpoint.task)
     settle_torch()

@@ -86,7 +86,7 @@ def verify(checkpoint: Checkpoint, wanted: VerificationPlan, plan: EvaluationPla
     """
     from gmexp.evaluation.batch import make_env, play_cells
     from gmexp.evaluation.certified import levels_folder
-    from gmexp.support.host import settle_torch
+    from gmexp.support.startup import settle_torch
 
     path, task = checkpoint.path.with_name(FILE), checkpoint.task
     alike = dataclasses.replace(plan, episodes=wanted.levels, slots=wanted.levels, arms=["visible"])

@@ -28,8 +28,8 @@ from gmexp.pages.overlay import palette, frame, sheet
 from gmexp.rates.definitions import in_arm, log
 from gmexp.support.composition import load
 from gmexp.support.errors import UserError
-from gmexp.support.host import settle_torch
 from gmexp.support.seeding import stream
+from gmexp.support.startup import settle_torch
 from gmexp.training.config import TrainConfig
 from gmexp_envs.outcome import NEVER, OUTCOMES, Outcome, first_event_outcomes
 from gmexp_envs.task import Task

@@ -8,6 +8,7 @@ from gmexp.artefacts.study import Study
 from gmexp.calculator import sensitivity
 from gmexp.figures.figures import draw_all
 from gmexp.pages.study_page import build_report
+from gmexp.statistics.stage import drop_stale
 
 PICTURED_GRADES = (0.0, 0.5, 1.0)
 PICTURED_CELL = 10  # pixels
@@ -16,6 +17,7 @@ PICTURED_LEVELS = 1
 
 def report(study: Study) -> Path:
     """Draw, and build the page -> its path."""
+    drop_stale(study)
     sensitivity.write(study)
     _picture_shifts(study)
     draw_all(study.root)
@@ -28,8 +30,6 @@ def _picture_shifts(study: Study) -> None:
     if path.exists() or "env" not in (study.read_index()["config"] or {}):
         return
     from gmexp.pages import gallery
-    from gmexp.training.compilation import compile_kernels
 
-    compile_kernels()
     task, training, levels = gallery.of_study(study, PICTURED_LEVELS)
     gallery.write(task, training, range(1, 5), None, PICTURED_GRADES, levels, PICTURED_CELL, path)

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from gmexp import artefacts
-from gmexp.artefacts.study import Study, pretty
+from gmexp.artefacts.condition import pretty
+from gmexp.artefacts.study import Study
 from gmexp.calculator.page import embedded
 from gmexp.figures import figures
 from gmexp.figures.style import unique

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gmexp.artefacts.condition import condition_labels
 from gmexp.artefacts.records import OutcomeCounts
-from gmexp.artefacts.study import Study, condition_labels
+from gmexp.artefacts.study import Study
 from gmexp.rates.over_runs import Rates, count_study, rates_of
 from gmexp.support.errors import UserError
 

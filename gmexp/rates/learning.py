@@ -18,8 +18,9 @@ import pyarrow as pa
 
 from gmexp import artefacts
 from gmexp.artefacts import tables
+from gmexp.artefacts.condition import condition_labels
 from gmexp.artefacts.records import CurvePoint
-from gmexp.artefacts.study import Study, condition_labels
+from gmexp.artefacts.study import Study
 from gmexp.rates import text
 
 WINDOW = 20  # iterations

@@ -17,9 +17,10 @@ import numpy as np
 
 from gmexp import artefacts
 from gmexp.artefacts import tables
-from gmexp.artefacts.records import Episode, OutcomeCounts, RunMeta
+from gmexp.artefacts.condition import condition_labels
 from gmexp.artefacts.decode import decode
-from gmexp.artefacts.study import Study, condition_labels
+from gmexp.artefacts.records import Episode, OutcomeCounts, RunMeta
+from gmexp.artefacts.study import Study
 from gmexp.artefacts.upgrades import renamed
 from gmexp.rates import intervals, text
 from gmexp.rates.counting import cell_order, count_outcomes

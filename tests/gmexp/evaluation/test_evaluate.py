@@ -17,8 +17,8 @@ from gmexp.artefacts.study import Study
 from gmexp.cli.main import main
 from gmexp.evaluation.batch import make_env, play_cells
 from gmexp.evaluation.cells import Cell, cells, held_out, in_arms
-from gmexp.evaluation.plan import EvaluationPlan
 from gmexp.evaluation.evaluate import evaluate
+from gmexp.evaluation.plan import EvaluationPlan
 from gmexp.rates import over_runs
 from gmexp.rates.counting import count_outcomes
 from gmexp.rates.definitions import in_arm

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gmexp.agents.networks import Semantic
-from gmexp.agents.ppo import Policy
+from gmexp.agents.policy import Policy
 from gmexp.measures.magnitude import energy_coefficient, two_sample, visit
 from gmexp_envs.coinrun.distribution import LevelDistribution
 from gmexp_envs.coinrun.task import TASK
@@ -24,9 +24,8 @@ TRAINING = LevelDistribution(mode="easy", appearance=0.0, levels=split_levels("v
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory) -> Semantic:
-    agent = train_config(tmp_path_factory.mktemp("run"), "agent.width=32", "agent.hidden=16").agent
-    return agent.build(TASK, torch.Generator().manual_seed(0))
+def network() -> Semantic:
+    return Semantic(TASK.semantics, 32, 16, 6, torch.Generator().manual_seed(0))
 
 
 def states(network, *distributions):

@@ -9,6 +9,7 @@ from gmexp.agents.checkpoint import load_checkpoint
 from gmexp.agents.scripted import ScriptedAgent
 from gmexp.artefacts import tables
 from gmexp.artefacts.study import Study
+from gmexp.artefacts.study import TRAINED
 from gmexp.cli.config import load
 from gmexp.cli.main import main
 from gmexp.evaluation import batch
@@ -18,7 +19,9 @@ from gmexp.mitigations import mitigation_of, verification
 from gmexp.mitigations.verification import VerificationPlan
 from gmexp.pipeline import training_runs
 from gmexp.support.errors import UserError
-from gmexp.training.train import TRAINED, VERIFIED, describe, train
+from gmexp.training.run import VERIFIED, describe
+from gmexp.training.train import train
+from gmexp_envs.coinrun.task import TASK
 
 from ..tiny import AGENT, ITERATION, train_config
 

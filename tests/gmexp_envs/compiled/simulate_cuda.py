@@ -121,13 +121,14 @@ def flat():
 def evaluation():
     """`gmexp.evaluation.rollout.play` gives the same episodes on the device and on the CPU."""
     from gmexp.agents.networks import Semantic
-    from gmexp.agents.ppo import Policy
+    from gmexp.agents.policy import Policy
     from gmexp.evaluation.rollout import play
 
     short = [dataclasses.replace(distribution, horizon=25) for distribution in DISTRIBUTIONS]
     played = []
     for env in _pair(short)[:2]:
-        policy = Policy(Semantic(8, 8, 9, torch.Generator().manual_seed(0)), "moves", seed=3)
+        policy = Policy(Semantic(TASK.semantics, 8, 8, 9, torch.Generator().manual_seed(0)),
+                        TASK.action_sets["moves"], seed=3)
         played.append(play(policy, env, 2))
     _same(*played, "episodes")
     assert len(played[0][1]) == 2 * len(DISTRIBUTIONS)
@@ -170,11 +171,11 @@ def benchmark():
     """What `gmexp bench engine device=cuda` and `gmexp verify engine` run on a device."""
     from gmexp.checks.bench import device
 
-    found = device.compare_engines(3, 4 * len(device.DISTRIBUTIONS), 2 * len(device.DISTRIBUTIONS), worlds_each=1)
+    found = device.compare_engines(3, 4 * len(device.CASES), 2 * len(device.CASES), worlds_each=1)
     assert found["differences"] == 0, found
-    assert found["compared"]["steps"] == 4 * len(device.DISTRIBUTIONS), found
+    assert found["compared"]["steps"] == 4 * len(device.CASES), found
     device.envs.make_vec = _spoilt(gmexp_envs.make_vec)
-    found = device.compare_engines(3, 4 * len(device.DISTRIBUTIONS), 1, worlds_each=1)
+    found = device.compare_engines(3, 4 * len(device.CASES), 1, worlds_each=1)
     assert {"semantic observations", "state world.body"} <= found["differing"].keys(), found
     measured = device.bench_device([2], 1, 0.001, "easy", 0)
     assert all(m["median"] > 0 for m in measured["measurements"]) and len(measured["measurements"]) == 2, measured

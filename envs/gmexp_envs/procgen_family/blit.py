@@ -1,7 +1,8 @@
 """Images drawn as procgen's Qt 5.9 draws them: scaled by nearest sampling in 16.16 fixed point, and source-over.
 
-Frames are bytes, red first, three to a pixel; `at` is where a frame begins among many. A pixel's word may be read and
-written as four bytes only where the fourth belongs to nobody or is drawn later.
+What `blit` calls images is a tuple with the fields of `gmexp_envs.procgen_family.images.Images`: a game may order its
+pixels as it likes. Frames are bytes, red first, three to a pixel; `at` is where a frame begins among many. A pixel's word
+may be read and written as four bytes only where the fourth belongs to nobody or is drawn later.
 """
 
 import math
@@ -14,6 +15,7 @@ from gmexp_envs.compiled.memory import load_word, store_word
 RESOLUTION = 64
 PIXEL = 3  # bytes
 LINE = PIXEL * RESOLUTION
+FRAME = LINE * RESOLUTION  # bytes
 i32, u32, u64, f64 = np.int32, np.uint32, np.uint64, np.float64
 OPAQUE = u32(255)
 
@@ -44,6 +46,24 @@ def first_sample(first, left, step):
 
 
 @jit(inline="always")
+def covered(edge, length):
+    """First pixel of an image that lies from `edge` on (left or top), and how many there are within the frame."""
+    first = max(rounded(edge), i32(0))
+    return first, min(rounded(edge + length), i32(RESOLUTION)) - first
+
+
+@jit(inline="always")
+def sampled(edge, length, source, first, count):
+    """Along one axis, for `count` pixels from `first` on: 16.16 source position of the first, the step to the next, and
+    how many pixels have a sample within the `source` pixels of the image."""
+    step = i32(65536.0 / (length / f64(source)))
+    start = first_sample(first, edge, step)
+    if (start + step * (count - 1)) >> 16 >= source:
+        count -= 1
+    return start, step, count
+
+
+@jit(inline="always")
 def put(frame, place, pixel):
     """Write a word's colours to three bytes."""
     frame[place] = np.uint8(pixel)
@@ -65,9 +85,8 @@ def blend(frame, place, pixel):
 def blit(images, number, left, top, width, height, opacity, frame, at, low, high):
     """QPainter::drawImage(QRectF, QImage): scaled to the rectangle, blended with `opacity` of 256; the part of it in
     lines low..high-1 of the frame."""
-    first_x, first_y = max(rounded(left), i32(0)), max(rounded(top), i32(0))
-    across = min(rounded(left + width), i32(RESOLUTION)) - first_x
-    down = min(rounded(top + height), i32(RESOLUTION)) - first_y
+    first_x, across = covered(left, width)
+    first_y, down = covered(top, height)
     if across <= 0 or down <= 0:
         return
     place = at + u64(LINE * first_y + PIXEL * first_x)
@@ -79,15 +98,8 @@ def blit(images, number, left, top, width, height, opacity, frame, at, low, high
             for c in range(across):
                 put(frame, place + u64(LINE * r + PIXEL * c), colour)
         return
-    source_width, source_height = images.width[u64(number)], images.height[u64(number)]
-    step_x = i32(65536.0 / (width / f64(source_width)))
-    step_y = i32(65536.0 / (height / f64(source_height)))
-    start_x = first_sample(first_x, left, step_x)
-    sample_y = first_sample(first_y, top, step_y)
-    if (sample_y + step_y * (down - 1)) >> 16 >= source_height:
-        down -= 1
-    if (start_x + step_x * (across - 1)) >> 16 >= source_width:
-        across -= 1
+    sample_y, step_y, down = sampled(top, height, images.height[u64(number)], first_y, down)
+    start_x, step_x, across = sampled(left, width, images.width[u64(number)], first_x, across)
     sample_y += step_y * first
     alpha = u32((opacity * 255) >> 8)
     kind = u64(images.kind[u64(number)])
