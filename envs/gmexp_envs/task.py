@@ -211,6 +211,11 @@ class Task(Protocol[D]):
         """Which of the distribution's levels tell the goals apart: bool [num_levels], by construction and in play."""
         ...
 
+    def layout_hash(self, distribution: D) -> np.ndarray | None:
+        """What there is to play in each of the distribution's levels, as uint64 [num_levels]: equal for levels that differ
+        in looks or in the intended goal's place alone. None where levels cannot be compared."""
+        return None
+
     def scripted(self, goal: GoalName, env: VecEnv) -> ScriptedPolicy:
         """A policy whose goal is known, which may read the environment's full state."""
         ...

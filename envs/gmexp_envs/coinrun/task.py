@@ -202,6 +202,11 @@ class CoinRunTask(Task[LevelDistribution]):
 
         return certify(distribution)
 
+    def layout_hash(self, distribution: LevelDistribution) -> np.ndarray:
+        from gmexp_envs.coinrun.layout_hash import layout_hash
+
+        return layout_hash(distribution)
+
     def scripted(self, goal: GoalName, env: VecEnv):
         from gmexp_envs.coinrun.scripted import INTENDED, PROXY, ScriptedPolicy
 
