@@ -19,23 +19,25 @@ from typing import Any
 
 from gmexp import artefacts
 from gmexp.agents.checkpoint import load_checkpoint
-from gmexp.agents.ppo import NAMES
-from gmexp.artefacts.study import TRAINED, Study, condition_labels
+from gmexp.agents.trainer import current_name, trainer_names
+from gmexp.artefacts.condition import condition_labels
+from gmexp.artefacts.study import TRAINED, Study
 from gmexp.artefacts.tracking import open_tracker
 from gmexp.calculator import base_rates
-from gmexp.evaluation.config import EvaluationPlan
-from gmexp.evaluation.evaluate import cells, evaluate
+from gmexp.evaluation.cells import cells
+from gmexp.evaluation.evaluate import evaluate
+from gmexp.evaluation.plan import EvaluationPlan
 from gmexp.langosco import figure2
-from gmexp.measures import summary
-from gmexp.measures.command import check, measure
+from gmexp.measures import pool
+from gmexp.measures.attribution import unpursued
 from gmexp.measures.config import check_measures
-from gmexp.measures.pursuit import unpursued
+from gmexp.measures.take import check, measure
 from gmexp.mitigations import verification
 from gmexp.mitigations.verification import VerificationPlan
 from gmexp.pages.films import write_clips
 from gmexp.pages.mirror import log_study
 from gmexp.pages.report import report
-from gmexp.rates import between_runs, learning, over_runs
+from gmexp.rates import between_runs, estimands, learning, over_runs
 from gmexp.statistics import stage as calibration_stage
 from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.counts import read_counts
@@ -45,10 +47,10 @@ from gmexp.support.composition import override, variant
 from gmexp.support.errors import UserError
 from gmexp.support.locks import alone_in
 from gmexp.support.progress import Bar
-from gmexp.training.compilation import compile_kernels
 from gmexp.training.config import LauncherConfig, LoggerConfig, TrainConfig, agent_config, env_config
 from gmexp.training.launchers import launch
-from gmexp.training.train import NOT_IDENTITY, describe, identity, train
+from gmexp.training.run import NOT_IDENTITY, describe, identity
+from gmexp.training.train import train
 from gmexp.training.workers import Failure
 from gmexp_envs import task_names
 
@@ -61,7 +63,7 @@ class RunConfig:
 
     experiment: str
     env: Any = variant(env_config, task_names)
-    agent: Any = variant(agent_config, lambda: NAMES)
+    agent: Any = variant(agent_config, trainer_names, current_name)
     steps: int
     conditions: list[dict[str, Any]]  # what varies between conditions: dotted keys of the training config
     seeds: list[int]  # train seeds of every condition that does not name its own
@@ -69,7 +71,7 @@ class RunConfig:
     reuse: list[str]  # studies whose finished runs are taken over where they are the same
     evaluation: EvaluationPlan
     measures: list[str]  # what else is measured of every run: names of MEASURES
-    gate: float
+    threshold: float  # in-distribution capability of the runs that count as capable
     chains: int
     draws: int
     checkpoint_seconds: float
@@ -92,8 +94,8 @@ class RunConfig:
         check_measures(self.measures)
         check_backend(self.backend)
         check_threads(self.threads)
-        if not 0 <= self.gate <= 1:
-            raise ValueError(f"gate = {self.gate} is not within [0, 1]")
+        if not 0 <= self.threshold <= 1:
+            raise ValueError(f"threshold = {self.threshold} is not within [0, 1]")
         CalibrationConfig(seed=self.statistics_seed, chains=self.chains, draws=self.draws)  # refuses what does not fit
         check_session(self.checkpoint_seconds, self.device)
 
@@ -106,7 +108,6 @@ def run(config: RunConfig) -> int:
     with alone_in(study.root, "gmexp run"):
         _keep_what_is_there(study, planned)
         artefacts.remove_temporaries(study.root)
-        compile_kernels()
         _take_over(study, planned, config.reuse)
         failures = _train_and_evaluate(planned, config)
         failed = {describe(planned[position]).run_id: failure.reason for position, failure in sorted(failures.items())}
@@ -137,7 +138,7 @@ def _conclude(study: Study, counted: Sequence[TrainConfig], failed: dict[str, st
 
 def analyse(study: Study, config: RunConfig) -> None:
     """Everything after the episodes, in seconds: rates, calibration, estimates, figures, page, W&B."""
-    rates(study, config.gate, config.statistics_seed)
+    rates(study, config.threshold, config.statistics_seed)
     try:
         counts = read_counts(study.counts)
         calibration = calibration_stage.calibrate(counts, study.calibration, config.chains, config.draws,
@@ -155,21 +156,20 @@ def analyse(study: Study, config: RunConfig) -> None:
         log_study(tracker, study.root)
 
 
-def rates(study: Study, gate: float, seed: int) -> None:
+def rates(study: Study, threshold: float, seed: int) -> None:
     """Stage `rates`: count the episodes of every run, and print what they say."""
-    over_runs.build(study.root, gate, seed)
+    over_runs.build(study.root, threshold, seed)
     calibration_stage.drop_stale(study)
     between_runs.write(study, seed)
     learning.write(study)
     figure2.write_study(study)
     measured = over_runs.read_rates(study.rates)
     variances, learnt = between_runs.read(study), learning.read(study)
-    print("\n\n".join(filter(None, (over_runs.table(measured.cells), over_runs.contrast_table(measured),
+    print("\n\n".join(filter(None, (estimands.table(measured.estimands) if measured.estimands else "",
+                                     over_runs.table(measured.cells), over_runs.contrast_table(measured),
                                      between_runs.table(variances) if variances else "",
                                      learning.table(learnt) if learnt else ""))))
-    measures = summary.summarise(study)
-    if text := summary.table(measures):
-        summary.write(study, measures)
+    if text := pool.conclude(study):
         print(f"\n{text}")
 
 
@@ -212,7 +212,7 @@ def training_runs(config: RunConfig) -> list[TrainConfig]:
         raise UserError("two of the conditions have the same runs: let them differ, or give one of them other seeds")
     over_runs.check_replicates(metas, condition_labels(metas))
     for item in runs:
-        check(config.measures, item.agent)
+        check(config.measures, item.agent, item.task)
         cells(item.task, item.training, config.evaluation, item.seed)
     return runs
 
@@ -288,7 +288,6 @@ def _anywhere(config: TrainConfig) -> TrainConfig:
 def _work(task: tuple[TrainConfig, EvaluationPlan, list[str], VerificationPlan], report: Callable[[int], None]) -> None:
     """One run, trained, evaluated and measured; of candidates, only those that pass."""
     config, plan, measures, wanted = task
-    compile_kernels()  # on another machine for the first time
     checkpoint = load_checkpoint(train(config, report), config.device)
     if config.verified and not verification.verify(checkpoint, wanted, plan).passed:
         return

@@ -167,6 +167,7 @@ class Task(Protocol[D]):
     config: type  # dataclass of conf/env/<name>.yaml: name, diversity, spec_quality, horizon, train_levels, its own
     backends: tuple[str, ...] = ("native",)
     goal_in_view: GoalInView[D] | None = None
+    parity: str | None = None  # module that compares the engine with the real game: `verify_engine`, `CASES`, `RECORDED`
 
     def distribution(self, config: Any) -> D:
         """The levels that training on this configuration draws from."""

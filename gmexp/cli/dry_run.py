@@ -11,7 +11,7 @@ from gmexp.artefacts.study import Study
 from gmexp.pipeline import RunConfig, training_runs
 from gmexp.support.limits import available_cores
 from gmexp.training.config import TrainConfig
-from gmexp.training.train import describe
+from gmexp.training.run import describe
 
 STATES = {"run.json": "trained", "resume.npz": "begun"}
 

@@ -14,7 +14,7 @@ from gmexp.calculator import base_rates, pooling, sensitivity
 from gmexp.cli.schema import CalibrateConfig, RatesConfig, ReportConfig
 from gmexp.figures.bench import redraw
 from gmexp.figures.figures import draw_all
-from gmexp.measures.pursuit import unpursued
+from gmexp.measures.attribution import unpursued
 from gmexp.pages import index_page
 from gmexp.pages import report as report_stage
 from gmexp.statistics import stage
@@ -34,7 +34,7 @@ def rates(config: RatesConfig) -> int:
         study.write_index(runs[0].experiment_id, {}, runs, origin)
     from gmexp import pipeline
 
-    pipeline.rates(study, config.gate, config.seed)
+    pipeline.rates(study, config.threshold, config.seed)
     return 0
 
 

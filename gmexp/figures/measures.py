@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from gmexp.artefacts.study import Study
 from gmexp.figures import row_figures, style
 from gmexp.figures.style import COLUMN, GREY, PAGE, canvas, entry, legend, shares
-from gmexp.measures import summary
+from gmexp.measures import pool
 from gmexp.measures.attribution import EFFECTS
+from gmexp.rates.intervals import Mean
 from gmexp.rates.over_runs import goal_cells, read_rates
 from gmexp_envs.task import FACTOR_NAMES
 
@@ -20,7 +21,7 @@ CRITICS = 4  # panels side by side
 
 def attribution(study: Study) -> Figure | None:
     """Causal effects of the coin per shift: dots for runs, their mean and interval per condition."""
-    rows = _measures(study).effects
+    rows = pool.read(study)["attribution"]
     if not rows:
         return None
     if style.many(row.condition for row in rows):
@@ -45,7 +46,7 @@ def attribution(study: Study) -> Figure | None:
 
 def critic(study: Study) -> Figure | None:
     """The critic's value of the same states with and without the coin, against the distance to the end."""
-    rows = _measures(study).critics
+    rows = pool.read(study)["critic"]
     if not rows:
         return None
     wide = min(len(rows), CRITICS)
@@ -73,7 +74,7 @@ def critic(study: Study) -> Figure | None:
 
 def factors(study: Study) -> Figure | None:
     """Capability and goal failure (by the probe) with each factor shifted alone."""
-    rows = _measures(study).factors
+    rows = pool.read(study)["factors"]
     if not rows:
         return None
     colours = style.colours(row.condition for row in rows)
@@ -94,7 +95,7 @@ def factors(study: Study) -> Figure | None:
 def magnitudes(study: Study) -> Figure | None:
     """Capability and goal failure against how far each cell measurably is from training: a line per shift, a marker per
     condition."""
-    rows = _measures(study).magnitudes
+    rows = pool.read(study)["magnitude"]
     if not rows or not study.rates.exists():
         return None
     cells = read_rates(study.rates).cells
@@ -126,11 +127,7 @@ def magnitudes(study: Study) -> Figure | None:
     return figure
 
 
-def _measures(study: Study) -> summary.Measures:
-    return summary.read(study.measures) if study.measures.is_file() else summary.Measures((), (), (), ())
-
-
-def _dots(axis: Axes, x: float, quantity: summary.Mean, colour: str) -> None:
+def _dots(axis: Axes, x: float, quantity: Mean, colour: str) -> None:
     """A quantity over runs: faint dots, mean and interval."""
     if quantity.mean is None:
         return

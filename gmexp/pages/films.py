@@ -17,17 +17,19 @@ from gmexp.agents.networks import seen
 from gmexp.agents.scripted import ScriptedAgent
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode
-from gmexp.evaluation.config import EvaluationPlan
-from gmexp.evaluation.evaluate import Cell, cells, certified_levels, make_env, own_levels
+from gmexp.evaluation.batch import make_env
+from gmexp.evaluation.cells import Cell, cells, own_levels
+from gmexp.evaluation.certified import certified_levels
+from gmexp.evaluation.plan import EvaluationPlan
 from gmexp.evaluation.replay import Critic, Film, Take, film, record
 from gmexp.evaluation.rollout import Actor
 from gmexp.pages import animation
 from gmexp.pages.overlay import palette, frame, sheet
-from gmexp.rates.definitions import log
+from gmexp.rates.definitions import in_arm, log
 from gmexp.support.composition import load
 from gmexp.support.errors import UserError
-from gmexp.support.host import settle_torch
 from gmexp.support.seeding import stream
+from gmexp.support.startup import settle_torch
 from gmexp.training.config import TrainConfig
 from gmexp_envs.outcome import NEVER, OUTCOMES, Outcome, first_event_outcomes
 from gmexp_envs.task import Task
@@ -63,7 +65,7 @@ def write_clips(folder: Path, plan: EvaluationPlan) -> list[Path]:
     if there or not plan.clips:
         return there
     checkpoint = load_checkpoint(folder)
-    table = tables.read_table(folder / "episodes.parquet", Episode)
+    table = in_arm(tables.read_table(folder / "episodes.parquet", Episode))
     planned = cells(checkpoint.task, checkpoint.training, plan, checkpoint.meta.train_seed)
     chosen = _choose(table, planned, plan)
     if not chosen:

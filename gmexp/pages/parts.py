@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from gmexp import artefacts
-from gmexp.artefacts.study import Study, condition_labels, pretty
+from gmexp.artefacts.condition import condition_labels, pretty
+from gmexp.artefacts.study import Study
 from gmexp.pages.html import Html, data_uri, element, join, table
 from gmexp.pages.ladder import published_rates
 from gmexp_envs import task_of

@@ -30,8 +30,6 @@ def _picture_shifts(study: Study) -> None:
     if path.exists() or "env" not in (study.read_index()["config"] or {}):
         return
     from gmexp.pages import gallery
-    from gmexp.training.compilation import compile_kernels
 
-    compile_kernels()
     task, training, levels = gallery.of_study(study, PICTURED_LEVELS)
     gallery.write(task, training, range(1, 5), None, PICTURED_GRADES, levels, PICTURED_CELL, path)

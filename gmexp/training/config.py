@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from gmexp.agents.ppo import NAMES, PPOConfig
+from gmexp.agents.trainer import current_name, find_trainer, trainer_names
 from gmexp.artefacts.tracking import check_logger
 from gmexp.support.checks import check_backend, check_seed, check_session, check_threads
 from gmexp.support.composition import variant
@@ -23,9 +23,7 @@ def env_config(name: str) -> type:
 
 def agent_config(name: str) -> type:
     """The configuration of a trainer; ValueError where there is none of that name."""
-    if name not in NAMES:
-        raise ValueError(f"choose one of {', '.join(NAMES)}")
-    return PPOConfig
+    return find_trainer(name).config
 
 
 @dataclass
@@ -67,7 +65,7 @@ class TrainConfig:
 
     experiment: str
     env: Any = variant(env_config, task_names)
-    agent: Any = variant(agent_config, lambda: NAMES)
+    agent: Any = variant(agent_config, trainer_names, current_name)
     steps: int
     seed: int  # the train seed
     verified: bool  # a candidate that counts only if it passes goal verification (see `gmexp.mitigations.verification`)
@@ -85,9 +83,8 @@ class TrainConfig:
             raise ValueError(f"steps = {self.steps} must be at least 1")
         check_seed("seed", self.seed)
         check_session(self.checkpoint_seconds, self.device)
-        sets = self.task.action_sets
-        if (chosen := getattr(self.agent, "actions", None)) is not None and chosen not in sets:
-            raise ValueError(f"agent.actions = {chosen!r}: in {self.task.name} choose one of {', '.join(sets)}")
+        self.agent.name = current_name(self.agent.name)
+        self.agent.actions_in(self.task)
 
     @property
     def task(self) -> Task:

@@ -7,8 +7,8 @@ import math
 from dataclasses import dataclass, field
 
 from gmexp_envs.coinrun.layout import PLACEMENTS, SIZE
-from gmexp_envs.vec import LONGEST
 from gmexp_envs.levels import ALL_LEVELS, SEED_LIMIT, SeedRange, check_within
+from gmexp_envs.vec import LONGEST
 
 
 @dataclass(frozen=True)

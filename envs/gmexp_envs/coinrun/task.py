@@ -149,6 +149,7 @@ class CoinRunTask(Task[LevelDistribution]):
                    "moves": tuple(range(9)), "full": tuple(range(NUM_ACTIONS))}
     config = CoinRunConfig
     backends = ("native", "procgen")
+    parity = "gmexp_envs.coinrun.procgen.parity"
     goal_in_view = CoinAtTheEnd()
 
     def distribution(self, config: CoinRunConfig) -> LevelDistribution:

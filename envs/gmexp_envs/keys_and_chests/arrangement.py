@@ -6,6 +6,8 @@ least max(keys on the chest way, chests) keys, and needs no more; whoever takes 
 is not on the key way. So a level is distinguishing if a key can be left and a chest can:
 
     max(keys on the chest way, chests) < keys    and    chests on the key way < chests
+
+(By cells, that is: in about one level of a thousand the agent's box can touch a chest round a corner, before the key.)
 """
 
 import numpy as np

@@ -72,7 +72,7 @@ class LevelDistribution:
         if self.appearance is not None:
             check_within("appearance", self.appearance, 0, 1)
         for name in ("key_penalty", "step_penalty"):
-            if getattr(self, name) != int(getattr(self, name)):
+            if not float(getattr(self, name)).is_integer():
                 raise ValueError(f"{name} = {getattr(self, name)} must be a whole number, as the fork's option is")
         if self.horizon < 1:
             raise ValueError(f"horizon {self.horizon} must be at least 1 step")

@@ -80,6 +80,7 @@ class MazeTask(Task[MazeDistribution]):
     action_sets = {"steps": (LEFT, DOWN, STAY, UP, RIGHT), "moves": tuple(range(9)), "full": tuple(range(NUM_ACTIONS))}
     config = MazeConfig
     backends = ("native", "procgen")
+    parity = "gmexp_envs.maze.procgen.parity"
 
     def __init__(self, name: str, game: str, intended: Goal, proxy: Goal, correlation: str, shifts: Sequence[str]) -> None:
         self.name, self.intended, self.proxy, self._game = name, intended, proxy, game

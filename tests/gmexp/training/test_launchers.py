@@ -26,11 +26,11 @@ from gmexp.cli import sweep
 from gmexp.cli.config import load
 from gmexp.cli.main import main
 from gmexp.pipeline import training_runs
-from gmexp.support.errors import UserError
 from gmexp.support import limits
+from gmexp.support.errors import UserError
 from gmexp.training import launchers, train, workers
 from gmexp.training.config import LauncherConfig
-from gmexp.training.train import describe
+from gmexp.training.run import describe
 
 from .test_workers import act
 from ..tiny import AGENT, ITERATION, assert_equal_runs

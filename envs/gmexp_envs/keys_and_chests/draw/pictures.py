@@ -57,7 +57,7 @@ def changes(training: KeysEngine, shifted: KeysEngine, e: int) -> str:
 
 
 def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" + "s" * (number != 1)
+    return f"{number} {what}" + "s" * bool(number != 1)
 
 
 def _corner(env: KeysEngine, e: int) -> tuple[int, int]:

@@ -56,7 +56,7 @@ def _key_colour(world, e, number):
     return i64(number) if world.facts[e, HEIST] else i64(COLOUR_OF_KEY[u64(world.facts[e, KEY_THEME])])
 
 
-@jit(forceinline=True)
+@jit
 def _draw_objects(world, e, images, board, frame, at, low, high):
     """Chests, keys and the exit, in the game's order."""
     facts = world.facts[e]
@@ -71,10 +71,10 @@ def _draw_objects(world, e, images, board, frame, at, low, high):
         elif kind != GONE:
             left, top, width, height = _rectangle(world, e, x, y, KEY_RADIUS, half_height(kind))
             image = i64(EXIT_IMAGE) if kind == EXIT else _key_colour(world, e, number)
-            blit(images, image, left, top, width, height, 256, frame, at, low, high)
+            _put(images, image, left, top, width, height, frame, at, low, high)
 
 
-@jit(forceinline=True)
+@jit
 def draw_scene(world, e, images, board, frame, at, low, high):
     """Draw all but the agent and the ring in lines low..high-1 of instance e's frame, from byte `at` on."""
     facts, size = world.facts[e], world.facts[e, CELLS]
@@ -88,7 +88,7 @@ def draw_scene(world, e, images, board, frame, at, low, high):
     _draw_objects(world, e, images, board, frame, at, low, high)
 
 
-@jit(forceinline=True)
+@jit
 def _draw_ring(world, e, images, frame, at, low, high):
     """The keys in hand, in the upper right corner: turned by 90 degrees, from right to left."""
     unit, cells, _ = _view(world, e)
@@ -104,22 +104,28 @@ def _draw_ring(world, e, images, frame, at, low, high):
                         high)
 
 
-@jit(forceinline=True)
+@jit
+def _put(images, image, left, top, width, height, frame, at, low, high):
+    """An image as it is; one copy of this code for all that is drawn so."""
+    blit(images, image, left, top, width, height, 256, frame, at, low, high)
+
+
+@jit
 def _put_turned(images, image, left, top, width, height, sine, cosine, frame, at, low, high):
     """An image turned; flat colours are not."""
     if images.flat[0]:
-        blit(images, image, left, top, width, height, 256, frame, at, low, high)
+        _put(images, image, left, top, width, height, frame, at, low, high)
     else:
         blit_turned(images, image, left, top, width, height, sine, cosine, frame, at, low, high)
 
 
-@jit(forceinline=True)
+@jit
 def draw_over(world, e, images, frame, at, low, high):
     """Draw the agent and the ring in lines low..high-1 of instance e's frame, over the scene."""
     left, top, width, height = _rectangle(world, e, world.body[e, X], world.body[e, Y], AGENT_RADIUS, AGENT_RADIUS)
     facing = u64(world.clock[e, FACING])
     if TURNS[facing, 0] == 0.0:
-        blit(images, AGENT_IMAGE, left, top, width, height, 256, frame, at, low, high)
+        _put(images, i64(AGENT_IMAGE), left, top, width, height, frame, at, low, high)
     else:
         _put_turned(images, i64(AGENT_IMAGE), left, top, width, height, TURNS[facing, 0], TURNS[facing, 1], frame, at, low,
                     high)
