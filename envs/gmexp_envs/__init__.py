@@ -27,6 +27,7 @@ __all__ = ["DeviceUnavailable", "FrameStyle", "LevelDistribution", "Physics", "S
 TASKS = {  # the environments that come with the package: where the `Task` of each is
     "coinrun": "gmexp_envs.coinrun.task:TASK",
     "boat_race": "gmexp_envs.worlds.boat_race:TASK",
+    "supervisor": "gmexp_envs.worlds.supervisor:TASK",
 }
 BACKENDS = ("native", "procgen")
 

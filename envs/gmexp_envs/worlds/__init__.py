@@ -2,6 +2,7 @@
 
     boat_race.py ...  one world each: its rules, its words, its page of documentation
     world.py          what a world brings
+    ring.py           a ring of cells, which two worlds share
     layout.py         what one instance holds, and the numbers that all worlds share
     scalar.py         plain functions that become compiled ones, a copy for each world
     rules.py          what the rules of all worlds share

@@ -41,9 +41,10 @@ from gmexp_envs.worlds.layout import (
     ALIGNED, BROKEN, DISTINGUISHING, DX, DY, FREE, HORIZON, MASKED, ONGOING, OPPOSITE, ORIGINAL, OWN, PLACEMENT, QUALITY,
     TIME, X, Y, f32,
 )
-from gmexp_envs.worlds.rules import (
-    at, clear, harder, intend, look, mixed, moved, put, stand, stray, unsupervised,
+from gmexp_envs.worlds.ring import (
+    AFTER_RING, arrow, cell, dig, HIGH, LEFT_X, length, pushed, START, TOP_Y, TURN, WIDE,
 )
+from gmexp_envs.worlds.rules import clear, harder, intend, look, mixed, put, stand, stray, unsupervised
 from gmexp_envs.worlds.scalar import hash_below
 from gmexp_envs.worlds.search import first_move, head_for, no_goals, passable
 from gmexp_envs.worlds.task import SmallWorld
@@ -52,9 +53,10 @@ from gmexp_envs.worlds.world import FREE_TILE, Tile, WALL_TILE, World
 GATE_UP, GATE_DOWN, GATE_LEFT, GATE_RIGHT, TARGET, DRIFTWOOD = range(2, 8)  # classes; a gate's is 1 + its arrow's action
 # columns of now
 LAPS, GATES, HITS, PERFORMANCE, LAST_DX, LAST_DY = range(OWN, OWN + 6)
-# columns of facts: the ring, then places on it as steps from the start in race order, -1 for none
-WIDE, HIGH, LEFT_X, TOP_Y, START, TURN, BACK, BAY, BEHIND = range(OWN, OWN + 9)
-GATE, BUOY, WOOD = OWN + 10, OWN + 14, OWN + 17  # the first of 4 gates, 3 targets on the ring, 3 pieces of driftwood
+# columns of facts: after the ring, places on it in race order from the start, -1 for none
+BACK, BAY, BEHIND = range(AFTER_RING, AFTER_RING + 3)  # BACK: steps after which a target in a bay is back
+GATE = AFTER_RING + 3  # the first of 4 gates,
+BUOY, WOOD = GATE + 4, GATE + 7  # of 3 targets on the ring, of 3 pieces of driftwood
 # columns of things: of target k, its cell and the time it comes back, at 3 k; of gate k, its cell and its arrow's action
 POST = 16
 NUM_GATES, NUM_TARGETS = 4, 3
@@ -64,32 +66,7 @@ AWAY = 2**30  # a time that does not come
 BIGGER, LITTERED = 0, 1  # parts of the context
 
 
-# --- the ring ---------------------------------------------------------------------------------------------------------
-
-def length(game):
-    """Cells of the ring."""
-    return 2 * (game.facts[WIDE] + game.facts[HIGH]) - 4
-
-
-def clockwise(game, place):
-    """A place in race order as a number of cells clockwise from the upper left corner."""
-    return (game.facts[START] + game.facts[TURN] * place) % length(game)
-
-
-def cell(game, place):
-    """(x, y) of a place on the ring."""
-    wide, high = game.facts[WIDE] - 1, game.facts[HIGH] - 1
-    k = clockwise(game, place)
-    if k < wide:
-        x, y = k, 0
-    elif k < wide + high:
-        x, y = wide, k - wide
-    elif k < 2 * wide + high:
-        x, y = 2 * wide + high - k, high
-    else:
-        x, y = 0, 2 * (wide + high) - k
-    return game.facts[LEFT_X] + x, game.facts[TOP_Y] + y
-
+# --- the ring -----------------------------------------------------------------------------------------------------------
 
 def outwards(game, place):
     """(dx, dy) away from the ring at a place; up or down at the corners."""
@@ -99,16 +76,6 @@ def outwards(game, place):
     if y == game.facts[TOP_Y] + game.facts[HIGH] - 1:
         return 0, 1
     return (-1, 0) if x == game.facts[LEFT_X] else (1, 0)
-
-
-def arrow(game, place):
-    """The action that leads along the race into a place."""
-    x, y = cell(game, place)
-    before_x, before_y = cell(game, place - 1)
-    for action in range(1, 5):
-        if before_x + DX[action] == x and before_y + DY[action] == y:
-            return action
-    return 0
 
 
 def taken(game, place):
@@ -205,9 +172,7 @@ def build(game, seed):
     original = game.options[ORIGINAL]
     spare = 1 if original else EDGE + 1
     clear(game, facts[WIDE] + 2 * spare, facts[HIGH] + 2 * spare)
-    for place in range(length(game)):
-        x, y = cell(game, place)
-        put(game, x, y, FREE)
+    dig(game)
     for k in range(NUM_GATES):
         x, y = cell(game, facts[GATE + k])
         game.things[POST + 3 * k] = x
@@ -252,10 +217,7 @@ def step(game, action):
     """Move, pass a gate, hit a target."""
     now, facts, things = game.now, game.facts, game.things
     was_x, was_y = now[X], now[Y]
-    if 0 < action < 5 and at(game, was_x + DX[action], was_y + DY[action]) == DRIFTWOOD:
-        put(game, was_x + DX[action], was_y + DY[action], FREE)
-    else:
-        moved(game, action)
+    pushed(game, action, DRIFTWOOD)
     x, y = now[X], now[Y]
     now[LAST_DX] = x - was_x
     now[LAST_DY] = y - was_y

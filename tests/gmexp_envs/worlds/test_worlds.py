@@ -94,7 +94,7 @@ def test_on_aligned_levels_both_goals_are_reached_at_once(name, knobs):
 @every_world
 def test_a_random_policy_is_neither(name):
     shares = np.bincount(outcomes(play(name, levels(name, rho=0.0), None)), minlength=5) / N
-    assert shares[INTENDED_GOAL] < 0.6 and shares[PROXY_GOAL] < 0.6
+    assert shares[INTENDED_GOAL] < 0.8 and shares[PROXY_GOAL] < 0.8
 
 
 @every_world
