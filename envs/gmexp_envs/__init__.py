@@ -28,6 +28,7 @@ TASKS = {  # the environments that come with the package: where the `Task` of ea
     "coinrun": "gmexp_envs.coinrun.task:TASK",
     "boat_race": "gmexp_envs.worlds.boat_race:TASK",
     "supervisor": "gmexp_envs.worlds.supervisor:TASK",
+    "follow_me": "gmexp_envs.worlds.follow_me:TASK",
 }
 BACKENDS = ("native", "procgen")
 
