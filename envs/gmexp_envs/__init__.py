@@ -29,6 +29,7 @@ TASKS = {  # the environments that come with the package: where the `Task` of ea
     "boat_race": "gmexp_envs.worlds.boat_race:TASK",
     "supervisor": "gmexp_envs.worlds.supervisor:TASK",
     "follow_me": "gmexp_envs.worlds.follow_me:TASK",
+    "monsters": "gmexp_envs.worlds.monsters:TASK",
 }
 BACKENDS = ("native", "procgen")
 

@@ -13,10 +13,11 @@ import numpy as np
 from gmexp_envs.levels import SPLITS
 from gmexp_envs.worlds.layout import (
     ALIGNED, APPEARANCE, ATTRIBUTES, BROKEN, CONTEXT, DX, DY, GRID_COLUMNS, GRID_ROWS, INTENDED_STEP, LOOK, MARGIN,
-    OPPOSITE, PLACEMENT, PROXY_STEP, RHO, SUPERVISION, THEMES, TIME, TRAINED, WALL, X, Y, COLUMNS, ROWS,
+    OPPOSITE, PLACEMENT, PROXY_STEP, RHO, SUPERVISION, THEMES, TIME, TRAINED, WALL, WINDOW, X, Y, COLUMNS, ROWS,
 )
-from gmexp_envs.worlds.scalar import hash_below, hash_bits, hash_unit, inlined
+from gmexp_envs.worlds.scalar import copy_bytes, hash_below, hash_bits, hash_unit
 
+u64 = np.uint64  # indices without a sign, which Numba need not check for counting from the end
 VALIDATION, EVALUATION = SPLITS["validation"].first, SPLITS["evaluation"].first
 # salts of a level's choices; layouts use those from ATTEMPT on, so many for every attempt at one
 SALT_CORRELATION, SALT_SUPERVISION, SALT_CONTEXT, SALT_LOOK, SALT_EVENTS = 1, 2, 10, 100, 1000
@@ -64,8 +65,8 @@ def split_of(seed):
 
 def owner(content):
     """The split that a layout belongs to."""
-    share = content % np.uint64(5)
-    return 0 if share < np.uint64(3) else 1 if share == np.uint64(3) else 2
+    share = content % u64(5)
+    return 0 if share < u64(3) else 1 if share == u64(3) else 2
 
 
 def mixed(content, value):
@@ -91,16 +92,14 @@ def fill(game, x, y, columns, rows, kind):
             game.grid[MARGIN + y + j, MARGIN + x + i] = kind
 
 
-@inlined
 def at(game, x, y):
     """The class of a board cell."""
-    return game.grid[MARGIN + y, MARGIN + x]
+    return game.grid[u64(MARGIN + y), u64(MARGIN + x)]
 
 
-@inlined
 def put(game, x, y, kind):
     """Give a board cell a class."""
-    game.grid[MARGIN + y, MARGIN + x] = kind
+    game.grid[u64(MARGIN + y), u64(MARGIN + x)] = kind
 
 
 def stand(game, x, y):
@@ -122,6 +121,11 @@ def moved(game, action):
 
 def look(game, window, left, top):
     """Copy the classes of the cells from (left, top) on into a window of any size."""
+    if window.shape[1] == WINDOW:  # what agents see, in every step
+        for j in range(window.shape[0]):
+            first = (MARGIN + top + j) * GRID_COLUMNS + MARGIN + left
+            copy_bytes(window, WINDOW * j, game.grid, first, WINDOW)
+        return
     for j in range(window.shape[0]):
         for i in range(window.shape[1]):
             window[j, i] = game.grid[MARGIN + top + j, MARGIN + left + i]

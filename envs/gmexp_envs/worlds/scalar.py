@@ -32,6 +32,8 @@ class Deferred:
 hash_bits = Deferred("gmexp_envs.compiled.mersenne_twister:hash_bits")  # (seed, salt) -> uint64
 hash_unit = Deferred("gmexp_envs.compiled.mersenne_twister:hash_unit")  # (seed, salt) -> float32 in [0, 1)
 hash_below = Deferred("gmexp_envs.compiled.mersenne_twister:hash_below")  # (seed, salt, n) -> int32 in [0, n)
+# (target, at, source, start, count) of uint8 arrays and a constant count
+copy_bytes = Deferred("gmexp_envs.compiled.memory:copy_bytes")
 
 
 class Compiler:
@@ -79,12 +81,6 @@ class Compiler:
         return copy, bound
 
 
-def inlined(function: FunctionType) -> FunctionType:
-    """Mark a function that LLVM must inline where it is called."""
-    function.options = {"forceinline": True}
-    return function
-
-
 def substituted(function: FunctionType) -> FunctionType:
     """Mark a function that Numba must put in place of its calls, since it returns arrays that it makes."""
     function.options = {"inline": "always"}
@@ -92,9 +88,10 @@ def substituted(function: FunctionType) -> FunctionType:
 
 
 def _dispatcher(function: FunctionType) -> Any:
+    """Numba's dispatcher; LLVM inlines all of them, since the arrays of a game are fifty words to hand over."""
     from gmexp_envs.compiled.jit import jit
 
-    return jit(function, **getattr(function, "options", {}))
+    return jit(function, **getattr(function, "options", {"forceinline": True}))
 
 
 @cache
