@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -19,9 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from gmexp.artefacts.files import write_bytes, write_json
+from gmexp.artefacts.decode import decode
+from gmexp.artefacts.io import encode_json, read_json, unpack_npz
+from gmexp.artefacts.reader import read_bytes
 from gmexp.artefacts.records import Provenance
-from gmexp.calculator.scenario import Scenario
+from gmexp.artefacts.writer import settled_companion, write_pair
+from gmexp.published.scenario import Scenario
 from gmexp.statistics.design import Condition, Covariates, ShiftLevel, canonical_method
 from gmexp.statistics.posterior import DRAWS, Posterior, Summary, summarise
 from gmexp.support.errors import UserError
@@ -116,7 +118,7 @@ class Calibration:
         return replace(self, posterior=self.posterior.thinned(at_most))
 
     def save(self, path: str | Path) -> Path:
-        """Write PATH (JSON) and its draws beside it (same name, .npz), each atomically; returns PATH."""
+        """Write PATH (JSON) and its draws beside it (same name, .npz), both or neither; returns PATH."""
         path = Path(path)
         draws_path = path.with_suffix(".npz")
         if path.suffix != ".json":
@@ -127,33 +129,83 @@ class Calibration:
             "file": draws_path.name, "sha256": hashlib.sha256(data).hexdigest(), "dtype": str(np.dtype(DRAW_TYPE)),
             "n": len(self.posterior.rho), "names": list(DRAWS),
             "shapes": {name: list(array.shape) for name, array in self.posterior.draws.items()}}
-        write_bytes(draws_path, data)
-        return write_json(path, document)
+        return write_pair(path, encode_json(document, indent=1), draws_path, data)
 
     @classmethod
     def load(cls, path: str | Path) -> Calibration:
         """Read a saved calibration; a UserError says what is missing, damaged or tampered with."""
         path = Path(path)
+        if not path.is_file():
+            raise UserError(f"no calibration at {path}: there is no such file")
+        document = read_json(path)
+        if document.get("schema_version") != SCHEMA_VERSION:
+            raise UserError(f"{path} has schema version {document.get('schema_version')}; this reads {SCHEMA_VERSION}: "
+                            "make it anew from its counts by gmexp calibrate")
+        stored = decode(_Document, {key: document[key] for key in document if key in SECTIONS or key == "draws"}, str(path))
+        packed = settled_companion(path.with_suffix(".npz"), stored.draws.sha256)
+        data = read_bytes(packed)
+        if hashlib.sha256(data).hexdigest() != stored.draws.sha256:
+            raise UserError(f"{packed.name} is not the draw file that {path.name} was saved with (sha256 differs)")
+        arrays = unpack_npz(data, packed, DRAWS)
+        for name, array in arrays.items():
+            if array.dtype.kind != "f" or not np.isfinite(array).all():
+                raise UserError(f"{packed}: the draws of {name} are not finite numbers")
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-            stored = document["draws"]
-            if document["schema_version"] != SCHEMA_VERSION:
-                raise UserError(f"{path} has schema version {document['schema_version']}; this reads {SCHEMA_VERSION}: "
-                                "make it anew from its counts by gmexp calibrate")
-            data = (path.parent / Path(stored["file"]).name).read_bytes()
-        except FileNotFoundError as error:
-            raise UserError(f"no calibration at {path}: {error.filename} does not exist") from None
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
-            raise UserError(f"{path} is not a calibration: {type(error).__name__}: {error}") from None
-        if hashlib.sha256(data).hexdigest() != stored["sha256"]:
-            raise UserError(f"{stored['file']} is not the draw file that {path.name} was saved with (sha256 differs)")
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            draws = {name: arrays[name].astype(float) for name in DRAWS}
-        try:
-            return cls(**{name: document[name] for name in SECTIONS},
-                       posterior=Posterior(**_structure(document["model"]), **draws))
-        except (KeyError, TypeError) as error:
-            raise UserError(f"{path} is not a calibration: {type(error).__name__}: {error}") from None
+            posterior = Posterior(**_structure(stored.model), **{name: arrays[name].astype(float) for name in DRAWS})
+            check_shapes(posterior)
+        except UserError:
+            raise
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise UserError(f"{path} is not a calibration: {type(error).__name__}: {error}") from error
+        return cls(**{name: getattr(stored, name) for name in SECTIONS}, posterior=posterior)
+
+
+@dataclass(frozen=True)
+class _Draws:
+    """Which file holds the draws: the one beside, of this hash."""
+
+    file: str
+    sha256: str
+    dtype: str
+    n: int
+    names: list[str]
+    shapes: dict[str, list[int]]
+
+
+@dataclass(frozen=True)
+class _Document:
+    """A calibration's JSON."""
+
+    provenance: dict[str, Any]
+    estimand: dict[str, Any]
+    model: dict[str, Any]
+    diagnostics: dict[str, Any]
+    summaries: list[dict[str, Any]]
+    modifiers: list[dict[str, Any]]
+    literature: list[dict[str, Any]]
+    harm: dict[str, Any]
+    warnings: list[str]
+    draws: _Draws
+
+
+def check_shapes(post: Posterior) -> None:
+    """ValueError where a posterior's parts do not fit each other."""
+    d, s, k, c = len(post.rho), len(post.shifts), len(post.covariates.names), len(post.conditions)
+    w, u = (len(cells) or array.shape[-1] for cells, array in ((post.condition_cells, post.w), (post.cells, post.u)))
+    expected = {"alpha": (d, 2, s), "beta": (d, 2, k), "w": (d, w), "u": (d, u), "phi": (d, 2, s), "omega": (d, 2),
+                "tau": (d, 2, s), "sigma": (d, 2), "rho": (d,)}  # without effects w and u are drawn and not used
+    for name, shape in expected.items():
+        if (found := getattr(post, name).shape) != shape:
+            raise ValueError(f"the draws of {name} have the shape {list(found)}, and should have {list(shape)}")
+    if post.x.shape != (c, k) or not np.isfinite(post.x).all() or len(post.covariates.centre) != k:
+        raise ValueError(f"the covariates should be {c} x {k} finite numbers")
+    if not 1 <= post.chains <= d or d % post.chains:
+        raise ValueError(f"{d} draws are not those of {post.chains} chains")
+    bounds = (2, s, c)
+    for name, sizes in (("cells", bounds), ("measured", bounds), ("condition_cells", (2, c))):
+        for cell in getattr(post, name):
+            if len(cell) != len(sizes) or not all(type(i) is int and 0 <= i < n for i, n in zip(cell, sizes, strict=True)):
+                raise ValueError(f"{name} names {list(cell)}, which is none of its cells")
 
 
 def structure_as_json(post: Posterior) -> dict[str, Any]:
@@ -166,12 +218,11 @@ def structure_as_json(post: Posterior) -> dict[str, Any]:
 
 def _structure(model: Mapping[str, Any]) -> dict[str, Any]:
     c = model["structure"]
-    covariates = Covariates(**{k: tuple(v) if isinstance(v, list) else v for k, v in c["covariates"].items()})
-    return {"chains": c["chains"], "seed": c["seed"], "shifts": tuple(ShiftLevel(**s) for s in c["shifts"]),
-            "conditions": tuple(Condition(**k) for k in c["conditions"]), "covariates": covariates,
-            "x": np.array(c["x"], dtype=float).reshape(-1, len(covariates.names)),
-            "condition_cells": tuple(tuple(k) for k in c["condition_cells"]),
-            "cells": tuple(tuple(k) for k in c["cells"]), "measured": tuple(tuple(k) for k in c["measured"])}
+    typed = {"chains": int, "seed": int, "shifts": tuple[ShiftLevel, ...], "conditions": tuple[Condition, ...],
+             "covariates": Covariates, "condition_cells": tuple[tuple[int, ...], ...],
+             "cells": tuple[tuple[int, ...], ...], "measured": tuple[tuple[int, ...], ...]}
+    parts = {name: decode(kind, c[name], f"model: structure: {name}") for name, kind in typed.items()}
+    return parts | {"x": np.array(c["x"], dtype=float).reshape(-1, len(parts["covariates"].names))}
 
 
 def _pack(draws: Mapping[str, np.ndarray]) -> bytes:
