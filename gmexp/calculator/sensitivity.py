@@ -22,7 +22,7 @@ from gmexp.calculator.modifiers import MODIFIERS, modifier_range
 from gmexp.calculator.scenario import Scenario
 from gmexp.calculator.tables import row, shift_types
 from gmexp.statistics.calibration import Prediction
-from gmexp.statistics.priors import elicited_harm
+from gmexp.statistics.priors import assumed_harm
 from gmexp.support.errors import UserError
 
 __all__ = ["Bar", "Share", "attribute", "sobol", "tornado"]
@@ -100,7 +100,7 @@ def _inputs(scenario: Scenario, calculator: Calculator) -> tuple[dict[str, Calla
     sd = formula.quoted_logit_sd()[shift]
     centre = formula.logit(formula.base_misgen()[shift])
     model_sd = np.log(row("uncertainties", "impact", "+-50% on estimates")["factor"]) / formula.Z90
-    harm_a, harm_b = elicited_harm()
+    harm_a, harm_b = assumed_harm()
     fixed = {c.name: c.multiplier for c in calculator.estimate(scenario).contributions[1:]}
     inputs: dict[str, Callable] = {"base": lambda u: formula.expit(centre + sd * stats.norm.ppf(u))}
     free = [name for name in MODIFIERS
@@ -129,14 +129,13 @@ def _published(calculator: Calculator | None) -> Calculator:
 
 
 def attribute(prediction: Prediction, harm: np.ndarray) -> dict[str, float]:
-    """Shares of the variance of log P(harmful misgeneralization) due to capability, goal failure and harm.
+    """Shares of the variance of log P(harmful, latent misgeneralization) due to capability, goal failure and harm.
 
     harm: draws [D]. 'dependence' is what remains: the covariance of the stages. The shares add up to 1.
     """
     floor = np.finfo(float).tiny
-    parts = {"capability": prediction.draws["capability"], "goal_failure": prediction.draws["goal_failure"],
-             "harm": harm}
+    parts = {"capability": prediction.draws["capability"], "goal_failure": prediction.draws["goal_failure"], "harm": harm}
     logs = {name: np.log(np.maximum(draws, floor)) for name, draws in parts.items()}
-    total = np.var(np.log(np.maximum(prediction.draws["misgen"], floor)) + logs["harm"])
+    total = np.var(np.log(np.maximum(prediction.draws["latent"], floor)) + logs["harm"])
     shares = {name: float(np.var(x) / total) for name, x in logs.items()}
     return {**shares, "dependence": 1 - sum(shares.values())}

@@ -12,8 +12,9 @@ from gmexp.artefacts import tables
 from gmexp.artefacts.records import OutcomeCounts
 from gmexp.artefacts.study import Study
 from gmexp.artefacts.tracking import log_study, open_tracker
-from gmexp.calculator import Calculator, Scenario, table
+from gmexp.calculator import Calculator, Scenario
 from gmexp.calculator import pooling
+from gmexp.calculator.base_rates import base_rates, describe
 from gmexp.calculator.calibrated import harm_draws
 from gmexp.calculator.sensitivity import attribute, sobol, tornado
 from gmexp.cli.schema import CalibrateConfig, RatesConfig, ReportConfig, RunConfig
@@ -28,10 +29,9 @@ from gmexp.rates import between_runs, learning
 from gmexp.rates import over_runs as rates_stage
 from gmexp.statistics.calibration import Calibration
 from gmexp.statistics.config import CalibrationConfig
-from gmexp.statistics.contrasts import plainest
+from gmexp.statistics.calibrate import calibrate as fit
 from gmexp.statistics.counts import read_counts
-from gmexp.statistics.fit import SamplerError
-from gmexp.statistics.fit import calibrate as fit
+from gmexp.statistics.fit import SamplerError, iterations
 from gmexp.statistics.priors import literature_interval
 from gmexp.support.errors import UserError
 from gmexp.support.progress import Bar
@@ -78,15 +78,15 @@ def calibrate(config: CalibrateConfig) -> int:
         studies = [Study(_existing(study)) for study in config.studies]
         rows = pooling.pool([study.root for study in studies])
     calibration = _fit(rows, out, config.chains, config.draws, config.seed, config.kept)
-    shifts = base_rates(calibration, rows, studies)
-    print(_calibrated(shifts, calibration))
+    shifts = base_rates(calibration, rows, _unpursued(studies))
+    print(describe(calibration, shifts))
     origin = artefacts.provenance(None, dataclasses.asdict(config), "published beside calibrated rates")
     if config.studies or [study.calibration for study in studies] == [out]:
         artefacts.write_json(out.with_name("estimate.json"), {"shifts": shifts}, origin)
     if config.studies:
         tables.write_table(out.with_name("counts.parquet"), rows, OutcomeCounts, origin)
         pooling.write_scenarios(calibration, out.with_name("domains.json"))
-        with Bar(pooling.plan_size(calibration), "plan", "cell") as bar:
+        with Bar(pooling.plan_cells(calibration), "plan", "cell") as bar:
             pooling.write_plan(calibration, out.with_name("plan.json"), bar.advance)
     return 0
 
@@ -138,11 +138,11 @@ def analyse(study: Study, config: RunConfig) -> None:
     _measures(study)
     rows = read_counts(study.counts)
     calibration = _fit(rows, study.calibration, config.chains, config.draws, config.statistics_seed)
-    shifts = base_rates(calibration, rows, [study])
+    shifts = base_rates(calibration, rows, _unpursued([study]))
     origin = artefacts.provenance(None, dataclasses.asdict(config), "published beside calibrated rates")
     artefacts.write_json(study.estimate, {"shifts": shifts}, origin)
     if shifts:
-        print(f"\n{_calibrated(shifts, calibration)}")
+        print(f"\n{describe(calibration, shifts)}")
     _draw(study)
     with open_tracker(config.logger.name, mode=config.logger.mode, project=config.logger.project,
                       group=config.experiment, name=f"{config.experiment}-study", config={}, dir=study.root) as tracker:
@@ -164,8 +164,8 @@ def sensitivity(study: Study) -> None:
     calibration, scenario, calculator = Calibration.load(study.calibration), Scenario(3), Calculator("odds")
     bars = [dataclasses.asdict(bar) | {"swing": bar.swing} for bar in tornado(scenario, calculator)]
     n0 = calibration.model["config"]["priors"]["literature_n0"]
-    priors = [{**{key: row[key] for key in ("a0", "stage", "shift")}, **dict(zip(
-        ("mean", "q025", "q975"), literature_interval(row["published"], row["a0"] * n0), strict=True))}
+    priors = [{**{key: row[key] for key in ("a", "stage", "shift")}, **dict(zip(
+        ("mean", "q025", "q975"), literature_interval(row["published"], n0), strict=True))}
         for row in calibration.literature]
     shares = [{"shift": row["shift"], **_variance_shares(calibration, row["shift"])} for row in study.estimates()]
     origin = artefacts.provenance(None, {"draws_sha256": draws}, "what the estimates depend on")
@@ -178,7 +178,7 @@ def sensitivity(study: Study) -> None:
 
 def _variance_shares(calibration: Calibration, shift: int) -> dict[str, float]:
     prediction = calibration.predict(Scenario(shift))
-    return attribute(prediction, harm_draws(calibration, None, shift, len(prediction.draws["misgen"]))[0])
+    return attribute(prediction, harm_draws(calibration, None, shift, len(prediction.draws["latent"]))[0])
 
 
 def _print_rates(study: Study) -> None:
@@ -202,7 +202,7 @@ def _fit(rows: Sequence[OutcomeCounts], out: Path, chains: int, draws: int, seed
     """Calibrate and save (`kept` draws); UserError where the sampler's own diagnostics refuse the result."""
     config = CalibrationConfig(seed=seed, chains=chains, draws=draws)
     try:
-        with Bar(config.warmup + config.draws, "calibrate", "draw") as bar:
+        with Bar(iterations(config), "calibrate", "draw") as bar:
             calibration = fit(rows, config, bar.advance)
     except SamplerError as error:
         raise UserError(f"the calibration was refused by its own diagnostics: {error}") from error
@@ -213,59 +213,9 @@ def _fit(rows: Sequence[OutcomeCounts], out: Path, chains: int, draws: int, seed
     return calibration
 
 
-# --- published beside calibrated --------------------------------------------------------------------------------------
-
-def base_rates(calibration: Calibration, rows: Sequence[OutcomeCounts],
-               studies: Sequence[Study] = ()) -> list[dict[str, Any]]:
-    """For each measured shift of the ladder: the published rates, and the calibrated ones per training diversity, with
-    all else as in the baseline if that was measured (`contrasts.plainest`).
-
-    `p_misgen` is capability x goal failure on both sides, without harm: that is what experiments can measure.
-    `unpursued` is goal failure with accidents discounted, from those runs of `studies` that were measured for it; None
-    where none was.
-    """
-    printed = {row["type"]: row for row in table("shift_types").rows}
-    diversities = sorted({row.train_diversity for row in rows})
-    discounted = unpursued(studies)
-    found = []
-    for kind in sorted({row.shift_type for row in rows} - {0}):
-        base = {key: printed[kind][key] for key in ("capability", "goal_failure")}
-        base["p_misgen"] = base["capability"] * base["goal_failure"]
-        conditions = []
-        for diversity in diversities:
-            like = plainest(calibration.posterior.conditions, diversity)
-            predicted = calibration.predict_condition(like, kind)
-            share = discounted.get((calibration.posterior.conditions[like], kind))
-            conditions.append({"train_diversity": diversity, "capability": _summary(predicted.capability),
-                               "goal_failure": _summary(predicted.goal_failure),
-                               "p_misgen": _summary(predicted.misgen),
-                               "unpursued": None if share is None else dataclasses.asdict(share)})
-        found.append({"shift": kind, "published": base, "calibrated": conditions[0], "conditions": conditions})
-    return found
-
-
-def _summary(summary: Any) -> dict[str, float]:
-    return {"mean": summary.mean, "q025": summary.q025, "q975": summary.q975}
-
-
-def base_rate_table(shifts: list[dict[str, Any]]) -> str:
-    """Published and calibrated rates as text, a row per shift and training diversity."""
-    lines = [f"{'shift':<6}{'source':<22}{'P(capability)':>20}{'P(goal fails | cap.)':>24}{'P(misgen)':>20}"]
-    for row in shifts:
-        p = row["published"]
-        lines.append(f"{row['shift']:<6}{'published':<22}{p['capability']:>20.2f}{p['goal_failure']:>24.2f}"
-                     f"{p['p_misgen']:>20.2f}")
-        for c in row["conditions"]:
-            label = f"calibrated, delta={c['train_diversity']:g}"
-            cells = [f"{c[k]['mean']:.2f} [{c[k]['q025']:.2f}, {c[k]['q975']:.2f}]"
-                     for k in ("capability", "goal_failure", "p_misgen")]
-            lines.append(f"{'':<6}{label:<22}{cells[0]:>20}{cells[1]:>24}{cells[2]:>20}")
-    return "\n".join(lines)
-
-
-def _calibrated(shifts: list[dict[str, Any]], calibration: Calibration) -> str:
-    """The base rates as text, and what the calibration warns of."""
-    return "\n".join([base_rate_table(shifts), *(f"warning: {note}" for note in calibration.warnings)])
+def _unpursued(studies: Sequence[Study]) -> dict[tuple, Any]:
+    """Goal failure with accidents discounted by attribution, of those runs that were measured for it."""
+    return {key: dataclasses.asdict(share) for key, share in unpursued(studies).items()}
 
 
 def _existing(folder: str) -> Path:

@@ -44,7 +44,7 @@ def fit(design: Design, config: CalibrationConfig,
         judged = diagnose(_judged(draws), divergences, accept, config.rhat_max, config.ess_min)
         if judged.passed:
             break
-    flat = {name: array.reshape(-1, *array.shape[2:]) for name, array in draws.items()}
+    flat = {name: array.reshape(array.shape[0] * array.shape[1], *array.shape[2:]) for name, array in draws.items()}
     model = Model(design, config)
     posterior = Posterior(
         config.chains, config.seed, design.estimand, design.shifts, design.envs, design.learners, design.conditions,
@@ -90,5 +90,5 @@ def iterations(config: CalibrationConfig) -> int:
 
 def _judged(draws: dict[str, np.ndarray]) -> np.ndarray:
     """[chains, draws, quantities] of every stored draw that varies."""
-    flat = np.concatenate([array.reshape(*array.shape[:2], -1) for array in draws.values()], axis=2)
+    flat = np.concatenate([array.reshape(*array.shape[:2], -1) for array in draws.values() if array.size], axis=2)
     return flat[:, :, np.ptp(flat, axis=(0, 1)) > 0]

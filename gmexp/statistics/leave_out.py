@@ -17,7 +17,7 @@ from scipy.special import expit, gammaln, logsumexp
 from gmexp.statistics.design import TWO_ARMS, Design, condition_label
 from gmexp.statistics.posterior import CELL, CONDITION, Posterior, run_nodes
 
-__all__ = ["K_LIMIT", "LeaveOneOut", "OddCondition", "leave_one_out", "log_row_likelihood", "odd_conditions", "pareto_smooth"]
+__all__ = ["K_LIMIT", "LeaveOneOut", "OddCondition", "leave_one_out", "log_binomial", "log_multinomial", "log_row_likelihood", "odd_conditions", "pareto_smooth"]
 
 K_LIMIT = 0.7
 MOST_DRAWS = 400
@@ -69,12 +69,12 @@ def log_row_likelihood(design: Design, post: Posterior, index: np.ndarray) -> np
         if design.estimand == TWO_ARMS:
             each = _two_arms(logits, design.masked[i], design.visible[i], skill, weights / weights.sum())
         else:
-            each = _binomial(logits[0], *design.reached[i]) + _binomial(logits[1], *design.visible[i, :2])
+            each = log_binomial(logits[0], *design.reached[i]) + log_binomial(logits[1], *design.visible[i, :2])
         result[i] = logsumexp(each, axis=1) - np.log(each.shape[1])
     return result
 
 
-def _binomial(logit: np.ndarray, y: int, m: int) -> np.ndarray:
+def log_binomial(logit: np.ndarray, y: int, m: int) -> np.ndarray:
     return gammaln(y + m + 1) - gammaln(y + 1) - gammaln(m + 1) - y * np.logaddexp(0, -logit) - m * np.logaddexp(0, logit)
 
 
@@ -82,12 +82,12 @@ def _two_arms(logits: list[np.ndarray], masked: np.ndarray, visible: np.ndarray,
               weights: np.ndarray) -> np.ndarray:
     c, b, q = (expit(v) for v in logits)
     h, e = c * (1 - b), c * b
-    value = _multinomial(masked, (h, e, 1 - c))
-    parts = [_multinomial(visible, ((1 - q) * h + q * a, (1 - q) * e, (1 - q) * (1 - c) + q * (1 - a))) for a in skill]
+    value = log_multinomial(masked, (h, e, 1 - c))
+    parts = [log_multinomial(visible, ((1 - q) * h + q * a, (1 - q) * e, (1 - q) * (1 - c) + q * (1 - a))) for a in skill]
     return value + logsumexp(parts, axis=0, b=weights[:, None, None])
 
 
-def _multinomial(y: np.ndarray, p: Sequence[np.ndarray]) -> np.ndarray:
+def log_multinomial(y: np.ndarray, p: Sequence[np.ndarray]) -> np.ndarray:
     constant = gammaln(y.sum() + 1) - gammaln(y + 1).sum()
     return constant + sum(n * np.log(np.maximum(each, 1e-300)) for n, each in zip(y, p, strict=True) if n)
 

@@ -15,7 +15,8 @@ goal, q = 1 - P(proxy first | a goal reached), and b and a are absent.
 
 Geometry. Every effect is sampled as z = value where data are strong (weight 1), as its standardised deviation where they
 are weak (0), and in between as Gorinova et al. (2020) have it: z ~ Normal(weight mean, sd^weight). With one environment,
-what the environment's own level says of the population's is sampled as a deviation from the former.
+what the environment's own level says of the population's is sampled as a deviation from the former. A standard deviation
+is 0.1 log(1 + e^x): as its logarithm below a tenth of a logit, where it may vanish, and as itself above, where data bound it.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ __all__ = ["SCALES", "Model", "contrasts"]
 
 SCALES = ("env", "env_shift", "slope", "learner", "condition", "cell", "seed", "run")
 ENV, ENV_SHIFT, SLOPE, LEARNER, CONDITION, CELL, SEED, RUN = range(len(SCALES))
-WEIGHTS = {"gc": 0.8, "b": 0.7, "l": 0.5, "w": 0.6, "u": 0.4, "t": 0.3, "v": 0.6, "theta": 0.9}  # before they are tuned
+WEIGHTS = {"d": 1.0, "gc": 0.8, "b": 0.7, "l": 0.5, "w": 0.6, "u": 0.4, "t": 0.3, "v": 0.6, "theta": 0.9}  # before they are tuned
 LIMIT = 30.0  # of log scales and logits
+BEND = 0.1  # logits: where a scale's coordinate turns from its logarithm to itself
 T_ENV = 4  # degrees of freedom of environments' levels
 
 
@@ -45,12 +47,14 @@ def contrasts(shifts: int) -> np.ndarray:
 
 @dataclass
 class _Node:
-    """An effect [n, K, size] with its mean and log sd, broadcastable; `weight` [K] as in the module's text."""
+    """An effect [n, K, size] with its mean and log sd, broadcastable; `weight` [K] as in the module's text. Its deviation is
+    normal or, if `heavy`, Student's t."""
 
     mean: np.ndarray
     log_sd: np.ndarray
     weight: np.ndarray
     z: np.ndarray
+    heavy: bool = False
 
     def __post_init__(self) -> None:
         w = self.weight[:, None]
@@ -61,12 +65,13 @@ class _Node:
 
     def log_density(self) -> np.ndarray:
         """[n], of z."""
-        return -np.sum(0.5 * self.u**2 + self.weight[:, None] * self.log_sd, axis=(1, 2))
+        square = (T_ENV + 1) / 2 * np.log1p(self.u**2 / T_ENV) if self.heavy else 0.5 * self.u**2
+        return -np.sum(square + self.weight[:, None] * self.log_sd, axis=(1, 2))
 
     def back(self, d_value: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Slopes by z, mean and log sd, of the node's density plus what `d_value` passes on."""
         w = self.weight[:, None]
-        du = self.sd * d_value - self.u
+        du = self.sd * d_value - ((T_ENV + 1) * self.u / (T_ENV + self.u**2) if self.heavy else self.u)
         dz = du * self.shrunk
         return dz, d_value - w * dz, self.sd * self.u * d_value - w * (self.u * du + 1)
 
@@ -143,33 +148,35 @@ class Model:
         """Where chains begin: scales below their priors', levels near zero."""
         q = 0.3 * rng.standard_normal((chains, self.size))
         for name in ("scales", "run_shift"):
-            q[:, self.slices[name]] -= 1
+            q[:, self.slices[name]] += 3
         return q
 
     def _nodes(self, q: np.ndarray) -> dict[str, np.ndarray | _Node]:
         """From coordinates to every effect, parents first."""
         n, K, S, E, d = len(q), self.K, self.S, self.E, self.design
         z = {name: q[:, part].reshape(n, *self.shapes[name]) for name, part in self.slices.items()}
-        logs = np.clip(z["scales"], -LIMIT, LIMIT)
-        f: dict[str, np.ndarray | _Node] = {"z": z, "logs": logs, "scale": np.exp(logs)}
+        logs, run_logs = _log_scale(z["scales"]), _log_scale(z["run_shift"])
+        f: dict[str, np.ndarray | _Node] = {"z": z, "logs": logs, "scale": np.exp(logs), "run_logs": run_logs}
 
         def node(name: str, mean: np.ndarray | float, which: int) -> _Node:
-            f[name] = _Node(np.broadcast_to(mean, z[name].shape), logs[:, :, which, None], self.weights[name], z[name])
+            f[name] = _Node(np.broadcast_to(mean, z[name].shape), logs[:, :, which, None], self.weights[name], z[name],
+                            name == "d")
             return f[name]
 
         scale = f["scale"]
         if self.has["env"]:
             f["A"], f["c"], f["beta"] = z["level"], z["c"], z["beta"]
+            level = node("d", z["level"], ENV).value
             gc = node("gc", np.tile(z["c"], (1, 1, E)), ENV_SHIFT).value
             slope = node("b", np.tile(z["beta"], (1, 1, E)), SLOPE).value
         else:  # the environment's own level, and the population's as a deviation from it
-            gc, slope = z["gc"], z["b"]
+            level, gc, slope = z["d"], z["gc"], z["b"]
             f["A"] = z["d"] - scale[:, :, ENV, None] * z["level"]
             f["c"] = gc - scale[:, :, ENV_SHIFT, None] * z["c"]
             f["beta"] = slope - scale[:, :, SLOPE, None] * z["beta"]
         f["alpha"] = f["A"] + f["c"] @ self.H.T
         f["gc_value"], f["slope"] = gc.reshape(n, K, E, S - 1), slope.reshape(n, K, E, self.X)
-        f["env"] = z["d"][..., None] + f["gc_value"] @ self.H.T  # [n, K, E, S]
+        f["env"] = level[..., None] + f["gc_value"] @ self.H.T  # [n, K, E, S]
         x = np.broadcast_to(self.x, (n, *self.x.shape)).copy()
         x[:, self.unknown[:, 0], self.unknown[:, 1]] += self.x_sd[self.unknown[:, 1]] * z["x"]
         f["x"] = x
@@ -192,7 +199,7 @@ class Model:
     def _rows(self, f: dict, mean: np.ndarray) -> None:
         """Logits of every run at every level, each stage after those before it."""
         d, z = self.design, f["z"]
-        log_sd = np.clip(z["run_shift"], -LIMIT, LIMIT)[:, :, d.shift]
+        log_sd = f["run_logs"][:, :, d.shift]
         f["theta"], f["deviation"] = [], []
         for k in range(self.K):
             m = mean[:, k]
@@ -207,7 +214,7 @@ class Model:
         f = self._nodes(q)
         value, d_theta, d_skill = self._likelihood([part.value[:, 0] for part in f["theta"]], f["z"]["skill"], slope)
         if not slope:
-            nodes = [f[name] for name in ("gc", "b", "l", "w", "u", "t", "v") if name in f] + f["theta"]
+            nodes = [f[name] for name in ("d", "gc", "b", "l", "w", "u", "t", "v") if name in f] + f["theta"]
             return value + self._prior(f) + sum(part.log_density() for part in nodes), None
         return None, self._backward(f, d_theta, d_skill)
 
@@ -237,16 +244,16 @@ class Model:
     def _prior(self, f: dict) -> np.ndarray:
         """[n] all that is not the density of a node."""
         z, p = f["z"], self.priors
-        ratio = z["run_shift"] - z["run_shift"].mean(axis=2, keepdims=True)
+        ratio = f["run_logs"] - f["run_logs"].mean(axis=2, keepdims=True)
         value = -2 * np.logaddexp(0.5 * f["alpha"], -0.5 * f["alpha"]).sum(axis=(1, 2))
-        value += _log_half_t(z["scales"], np.array(p.scales)).sum(axis=(1, 2))
-        value += _log_half_t(z["run_shift"].mean(axis=2), p.run_shift).sum(axis=1)
+        value += _log_half_t(f["logs"], np.array(p.scales)).sum(axis=(1, 2))
+        value += _log_half_t(f["run_logs"].mean(axis=2), p.run_shift).sum(axis=1)
+        value += sum(np.log(_scale_slope(z[name])).sum(axis=(1, 2)) for name in ("scales", "run_shift"))
         value -= 0.5 * ((ratio / p.run_shift_ratio) ** 2).sum(axis=(1, 2)) + 0.5 * ((z["coupling"] / p.coupling) ** 2).sum(axis=1)
         value -= 0.5 * ((f["beta"] / p.beta) ** 2).sum(axis=(1, 2)) + 0.5 * (z["x"] ** 2).sum(axis=1)
         value -= 0.5 * (((z["skill"] - p.skill_mean) / p.skill_sd) ** 2).sum(axis=1)
         if self.has["env"]:
-            u = (z["d"] - z["level"]) / f["scale"][:, :, ENV, None]
-            return value - ((T_ENV + 1) / 2 * np.log1p(u**2 / T_ENV) + f["logs"][:, :, ENV, None]).sum(axis=(1, 2))
+            return value
         value -= (T_ENV + 1) / 2 * np.log1p(z["level"] ** 2 / T_ENV).sum(axis=(1, 2))
         return value - 0.5 * (z["c"] ** 2).sum(axis=(1, 2)) - 0.5 * (z["beta"] ** 2).sum(axis=(1, 2))
 
@@ -285,10 +292,13 @@ class Model:
         g["skill"] = d_skill - (z["skill"] - p.skill_mean) / p.skill_sd**2
         self._population(f, g, d_env, d_slope)
         g["coupling"] -= z["coupling"] / p.coupling**2
-        centre = z["run_shift"].mean(axis=2, keepdims=True)
-        g["run_shift"] -= (z["run_shift"] - centre) / p.run_shift_ratio**2
+        centre = f["run_logs"].mean(axis=2, keepdims=True)
+        g["run_shift"] -= (f["run_logs"] - centre) / p.run_shift_ratio**2
         g["run_shift"] += _half_t_slope(centre, p.run_shift) / self.S
-        g["scales"] += _half_t_slope(z["scales"], np.array(p.scales))
+        g["scales"] += _half_t_slope(f["logs"], np.array(p.scales))
+        for name in ("scales", "run_shift"):  # so far by the log scale
+            slope = _scale_slope(z[name])
+            g[name] = g[name] * slope + expit(-z[name]) - slope
         return np.concatenate([g[name].reshape(n, -1) for name in self.slices], axis=1)
 
     def _pull(self, f: dict, g: dict, name: str, which: int, d_value: np.ndarray) -> np.ndarray:
@@ -302,18 +312,14 @@ class Model:
         n, K, z, scale = len(d_env), self.K, f["z"], f["scale"]
         d_alpha, d_beta = -np.tanh(0.5 * f["alpha"]), -f["beta"] / self.priors.beta**2
         d_level, d_c = d_alpha.sum(axis=2, keepdims=True), d_alpha @ self.H
-        g["d"] = d_env.sum(axis=3)
+        d_d = d_env.sum(axis=3)
         d_gc, d_b = (d_env @ self.H).reshape(n, K, -1), d_slope.reshape(n, K, -1)
         if self.has["env"]:
-            u = (z["d"] - z["level"]) / scale[:, :, ENV, None]
-            pull = (T_ENV + 1) * u / (T_ENV + u**2)
-            g["d"] -= pull / scale[:, :, ENV, None]
-            g["level"] = d_level + (pull / scale[:, :, ENV, None]).sum(axis=2, keepdims=True)
-            g["scales"][:, :, ENV] += (pull * u - 1).sum(axis=2)
+            g["level"] = d_level + self._pull(f, g, "d", ENV, d_d).sum(axis=2, keepdims=True)
             g["c"] = d_c + self._pull(f, g, "gc", ENV_SHIFT, d_gc).reshape(n, K, self.E, -1).sum(axis=2)
             g["beta"] = d_beta + self._pull(f, g, "b", SLOPE, d_b).reshape(n, K, self.E, -1).sum(axis=2)
             return
-        g["d"] += d_level
+        g["d"] = d_d + d_level
         g["gc"], g["b"] = d_gc + d_c, d_b + d_beta
         for name, which, slope in (("level", ENV, d_level), ("c", ENV_SHIFT, d_c), ("beta", SLOPE, d_beta)):
             g[name] = -scale[:, :, which, None] * slope
@@ -353,7 +359,7 @@ class Model:
         """What a `Posterior` keeps of q [draws, size]."""
         f, n = self._nodes(q), len(q)
         learner = f["l"].value if self.has["l"] else np.zeros((n, self.K, len(self.design.learners)))
-        return {"alpha": f["alpha"], "beta": f["beta"], "scales": f["scale"], "run_shift": np.exp(f["z"]["run_shift"]),
+        return {"alpha": f["alpha"], "beta": f["beta"], "scales": f["scale"], "run_shift": np.exp(f["run_logs"]),
                 "coupling": f["z"]["coupling"], "env": f["env"], "slope": f["slope"], "learner": learner, "cell": f["M"]}
 
 
@@ -367,6 +373,18 @@ def _weight(part: _Node) -> np.ndarray:
     """[K]: 0 unless the data take away a third of the variance, as a scale near zero bends all but standardised effects."""
     left = (part.value - part.mean).var(axis=0).mean(axis=-1) / (part.sd**2).mean(axis=(0, 2))
     return np.where(left > 0.67, 0.0, np.clip(1 - left, 0.0, 1.0))
+
+
+def _log_scale(x: np.ndarray) -> np.ndarray:
+    """Log of the scale at its coordinate."""
+    x = np.clip(x, -LIMIT, 1e6)
+    return np.log(BEND) + np.log(np.logaddexp(0, x))
+
+
+def _scale_slope(x: np.ndarray) -> np.ndarray:
+    """Its derivative."""
+    x = np.clip(x, -LIMIT, 1e6)
+    return expit(x) / np.logaddexp(0, x)
 
 
 def _log_half_t(log_scale: np.ndarray, width: np.ndarray | float) -> np.ndarray:

@@ -223,7 +223,7 @@ class Posterior:
             raise UserError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
         chosen, status, notes = self.locate(shift, grade)
         if not chosen:
-            eta = [self._unmeasured() + sum(v * self.effect(n, env) for n, v in settings.x.items() if v)]
+            eta = [self.unmeasured() + sum(v * self.effect(n, env) for n, v in settings.x.items() if v)]
             level = 0
         else:
             level = chosen[-1][0]
@@ -239,7 +239,7 @@ class Posterior:
         parts = [self.rates(level, each, kind, revealed, transport) for each in eta]
         return _mix(parts, kind, self.seed), worse(status, settings.status), (*notes, *more)
 
-    def _unmeasured(self) -> np.ndarray:
+    def unmeasured(self) -> np.ndarray:
         """[D, K] logits uniform in probability: a shift type that was not measured."""
         u = np.random.default_rng([self.seed, 3]).uniform(1e-4, 1 - 1e-4, (self.size, self.stages))
         return logit(u)
