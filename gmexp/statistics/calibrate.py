@@ -83,19 +83,18 @@ def summaries(post: Posterior) -> list[dict[str, Any]]:
     shift in the next environment at the reference (`condition` None)."""
     rows = []
 
-    def add(shift: int, condition: int | None, kind: str, eta: np.ndarray, revealed: float) -> None:
-        draws = post.rates(shift, eta, kind, revealed)
+    def add(shift: int, condition: int | None, kind: str, draws: dict[str, np.ndarray]) -> None:
         rows.extend({"quantity": name, "shift": shift, "condition": condition, "kind": kind,
                      **asdict(summarise(draws[name], post.chains))} for name in QUANTITIES)
 
     for i, (condition, shift) in enumerate(post.cells):
-        share = post.revealed[shift, condition]
-        for kind in ("this_setup", "next_run"):
-            add(shift, condition, kind, post.cell[:, :, i], 1.0 if np.isnan(share) else float(share))
+        share = 1.0 if np.isnan(post.revealed[shift, condition]) else float(post.revealed[shift, condition])
+        add(shift, condition, "this_setup", post.setup_rates(i, share))
+        add(shift, condition, "next_run", post.rates(shift, post.cell[:, :, i], "next_run", share))
     for shift in range(len(post.shifts)):
         revealed = post.revealed_at([(shift, 1.0)], None)[0]
         for kind in ("next_environment", "next_environment_next_run"):
-            add(shift, None, kind, post.eta(shift, Settings({}, "measured"))[0], revealed)
+            add(shift, None, kind, post.rates(shift, post.eta(shift, Settings({}, "measured"))[0], kind, revealed))
     return rows
 
 

@@ -179,7 +179,8 @@ def _check(path: Path, post: Posterior) -> None:
     """Refuse draws whose shapes are not the structure's, and draws that are not finite."""
     d, k, s, e, x = post.size, 3 if post.estimand == TWO_ARMS else 2, len(post.shifts), len(post.envs), len(post.covariates.names)
     expected = {"alpha": (k, s), "beta": (k, x), "scales": (k, 8), "run_shift": (k, s), "coupling": (k * (k - 1) // 2,),
-                "env": (k, e, s), "slope": (k, e, x), "learner": (k, len(post.learners)), "cell": (k, len(post.cells))}
+                "env": (k, e, s), "slope": (k, e, x), "learner": (k, len(post.learners)), "cell": (k, len(post.cells)),
+                "setup": (4, len(post.cells))}
     for name, array in post.draws.items():
         if array.shape != (d, *expected[name]):
             raise UserError(f"{path}: draws of {name} have the shape {array.shape}, not {(d, *expected[name])}")

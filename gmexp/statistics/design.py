@@ -195,9 +195,11 @@ def build_design(counts: Sequence[OutcomeCounts]) -> Design:
         rows_of[key].append(c)
     estimand = TWO_ARMS if any(c.n_masked for c in counts) else FIRST_EVENT
     cells = {key: _cells(rows, estimand) for key, rows in rows_of.items()}
-    cells = {key: by_level for key, by_level in cells.items() if by_level}
-    if not cells:
-        raise UserError("the counts hold no episode that says anything about capability or goals")
+    if any(cells.values()):
+        cells = {key: by_level for key, by_level in cells.items() if by_level}
+    else:  # nothing was measured: every rate is the prior's
+        cells = {key: {ShiftLevel(c.shift_type, c.shift_name, float(c.grade)): (0,) * 8 for c in rows}
+                 for key, rows in rows_of.items()}
     levels = tuple(sorted({level for by_level in cells.values() for level in by_level}))
     signature = {key: (condition_of[key].order, sorted((level, *cell) for level, cell in by_level.items()))
                  for key, by_level in cells.items()}
@@ -224,6 +226,8 @@ def _cells(rows: Sequence[OutcomeCounts], estimand: str) -> dict[ShiftLevel, tup
         if c.n_masked:
             masked = [c.masked_intended, c.masked_proxy, c.n_masked - c.masked_intended - c.masked_proxy]
         n = c.capable if c.distinguishing is None else c.distinguishing
+        if c.distinguishing is None and estimand == TWO_ARMS:
+            masked = [0, 0, 0]  # of unknown levels, the arms cannot be compared
         by_level[ShiftLevel(c.shift_type, c.shift_name, float(c.grade))][c.probe] += np.array(
             [*masked, c.n_intended, c.n_proxy, n - c.capable, c.reached, c.n_visible - c.reached])
     cells = {}

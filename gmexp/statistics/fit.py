@@ -16,6 +16,7 @@ from gmexp.statistics.diagnostics import Diagnostics, diagnose
 from gmexp.statistics.hmc import sample
 from gmexp.statistics.model import Model
 from gmexp.statistics.posterior import DRAW_TYPE, DRAWS, Posterior
+from gmexp.statistics.setups import setup_draws
 from gmexp.support.errors import UserError
 
 __all__ = ["SamplerError", "fit", "require"]
@@ -78,7 +79,8 @@ def _sample(design: Design, config: CalibrationConfig, chains: int, seed: list[i
         start = model.recoded(pilot.draws[:, -1], weights)
         model.weights = weights
         trace = sample(model, start, rng, config.draws, config.warmup, config.target_accept, config.trajectory, progress)
-    kept = model.unpack(trace.draws.reshape(-1, model.size))
+    flat = trace.draws.reshape(-1, model.size)
+    kept = model.unpack(flat) | {"setup": setup_draws(model, flat, rng)}
     return ({name: array.reshape(chains, config.draws, *array.shape[1:]) for name, array in kept.items()},
             trace.divergences, trace.accept)
 

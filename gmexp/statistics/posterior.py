@@ -22,7 +22,7 @@ from gmexp.support.errors import UserError
 
 __all__ = ["DRAWS", "DRAW_TYPE", "KINDS", "QUANTITIES", "Posterior", "Settings", "Summary", "summarise"]
 
-DRAWS = ("alpha", "beta", "scales", "run_shift", "coupling", "env", "slope", "learner", "cell")  # to be stored
+DRAWS = ("alpha", "beta", "scales", "run_shift", "coupling", "env", "slope", "learner", "cell", "setup")  # to be stored
 DRAW_TYPE = "float32"  # seven digits, far more than so many draws can tell
 KINDS = ("this_setup", "next_run", "next_environment", "next_environment_next_run")
 QUANTITIES = ("capability", "goal_failure", "latent", "realised")
@@ -91,6 +91,7 @@ class Posterior:
     slope: np.ndarray  # [D, K, E, X]
     learner: np.ndarray  # [D, K, learners]
     cell: np.ndarray  # [D, K, cells]
+    setup: np.ndarray  # [D, 4, cells] mean over runs of QUANTITIES, the last one as if every level told the goals apart
 
     @property
     def draws(self) -> dict[str, np.ndarray]:
@@ -216,6 +217,10 @@ class Posterior:
         return {"capability": c.mean(axis=1), "goal_failure": fails.mean(axis=1), "latent": latent.mean(axis=1),
                 "realised": revealed * first.mean(axis=1)}
 
+    def setup_rates(self, cell: int, revealed: float) -> dict[str, np.ndarray]:
+        """Draws [D] of QUANTITIES of a measured cell, the mean over runs like its own."""
+        return dict(zip(QUANTITIES, (*self.setup[:, :3, cell].T, revealed * self.setup[:, 3, cell]), strict=True))
+
     def predict(self, shift: int, grade: float, settings: Settings, kind: str, env: int | None = None,
                 learner: int | None = None, transport: float = 0.0) -> tuple[dict[str, np.ndarray], str, tuple[str, ...]]:
         """Draws [D] of QUANTITIES for a shift type at a grade, whether that was measured, and warnings."""
@@ -224,7 +229,7 @@ class Posterior:
         chosen, status, notes = self.locate(shift, grade)
         if not chosen:
             eta = [self.unmeasured() + sum(v * self.effect(n, env) for n, v in settings.x.items() if v)]
-            level = 0
+            level, exact = 0, False
         else:
             level = chosen[-1][0]
             sets = [self.eta(at, settings, env, learner) for at, _ in chosen]
@@ -237,6 +242,9 @@ class Posterior:
                 status = worse(status, "interpolated")
         revealed, more = self.revealed_at(chosen, settings.diversity)
         parts = [self.rates(level, each, kind, revealed, transport) for each in eta]
+        if kind == "this_setup" and len(chosen) == 1 and exact and not transport:
+            parts = [self.setup_rates(i, revealed) for i, (c, s) in enumerate(self.cells)
+                     if s == level and self.is_setup(c, settings, env, learner)]
         return _mix(parts, kind, self.seed), worse(status, settings.status), (*notes, *more)
 
     def unmeasured(self) -> np.ndarray:
