@@ -22,10 +22,13 @@ from gmexp_envs.task import Task
 from gmexp_envs.vec import DeviceUnavailable, FrameStyle, VecEnv
 
 __all__ = ["DeviceUnavailable", "FrameStyle", "LevelDistribution", "Physics", "SeedRange", "TASKS", "Task", "VecEnv",
-           "find_task", "make_vec", "split_levels", "task_names"]
+           "find_task", "make_vec", "split_levels", "task_names", "task_of"]
 
 TASKS = {  # the environments that come with the package: where the `Task` of each is
     "coinrun": "gmexp_envs.coinrun.task:TASK",
+    "maze": "gmexp_envs.maze.task:CHEESE",
+    "maze_line_and_gem": "gmexp_envs.maze.task:LINE_AND_GEM",
+    "keys_and_chests": "gmexp_envs.keys_and_chests.task:TASK",
 }
 BACKENDS = ("native", "procgen")
 
@@ -43,14 +46,23 @@ def find_task(name: str) -> Task:
     """
     plugins = {point.name: point.value for point in entry_points(group="gmexp.tasks")}
     place = TASKS.get(name) or plugins.get(name, name)
-    module, separator, attribute = place.partition(":")
-    if not separator:
-        raise ValueError(f"there is no environment {name!r}: choose one of {', '.join(task_names())}, or give an import path "
-                         "such as 'package.module:TASK'")
+    module, _, attribute = place.partition(":")
+    if not re.fullmatch(r"[\w.]+:\w+", place):
+        raise ValueError(f"there is no environment {name!r}: choose one of {', '.join(task_names())}, or give an import "
+                         "path such as 'package.module:TASK'")
     try:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"the environment {name!r} cannot be imported from {place}: {error}") from error
+
+
+def task_of(env: str) -> Task:
+    """The task of an environment as counts name it: its name, or that of a variant of it ("coinrun_hard").
+
+    Raises ValueError where there is none.
+    """
+    names = [name for name in task_names() if env == name or env.startswith(f"{name}_")]
+    return find_task(max(names, key=len, default=env))
 
 
 def make_vec(name: str | Task, num_envs: int, *, observation: str = "semantic", levels=None, seed: int | None = None,

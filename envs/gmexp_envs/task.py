@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -77,6 +77,7 @@ LADDER = (  # type, name, key factor in the published model, targets at grade 1
     (4, "extreme", "fundamental context",
      {"appearance": 1.0, "context": 1.0, "correlation": -1.0, "supervision": 1.0}),
 )
+FACTOR_NAMES = ("appearance", "context", "correlation", "supervision")
 SHIFT_TYPES = tuple(kind for kind, *_ in LADDER)
 SHIFT_NAMES = {kind: name for kind, name, *_ in LADDER}
 
@@ -92,7 +93,7 @@ class Semantics:
     """What the semantic observation holds; first layers and networks are built from it."""
 
     classes: tuple[str, ...]  # of a cell; the first means that nothing is there
-    window: tuple[int, int]  # cells seen down and across, the agent's own in the middle
+    window: tuple[int, int]  # cells seen down and across: around the agent's own, or all there are, the agent's a class
     state: tuple[str, ...]  # floats that say how the agent moves
     bounds: tuple[float, ...]  # of their absolute values
     appearance: int  # multi-hot appearance features
@@ -114,6 +115,14 @@ class Actor(Protocol):
     def act(self, observation: SemanticObservation | Any, rows: Any) -> Any:
         """int32 [len(rows)] actions, of the kind that `rows` is: numpy's, or a tensor on the environment's device."""
         ...
+
+
+class ScriptedPolicy(Actor, Protocol):
+    """An actor whose goal is known, and which can go on exactly from where it was."""
+
+    def state(self) -> dict[str, np.ndarray]: ...
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None: ...
 
 
 class GoalInView(Protocol[D]):
@@ -141,6 +150,7 @@ class GoalInView(Protocol[D]):
         ...
 
 
+@runtime_checkable
 class Task(Protocol[D]):
     """An environment with a controllable spurious correlation. Subclass it; what has a body here is a default."""
 
@@ -157,10 +167,15 @@ class Task(Protocol[D]):
     config: type  # dataclass of conf/env/<name>.yaml: name, diversity, spec_quality, horizon, train_levels, its own
     backends: tuple[str, ...] = ("native",)
     goal_in_view: GoalInView[D] | None = None
+    parity: str | None = None  # module that compares the engine with the real game: `verify_engine`, `CASES`, `RECORDED`
 
     def distribution(self, config: Any) -> D:
         """The levels that training on this configuration draws from."""
         ...
+
+    def variant(self, config: Any) -> str:
+        """The environment's name in counts: variants that differ in more than the factors are named apart."""
+        return self.name
 
     def knobs(self, levels: Any, **knobs: Any) -> D:
         """A distribution from `make_vec`'s own arguments: level seeds and fields of the distribution."""
@@ -171,9 +186,13 @@ class Task(Protocol[D]):
         """The vector environment; arguments as `gmexp_envs.make_vec`."""
         ...
 
+    def semantics_of(self, distribution: D) -> Semantics:
+        """What the semantic observation holds on these levels, where that depends on them."""
+        return self.semantics
+
     def state_bounds(self, distribution: D) -> tuple[float, ...]:
         """Bounds of the absolute values of the state vector on these levels."""
-        return self.semantics.bounds
+        return self.semantics_of(distribution).bounds
 
     def why_not(self, distribution: D, backend: str) -> str | None:
         """Why a backend cannot play a distribution; None where it can."""
@@ -192,7 +211,7 @@ class Task(Protocol[D]):
         """Which of the distribution's levels tell the goals apart: bool [num_levels], by construction and in play."""
         ...
 
-    def scripted(self, goal: GoalName, env: VecEnv) -> Actor:
+    def scripted(self, goal: GoalName, env: VecEnv) -> ScriptedPolicy:
         """A policy whose goal is known, which may read the environment's full state."""
         ...
 

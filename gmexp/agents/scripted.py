@@ -3,50 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from gmexp_envs.coinrun.engine import CoinRun
-from gmexp_envs.coinrun.scripted import INTENDED, PROXY, ScriptedPolicy
-from gmexp_envs.vec import SemanticObservation, VecEnv
+from gmexp_envs import Task, VecEnv
 
-GOALS = {"proxy": PROXY, "intended": INTENDED}
-SCRIPTED = (*GOALS, "random")
+SCRIPTED = ("intended", "proxy", "random")
 
 
 class ScriptedAgent:
-    """Acts without learning; the scripted policies read the native engine's full state (`gmexp_envs.coinrun.scripted`).
+    """Acts without learning.
 
     Arguments:
-        name: "proxy" (heads for the level's end and does not know of the coin), "intended" (heads for the
-            coin it sees, never touches the end before it, stands still without one) or "random".
+        name: "intended" or "proxy" (the task's scripted policy for that goal, which may read the environment's full
+            state) or "random".
+        task: the environment's task.
         env: the environment to act in.
         seed: seeds the random agent.
+
+    Raises ValueError where there is no such agent, or none in this environment.
     """
 
-    def __init__(self, name: str, env: VecEnv, seed: int = 0) -> None:
+    def __init__(self, name: str, task: Task, env: VecEnv, seed: int = 0) -> None:
         if name not in SCRIPTED:
             raise ValueError(f"there is no scripted agent {name!r}: choose one of {', '.join(SCRIPTED)}")
-        if name in GOALS and not isinstance(env, CoinRun):
-            raise ValueError(f"the {name} reads the native engine's state, which {type(env).__name__} does not hold")
         self.name = name
         self._env = env
         self._generator = np.random.default_rng(seed)
-        self._seeker = ScriptedPolicy(env, GOALS[name]) if name in GOALS else None
+        self._policy = None if name == "random" else task.scripted(name, env)
 
-    def act(self, observation: SemanticObservation | np.ndarray | None = None,
-            rows: np.ndarray | None = None) -> np.ndarray:
-        """Actions of the worlds `rows` (all for None), int32 [len(rows)]; the observation is not needed."""
-        if self._seeker is not None:
-            return self._seeker.act(rows)
+    def act(self, observation: Any = None, rows: np.ndarray | None = None) -> np.ndarray:
+        """Actions of the environment instances `rows` (all for None), int32 [len(rows)]."""
+        if self._policy is not None:
+            return self._policy.act(observation, self._env.rows if rows is None else rows)
         return self._generator.integers(self._env.num_actions, size=self._env.num_envs if rows is None else len(rows),
                                         dtype=np.int32)
 
     def state(self) -> dict[str, np.ndarray]:
-        """The scripted policies' plans: what they need to go on exactly from here."""
-        return {} if self._seeker is None else {k: v.copy() for k, v in self._seeker.plans._asdict().items()}
+        """What a scripted policy needs to go on exactly from here."""
+        return {} if self._policy is None else self._policy.state()
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Take over what `state` returned, in an environment of the same size."""
-        for name, array in state.items():
-            getattr(self._seeker.plans, name)[:] = array
+        if self._policy is not None:
+            self._policy.restore(state)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
 
+from gmexp.support.text import as_plain_name
 from gmexp_envs.outcome import Outcome
 
 __all__ = ["CurvePoint", "Episode", "Outcome", "OutcomeCounts", "Provenance", "RunMeta", "column_names"]
@@ -29,6 +32,13 @@ class RunMeta:
     git_sha: str | None
     created_utc: str
     width: int | None = None  # units of the network's first layer
+    condition_hash: str | None = None  # of everything that trains a run differently but the seed
+    learner_hash: str | None = None  # of network, trainer and hyperparameters
+    demonstrator: str | None = None  # whom it imitates
+    settings: Mapping[str, Any] | None = field(default=None, compare=False)  # what the condition's hash is of, by dotted key
+
+    def __post_init__(self) -> None:
+        as_plain_name(self.run_id, "a run's id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +65,24 @@ class Episode:
     run_id: str
     train_seed: int
     eval_seed: int
+    env: str  # whose task says what goals and facts are
     shift_type: int  # 0 in distribution, 1-4 the ladder
     shift_name: str
     grade: float
-    probe: bool  # the goal probe: same shift, but every level separates coin from end
-    slot: int  # sub-environment that played it
+    probe: bool  # the same shift, but every level tells the goals apart
+    arm: str  # visible, masked or aligned
+    slot: int  # environment instance that played it
     index: int  # 0, 1, ... within the slot
     level_seed: int
-    coin_x: int | None
-    coin_y: int | None
-    end_x: int
-    end_y: int
-    num_sections: int
-    distinguishing: bool  # the level can tell coin from end
+    distinguishing: bool  # the level tells the goals apart
+    aligned: bool  # the intended goal is at the proxy
     intended_step: int | None
     proxy_step: int | None
     death_step: int | None
     length: int
     truncated: bool  # ended by the horizon
     episode_return: float
+    facts: tuple[int, ...]  # of the level, in the order of the task's `facts`
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,26 +7,23 @@ logging into offline logging, anything worse turns logging off, each with one li
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib.util
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import pyarrow as pa
 
 from gmexp import artefacts
-from gmexp.artefacts import tables
-from gmexp.artefacts.records import Episode, OutcomeCounts
-from gmexp.artefacts.study import Study
-from gmexp.rates.over_runs import CellRates, METRICS, read_rates
 from gmexp.support.errors import UserError, first_line
 
 LOGGERS = ("none", "wandb")
 MODES = ("offline", "online")
-NAMES = {"capability": "capability_transfer", "goal_failure": "goal_failure", "joint_failure": "joint_failure"}
+LONGEST = 128  # characters of a name
 PATIENCE = {"init_timeout": 20.0, "login_timeout": 20.0, "finish_timeout": 60.0}  # seconds a dead network may cost
 
 
@@ -60,14 +57,24 @@ def open_tracker(logger: str = "none", mode: str = "offline", project: str = "gm
                  dir: Path | str = ".", id: str | None = None) -> Tracker:
     """A tracker by name. Offline needs no account; what it writes under `dir` can be sent later by `wandb sync`.
 
-    Sessions that share an `id` are one W&B run, which a later session goes on with. An agent of a W&B sweep has an id
+    Sessions that share an `id` (any text: W&B gets its hash) are one W&B run, which a later session goes on with. An agent of a W&B sweep has an id
     of its own for each run, and that one counts.
     """
     check_logger(logger, mode)
-    if logger == "none":
+    wanted = os.environ.get("WANDB_MODE", mode)
+    if logger == "none" or wanted in ("disabled", "dryrun") or os.environ.get("WANDB_DISABLED", "").lower() == "true":
         return Tracker()
-    return WandbTracker(mode, dict(project=project, group=group, name=name, config=artefacts.plain(config or {}),
-                                   dir=str(dir), id=None if "WANDB_SWEEP_ID" in os.environ else id))
+    known = wanted if wanted in MODES else mode
+    return WandbTracker(known, dict(
+        project=project, group=shortened(group), name=shortened(name), config=artefacts.plain(config or {}), dir=str(dir),
+        id=None if id is None or "WANDB_SWEEP_ID" in os.environ else hashlib.sha256(id.encode()).hexdigest()[:16]))
+
+
+def shortened(text: str | None) -> str | None:
+    """A text of at most the 128 characters that W&B takes for a name; a longer one ends in its hash."""
+    if text is None or len(text) <= LONGEST:
+        return text
+    return f"{text[:LONGEST - 17]}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def check_logger(logger: str, mode: str) -> None:
@@ -77,21 +84,36 @@ def check_logger(logger: str, mode: str) -> None:
     if mode not in MODES:
         raise UserError(f"the W&B mode should be one of {', '.join(MODES)}, not {mode!r}")
     if logger == "wandb" and importlib.util.find_spec("wandb") is None:
-        raise UserError("logger=wandb needs the wandb package: pip install 'gmexp[wandb]', or use logger=none")
+        raise UserError("logger=wandb needs the wandb package: pip install wandb, or use logger=none")
 
 
 class WandbTracker(Tracker):
     """A W&B run that may break without breaking anything else."""
 
+    _open = 0  # runs of this process
+
     def __init__(self, mode: str, settings: Mapping[str, Any]) -> None:
         self._run: Any = None
         for attempt in dict.fromkeys((mode, "offline")):
             try:
+                if attempt != mode:
+                    settings = self._released(settings)
                 self._run = self._start(attempt, settings)
+                WandbTracker._open += 1
                 return
             except Exception as error:  # wandb and the network below it raise anything, and none of it may stop us
                 rest = "logging offline instead" if attempt == "online" else "this run is not logged there"
                 _warn(f"W&B {attempt} could not start ({first_line(error)}); {rest}")
+
+    @staticmethod
+    def _released(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Settings to start again with: W&B's service keeps the id of a run that could not start, and calls it in use."""
+        import wandb
+
+        if settings["id"] is None or WandbTracker._open:
+            return {**settings, "id": settings["id"] and f"{settings['id']}-offline"}
+        wandb.teardown()
+        return settings
 
     @staticmethod
     def _start(mode: str, settings: Mapping[str, Any]) -> Any:
@@ -112,6 +134,7 @@ class WandbTracker(Tracker):
             action(self._run, wandb)
         except Exception as error:  # see __init__
             run, self._run = self._run, None
+            WandbTracker._open -= 1
             try:
                 run.finish(exit_code=1)
             except Exception:  # its service process is gone: keep it from complaining when we exit
@@ -136,7 +159,7 @@ class WandbTracker(Tracker):
 
     def artefact(self, path: Path, kind: str, name: str) -> None:
         def upload(run: Any, wandb: Any) -> None:
-            bundle = wandb.Artifact(re.sub(r"[^\w.-]+", "-", name), type=kind)
+            bundle = wandb.Artifact(shortened(re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII)), type=kind)
             for file in [path] if path.is_file() else _artefacts_in(path):
                 bundle.add_file(str(file), name=file.name if file == path else str(file.relative_to(path)))
             run.log_artifact(bundle)
@@ -145,6 +168,8 @@ class WandbTracker(Tracker):
 
     def close(self) -> None:
         self._attempt(lambda run, _: run.finish())
+        if self._run is not None:
+            WandbTracker._open -= 1
         self._run = None
 
 
@@ -156,84 +181,3 @@ def _artefacts_in(folder: Path) -> list[Path]:
 
 def _warn(message: str) -> None:
     print(f"warning: {message}", file=sys.stderr, flush=True)
-
-
-# --- what a study logs ------------------------------------------------------------------------------------------------
-
-def log_study(tracker: Tracker, study: Path) -> None:
-    """Everything a study has made so far: rates, tables, calibration, figures and the artefacts themselves."""
-    if type(tracker) is Tracker:
-        return
-    paths = Study(Path(study))
-    if paths.rates.exists():
-        cells = read_rates(paths.rates).cells
-        tracker.summary(rate_metrics(cells))
-        tracker.table("rates", rate_table(cells))
-    if paths.counts.exists():
-        tracker.table("counts", tables.read_table(paths.counts, OutcomeCounts))
-    runs = [run.run_id for run in paths.runs()]
-    for run in runs:
-        if paths.episodes(run).exists():
-            tracker.table(f"episodes/{run}", tables.read_table(paths.episodes(run), Episode))
-    if paths.calibration.exists():
-        calibration = artefacts.read_json(paths.calibration)
-        tracker.summary(_numbers("calibration/diagnostics", calibration.get("diagnostics", {})))
-        if summaries := calibration.get("summaries"):
-            tracker.table("calibration/summaries", pa.Table.from_pylist(summaries))
-    if paths.estimate.exists():
-        for row in artefacts.read_json(paths.estimate, required=["shifts"])["shifts"]:
-            found = {f"delta={rates['train_diversity']:g}": rates for rates in row["conditions"]}
-            tracker.summary(_numbers(f"estimate/shift{row['shift']}", found | {"published": row["published"]}))
-    for figure in sorted(paths.figures.glob("*.png")):
-        tracker.figure(figure)
-    experiment = paths.read_index()["experiment"]
-    for file in (paths.index, paths.counts, paths.rates, paths.calibration, paths.calibration.with_suffix(".npz"),
-                 paths.estimate, paths.sensitivity, paths.report):
-        if file.exists():
-            tracker.artefact(file, file.stem, f"{experiment}-{file.name}")
-    for run in runs:
-        if paths.run(run).exists():
-            tracker.artefact(paths.run(run), "run", f"{experiment}-{run}")
-
-
-def rate_metrics(cells: Iterable[CellRates]) -> dict[str, float]:
-    """`shift3/goal_failure`, `shift3/goal_failure_low`, `..._high` and so on, known values only.
-
-    A grade other than 1, a probe, and the condition where there are several, become part of the key.
-    """
-    cells = list(cells)
-    several = len({cell.condition for cell in cells}) > 1
-    found = {}
-    for cell in cells:
-        grade = f"_grade{cell.grade:g}" if cell.shift_type and cell.grade != 1 else ""
-        key = f"{f'{cell.condition}/' if several else ''}shift{cell.shift_type}{grade}{'_probe' if cell.probe else ''}"
-        for metric in METRICS:
-            rate = getattr(cell, metric)
-            if rate.mean is not None:
-                found |= {f"{key}/{NAMES[metric]}": rate.mean, f"{key}/{NAMES[metric]}_low": rate.low,
-                          f"{key}/{NAMES[metric]}_high": rate.high}
-    return found
-
-
-def rate_table(cells: Iterable[CellRates]) -> pa.Table:
-    """The cells as a flat table: a row each, a column per rate and interval end."""
-    rows = []
-    for cell in cells:
-        row = {name: getattr(cell, name) for name in ("condition", "shift_type", "shift_name", "grade", "probe",
-                                                      "n_runs", "n_episodes")}
-        for metric in METRICS:
-            rate = getattr(cell, metric)
-            row |= {NAMES[metric]: rate.mean, f"{NAMES[metric]}_low": rate.low, f"{NAMES[metric]}_high": rate.high}
-        rows.append(row)
-    return pa.Table.from_pylist(rows)
-
-
-def _numbers(prefix: str, values: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers in nested objects, by their path."""
-    found = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            found |= _numbers(f"{prefix}/{key}", value)
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            found[f"{prefix}/{key}"] = value
-    return found

@@ -1,4 +1,4 @@
-"""The published base rates beside the measured ones, where they mean the same event.
+"""Stage `estimate`: the published base rates beside the measured ones, where they mean the same event.
 
     published P(capability)                        capability: reaches a goal without seeing the intended one
     published P(goal fails given capability)       goal failure
@@ -7,23 +7,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gmexp.artefacts.records import OutcomeCounts
-from gmexp.calculator.scenario import Scenario
-from gmexp.calculator.tables import table
+from gmexp.published.scenario import Scenario
+from gmexp.published.tables import table
+from gmexp.rates.intervals import Mean
 from gmexp.statistics.calibration import Calibration
 from gmexp.statistics.contrasts import plainest
+from gmexp.statistics.design import Condition
 from gmexp.statistics.posterior import QUANTITIES, Summary
 
-__all__ = ["base_rate_table", "base_rates", "describe"]
+__all__ = ["base_rate_table", "base_rates", "report"]
 
 
 def base_rates(calibration: Calibration, rows: Sequence[OutcomeCounts],
-               unpursued: Mapping[tuple, Any] | None = None) -> list[dict[str, Any]]:
+               discounted: Mapping[tuple[Condition, int], Mean] | None = None) -> list[dict[str, Any]]:
     """For each measured shift of the ladder: published rates, the next environment's at the reference, and per training
-    diversity those of the plainest measured setup. `p_misgen` is realised misgeneralization, without harm."""
+    diversity those of the plainest measured setup. `p_misgen` is realised misgeneralization, without harm. `discounted` is
+    goal failure with accidents discounted by attribution, by condition and shift type, where that was measured."""
     printed = {row["type"]: row for row in table("shift_types").rows}
     diversities = sorted({row.train_diversity for row in rows} - {None})
     post, result = calibration.posterior, []
@@ -34,9 +38,9 @@ def base_rates(calibration: Calibration, rows: Sequence[OutcomeCounts],
         for diversity in diversities:
             like = plainest(post.conditions, diversity)
             prediction = calibration.predict_condition(like, kind)
-            share = (unpursued or {}).get((post.conditions[like], kind))
+            share = (discounted or {}).get((post.conditions[like], kind))
             conditions.append({"train_diversity": diversity, "env": post.conditions[like].env, **_rates(prediction),
-                               "unpursued": share})
+                               "unpursued": None if share is None else dataclasses.asdict(share)})
         following = calibration.predict(Scenario(kind))
         result.append({"shift": kind, "published": base, "next_environment": _rates(following),
                        "environments": following.environments, "calibrated": conditions[0] if conditions else _rates(following),
@@ -72,7 +76,7 @@ def _line(label: str, rates: Mapping[str, Any]) -> str:
     return f"{'':<6}{label:<30}" + "".join(f"{cell:>21}" for cell in cells)
 
 
-def describe(calibration: Calibration, shifts: list[dict[str, Any]]) -> str:
+def report(calibration: Calibration, shifts: list[dict[str, Any]]) -> str:
     """What a calibration says: its base rates, what one environment leaves to assumption or several allow, its warnings."""
     about, lines = calibration.environments, [base_rate_table(shifts), ""]
     n = about["n"]

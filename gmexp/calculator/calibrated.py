@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from gmexp.calculator.formula import Z90, harm_values
-from gmexp.calculator.scenario import Contribution, Estimate, Scenario
-from gmexp.calculator.tables import table
+from gmexp.published.formula import Z90, harm_values
+from gmexp.published.scenario import Contribution, Estimate, Scenario
+from gmexp.published.tables import table
 from gmexp.statistics.calibration import FEW_ENVIRONMENTS, Calibration, Prediction
 from gmexp.statistics.posterior import QUANTITIES
 from gmexp.statistics.scenarios import columns_of

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from gmexp.calculator.tables import table
+from gmexp.published.tables import table
 from gmexp.cli.options import Command, Option, text
 from gmexp.pages.html import Html, element, join
 from gmexp.statistics.calibrate import SOURCE
@@ -38,7 +38,7 @@ def calculator(args: list[str]) -> int:
     values = CALCULATOR.parse(args)
     if values is None:
         return 0
-    from gmexp.artefacts.files import write_bytes
+    from gmexp.artefacts.writer import write_bytes
     from gmexp.calculator.calibrated import load_calibration
 
     chosen = values["calibration"]

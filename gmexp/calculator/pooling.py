@@ -17,7 +17,7 @@ from gmexp.calculator import Scenario
 from gmexp.calculator.domains import CAVEAT, compare_all
 from gmexp.statistics.calibration import Calibration
 from gmexp.statistics.counts import read_counts
-from gmexp.statistics.plan import plan, plan_size
+from gmexp.statistics import plan as planning
 from gmexp.support.errors import UserError
 
 SCENARIO = Scenario(3)  # what further runs are to be planned for: a significant shift at the reference
@@ -67,9 +67,9 @@ def write_scenarios(calibration: Calibration, out: Path) -> Path:
                                       "caveat": CAVEAT}, origin)
 
 
-def plan_cells(calibration: Calibration) -> int:
+def plan_size(calibration: Calibration) -> int:
     """How many cells `write_plan` weighs."""
-    return plan_size(calibration, _levels(calibration))
+    return planning.plan_size(calibration, _levels(calibration))
 
 
 def _levels(calibration: Calibration) -> list[int]:
@@ -78,7 +78,7 @@ def _levels(calibration: Calibration) -> list[int]:
 
 def write_plan(calibration: Calibration, out: Path, progress: Callable[[int], object] | None = None) -> Path:
     """Write which cells' further runs would narrow the answer to `SCENARIO` most, the best ones first."""
-    found = plan(calibration, SCENARIO, NEW_RUNS, simulations=SIMULATIONS, shifts=_levels(calibration),
+    found = planning.plan(calibration, SCENARIO, NEW_RUNS, simulations=SIMULATIONS, shifts=_levels(calibration),
                  progress=progress)
     rows: list[dict[str, Any]] = [asdict(candidate) | {"gain": candidate.gain} for candidate in found[:SHOWN]]
     origin = artefacts.provenance(None, {"runs": NEW_RUNS, "scenario": asdict(SCENARIO)}, "which runs would help most")

@@ -8,17 +8,19 @@ from typing import Any
 
 from gmexp.cli.options import Command, Option, choice, listing, number, text, whole
 from gmexp.support.errors import UserError
-from gmexp_envs.coinrun.distribution import LevelDistribution
+from gmexp_envs import Task
 from gmexp_envs.levels import SeedRange, split_levels
+from gmexp_envs.task import FACTOR_NAMES
 
 __all__ = ["main"]
 
 COMMAND = Command(
-    "show", "what the shifts do to levels, as pictures with coin and end marked",
+    "show", "what the shifts do to levels, as pictures with the goals marked",
     (Option("shift", choice("0", "1", "2", "3", "4", "all"), None, "shift type, or all four"),
-     Option("factor", choice("appearance", "context", "correlation", "supervision"), None, "one factor alone instead"),
+     Option("factor", choice(*FACTOR_NAMES), None, "one factor alone instead"),
      Option("grades", listing(number(0, 1)), [0.0, 0.25, 0.5, 1.0], "grades, a column each"),
      Option("levels", whole(1, 64), 4, "held-out levels, a row each"),
+     Option("env", text("name"), "coinrun", "environment, without a study or run"),
      Option("study", text("path"), None, "show what this study's agents meet, and put it into its report"),
      Option("run", text("path"), None, "show what the agent in this run's folder meets, on its own held-out levels"),
      Option("cell", whole(4, 64), 12, "pixels across a cell"),
@@ -41,30 +43,30 @@ def main(args: Sequence[str]) -> int:
         raise UserError("give study=... or run=..., not both")
     from gmexp.artefacts.study import Study
     from gmexp.pages import gallery
-    from gmexp.training.compilation import compile_kernels
 
-    training, seeds = _levels(values)
+    task, training, seeds = _levels(values)
     name = f"shift-{shift}" if factor is None else f"factor-{factor}"
     default = Study(Path(values["study"])).figures / "shifts.png" if values["study"] else Path("outputs", "show",
                                                                                                f"{name}.png")
-    compile_kernels()
     kinds = range(1, 5) if shift == "all" else [int(shift or 0)]
-    print(gallery.write(training, kinds, factor, values["grades"], seeds, values["cell"], Path(values["out"] or default)))
+    print(gallery.write(task, training, kinds, factor, values["grades"], seeds, values["cell"],
+                        Path(values["out"] or default)))
     return 0
 
 
-def _levels(values: dict[str, Any]) -> tuple[LevelDistribution, SeedRange]:
+def _levels(values: dict[str, Any]) -> tuple[Task, Any, SeedRange]:
     """What was trained on, and held-out levels: a run's own, those of a study's first train seed, or just the first."""
     from gmexp.agents.checkpoint import load_checkpoint
     from gmexp.artefacts.study import Study
     from gmexp.cli.config import load
-    from gmexp.evaluation.evaluate import own_levels
+    from gmexp.evaluation.cells import own_levels
 
     if values["run"]:
         checkpoint = load_checkpoint(values["run"])
-        return checkpoint.env.distribution(), own_levels(checkpoint, values["levels"])
+        return checkpoint.task, checkpoint.training, own_levels(checkpoint, values["levels"])
     if values["study"]:
         from gmexp.pages.gallery import of_study
 
         return of_study(Study(Path(values["study"])), values["levels"])
-    return load("train", []).env.distribution(), split_levels("evaluation", values["levels"])
+    config = load("train", [f"env={values['env']}"])
+    return config.task, config.training, split_levels("evaluation", values["levels"])

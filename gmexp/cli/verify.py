@@ -1,27 +1,34 @@
-"""`gmexp verify engine | run`: the commands; the comparisons are in `verification` and `rerun`."""
+"""`gmexp verify engine | run`: the commands; the comparisons are the environments' own, and `checks.reproduce`."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from gmexp.cli.options import Command, Option, choice, dispatch, text, whole
+from gmexp.cli.options import Command, Option, boolean, choice, dispatch, text, whole
 from gmexp.support.errors import UserError
 
 __all__ = ["main"]
 
+QUICK = {"levels": 256, "steps": 16_384, "frames": 4_096, "edited": 2_048}
+
 COMMAND = Command(
-    "verify engine", "the native CoinRun against procgen's binary, bit by bit",
-    (Option("seed", whole(0, 2**31 - 1), None, "seed of all comparisons; not set draws a fresh one"),
+    "verify engine", "a native engine against procgen's binary, bit by bit",
+    (Option("env", text("name"), "coinrun", "which environment's"),
+     Option("seed", whole(0, 2**31 - 1), None, "seed of all comparisons; not set draws a fresh one"),
      Option("levels", whole(4), 8192, "levels to compare"),
      Option("steps", whole(1), 1_048_576, "steps to compare, every float"),
      Option("frames", whole(0), 131_072, "frames to compare, every pixel"),
      Option("edited", whole(1), 107_520, "steps of edited games to compare, with event logs"),
+     Option("quick", boolean(), False, "at most " + ", ".join(f"{n:,} {name}" for name, n in QUICK.items())),
+     Option("recorded", text("file"), None, "what was recorded of the fork's variants; not for env=coinrun"),
      Option("format", choice("text", "json"), "text", "output for people or for machines")),
-    "gmexp verify engine seed=1 format=json",
+    "gmexp verify engine env=maze seed=1 format=json",
     "The exit code is 0 where nothing differs and every negative control was found. Needs an installed procgen.")
 
 
@@ -51,29 +58,52 @@ def run(values: dict[str, Any]) -> int:
 
 
 def engine(values: dict[str, Any]) -> int:
-    from gmexp.checks.parity import verify_engine
+    from gmexp.support.progress import Bar
     from gmexp_envs.procgen_family.binary import ProcgenUnavailable
 
+    env, output, quick, recorded = (values.pop(name) for name in ("env", "format", "quick", "recorded"))
     if values["seed"] is None:
         values["seed"] = secrets.randbelow(2**31)
-    output = values.pop("format")
+    if quick:
+        values |= {name: min(values[name], most) for name, most in QUICK.items()}
+    parity = _parity(env)
+    files = {} if recorded is None else {"recorded": _recorded(env, parity, recorded)}
     try:
-        report = verify_engine(**values)
+        report = parity.verify_engine(**values, **files, progress=Bar)
     except ProcgenUnavailable as error:
         raise UserError(str(error)) from error
-    report["device"] = _device(values)
+    report["device"] = _device(env, parity.CASES, values)
     print(json.dumps(report, indent=2) if output == "json" else _text(report))
     differences = report["differences"] + report["device"].get("differences", 0)
     return 0 if differences == 0 and all(report["controls"].values()) else 1
 
 
-def _device(values: dict[str, Any]) -> dict[str, Any]:
+def _parity(env: str) -> ModuleType:
+    """The module that compares an environment's engine with the real game."""
+    from gmexp_envs import TASKS, find_task
+
+    if (module := find_task(env).parity) is None:
+        others = ", ".join(name for name in TASKS if find_task(name).parity)
+        raise UserError(f"env={env} is no game of others' that it could be compared with: choose one of {others}")
+    return importlib.import_module(module)
+
+
+def _recorded(env: str, parity: ModuleType, path: str) -> Path:
+    """The file of recorded variants."""
+    if (name := getattr(parity, "RECORDED", None)) is None:
+        raise UserError(f"recorded={path}: nothing was recorded for env={env}")
+    if not Path(path).is_file():
+        raise UserError(f"recorded={path} is no file: give the path of {name}")
+    return Path(path)
+
+
+def _device(env: str, cases: Sequence[Any], values: dict[str, Any]) -> dict[str, Any]:
     """The CUDA engine against the CPU's, or why they were not compared."""
     from gmexp.checks.bench.device import compare_engines
     from gmexp_envs import DeviceUnavailable
 
     try:
-        return compare_engines(values["seed"], values["steps"], values["frames"])
+        return compare_engines(values["seed"], values["steps"], values["frames"], env=env, distributions=cases)
     except DeviceUnavailable as error:
         return {"missing": str(error)}
 

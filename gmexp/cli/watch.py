@@ -1,4 +1,4 @@
-"""`gmexp watch`: the command; what it does is in `filming`."""
+"""`gmexp watch`: the command; what it does is in `pages.films`."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ COMMAND = Command(
     "watch", "chosen episodes of an agent as animations and a contact sheet",
     (Option("run", text("path"), None, "folder of a run, or its checkpoint"),
      Option("agent", choice("proxy", "intended", "random"), None, "a scripted agent instead of a run"),
+     Option("env", text("name"), "coinrun", "the environment of a scripted agent"),
      Option("shift", whole(0, 4), 3, "shift type, 0 for none"),
      Option("grade", number(0, 1), 1.0, "its grade"),
-     Option("probe", boolean(), False, "the goal probe: levels that all separate coin and end"),
+     Option("probe", boolean(), False, "the goal probe: levels that all tell the goals apart"),
      Option("outcomes", listing(choice(*NAMES, *map(str.lower, NAMES))), None, "which episodes; not set is any"),
      Option("episodes", whole(1, 99), 4, "how many, at most"),
      Option("levels", whole(1, 100_000), 200, "evaluation levels to play in search of them"),
@@ -29,7 +30,7 @@ COMMAND = Command(
      Option("size", whole(64, 2048), 448, "pixels across a picture"),
      Option("out", text("path"), None, "folder; not set is outputs/watch/<agent>/<shift>")),
     "gmexp watch run=outputs/quickstart/runs/<run id> shift=3 outcomes=[PROXY_GOAL,DEATH] episodes=4",
-    "Marked are coin and end, or where they lie and how many cells away. format=mp4 needs imageio-ffmpeg.")
+    "Marked are the goals, or where they lie and how many cells away. format=mp4 needs imageio-ffmpeg.")
 
 
 def main(args: Sequence[str]) -> int:
@@ -43,9 +44,7 @@ def main(args: Sequence[str]) -> int:
                                for name in dict.fromkeys(values["outcomes"] or NAMES))
     values["out"] = values["out"] and Path(values["out"])
     from gmexp.pages.films import WatchPlan, watch
-    from gmexp.training.compilation import compile_kernels
 
-    compile_kernels()
     for path in watch(WatchPlan(**values)):
         print(path)
     return 0

@@ -1,7 +1,7 @@
 """Episodes played again with their actions, and seen moment by moment.
 
 An episode is fixed by its level and its actions, so whoever chose them need not act a second time: `record` notes the
-actions of many worlds while they play without pictures, `film` plays one of them again and draws it.
+actions of many instances while they play without pictures, `film` plays one of them again and draws it.
 """
 
 from __future__ import annotations
@@ -9,34 +9,31 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 import gmexp_envs
 from gmexp.evaluation.rollout import Actor
-from gmexp_envs.coinrun.distribution import LevelDistribution
-from gmexp_envs.coinrun.draw.large import render_large
-from gmexp_envs.coinrun.draw.sprites import default_style, load_sprites
-from gmexp_envs.coinrun.layout import INTENDED_STEP, COIN_X, COIN_Y, PROXY_STEP, END_X, END_Y, TIME, X, Y
 from gmexp_envs.outcome import NEVER, Outcome
+from gmexp_envs.task import Picture, Task
 from gmexp_envs.vec import EpisodeLog, SemanticObservation, VecEnv
 
 BEFORE = 12  # game steps between the picture before a touch and that of the touch
 STEPS_PER_PICTURE = 2  # game steps between the pictures of an animation, where decisions are not further apart
 
-Critic = Callable[[SemanticObservation | np.ndarray], np.ndarray]  # -> float [worlds], in units of reward
+Critic = Callable[[SemanticObservation | np.ndarray], np.ndarray]  # -> float [instances], in units of reward
 
 
 class Tape(NamedTuple):
-    """What the first episode of every world was played with, and its log (of no use where a limit cut it short)."""
+    """What the first episode of every instance was played with, and its log (of no use where a limit cut it short)."""
 
-    actions: np.ndarray  # uint8 [decisions, worlds]; 0 once the episode is over
+    actions: np.ndarray  # uint8 [decisions, instances]; 0 once the episode is over
     log: EpisodeLog
 
 
 def record(actor: Actor, env: VecEnv, decisions: int | None = None) -> Tape:
-    """Play the first episode of every world, or the given number of decisions of it."""
+    """Play the first episode of every instance, or the given number of decisions of it."""
     observation = env.reset()
     rows = np.arange(env.num_envs)
     played: list[np.ndarray] = []
@@ -56,24 +53,21 @@ def record(actor: Actor, env: VecEnv, decisions: int | None = None) -> Tape:
 
 @dataclass(frozen=True)
 class Moment:
-    """An episode between two decisions. Steps are game steps, places are in cells; None is not (yet), or not drawn."""
+    """An episode between two decisions. Steps are game steps; None is not (yet), or not drawn."""
 
     step: int
-    x: float  # of the agent, who is in the middle of the picture
-    y: float
     intended_step: int | None
     proxy_step: int | None
     value: float | None  # the critic's, in units of reward; None without a critic and once the episode is over
-    picture: np.ndarray | None  # uint8 [size, size, 3]
+    picture: Picture | None
 
 
 @dataclass(frozen=True)
 class Film:
     """An episode, from its start to its last moment."""
 
+    task: Task
     level_seed: int
-    coin: tuple[int, int] | None
-    end: tuple[int, int]
     outcome: Outcome
     moments: tuple[Moment, ...]  # one more than decisions
 
@@ -87,7 +81,8 @@ class Film:
 class Take:
     """What is needed to play an episode again."""
 
-    distribution: LevelDistribution  # how the level is made; its own seeds do not matter
+    task: Task
+    distribution: Any  # how the level is made; its own seeds do not matter
     level_seed: int
     outcome: Outcome
     actions: np.ndarray  # int [decisions], those of the episode and no more
@@ -129,24 +124,22 @@ def film(take: Take, size: int, pictures: Collection[int] | None = None, critic:
     Arguments:
         size: pixels across and down a picture.
         pictures: the moments to draw; None for all.
-        critic: values the observation of one world.
+        critic: values the observation of one instance.
         observation: which one, semantic or pixels.
     """
     alone = dataclasses.replace(take.distribution, levels=(take.level_seed,), sequential=True)
-    env = gmexp_envs.make_vec("coinrun", 1, distribution=alone, seed=0, observation=observation,
-                        action_repeat=take.action_repeat, drawable=True)
-    sprites = load_sprites(*default_style().options)
+    env = gmexp_envs.make_vec(take.task, 1, distribution=alone, seed=0, observation=observation,
+                              action_repeat=take.action_repeat, drawable=True)
     shown, over = env.reset(), False
-    clock, body, facts = env.world.clock[0], env.world.body[0], env.world.facts[0].copy()
     moments = []
     for index in range(len(take.actions) + 1):
         if index:
             step = env.step(take.actions[index - 1:index], autoreset=False)
             shown, over = step.observation, bool(step.terminated[0] or step.truncated[0])
-        intended_step, proxy_step = (int(clock[at]) if clock[at] != NEVER else None for at in (INTENDED_STEP, PROXY_STEP))
+        present = env.present
+        reached = (int(at[0]) if at[0] != NEVER else None for at in (present.intended_step, present.proxy_step))
         value = None if critic is None or over else float(critic(shown)[0])
-        picture = render_large(env.world, 0, sprites, size) if pictures is None or index in pictures else None
-        moments.append(Moment(int(clock[TIME]), float(body[X]), float(body[Y]), intended_step, proxy_step, value, picture))
+        picture = take.task.picture(env, 0, size) if pictures is None or index in pictures else None
+        moments.append(Moment(int(present.step[0]), *reached, value, picture))
     env.close()
-    coin = (int(facts[COIN_X]), int(facts[COIN_Y])) if facts[COIN_X] >= 0 else None
-    return Film(take.level_seed, coin, (int(facts[END_X]), int(facts[END_Y])), take.outcome, tuple(moments))
+    return Film(take.task, take.level_seed, take.outcome, tuple(moments))

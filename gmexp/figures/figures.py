@@ -20,8 +20,9 @@ from matplotlib.ticker import FuncFormatter
 
 from gmexp import artefacts
 from gmexp.artefacts import tables
+from gmexp.artefacts.condition import condition_labels, labels
 from gmexp.artefacts.records import CurvePoint
-from gmexp.artefacts.study import Study, condition_labels, labels
+from gmexp.artefacts.study import Study
 from gmexp.figures import measures as measured
 from gmexp.figures import model_figures, row_figures, study_figures, style
 from gmexp.figures.style import COLUMN, GREY, PAGE, canvas, entry, legend, shares

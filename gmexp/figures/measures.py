@@ -10,16 +10,18 @@ from matplotlib.figure import Figure
 from gmexp.artefacts.study import Study
 from gmexp.figures import row_figures, style
 from gmexp.figures.style import COLUMN, GREY, PAGE, canvas, entry, legend, shares
-from gmexp.measures import summary
+from gmexp.measures import pool
 from gmexp.measures.attribution import EFFECTS
+from gmexp.rates.intervals import Mean
 from gmexp.rates.over_runs import goal_cells, read_rates
-from gmexp_envs.shifts import FACTORS
+from gmexp_envs.task import FACTOR_NAMES
+
 CRITICS = 4  # panels side by side
 
 
 def attribution(study: Study) -> Figure | None:
     """Causal effects of the coin per shift: dots for runs, their mean and interval per condition."""
-    rows = _measures(study).effects
+    rows = pool.read(study)["attribution"]
     if not rows:
         return None
     if style.many(row.condition for row in rows):
@@ -44,7 +46,7 @@ def attribution(study: Study) -> Figure | None:
 
 def critic(study: Study) -> Figure | None:
     """The critic's value of the same states with and without the coin, against the distance to the end."""
-    rows = _measures(study).critics
+    rows = pool.read(study)["critic"]
     if not rows:
         return None
     wide = min(len(rows), CRITICS)
@@ -56,8 +58,8 @@ def critic(study: Study) -> Figure | None:
         distance = [-d for d in row.distance]
         axis.axvspan(0.5, max(distance) + 0.5, color="#eeeeee", zorder=0)
         axis.axvline(0, color=GREY, linewidth=0.8)
-        for values, colour, line in ((row.value, GREY, ":"), (row.without_coin, style.OKABE_ITO[0], "-"),
-                                      (row.with_coin, style.OKABE_ITO[1], "-")):
+        for values, colour, line in ((row.value, GREY, ":"), (row.without_goal, style.OKABE_ITO[0], "-"),
+                                      (row.with_goal, style.OKABE_ITO[1], "-")):
             known = [(d, v) for d, v in zip(distance, values, strict=True) if v is not None]
             axis.plot(*zip(*known, strict=True) if known else ([], []), line, color=colour)
         axis.set_title(style.pretty(row.condition))
@@ -72,7 +74,7 @@ def critic(study: Study) -> Figure | None:
 
 def factors(study: Study) -> Figure | None:
     """Capability and goal failure (by the probe) with each factor shifted alone."""
-    rows = _measures(study).factors
+    rows = pool.read(study)["factors"]
     if not rows:
         return None
     colours = style.colours(row.condition for row in rows)
@@ -81,11 +83,11 @@ def factors(study: Study) -> Figure | None:
                                      strict=True):
         for row in rows:
             if row.probe == (metric == "goal_failure"):
-                x = FACTORS.index(row.factor) + style.dodge(list(colours).index(row.condition), len(colours))
+                x = FACTOR_NAMES.index(row.factor) + style.dodge(list(colours).index(row.condition), len(colours))
                 _dots(axis, x, getattr(row, metric), colours[row.condition])
         shares(axis, title)
-        axis.set_xlim(-0.6, len(FACTORS) - 0.4)
-        axis.set_xticks(range(len(FACTORS)), FACTORS)
+        axis.set_xlim(-0.6, len(FACTOR_NAMES) - 0.4)
+        axis.set_xticks(range(len(FACTOR_NAMES)), FACTOR_NAMES)
     legend(figure, [entry(colour, condition) for condition, colour in colours.items()])
     return figure
 
@@ -93,7 +95,7 @@ def factors(study: Study) -> Figure | None:
 def magnitudes(study: Study) -> Figure | None:
     """Capability and goal failure against how far each cell measurably is from training: a line per shift, a marker per
     condition."""
-    rows = _measures(study).magnitudes
+    rows = pool.read(study)["magnitude"]
     if not rows or not study.rates.exists():
         return None
     cells = read_rates(study.rates).cells
@@ -125,11 +127,7 @@ def magnitudes(study: Study) -> Figure | None:
     return figure
 
 
-def _measures(study: Study) -> summary.Measures:
-    return summary.read(study.measures) if study.measures.is_file() else summary.Measures((), (), (), ())
-
-
-def _dots(axis: Axes, x: float, quantity: summary.Mean, colour: str) -> None:
+def _dots(axis: Axes, x: float, quantity: Mean, colour: str) -> None:
     """A quantity over runs: faint dots, mean and interval."""
     if quantity.mean is None:
         return

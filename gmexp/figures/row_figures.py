@@ -8,11 +8,10 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gmexp.artefacts.study import pretty
+from gmexp.artefacts.condition import pretty
 from gmexp.figures import style
 from gmexp.figures.style import GREY, OKABE_ITO, PAGE, canvas, entry, legend, unique
-from gmexp.measures.attribution import EFFECTS
-from gmexp.measures.summary import CellEffect
+from gmexp.measures.attribution import EFFECTS, CellEffect
 from gmexp.rates.intervals import Mean
 from gmexp.rates.over_runs import CellRates, Rate, shift_label
 

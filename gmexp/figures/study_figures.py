@@ -12,7 +12,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
 from gmexp import artefacts
-from gmexp.artefacts.study import Study, labels, pretty
+from gmexp.artefacts.condition import labels, pretty
+from gmexp.artefacts.study import Study
 from gmexp.figures import style
 from gmexp.figures.style import GREY, OKABE_ITO, PAGE, canvas, entry, legend
 from gmexp.rates import between_runs

@@ -16,12 +16,14 @@ from matplotlib.figure import Figure
 
 from gmexp import artefacts
 from gmexp.artefacts import tables
+from gmexp.artefacts.condition import condition_labels
 from gmexp.artefacts.records import Episode
-from gmexp.artefacts.study import Study, condition_labels
+from gmexp.artefacts.study import Study
 from gmexp.figures import style
 from gmexp.figures.style import COLUMN, GREY, OKABE_ITO, canvas, entry, legend, shares
 from gmexp.langosco.logs import Logs, UNKNOWN, good_seeds, logs_of_cell
 from gmexp.measures import attribution
+from gmexp.rates.definitions import in_arm
 from gmexp.rates.intervals import Mean, mean_of_shares
 from gmexp.support.errors import UserError
 from gmexp_envs.outcome import NEVER
@@ -125,11 +127,11 @@ def study_logs(root: Path) -> tuple[list[tuple[float, Logs]], list[tuple[float, 
     runs = study.runs()
     tests, iids, references = [], [], []
     for run in runs:
-        episodes = tables.read_table(study.episodes(run.run_id), Episode)
+        episodes = in_arm(tables.read_table(study.episodes(run.run_id), Episode))
         test, iid = (logs_of_cell(episodes, 0, 0.0, probe) for probe in (True, False))
         tests.append((run.train_diversity, test))
         iids.append((run.train_diversity, iid))
-        arms = study.run(run.run_id) / attribution.FILE
+        arms = study.run(run.run_id) / attribution.MEASURE.file
         if run.train_diversity == min(run.train_diversity for run in runs) and arms.is_file():
             references.append(reference_logs(tables.read_table(arms, attribution.ArmEpisode)))
     return tests, iids, [log for log in references if len(log.seed)]

@@ -24,9 +24,9 @@ import pyarrow.compute as pc
 from gmexp import artefacts
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import OutcomeCounts, column_names
-from gmexp.cli.options import nearest
 from gmexp.statistics.counts import DEFAULTS, SHIFT_NAMES
-from gmexp.support.errors import UserError
+from gmexp.support.errors import UserError, nearest
+from gmexp_envs import find_task
 from gmexp_envs.outcome import AMBIGUOUS, DEATH, INTENDED_GOAL, NEVER, PROXY_GOAL, TIMEOUT
 
 UNKNOWN = -1
@@ -132,10 +132,12 @@ def logs_of_episodes(episodes: pa.Table) -> Logs:
     def column(name: str) -> np.ndarray:
         return pc.fill_null(episodes[name], NEVER).to_numpy().astype(np.int64)
 
-    if episodes["coin_x"].null_count:
+    values = np.array(episodes["facts"].to_pylist()).reshape(len(episodes), -1)
+    facts = dict(zip(find_task("coinrun").facts, values.T, strict=True))
+    if (facts["coin_x"] < 0).any():
         raise UserError("their log has no levels without a coin")
-    intended_step, proxy_step, death_step = (column(f"{name}_step") for name in ("coin", "end", "death"))
-    random = (column("coin_x") != column("end_x")) | (column("coin_y") != column("end_y"))
+    intended_step, proxy_step, death_step = (column(f"{name}_step") for name in ("intended", "proxy", "death"))
+    random = (facts["coin_x"] != facts["end_x"]) | (facts["coin_y"] != facts["end_y"])
     coin = intended_step != NEVER
     died = ~coin & (death_step != NEVER)
     marker = np.where(random, proxy_step < intended_step, UNKNOWN)
@@ -155,13 +157,13 @@ def outcomes(logs: Logs, name: str = "the log") -> np.ndarray:
     random = logs.rand_coin == 1
     failed = np.where(logs.died == 1, DEATH, TIMEOUT)
     coin = logs.coin_collected == 1
-    distinguishing = np.where(logs.inv_coin_collected == 1, PROXY_GOAL, np.where(coin, INTENDED_GOAL, failed))
+    separated = np.where(logs.inv_coin_collected == 1, PROXY_GOAL, np.where(coin, INTENDED_GOAL, failed))
     correlated = np.where(coin, AMBIGUOUS, failed)
     unknown = ~random & ~coin & (logs.died != 1) & (logs.timed_out != 1)
     if unknown.any():
         raise UserError(f"{name}: row {np.flatnonzero(unknown)[0] + 1} stopped at the marker of a level whose coin is "
                         "at the end, so its outcome is unknown: log such levels with reset_mode='complete'")
-    return np.where(random, distinguishing, correlated)
+    return np.where(random, separated, correlated)
 
 
 def count(logs: Logs, run_id: str, train_seed: int, diversity: float, shift_type: int, grade: float,

@@ -17,22 +17,25 @@ from gmexp.agents.networks import seen
 from gmexp.agents.scripted import ScriptedAgent
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode
-from gmexp.cli.config import load
-from gmexp.cli.schema import EvaluationPlan
-from gmexp.evaluation.evaluate import Cell, cells, certified_levels, make_env, own_levels
+from gmexp.evaluation.batch import make_env
+from gmexp.evaluation.cells import Cell, cells, own_levels
+from gmexp.evaluation.certified import certified_levels
+from gmexp.evaluation.plan import EvaluationPlan
 from gmexp.evaluation.replay import Critic, Film, Take, film, record
 from gmexp.evaluation.rollout import Actor
 from gmexp.pages import animation
-from gmexp.pages.overlay import PALETTE, frame, sheet
-from gmexp.rates.definitions import log
+from gmexp.pages.overlay import palette, frame, sheet
+from gmexp.rates.definitions import in_arm, log
+from gmexp.support.composition import load
 from gmexp.support.errors import UserError
-from gmexp.support.host import settle_torch
 from gmexp.support.seeding import stream
-from gmexp_envs.coinrun.distribution import LevelDistribution
+from gmexp.support.startup import settle_torch
+from gmexp.training.config import TrainConfig
 from gmexp_envs.outcome import NEVER, OUTCOMES, Outcome, first_event_outcomes
+from gmexp_envs.task import Task
 from gmexp_envs.vec import SemanticObservation
 
-CAPTIONS = {Outcome.PROXY_GOAL: "reaches the end and ignores the coin", Outcome.INTENDED_GOAL: "takes the coin"}
+SHOWN = (Outcome.PROXY_GOAL, Outcome.INTENDED_GOAL)  # of which a study keeps a clip
 WORTH_WATCHING = (20, 160)  # game steps to the goal
 CLIP_SIZE = 320  # pixels across a clip in the report
 MOST_PICTURES = 240  # of an animation; longer episodes are shown in quick motion
@@ -62,29 +65,29 @@ def write_clips(folder: Path, plan: EvaluationPlan) -> list[Path]:
     if there or not plan.clips:
         return there
     checkpoint = load_checkpoint(folder)
-    table = tables.read_table(folder / "episodes.parquet", Episode)
-    planned = cells(checkpoint.env.distribution(), plan, checkpoint.meta.train_seed)
+    table = in_arm(tables.read_table(folder / "episodes.parquet", Episode))
+    planned = cells(checkpoint.task, checkpoint.training, plan, checkpoint.meta.train_seed)
     chosen = _choose(table, planned, plan)
     if not chosen:
         return []
     actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
     repeat = checkpoint.agent.action_repeat
     lengths = [-(-goal_step(row) // repeat) for _, row, _ in chosen]
-    env = make_env(planned, plan, checkpoint.agent)
+    env = make_env(checkpoint.task, planned, plan, checkpoint.agent)
     tape = record(actor, env, max(lengths))
     env.close()
     written = []
     for (world, row, outcome), length in zip(chosen, lengths, strict=True):
-        take = Take(planned[world // plan.slots].distribution, row["level_seed"], outcome, tape.actions[:length, world],
-                    repeat, goal_step(row))
+        take = Take(checkpoint.task, planned[world // plan.slots].distribution, row["level_seed"], outcome,
+                    tape.actions[:length, world], repeat, goal_step(row))
         shown = film(take, CLIP_SIZE, critic=critic(checkpoint), observation=checkpoint.agent.observation)
         name = f"shift{row['shift_type']}-{outcome.value}"
         path = artefacts.write_bytes(target / f"{name}.gif",
-                                     animation.gif([frame(shown, index) for index in shown.drawn], PALETTE))
+                                     animation.gif([frame(shown, index) for index in shown.drawn], palette(shown.task)))
         where = row["shift_name"].replace("_", " ")
         artefacts.write_json(target / f"{name}.json", {
             "outcome": outcome, "shift_name": row["shift_name"], "level_seed": row["level_seed"],
-            "caption": f"delta={checkpoint.env.diversity:g}, {where} shift: {CAPTIONS[outcome]}"})
+            "caption": f"delta={checkpoint.env.diversity:g}, {where} shift: {_caption(checkpoint.task, outcome)}"})
         written.append(path)
     return written
 
@@ -94,7 +97,7 @@ def _choose(table: pa.Table, planned: Sequence[Cell], plan: EvaluationPlan) -> l
     index = log(table).outcome
     position = {(c.shift_type, c.grade, c.probe): i for i, c in enumerate(planned)}
     found = []
-    for outcome in CAPTIONS:
+    for outcome in SHOWN:
         candidates = []
         for row, o in zip(table.to_pylist(), index, strict=True):
             if (OUTCOMES[o] is outcome and row["index"] == 0
@@ -105,6 +108,11 @@ def _choose(table: pa.Table, planned: Sequence[Cell], plan: EvaluationPlan) -> l
             cell = position[row["shift_type"], row["grade"], row["probe"]]
             found.append((cell * plan.slots + row["slot"], row, outcome))
     return found[:plan.clips]
+
+
+def _caption(task: Task, outcome: Outcome) -> str:
+    return (f"goes for {task.intended.words}" if outcome is Outcome.INTENDED_GOAL else
+            f"goes for {task.proxy.words} and not for {task.intended.words}")
 
 
 def goal_step(row: dict) -> int:
@@ -120,6 +128,7 @@ class WatchPlan:
 
     run: str | None  # folder of a run, or its checkpoint; else `agent`
     agent: str | None  # a scripted agent, on levels of the default training distribution
+    env: str  # of a scripted agent
     shift: int
     grade: float
     probe: bool
@@ -142,11 +151,12 @@ def watch(plan: WatchPlan) -> list[Path]:
     if plan.format == "mp4":
         animation.require_mp4()
     checkpoint = load_checkpoint(plan.run) if plan.run else None
-    training = checkpoint.env.distribution() if checkpoint else _untrained(plan.diversity)
-    cell = _cell(training, plan, checkpoint)
+    config = checkpoint or load("train", TrainConfig, [f"env={plan.env}", f"env.diversity={plan.diversity}"])
+    task = config.task
+    cell = _cell(task, config.training, plan, checkpoint)
     settle_torch()
     name = checkpoint.meta.run_id if checkpoint else plan.agent
-    takes = _takes(cell, checkpoint, plan)
+    takes = _takes(task, cell, checkpoint, plan)
     where = f"shift {cell.shift_type} {cell.shift_name.replace('_', ' ')}"
     where += f" at {cell.grade:g}" * (cell.grade not in (0, 1)) + " (probe)" * cell.probe
     folder = plan.out or Path("outputs", "watch", name, where.replace(" ", "-").replace("(", "").replace(")", ""))
@@ -160,7 +170,7 @@ def watch(plan: WatchPlan) -> list[Path]:
         about.append(_about(shown))
         if plan.format != "sheet":
             frames = [frame(shown, index, f"{where}, level {take.level_seed}") for index in shown.drawn]
-            data = animation.mp4(frames) if plan.format == "mp4" else animation.gif(frames, PALETTE)
+            data = animation.mp4(frames) if plan.format == "mp4" else animation.gif(frames, palette(task))
             path = folder / f"{number:02d}-{take.outcome.value}-level{take.level_seed}.{plan.format}"
             written.append(artefacts.write_bytes(path, data))
     whole = sheet(rows, f"{name}, {where}")
@@ -170,34 +180,30 @@ def watch(plan: WatchPlan) -> list[Path]:
     return written
 
 
-def _untrained(diversity: float) -> LevelDistribution:
-    return load("train", [f"env.diversity={diversity}"]).env.distribution()
-
-
 def _played(plan: WatchPlan) -> EvaluationPlan:
     """The evaluation in which the episodes are searched: every level once."""
     return EvaluationPlan(shifts=[plan.shift], grades=[plan.grade], probes=[plan.shift] * plan.probe, attributed=[0],
                           episodes=plan.levels, slots=plan.levels, seed=plan.seed, greedy=plan.greedy, clips=0)
 
 
-def _cell(training: LevelDistribution, plan: WatchPlan, checkpoint: Checkpoint | None) -> Cell:
+def _cell(task: Task, training: Any, plan: WatchPlan, checkpoint: Checkpoint | None) -> Cell:
     """The cell to play; a run's is on the held-out levels that it was evaluated on."""
-    cell = next(cell for cell in cells(training, _played(plan)) if cell.probe == plan.probe)
+    cell = next(cell for cell in cells(task, training, _played(plan)) if cell.probe == plan.probe)
     if checkpoint is None:
         return cell
     return dataclasses.replace(cell, distribution=dataclasses.replace(
         cell.distribution, levels=own_levels(checkpoint, plan.levels)))
 
 
-def _takes(cell: Cell, checkpoint: Checkpoint | None, plan: WatchPlan) -> list[Take]:
+def _takes(task: Task, cell: Cell, checkpoint: Checkpoint | None, plan: WatchPlan) -> list[Take]:
     """Play the cell's levels and choose; UserError where no outcome that was asked for is among them."""
     repeat = checkpoint.agent.action_repeat if checkpoint else 1
-    env = make_env([cell], _played(plan), checkpoint.agent if checkpoint else None)
+    env = make_env(task, [cell], _played(plan), checkpoint.agent if checkpoint else None)
     seed = stream(plan.seed, "policy")
-    actor: Actor = checkpoint.policy(seed, plan.greedy) if checkpoint else ScriptedAgent(plan.agent, env, seed)
+    actor: Actor = checkpoint.policy(seed, plan.greedy) if checkpoint else ScriptedAgent(plan.agent, task, env, seed)
     tape = record(actor, env)
     env.close()
-    distinguishing = certified_levels(cell.distribution)
+    distinguishing = certified_levels(task, cell.distribution)
     outcome = first_event_outcomes(tape.log.intended_step, tape.log.proxy_step, tape.log.died != 0, distinguishing)
     found = {wanted: np.flatnonzero(outcome == OUTCOMES.index(wanted)).tolist() for wanted in plan.outcomes}
     if missing := [wanted.name for wanted in plan.outcomes if not found[wanted]]:
@@ -213,7 +219,7 @@ def _takes(cell: Cell, checkpoint: Checkpoint | None, plan: WatchPlan) -> list[T
     for world in sorted(worlds, key=lambda w: (plan.outcomes.index(OUTCOMES[outcome[w]]), w)):
         touch = min(tape.log.intended_step[world], tape.log.proxy_step[world])
         decisions = -(-int(tape.log.length[world]) // repeat)
-        takes.append(Take(cell.distribution, int(tape.log.level_seed[world]), OUTCOMES[outcome[world]],
+        takes.append(Take(task, cell.distribution, int(tape.log.level_seed[world]), OUTCOMES[outcome[world]],
                           tape.actions[:decisions, world], repeat, None if touch == NEVER else int(touch)))
     return takes
 
@@ -227,5 +233,5 @@ def _kept(shown: Film, key: dict[str, int]) -> Film:
 
 def _about(shown: Film) -> dict[str, Any]:
     last = shown.moments[-1]
-    return {"level_seed": shown.level_seed, "outcome": shown.outcome, "coin": shown.coin, "end": shown.end,
+    return {"level_seed": shown.level_seed, "outcome": shown.outcome,
             "intended_step": last.intended_step, "proxy_step": last.proxy_step, "length": last.step}

@@ -23,10 +23,10 @@ from gmexp.calculator.page import embedded
 from gmexp.figures import figures, style
 from gmexp.pages import markdown, parts
 from gmexp.pages.html import Html, element, glossary, join, table
-from gmexp.pages.ladder import read_ladder
 from gmexp.rates.over_runs import read_rates
 from gmexp.statistics.calibration import Calibration
 from gmexp.support.errors import UserError
+from gmexp_envs.task import SHIFT_NAMES
 
 POOLED = "calibration"  # the folder of the pooled calibration
 FIRST = ("diversity", "figure2", "modifiers", "spread", "grades", "rates", "attribution")  # figures worth a page, in order
@@ -35,7 +35,6 @@ CLIPS = 2  # per study
 MOST_CLIPS = 7
 METRICS = {"capability": "capability", "goal_failure": "goal failure, if capable",
            "unpursued": "goal failure, accidents discounted", "p_misgen": "misgeneralization"}
-NAMES = {text.type: text.name for text in read_ladder()}
 
 
 def build(root: Path) -> list[Path]:
@@ -77,7 +76,7 @@ def headline(pooled: Study) -> str:
                 texts = [f"{row['published'][metric]:.2f}",
                          *(f"{rate['mean']:.2f} [{rate['q025']:.2f}, {rate['q975']:.2f}]" for rate in rates)]
             if texts:
-                lines.append("| " + " | ".join([f"{row['shift']} {NAMES[row['shift']]}", title, *texts]) + " |")
+                lines.append("| " + " | ".join([f"{row['shift']} {SHIFT_NAMES[row['shift']]}", title, *texts]) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -1,69 +1,19 @@
-"""The shift types in words: conf/shift/*.yaml, and what the published model says of each."""
+"""What the published model says of each shift type, in words."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from functools import cache
-from typing import Any
-
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
-from gmexp.calculator.tables import shift_types
-from gmexp.cli.help import config_folder
-from gmexp.support.errors import UserError
-
-FACTORS = {
-    "appearance": "The share of themes (walls, agent, enemies, crates, background) drawn from those held out of "
-                  "training.",
-    "context": "Harder circumstances: at 1, half of the levels have the hardest layout, half have walking enemies, and "
-               "gravity is 15% stronger.",
-    "correlation": "How the coin's place goes with the end: at 1 it is always there, at 0 its place does not depend on "
-                   "the end, at -1 it is always opposite.",
-    "supervision": "The share of levels with a decoy at the end and of those that go on after the coin; the horizon "
-                   "grows by as much.",
-}  # fmt: skip
+from gmexp.published.tables import shift_types
 
 
-@dataclass(frozen=True)
-class ShiftText:
-    """One shift type in words; `gmexp_envs.shifts` holds what it does, and a test compares the two."""
-
-    type: int
-    name: str
-    key_factor: str  # what changes, in the model's words
-    here: str  # what changes in our environment
-    at_grade_1: Mapping[str, float]  # targets of the factors that move
-
-    @property
-    def title(self) -> str:
-        return f"Shift {self.type}: {self.name.replace('_', ' ')}"
-
-    @property
-    def published(self) -> Mapping[str, Any] | None:
-        """The row of the published table, None for type 0."""
-        return next((row for row in shift_types() if row["type"] == self.type), None)
+def published_rates(kind: int) -> list[str]:
+    """The model's capability and goal failure of a type, as text."""
+    row = next((row for row in shift_types() if row["type"] == kind), None)
+    return ["–" if row is None else f"{row[key]:.2f}" for key in ("capability", "goal_failure")]
 
 
-@cache
-def read_ladder() -> tuple[ShiftText, ...]:
-    """All types in order."""
-    found = []
-    for path in (config_folder() / "shift").glob("*.yaml"):
-        try:
-            entry = OmegaConf.to_container(OmegaConf.load(path))
-            if sorted(entry) != sorted(f.name for f in fields(ShiftText)):
-                raise UserError(f"{path} should have the keys {', '.join(f.name for f in fields(ShiftText))}")
-            found.append(ShiftText(**entry))
-        except (OmegaConfBaseException, OSError, ValueError, TypeError) as error:
-            raise UserError(f"{path} does not describe a shift: {str(error).splitlines()[0]}") from error
-    return tuple(sorted(found, key=lambda text: text.type))
-
-
-def published(text: ShiftText) -> str:
+def published(kind: int) -> str:
     """What the model says of a type, in a sentence."""
-    row = text.published
+    row = next((row for row in shift_types() if row["type"] == kind), None)
     if row is None:
         return "The published model has no rates for it."
     return (f"The published model: key factor “{row['key_factor']}”, for example {row['examples'].lower()}; "

@@ -1,7 +1,6 @@
-"""What is written on pictures of the game: where coin and end are, the time, the critic's value, the outcome.
+"""What is written on pictures of the game: where the goals are, the time, the critic's value, the outcome.
 
-Colours are Okabe and Ito's, and nothing is told by colour alone: coin and end are named, round and square, outcomes are
-words.
+Colours are Okabe and Ito's, and nothing is told by colour alone: goals are named, round and square, outcomes are words.
 """
 
 from __future__ import annotations
@@ -15,18 +14,25 @@ from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 
 from gmexp.evaluation.replay import Film, Moment, STEPS_PER_PICTURE
-from gmexp_envs.coinrun.layout import WINDOW
 from gmexp_envs.outcome import Outcome
+from gmexp_envs.task import Goal, Picture, Task
 
-COIN, END = "#56B4E9", "#E69F00"
 INK, SOFT, PAPER, LINE = "#17222b", "#55646f", "#ffffff", "#dde3e8"
-OUTCOMES = {  # colour, and what happened
-    Outcome.INTENDED_GOAL: ("#0072B2", "the coin first"), Outcome.PROXY_GOAL: ("#D55E00", "the end first"),
-    Outcome.DEATH: ("#17222b", "died before either"), Outcome.TIMEOUT: ("#777777", "reached neither in time"),
-    Outcome.AMBIGUOUS: ("#8C4A75", "a goal, but the level does not tell which"),
-}  # fmt: skip
-PALETTE = (COIN, END, INK, SOFT, LINE, *(colour for colour, _ in OUTCOMES.values()))
+OUTCOMES = {Outcome.INTENDED_GOAL: "#0072B2", Outcome.PROXY_GOAL: "#D55E00", Outcome.DEATH: "#17222b",
+            Outcome.TIMEOUT: "#777777", Outcome.AMBIGUOUS: "#8C4A75"}
 SMALLEST = 11  # pixels of text that can still be read
+
+
+def palette(task: Task) -> tuple[str, ...]:
+    """The colours of everything that is written on the pictures of a task."""
+    return task.intended.colour, task.proxy.colour, INK, SOFT, LINE, *OUTCOMES.values()
+
+
+def in_words(task: Task, outcome: Outcome) -> str:
+    """What happened in an episode."""
+    return {Outcome.INTENDED_GOAL: f"{task.intended.words} first", Outcome.PROXY_GOAL: f"{task.proxy.words} first",
+            Outcome.DEATH: "died before either", Outcome.TIMEOUT: "reached neither in time",
+            Outcome.AMBIGUOUS: "a goal, but the level does not tell which"}[outcome]
 
 
 @lru_cache(maxsize=32)
@@ -36,7 +42,7 @@ def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(Path(get_data_path(), "fonts", "ttf", name), size)
 
 
-def text_size(size: int) -> int:
+def linesize(size: int) -> int:
     """Pixels of text beside a picture of `size` pixels."""
     return max(SMALLEST, round(size / 30))
 
@@ -44,46 +50,52 @@ def text_size(size: int) -> int:
 # --- marks inside a picture -------------------------------------------------------------------------------------------
 
 def mark_goals(image: Image.Image, film: Film, moment: Moment) -> None:
-    """Mark coin and end: a frame where they are in view, else an arrow at the border and how many cells away."""
-    goals = [("end", END, film.end, moment.proxy_step), ("coin", COIN, film.coin, moment.intended_step)]
-    if film.coin == film.end:
-        goals = [("coin = end", COIN, film.coin, moment.intended_step)]
+    """Mark the goals: a frame where they are in view, else an arrow at the border and how many cells away."""
+    task, picture = film.task, moment.picture
     taken: list[np.ndarray] = []
-    for name, colour, cell, touched in goals:
-        if cell is not None:
-            label = name if touched is None else f"{name} ✓"
-            mark(image, label, colour, (cell[0] + 0.5 - moment.x, cell[1] + 0.5 - moment.y), taken)
+    for name, goal, place, reached in shown_goals(task, picture, moment.intended_step, moment.proxy_step):
+        mark(image, name if reached is None else f"{name} ✓", goal, place, picture.cell, taken)
 
 
-def mark(image: Image.Image, label: str, colour: str, offset: tuple[float, float],
+def shown_goals(task: Task, picture: Picture, intended_step: int | None = None, proxy_step: int | None = None,
+                ) -> list[tuple[str, Goal, tuple[float, float], int | None]]:
+    """(name, goal, place, step at which it was reached) of the goals in a picture; of aligned ones, one for both."""
+    if picture.intended is not None and picture.intended == picture.proxy:
+        return [(f"{task.intended.name} = {task.proxy.name}", task.intended, picture.intended, intended_step)]
+    goals = [(task.proxy.name, task.proxy, picture.proxy, proxy_step),
+             (task.intended.name, task.intended, picture.intended, intended_step)]
+    return [goal for goal in goals if goal[2] is not None]
+
+
+def mark(image: Image.Image, label: str, goal: Goal, place: tuple[float, float], scale: float,
          taken: list[np.ndarray]) -> None:
-    """Mark what lies `offset` cells (right, up) from the middle; `taken` holds where arrows are, so that none hides."""
-    scale = image.width / WINDOW
-    x, y = image.width / 2 + offset[0] * scale, image.height / 2 - offset[1] * scale
+    """Mark what is at `place`, in pixels; `taken` holds where arrows are, so that none hides."""
+    x, y = place
     margin = 0.4 * scale
     if margin <= x <= image.width - margin and margin <= y <= image.height - margin:
-        frame_cell(image, label, colour, x, y, scale, text_size(image.width))
+        frame_cell(image, label, goal, x, y, scale, linesize(image.width))
     else:
+        offset = (x - image.width / 2) / scale, (image.height / 2 - y) / scale  # in cells, right and up
         distance = float(np.hypot(*offset))
-        _arrow(image, f"{label} {distance:.0f}", colour, offset, taken)
+        _arrow(image, f"{label} {distance:.0f}", goal.colour, offset, taken)
 
 
-def frame_cell(image: Image.Image, label: str, colour: str, x: float, y: float, scale: float, text: int) -> None:
-    """A round frame for the coin, a square one for anything else, with its name above, or below at the upper border."""
+def frame_cell(image: Image.Image, label: str, goal: Goal, x: float, y: float, scale: float, text: int) -> None:
+    """A round or square frame, as the goal has it, with its name above, or below at the upper border."""
     draw = ImageDraw.Draw(image)
     half, width = 0.62 * scale, max(2, round(scale / 13))
     box = (x - half, y - half, x + half, y + half)
-    shape = draw.ellipse if label.startswith("coin") else draw.rectangle
+    shape = draw.ellipse if goal.round else draw.rectangle
     shape([v + w for v, w in zip(box, (-width, -width, width, width), strict=True)], outline="black", width=3 * width)
-    shape(box, outline=colour, width=width)
+    shape(box, outline=goal.colour, width=width)
     above = y - half - width - 1.35 * text
-    _tag(image, label, colour, x, above if above > 0 else y + half + width, text)
+    _tag(image, label, goal.colour, x, above if above > 0 else y + half + width, text)
 
 
 def _arrow(image: Image.Image, label: str, colour: str, offset: tuple[float, float],
            taken: list[np.ndarray]) -> None:
     draw = ImageDraw.Draw(image)
-    size, half = text_size(image.width), image.width / 2
+    size, half = linesize(image.width), image.width / 2
     length = 1.1 * size
     direction = np.array([offset[0], -offset[1]]) / max(np.hypot(*offset), 1e-6)
     reach = half - 0.3 * size
@@ -117,10 +129,10 @@ def _tag(image: Image.Image, label: str, colour: str, x: float, top: float, size
 def frame(film: Film, index: int, title: str | None = None) -> Image.Image:
     """A moment's picture with everything marked: title above, step, outcome so far and the critic's values below."""
     moment = film.moments[index]
-    picture = Image.fromarray(moment.picture)
+    picture = Image.fromarray(moment.picture.image)
     mark_goals(picture, film, moment)
     size = picture.width
-    text = text_size(size)
+    text = linesize(size)
     head, foot = (2 * text if title else 0), 5 * text
     canvas = Image.new("RGB", (size, _even(head + size + foot)), PAPER)
     draw = ImageDraw.Draw(canvas)
@@ -145,14 +157,14 @@ def _even(length: int) -> int:
     return length + length % 2  # video encoders want it
 
 
-def happened(moment: Moment) -> str:
-    """What was touched up to now."""
-    touched = sorted((step, name) for name, step in (("coin", moment.intended_step), ("end", moment.proxy_step))
-                     if step is not None)
-    if len(touched) == 2:
-        (first, name), (second, other) = touched
+def happened(task: Task, moment: Moment) -> str:
+    """What was reached up to now."""
+    steps = ((task.intended.name, moment.intended_step), (task.proxy.name, moment.proxy_step))
+    reached = sorted((step, name) for name, step in steps if step is not None)
+    if len(reached) == 2:
+        (first, name), (second, other) = reached
         return f"{name} touched at {first}, {other} at {second}" if first < second else f"both touched at {first}"
-    return "".join(f"{name} touched at step {step}" for step, name in touched) or "nothing touched yet"
+    return "".join(f"{name} touched at step {step}" for step, name in reached) or "nothing touched yet"
 
 
 def _status(draw: ImageDraw.ImageDraw, film: Film, moment: Moment, last: bool, at: tuple[float, float],
@@ -161,15 +173,16 @@ def _status(draw: ImageDraw.ImageDraw, film: Film, moment: Moment, last: bool, a
     x, y = at
     if last:
         x += badge(draw, film.outcome, x, y, text) + 0.6 * text
-    told = happened(moment) if moment.intended_step or moment.proxy_step or not last else OUTCOMES[film.outcome][1]
-    draw.text((x, y), told, INK, font(text), anchor="lm")
+    reached = moment.intended_step or moment.proxy_step
+    line = happened(film.task, moment) if reached or not last else in_words(film.task, film.outcome)
+    draw.text((x, y), line, INK, font(text), anchor="lm")
 
 
 def badge(draw: ImageDraw.ImageDraw, outcome: Outcome, x: float, y: float, text: int) -> float:
     """The outcome's name in white on its colour -> how wide it is."""
     word = outcome.name.replace("_", " ")
     width = font(text, bold=True).getlength(word) + 0.8 * text
-    draw.rectangle((x, y - 0.8 * text, x + width, y + 0.8 * text), fill=OUTCOMES[outcome][0])
+    draw.rectangle((x, y - 0.8 * text, x + width, y + 0.8 * text), fill=OUTCOMES[outcome])
     draw.text((x + width / 2, y), word, "white", font(text, bold=True), anchor="mm")
     return width
 
@@ -186,7 +199,8 @@ def _values(draw: ImageDraw.ImageDraw, film: Film, index: int, box: Sequence[flo
 
     draw.line((left, bottom, right, bottom), fill=LINE, width=1)
     final = film.moments[-1]
-    for step, colour in ((final.proxy_step, END), (final.intended_step, COIN)):
+    for step, colour in ((final.proxy_step, film.task.proxy.colour),
+                         (final.intended_step, film.task.intended.colour)):
         if step is not None and step <= film.moments[index].step:
             x = left + (right - left) * step / end
             draw.line((x, top - 2, x, bottom), fill=colour, width=max(2, text // 5))
@@ -203,7 +217,7 @@ def _values(draw: ImageDraw.ImageDraw, film: Film, index: int, box: Sequence[flo
 
 def sheet(rows: Sequence[tuple[Film, dict[str, int], str]], title: str) -> Image.Image:
     """A row per episode: film, the named moments to show, and a line about it."""
-    size = rows[0][0].moments[0].picture.shape[0]
+    size = rows[0][0].moments[0].picture.image.shape[0]
     text, gap = max(SMALLEST + 2, round(size / 20)), max(6, size // 30)
     columns = max(len(key) for _, key, _ in rows)
     height = size + round(5.1 * text)
@@ -217,12 +231,12 @@ def sheet(rows: Sequence[tuple[Film, dict[str, int], str]], title: str) -> Image
         draw.text((gap + wide + 0.7 * text, top + text), about, INK, font(text), anchor="lm")
         for column, (name, index) in enumerate(key.items()):
             moment, left = film.moments[index], gap + column * (size + gap)
-            picture = Image.fromarray(moment.picture)
+            picture = Image.fromarray(moment.picture.image)
             mark_goals(picture, film, moment)
             canvas.paste(picture, (left, round(top + 2.2 * text)))
             below = top + 2.2 * text + size + 0.8 * text
             draw.text((left, below), f"{name}, step {moment.step}", INK, font(text), anchor="lm")
             told = [] if moment.value is None else [f"value {moment.value:.1f}"]
-            draw.text((left, below + 1.3 * text), "; ".join([*told, happened(moment)] if index else told), SOFT,
+            draw.text((left, below + 1.3 * text), "; ".join([*told, happened(film.task, moment)] if index else told), SOFT,
                       font(round(0.85 * text)), anchor="lm")
     return canvas

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from gmexp import artefacts
-from gmexp.artefacts.study import Study, condition_labels, pretty
+from gmexp.artefacts.condition import condition_labels, pretty
+from gmexp.artefacts.study import Study
 from gmexp.pages.html import Html, data_uri, element, join, table
-from gmexp.pages.ladder import read_ladder
+from gmexp.pages.ladder import published_rates
+from gmexp_envs import task_of
 
 MAX_CLIPS = 12
 CAPTIONS = {
@@ -102,14 +104,14 @@ def _packaged(name: str) -> str:
 
 
 def shifts(study: Study) -> Html:
-    """The ladder in words, beside what the model says of each type; in pictures where `gmexp show` has drawn them."""
-    rows = []
-    for text in read_ladder():
-        rates = ["–" if text.published is None else f"{text.published[key]:.2f}" for key in ("capability", "goal_failure")]
-        rows.append([text.type, text.key_factor, element("span", text.here, class_="rule"), *rates])
+    """The ladder in the words of a study's environment, beside what the model says of each type; in pictures where `gmexp
+    show` has drawn them."""
+    task = task_of(study.runs()[0].env)
+    rows = [[shift.type, shift.key_factor, element("span", shift.words, class_="rule"), *published_rates(shift.type)]
+            for shift in task.shifts]
     parts = [table(["Shift", "Key factor", "What changes here", "Published capability", "goal failure"], rows, (3, 4))]
     if (picture := study.figures / "shifts.png").exists():
-        about = "The same levels under each shift, from grade to grade, with coin and end marked."
+        about = "The same levels under each shift, from grade to grade, with the goals marked."
         image = element("img", src=data_uri(artefacts.read_bytes(picture), "image/png"), alt=about)
         parts.append(element("figure", image, element("figcaption", about), class_="chart"))
     return join(parts)

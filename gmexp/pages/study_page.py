@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from gmexp import artefacts
-from gmexp.artefacts.study import Study, pretty
+from gmexp.artefacts.condition import pretty
+from gmexp.artefacts.study import Study
 from gmexp.calculator.page import embedded
 from gmexp.figures import figures
 from gmexp.figures.style import unique
@@ -141,10 +142,10 @@ def _rates(rates: Rates) -> Html:
     per_run = table(["Condition", "Shift", "Run", "Capable", "Proxy, of capable on distinguishing levels"], runs, (3, 4))
     blocks = [table(head, rows(rates.cells), (5, 6)),
              element("details", element("summary", "Every run"), per_run)]
-    if rates.gated and len(_run_ids(rates.gated)) < len(_run_ids(rates.cells)):
+    if rates.above_threshold and len(_run_ids(rates.above_threshold)) < len(_run_ids(rates.cells)):
         blocks.insert(1, element("details", element(
-            "summary", f"Only the {len(_run_ids(rates.gated))} of {len(_run_ids(rates.cells))} runs that passed the "
-            f"capability gate ({rates.gate:.0%} in distribution)"), table(head, rows(rates.gated), (5, 6))))
+            "summary", f"Only the {len(_run_ids(rates.above_threshold))} of {len(_run_ids(rates.cells))} runs that passed the "
+            f"capability threshold ({rates.threshold:.0%} in distribution)"), table(head, rows(rates.above_threshold), (5, 6))))
     return join(blocks)
 
 

@@ -4,15 +4,13 @@
     calibration.predict(Scenario(shift=3, diversity=0.1))                        # the next environment
     calibration.predict(Scenario(shift=3), kind="next_run", env="coinrun")
 
-The npz is named by its content and the JSON, written last, names it: a kill in between leaves the old pair whole. A draw
-file that does not match its sha256 is refused. No pickles.
+The JSON holds the sha256 of the npz; a draw file that does not match is refused. No pickles.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -21,10 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from gmexp.artefacts.files import write_bytes, write_json
+from gmexp.artefacts.decode import decode
+from gmexp.artefacts.io import encode_json, read_json, unpack_npz
+from gmexp.artefacts.reader import read_bytes
 from gmexp.artefacts.records import Provenance
-from gmexp.calculator.scenario import Scenario
-from gmexp.statistics.design import TWO_ARMS, Condition, Covariates, ShiftLevel
+from gmexp.artefacts.writer import settled_companion, write_pair
+from gmexp.published.scenario import Scenario
+from gmexp.statistics.design import FIRST_EVENT, TWO_ARMS, Condition, Covariates, ShiftLevel
 from gmexp.statistics.posterior import DRAW_TYPE, DRAWS, QUANTITIES, Posterior, Settings, Summary, summarise
 from gmexp.statistics.scenarios import settings_of, settings_of_condition
 from gmexp.support.errors import UserError
@@ -126,7 +127,7 @@ class Calibration:
         return replace(self, posterior=self.posterior.thinned(at_most))
 
     def save(self, path: str | Path) -> Path:
-        """Write PATH (JSON) and its draws beside it (same name, .npz); returns PATH."""
+        """Write PATH (JSON) and its draws beside it (same name, .npz), both or neither; returns PATH."""
         path = Path(path)
         draws_path = path.with_suffix(".npz")
         if path.suffix != ".json":
@@ -138,35 +139,64 @@ class Calibration:
             "n": self.posterior.size, "names": list(DRAWS),
             "shapes": {name: list(array.shape) for name, array in self.posterior.draws.items()}}
         document["model"] = document["model"] | {"structure": structure_as_json(self.posterior)}
-        write_bytes(draws_path, data)
-        return write_json(path, document)
+        return write_pair(path, encode_json(document, indent=1), draws_path, data)
 
     @classmethod
     def load(cls, path: str | Path) -> Calibration:
         """Read a saved calibration; a UserError says what is missing, damaged or tampered with."""
         path = Path(path)
+        if not path.is_file():
+            raise UserError(f"no calibration at {path}: there is no such file")
+        document = read_json(path)
+        if document.get("schema_version") != SCHEMA_VERSION:
+            raise UserError(f"{path} has schema version {document.get('schema_version')}; this reads {SCHEMA_VERSION}: "
+                            "make it anew from its counts by gmexp calibrate")
+        stored = decode(_Document, {key: document[key] for key in document if key in SECTIONS or key == "draws"}, str(path))
+        packed = settled_companion(path.with_suffix(".npz"), stored.draws.sha256)
+        data = read_bytes(packed)
+        if hashlib.sha256(data).hexdigest() != stored.draws.sha256:
+            raise UserError(f"{packed.name} is not the draw file that {path.name} was saved with (sha256 differs)")
+        arrays = unpack_npz(data, packed, DRAWS)
+        for name, array in arrays.items():
+            if array.dtype.kind != "f" or not np.isfinite(array).all():
+                raise UserError(f"{packed}: the draws of {name} are not finite numbers")
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-            stored = document["draws"]
-            if document["schema_version"] != SCHEMA_VERSION:
-                raise UserError(f"{path} has schema version {document['schema_version']}; this reads {SCHEMA_VERSION}: "
-                                "make it anew from its counts by gmexp calibrate")
-            data = (path.parent / Path(stored["file"]).name).read_bytes()
-        except FileNotFoundError as error:
-            raise UserError(f"no calibration at {path}: {error.filename} does not exist") from None
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError, KeyError, TypeError) as error:
-            raise UserError(f"{path} is not a calibration: {type(error).__name__}: {error}") from None
-        if hashlib.sha256(data).hexdigest() != stored["sha256"]:
-            raise UserError(f"{stored['file']} is not the draw file that {path.name} was saved with (sha256 differs)")
-        try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-                draws = {name: arrays[name].astype(float) for name in DRAWS}
-            calibration = cls(**{name: document[name] for name in SECTIONS},
-                              posterior=Posterior(**_structure(document["model"]["structure"]), **draws))
-            _check(path, calibration.posterior)
-            return calibration
-        except (KeyError, TypeError, ValueError, AttributeError, zipfile.BadZipFile, EOFError) as error:
-            raise UserError(f"{path} is not a calibration: {type(error).__name__}: {error}") from None
+            posterior = Posterior(**_structure(stored.model), **{name: arrays[name].astype(float) for name in DRAWS})
+            check_shapes(posterior)
+        except UserError:
+            raise
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise UserError(f"{path} is not a calibration: {type(error).__name__}: {error}") from error
+        return cls(**{name: getattr(stored, name) for name in SECTIONS}, posterior=posterior)
+
+
+@dataclass(frozen=True)
+class _Draws:
+    """Which file holds the draws: the one beside, of this hash."""
+
+    file: str
+    sha256: str
+    dtype: str
+    n: int
+    names: list[str]
+    shapes: dict[str, list[int]]
+
+
+@dataclass(frozen=True)
+class _Document:
+    """A calibration's JSON."""
+
+    provenance: dict[str, Any]
+    estimand: dict[str, Any]
+    model: dict[str, Any]
+    diagnostics: dict[str, Any]
+    environments: dict[str, Any]
+    summaries: list[dict[str, Any]]
+    modifiers: list[dict[str, Any]]
+    literature: list[dict[str, Any]]
+    harm: dict[str, Any]
+    warnings: list[str]
+    draws: _Draws
 
 
 def _index(name: str, value: str, known: tuple[str | None, ...]) -> int:
@@ -175,19 +205,23 @@ def _index(name: str, value: str, known: tuple[str | None, ...]) -> int:
     return known.index(value)
 
 
-def _check(path: Path, post: Posterior) -> None:
-    """Refuse draws whose shapes are not the structure's, and draws that are not finite."""
-    d, k, s, e, x = post.size, 3 if post.estimand == TWO_ARMS else 2, len(post.shifts), len(post.envs), len(post.covariates.names)
+def check_shapes(post: Posterior) -> None:
+    """ValueError where a posterior's parts do not fit each other."""
+    d, s, e, x, c = post.size, len(post.shifts), len(post.envs), len(post.covariates.names), len(post.conditions)
+    k = {TWO_ARMS: 3, FIRST_EVENT: 2}[post.estimand]
     expected = {"alpha": (k, s), "beta": (k, x), "scales": (k, 8), "run_shift": (k, s), "coupling": (k * (k - 1) // 2,),
                 "env": (k, e, s), "slope": (k, e, x), "learner": (k, len(post.learners)), "cell": (k, len(post.cells)),
                 "setup": (4, len(post.cells))}
-    for name, array in post.draws.items():
-        if array.shape != (d, *expected[name]):
-            raise UserError(f"{path}: draws of {name} have the shape {array.shape}, not {(d, *expected[name])}")
-        if not np.all(np.isfinite(array)):
-            raise UserError(f"{path}: draws of {name} are not all finite")
-    if d == 0 or post.chains < 1 or d % post.chains:
-        raise UserError(f"{path}: {d} draws do not come from {post.chains} chains")
+    for name, shape in expected.items():
+        if (actual := getattr(post, name).shape) != (d, *shape):
+            raise ValueError(f"the draws of {name} have the shape {list(actual)}, and should have {[d, *shape]}")
+    if post.x.shape != (c, x) or post.revealed.shape != (s, c):
+        raise ValueError(f"the covariates should be {c} x {x} numbers, the revealed shares {s} x {c}")
+    if not 1 <= post.chains <= d or d % post.chains:
+        raise ValueError(f"{d} draws are not those of {post.chains} chains")
+    for cell in post.cells:
+        if len(cell) != 2 or not all(type(i) is int and 0 <= i < n for i, n in zip(cell, (c, s), strict=True)):
+            raise ValueError(f"cells names {list(cell)}, which is none of its cells")
 
 
 def structure_as_json(post: Posterior) -> dict[str, Any]:
@@ -202,15 +236,15 @@ def _nullable(array: np.ndarray) -> list[list[float | None]]:
     return [[None if np.isnan(v) else float(v) for v in row] for row in array]
 
 
-def _structure(c: Mapping[str, Any]) -> dict[str, Any]:
-    names = tuple(c["covariates"]["names"])
-    covariates = Covariates(**{**c["covariates"], "names": names})
-    return {"chains": c["chains"], "seed": c["seed"], "estimand": c["estimand"],
-            "shifts": tuple(ShiftLevel(**s) for s in c["shifts"]), "envs": tuple(c["envs"]), "learners": tuple(c["learners"]),
-            "conditions": tuple(Condition(**k) for k in c["conditions"]), "covariates": covariates,
-            "x": np.array(c["x"], dtype=float).reshape(len(c["conditions"]), len(names)),
-            "cells": tuple(tuple(k) for k in c["cells"]), "has": tuple(c["has"]),
-            "revealed": np.array(c["revealed"], dtype=float).reshape(len(c["shifts"]), len(c["conditions"]))}
+def _structure(model: Mapping[str, Any]) -> dict[str, Any]:
+    c = model["structure"]
+    typed = {"chains": int, "seed": int, "estimand": str, "shifts": tuple[ShiftLevel, ...], "envs": tuple[str, ...],
+             "learners": tuple[str | None, ...], "conditions": tuple[Condition, ...], "covariates": Covariates,
+             "cells": tuple[tuple[int, ...], ...], "has": tuple[str, ...]}
+    parts = {name: decode(kind, c[name], f"model: structure: {name}") for name, kind in typed.items()}
+    rows = len(parts["conditions"]), len(parts["covariates"].names)
+    return parts | {"x": np.array(c["x"], dtype=float).reshape(rows),
+                    "revealed": np.array(c["revealed"], dtype=float).reshape(len(parts["shifts"]), rows[0])}
 
 
 def _pack(draws: Mapping[str, np.ndarray]) -> bytes:

@@ -12,13 +12,12 @@ import math
 import sys
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gmexp.artefacts.records import OutcomeCounts, column_names
-from gmexp.cli.options import nearest
-from gmexp.support.errors import UserError
+from gmexp.support.errors import UserError, nearest
 
 __all__ = ["DEFAULTS", "REQUIRED", "SHIFT_NAMES", "read_counts"]
 

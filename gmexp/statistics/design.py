@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from gmexp.artefacts.records import OutcomeCounts, RunMeta
-from gmexp.calculator.modifiers import canonical
+from gmexp.published.modifiers import canonical
 from gmexp.support.errors import UserError
 
 __all__ = ["FIRST_EVENT", "STAGES", "TWO_ARMS", "Condition", "Covariates", "Design", "ShiftLevel", "build_design",

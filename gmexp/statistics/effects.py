@@ -11,8 +11,8 @@ from scipy import stats
 from scipy.special import expit, logit
 
 from gmexp.artefacts.records import OutcomeCounts
-from gmexp.calculator.modifiers import alignment_modifier, diversity_modifier, modifier_range, spec_modifier
-from gmexp.calculator.tables import shift_types
+from gmexp.published.modifiers import alignment_modifier, diversity_modifier, modifier_range, spec_modifier
+from gmexp.published.tables import shift_types
 from gmexp.statistics.config import Priors
 from gmexp.statistics.design import REFERENCE_METHOD, diversity_position, spec_position
 from gmexp.statistics.model import SCALES

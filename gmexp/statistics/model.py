@@ -228,7 +228,7 @@ class Model:
             return sum(-(y * np.logaddexp(0, -t) + m * np.logaddexp(0, t)).sum(axis=1)
                        for t, y, m in zip(theta, self.success, self.failure, strict=True)), None, None
         (c, c0), (b, b0), (p, p0), (a, a0) = ((expit(t), expit(-t)) for t in (*theta, np.clip(skill, -LIMIT, LIMIT)))
-        h, e = c * b0, c * b
+        h = c * b0
         intended, rest = p0 * h + p * a, p0 * c0 + p * a0
         (mi, mp, m0), (vi, vp, v0) = self.masked, self.visible
         if not slope:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import expit, logsumexp
 
-from gmexp.calculator.scenario import Scenario
+from gmexp.published.scenario import Scenario
 from gmexp.statistics.calibration import Calibration
 from gmexp.statistics.design import TWO_ARMS, condition_label
 from gmexp.statistics.leave_out import log_binomial, log_multinomial

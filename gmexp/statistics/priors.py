@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import optimize, stats
 
-from gmexp.calculator.tables import row
+from gmexp.published.tables import row
 
 __all__ = ["assumed_harm", "literature_interval"]
 

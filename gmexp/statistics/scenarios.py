@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gmexp.calculator.modifiers import canonical
-from gmexp.calculator.scenario import Scenario
+from gmexp.published.modifiers import canonical
+from gmexp.published.scenario import Scenario
 from gmexp.statistics.design import REFERENCE_METHOD, Condition, canonical_method, diversity_position, spec_position
 from gmexp.statistics.posterior import Posterior, Settings, worse
 from gmexp.support.errors import UserError

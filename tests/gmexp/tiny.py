@@ -9,7 +9,7 @@ import numpy as np
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import CurvePoint
 from gmexp.cli.config import load
-from gmexp.cli.schema import TrainConfig
+from gmexp.training.config import TrainConfig
 
 AGENT = ("agent.num_envs=16", "agent.rollout=32", "agent.minibatches=4", "agent.width=16", "agent.hidden=8")
 ITERATION = 16 * 32 * 2  # game steps of one iteration of such an agent

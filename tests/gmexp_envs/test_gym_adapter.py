@@ -100,7 +100,7 @@ def _equal(a, b):
 
 def test_vector_by_default_and_wrapped():
     env = gymnasium.make_vec(ID, num_envs=4, mode="easy", horizon=10)
-    assert type(env.unwrapped).__name__ == "CoinRunVectorEnv"
+    assert type(env.unwrapped).__name__ == "TaskVectorEnv"
     env = gymnasium.wrappers.vector.RecordEpisodeStatistics(env)
     env.reset(seed=1)
     for _ in range(10):
@@ -138,4 +138,4 @@ def test_bad_arguments():
                              ({"render_mode": "human"}, "render_mode"),
                              ({"distribution": LevelDistribution(), "rho": 0.0}, "not both")):
         with pytest.raises(ValueError, match=message):
-            gmexp_envs.gym_adapter.CoinRunEnv(**options)
+            gmexp_envs.gym_adapter.TaskEnv("coinrun", **options)

@@ -6,16 +6,16 @@ import numpy as np
 
 from gmexp_envs.coinrun.layout import (
     C_COUNT, C_FIRST, C_LISTED, C_LOW, C_SEQUENTIAL, CELL, COIN_X, COIN_Y, CORRELATED, DIED, DISTINGUISHING, Encoded,
-    END_X, END_Y, EPISODES, EVENTS, f32, INTENDED_STEP, LEVEL_STREAM, LOG_ALIGNED, LOG_CELL, LOG_COIN_X, LOG_COIN_Y,
+    END_X, END_Y, EPISODES, EVENTS, f32, INTENDED_STEP, LOG_ALIGNED, LOG_CELL, LOG_COIN_X, LOG_COIN_Y,
     LOG_CORRELATED, LOG_DIED, LOG_DISTINGUISHING, LOG_END_X, LOG_END_Y, LOG_EPISODE, LOG_INTENDED_STEP, LOG_LENGTH,
-    LOG_PROXY_STEP, LOG_SECTIONS, LOG_SEED, NUM_FLOATS, NUM_INTS, NUM_LOG, NUM_SECTIONS, NUM_STATE, OFFSET, PROXY_STEP,
-    RETURN, SEED, STRIDE, TIME, WINDOW, World,
+    LOG_PROXY_STEP, LOG_SECTIONS, LOG_SEED, NUM_FLOATS, NUM_INTS, NUM_LOG, NUM_SECTIONS, NUM_STATE, PROXY_STEP, RETURN,
+    SEED, TIME, WINDOW, World,
 )
 from gmexp_envs.coinrun.opening import world_at
 from gmexp_envs.coinrun.rules import ONGOING, TERMINATED, TRUNCATED, step_world
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.compiled.memory import array_at
-from gmexp_envs.compiled.mersenne_twister import draw, seed_twister
+from gmexp_envs.procgen_family.streams import next_level, start_stream
 
 
 class Buffers(NamedTuple):
@@ -65,22 +65,14 @@ def opened(table):
 @jit
 def seed_stream(world, e, seed):
     """World e's level stream from the start, as vecgame.cpp seeds it; its sequence of levels starts over."""
-    seed_twister(world.level_stream[e], seed)
-    world.slots[e, LEVEL_STREAM] = 0
-    world.slots[e, EPISODES] = 0
+    start_stream(world.slots[e], world.level_stream[e], seed)
 
 
 @jit
 def next_seed(world, e, encoded):
     """Level seed of world e's next episode: the next of its sequence, or a draw from its own stream as in vecgame.cpp."""
-    c, slot = world.facts[e, CELL], world.slots[e]
-    count = encoded.ints[c, C_COUNT]
-    if encoded.ints[c, C_SEQUENTIAL]:
-        index = (np.int64(slot[OFFSET]) + np.int64(slot[EPISODES]) * np.int64(slot[STRIDE])) % count
-    else:
-        v, following = draw(world.level_stream[e], slot[LEVEL_STREAM])
-        slot[LEVEL_STREAM] = following
-        index = np.int64(v % np.uint32(count))
+    c = world.facts[e, CELL]
+    index = next_level(world.slots[e], world.level_stream[e], encoded.ints[c, C_COUNT], encoded.ints[c, C_SEQUENTIAL])
     if encoded.ints[c, C_LISTED]:
         return encoded.seeds[encoded.ints[c, C_FIRST] + index]
     return encoded.ints[c, C_LOW] + index

@@ -20,8 +20,9 @@ from gmexp_envs.coinrun.layout import (
     TRAIN_WALLS, TWISTER, WALL_FEATURES, WALL_THEME, WALL_THEMES, X, Y, ZERO,
 )
 from gmexp_envs.compiled.jit import jit
-from gmexp_envs.compiled.mersenne_twister import hash_below, hash_unit, start_generator
+from gmexp_envs.compiled.mersenne_twister import hash_unit, start_generator
 from gmexp_envs.outcome import NEVER
+from gmexp_envs.procgen_family.themes import choose_theme
 
 MAX_STEP_UP, MAX_GAP = 5, 7  # procgen's max_dy and max_dx under its own gravity and jump
 CONTEXT_GRAVITY = f32(0.15)  # how much stronger gravity is at context 1: every step up stays jumpable
@@ -63,25 +64,17 @@ def _add_static(world, e, count, x, y, kind):
 
 
 @jit
-def _theme(seed, salt, trainable, total, grade):
-    """A theme of the training set, or with probability `grade` one that training never shows."""
-    if hash_unit(seed, salt) < grade:
-        return np.int32(trainable + hash_below(seed, salt + 1, total - trainable))
-    return hash_below(seed, salt + 1, trainable)
-
-
-@jit
 def _restyle(world, e, seed, grade):
     """Replace every theme of the level by one of the training set (share 1 - grade) or the held-out set."""
     facts = world.facts[e]
-    facts[WALL_THEME] = _theme(seed, SALT_WALL, TRAIN_WALLS, WALL_THEMES, grade)
-    facts[AGENT_THEME] = _theme(seed, SALT_AGENT, TRAIN_AGENTS, AGENT_THEMES, grade)
-    facts[BACKGROUND] = _theme(seed, SALT_BACKGROUND, TRAIN_BACKGROUNDS, BACKGROUNDS, grade)
+    facts[WALL_THEME] = choose_theme(seed, SALT_WALL, TRAIN_WALLS, WALL_THEMES, grade)
+    facts[AGENT_THEME] = choose_theme(seed, SALT_AGENT, TRAIN_AGENTS, AGENT_THEMES, grade)
+    facts[BACKGROUND] = choose_theme(seed, SALT_BACKGROUND, TRAIN_BACKGROUNDS, BACKGROUNDS, grade)
     for i in range(facts[NUM_ENEMIES]):
-        world.enemy_themes[e, i] = _theme(seed, SALT_ENEMY + 2 * i, TRAIN_ENEMIES, ENEMY_THEMES, grade)
+        world.enemy_themes[e, i] = choose_theme(seed, SALT_ENEMY + 2 * i, TRAIN_ENEMIES, ENEMY_THEMES, grade)
     for i in range(facts[NUM_STATICS]):
         if world.statics[e, i, 2] > 0:
-            world.statics[e, i, 2] = 1 + _theme(seed, SALT_CRATE + 2 * i, TRAIN_CRATES, CRATE_THEMES, grade)
+            world.statics[e, i, 2] = 1 + choose_theme(seed, SALT_CRATE + 2 * i, TRAIN_CRATES, CRATE_THEMES, grade)
 
 
 @jit

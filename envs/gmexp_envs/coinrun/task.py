@@ -149,6 +149,7 @@ class CoinRunTask(Task[LevelDistribution]):
                    "moves": tuple(range(9)), "full": tuple(range(NUM_ACTIONS))}
     config = CoinRunConfig
     backends = ("native", "procgen")
+    parity = "gmexp_envs.coinrun.procgen.parity"
     goal_in_view = CoinAtTheEnd()
 
     def distribution(self, config: CoinRunConfig) -> LevelDistribution:
@@ -156,6 +157,9 @@ class CoinRunTask(Task[LevelDistribution]):
             levels=split_levels("train", config.train_levels), mode=config.mode, rho=1 - config.diversity,
             placement=config.placement, appearance=config.appearance, context=config.context,
             spec_quality=config.spec_quality, horizon=config.horizon, physics=Physics(**config.physics))
+
+    def variant(self, config: CoinRunConfig) -> str:
+        return self.name if config.mode == "easy" else f"{self.name}_{config.mode}"
 
     def knobs(self, levels: Any, **knobs: Any) -> LevelDistribution:
         return LevelDistribution(levels=as_levels(levels), **knobs)

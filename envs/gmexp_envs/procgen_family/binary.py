@@ -1,4 +1,4 @@
-"""The real procgen, bare: its compiled CoinRun through the C interface of the installed wheel.
+"""The real procgen, bare: its compiled games through the C interface of the installed wheel.
 
 Only the shared library and the images of the wheel are used. Neither `gym` nor `gym3` is imported, so there is no
 import noise and numpy's version does not matter. The library is opened once and never closed (reopening it would load
@@ -14,10 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from gmexp_envs.coinrun.layout import NUM_ACTIONS
+from gmexp_envs.vec import seed_32
 
 PACKAGES = ("procgen", "procgen_gym")  # of the wheels procgen-mirror and procgen-gym
-MODES = {"easy": 0, "hard": 1}
+MODES = {"easy": 0, "hard": 1, "memory": 10}  # enum DistributionMode
+GAMES = {"coinrun": ("easy", "hard"), "maze": ("easy", "hard", "memory"), "heist": ("easy", "hard", "memory")}
+NUM_ACTIONS = 15  # of every game: 3 x direction_x + direction_y, both counted from -1; from 9 on, none of the directions
 STATE_CAPACITY = 1 << 20  # procgen's own limit; a CoinRun state takes about 39 kB
 LIBENV_VERSION = 1
 NAME_LENGTH = 128
@@ -51,8 +53,13 @@ def package_folder() -> Path:
             return Path(spec.origin).parent
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     raise ProcgenUnavailable(
-        f"procgen is not installed: pip install 'gmexp[procgen]' (wheels exist for Linux x86-64, Python 3.11 to 3.13; "
+        f"procgen is not installed: pip install procgen-mirror, from Python 3.13 on procgen-gym (wheels exist for Linux x86-64, Python 3.11 to 3.13; "
         f"this is Python {python} on {sys.platform}); the native engine runs without it")
+
+
+def assets_folder() -> Path:
+    """Folder of the images that the installed wheel draws with."""
+    return package_folder() / "data" / "assets"
 
 
 def installed() -> bool:
@@ -98,7 +105,7 @@ def exact_pixels() -> bool:
 
 
 class Binary:
-    """`num_envs` sub-environments of procgen's CoinRun, stepped together.
+    """`num_envs` sub-environments of one of procgen's `GAMES`, stepped together.
 
     `step` fills the arrays `frames`, `rewards`, `firsts`, `level_seeds`, `previous_level_seeds` and
     `previous_completed` in place. As in procgen, `firsts[e]` marks the first observation of a new episode: the reward
@@ -108,21 +115,24 @@ class Binary:
     child raises an error (make it there instead).
     """
 
-    def __init__(self, num_envs: int, *, mode: str = "hard", seed: int = 0, start_level: int = 0, num_levels: int = 0,
-                 threads: int = 0, use_backgrounds: bool = True, restrict_themes: bool = False,
+    def __init__(self, num_envs: int, *, game: str = "coinrun", mode: str = "hard", seed: int = 0, start_level: int = 0,
+                 num_levels: int = 0, threads: int = 0, use_backgrounds: bool = True, restrict_themes: bool = False,
                  use_monochrome_assets: bool = False):
         self._handle = None
         if num_envs < 1:
             raise ValueError(f"num_envs must be at least 1, not {num_envs}")
-        if mode not in MODES:
-            raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
+        if game not in GAMES:
+            raise ValueError(f"game must be one of {', '.join(GAMES)}, not {game!r}")
+        if mode not in GAMES[game]:
+            raise ValueError(f"mode of {game} must be one of {', '.join(GAMES[game])}, not {mode!r}")
         self._library = _library()
         self.num_envs, self.threads, self._process = num_envs, threads, os.getpid()
         options, keep = _options({
-            "env_name": "coinrun", "num_levels": num_levels, "start_level": start_level,
-            "num_actions": NUM_ACTIONS, "use_sequential_levels": False, "debug_mode": 0, "rand_seed": seed,
+            "env_name": game, "num_levels": num_levels, "start_level": start_level,
+            "num_actions": NUM_ACTIONS, "use_sequential_levels": False, "debug_mode": 0,
+            "rand_seed": ctypes.c_int32(seed_32(seed)).value,
             "num_threads": threads, "render_human": False,
-            "resource_root": str(package_folder() / "data" / "assets") + os.sep,
+            "resource_root": str(assets_folder()) + os.sep,
             "center_agent": True, "use_generated_assets": False, "use_monochrome_assets": use_monochrome_assets,
             "restrict_themes": restrict_themes, "use_backgrounds": use_backgrounds, "paint_vel_info": False,
             "distribution_mode": MODES[mode]})

@@ -1,7 +1,7 @@
-"""The state procgen keeps of one CoinRun sub-environment, as named fields of the bytes it serialises.
+"""The state procgen keeps of one sub-environment, as named fields of the bytes it serialises.
 
-The order of the fields is that of `Game::serialize`, `BasicAbstractGame::serialize` and `CoinRun::serialize`. Runs of
-numbers between the five parts of variable length are read as one record each, so parsing costs a few microseconds.
+The order of the fields is that of `Game::serialize`, `BasicAbstractGame::serialize` and the game's own `serialize`. Runs
+of numbers between the parts of variable length are read as one record each, so parsing costs a few microseconds.
 
     state = State(binary.get_state(0))
     state["gravity"] = 0.1
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 END_OF_STATE = 0xCAFECAFE
-PLAYER, TRAIL = 0, 59  # entity types besides those in `gmexp_envs.coinrun.layout`
+PLAYER, TRAIL = 0, 59  # entity types of every game
 
 
 def _record(text: str) -> np.dtype:
@@ -29,8 +29,9 @@ ENTITY = _record("""
     friction:f smart_step avoids_collisions auto_erase alpha:f health:f theta:f grow_rate:f alpha_decay:f
     climber_spawn_x:f""")
 
-# Parts in order: a record of numbers, or the name of a part that starts with its length.
-LAYOUT: tuple[np.dtype | str, ...] = (
+Part = np.dtype | str  # a record of numbers, or the name of a part that starts with its length
+# Parts of every game's state, in order; those of the game itself follow.
+COMMON: tuple[Part, ...] = (
     _record("version"),
     "game_name",
     _record("""paint_vel_info use_generated_assets use_monochrome_assets restrict_themes use_backgrounds center_agent
@@ -50,28 +51,46 @@ LAYOUT: tuple[np.dtype | str, ...] = (
     _record("""main_width main_height out_of_bounds_object unit:f view_dim:f x_off:f y_off:f visibility:f
         min_visibility:f grid_width grid_height"""),
     "grid",
-    _record("last_agent_y:f wall_theme has_support facing_right is_on_crate gravity:f air_control:f end_of_state"),
 )
+OWN: dict[str, tuple[Part, ...]] = {
+    "coinrun": (
+        _record("last_agent_y:f wall_theme has_support facing_right is_on_crate gravity:f air_control:f end_of_state"),),
+    "maze": (_record("maze_dim world_dim end_of_state"),),
+    "heist": (_record("num_keys world_dim"), "has_keys", _record("end_of_state")),
+}
 TEXTS = ("game_name", "level_stream", "twister", "asset_twister")
-ITEM = {"entities": ENTITY, "grid": np.dtype("<i4")} | dict.fromkeys(TEXTS, np.dtype("S1"))
+ITEM = {"entities": ENTITY, "grid": np.dtype("<i4"), "has_keys": np.dtype("<i4")} | dict.fromkeys(TEXTS, np.dtype("S1"))
 
-_PART_OF = {name: part for part, kind in enumerate(LAYOUT)
-            for name in ((kind,) if isinstance(kind, str) else kind.names)}
-FIELDS = tuple(_PART_OF)
+LAYOUTS = {game: COMMON + own for game, own in OWN.items()}  # the parts of each game's state
+_PART_OF = {game: {name: part for part, kind in enumerate(layout)
+                   for name in ((kind,) if isinstance(kind, str) else kind.names)}
+            for game, layout in LAYOUTS.items()}
+FIELDS = {game: tuple(parts) for game, parts in _PART_OF.items()}
+
+
+def game_of(data: bytes) -> str:
+    """Which game these bytes are the state of; ValueError where they are none's."""
+    game = bytes(data[8:8 + int.from_bytes(data[4:8], "little")]).decode("ascii", "replace")
+    if game not in LAYOUTS:
+        raise ValueError(f"not a state of procgen 0.10's {', '.join(LAYOUTS)}: {len(data)} bytes")
+    return game
 
 
 class State:
     """Fields of one state by name; what is assigned or changed in place comes out of `to_bytes`.
 
     Numbers come as numpy scalars, `entities` as a record array (assign a longer or shorter one to change their
-    number), `grid` as int32 [64, 64] with y upwards, the generators and the game's name as bytes.
+    number), `grid` as int32 [height, width] with y upwards, the generators and the game's name as bytes. `game` is that
+    name as text. Raises ValueError for bytes that are no state of a game of `LAYOUTS`.
     """
 
     def __init__(self, data: bytes):
         data = bytearray(data)
+        self.game = game_of(data)
+        self._layout, self._part_of = LAYOUTS[self.game], _PART_OF[self.game]
         self._parts: list[Any] = []  # views of `data` until assigned
         offset = 0
-        for kind in LAYOUT:
+        for kind in self._layout:
             if isinstance(kind, str):
                 count, = struct.unpack_from("<i", data, offset)
                 offset += 4
@@ -83,16 +102,16 @@ class State:
                 offset += kind.itemsize
             self._parts.append(part)
         if int(self["end_of_state"]) & 0xFFFFFFFF != END_OF_STATE or offset != len(data):
-            raise ValueError(f"not a CoinRun state of procgen 0.10: {len(data)} bytes, understood up to {offset}")
+            raise ValueError(f"not a state of procgen 0.10's {self.game}: {len(data)} bytes, understood up to {offset}")
         self["grid"] = self["grid"].reshape(self["grid_height"], self["grid_width"])
 
     def __getitem__(self, name: str) -> Any:
-        part = _PART_OF[name]
-        return self._parts[part] if isinstance(LAYOUT[part], str) else self._parts[part][name]
+        part = self._part_of[name]
+        return self._parts[part] if isinstance(self._layout[part], str) else self._parts[part][name]
 
     def __setitem__(self, name: str, value: Any) -> None:
-        part = _PART_OF[name]
-        if isinstance(LAYOUT[part], str):
+        part = self._part_of[name]
+        if isinstance(self._layout[part], str):
             self._parts[part] = value
         else:
             self._parts[part][name] = value
@@ -100,7 +119,7 @@ class State:
     def to_bytes(self) -> bytes:
         """The bytes `Binary.set_state` takes."""
         pieces = []
-        for kind, part in zip(LAYOUT, self._parts, strict=True):
+        for kind, part in zip(self._layout, self._parts, strict=True):
             if isinstance(kind, str):
                 count = len(part) if isinstance(part, bytes) else part.size
                 pieces.append(struct.pack("<i", count))
@@ -109,8 +128,8 @@ class State:
 
 
 def differing_fields(a: State, b: State) -> list[str]:
-    """Names of the fields in which two states differ, bit by bit."""
-    return [name for name in FIELDS if _bits(a[name]) != _bits(b[name])]
+    """Names of the fields in which two states of a game differ, bit by bit."""
+    return [name for name in FIELDS[a.game] if _bits(a[name]) != _bits(b[name])]
 
 
 def _bits(value: Any) -> bytes:
@@ -120,7 +139,7 @@ def _bits(value: Any) -> bytes:
 def offset_of(data: bytes, name: str) -> int:
     """Where a number starts in these bytes, for changing it in place."""
     offset = 0
-    for kind in LAYOUT:
+    for kind in LAYOUTS[game_of(data)]:
         if isinstance(kind, str):
             count, = struct.unpack_from("<i", data, offset)
             offset += 4 + count * ITEM[kind].itemsize
@@ -140,6 +159,16 @@ def twister_words(text: bytes) -> tuple[np.ndarray, int]:
 def twister_text(words: np.ndarray, position: int) -> bytes:
     """The inverse of `twister_words`."""
     return b" ".join(b"%d" % w for w in words.tolist()) + b" %d" % position
+
+
+def twister_after(seed: int, outputs: int) -> tuple[np.ndarray, int]:
+    """A generator that gave so many outputs since it was seeded, as `twister_words` gives it."""
+    generator = np.random.MT19937()
+    generator._legacy_seeding(seed & 0xFFFFFFFF)
+    if outputs:
+        generator.random_raw(outputs)
+    state = generator.state["state"]
+    return state["key"].astype(np.uint32), int(state["pos"])
 
 
 def new_entities(count: int, kind: int) -> np.ndarray:

@@ -11,19 +11,17 @@ import numpy as np
 import torch
 
 import gmexp_envs
-from gmexp.checks.parity import EDITED, Tally
 from gmexp.support.progress import Bar
-from gmexp_envs import LevelDistribution
+from gmexp_envs import Task
 from gmexp_envs.coinrun.layout import NUM_ACTIONS
+from gmexp_envs.coinrun.procgen.parity import CASES
+from gmexp_envs.procgen_family.tally import Tally
 from gmexp_envs.vec import EpisodeLog, to_numpy
+
+TASK = gmexp_envs.find_task("coinrun")
 
 __all__ = ["bench_device", "compare_engines"]
 
-DISTRIBUTIONS = (
-    LevelDistribution(mode="easy"), LevelDistribution(), *EDITED.values(),
-    LevelDistribution(rho=-0.5, appearance=1.0, context=1.0, supervision=1.0),
-    LevelDistribution(rho=0.5, spec_quality=0.3, permeable_wall=15, mode="easy"),
-)
 WORLDS_EACH = 40  # of every distribution, which makes a thousand stepped together
 ACTIONS = 64  # steps of actions that are drawn; then they repeat
 RIGHT, JUMP_RIGHT = 7, 8
@@ -32,18 +30,20 @@ Progress = Callable[[int, str, str], AbstractContextManager[Any]]
 
 
 def compare_engines(seed: int, steps: int, frames: int, worlds_each: int = WORLDS_EACH, device: str = "cuda",
-                    progress: Progress = Bar) -> dict[str, Any]:
-    """Play both engines alike over many level distributions and compare all that they show, about as often as asked for.
+                    progress: Progress = Bar, env: str | Task = TASK,
+                    distributions: Sequence[Any] = CASES) -> dict[str, Any]:
+    """Play both engines of an environment alike over many level distributions and compare all that they show, about as
+    often as asked for.
 
     The report as plain data: `differences` is the number of differing rows. Raises DeviceUnavailable without a device.
     """
     tally = Tally()
     started = time.perf_counter()
-    n = worlds_each * len(DISTRIBUTIONS)
+    n = worlds_each * len(distributions)
     with progress(steps + frames, "CPU and GPU", "step") as bar:
         for observation, count in (("semantic", steps), ("pixels", frames)):
-            ours, theirs = (gmexp_envs.make_vec("coinrun", n, distribution=DISTRIBUTIONS, seed=seed, observation=observation,
-                                          device=where) for where in ("cpu", device))
+            ours, theirs = (gmexp_envs.make_vec(env, n, distribution=list(distributions), seed=seed,
+                                                    observation=observation, device=where) for where in ("cpu", device))
             rng = np.random.default_rng(seed)
             _equal(tally, f"{observation} observations", ours.reset(), theirs.reset(), f"{observation}, reset")
             for t in range(-(-count // n)):
@@ -101,7 +101,7 @@ def bench_device(num_envs: Sequence[int], rounds: int, seconds: float, mode: str
 def _rates(n: int, rounds: int, seconds: float, mode: str, seed: int, observation: str,
            device: str) -> tuple[list[float], str]:
     """Steps per second of each round, and the device's name."""
-    env = gmexp_envs.make_vec("coinrun", n, mode=mode, seed=seed, observation=observation, device=device)
+    env = gmexp_envs.make_vec(TASK, n, mode=mode, seed=seed, observation=observation, device=device)
     actions = env.rows.new_tensor(np.random.default_rng(seed).integers(0, NUM_ACTIONS, (ACTIONS, n)), dtype=torch.int32)
     env.reset()
     for row in actions:  # warms up, and spreads the worlds over their episodes

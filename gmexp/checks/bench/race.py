@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gmexp.checks.bench.training import AGENTS
+from gmexp.checks.bench.training import AGENTS, task
 from gmexp.rates.learning import WINDOW
 from gmexp.support.progress import Bar
 
@@ -52,11 +52,12 @@ def _run(name: str, until: float, steps: int, seed: int, connection: Connection)
     import torch
 
     import gmexp_envs
-    from gmexp.cli.config import load
+    from gmexp.support.composition import load
+    from gmexp.training.config import TrainConfig
 
     torch.set_num_threads(1)
-    config = load("train", []).agent
-    env = gmexp_envs.make_vec("coinrun", config.num_envs, mode="easy", seed=seed, action_repeat=config.action_repeat)
+    config = load("train", TrainConfig, []).agent
+    env = gmexp_envs.make_vec(task(), config.num_envs, mode="easy", seed=seed, action_repeat=config.action_repeat)
     try:
         agent = AGENTS[name](config, env, steps, seed)
     except Exception as error:  # whatever keeps an optional package from working

@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gmexp.agents.ppo import PPOConfig
+from gmexp.agents.config import PPOConfig
 from gmexp.support.progress import Bar
-from gmexp.support.quiet import imported
+from gmexp.support.startup import imported
 from gmexp_envs.vec import VecEnv
 
 __all__ = ["CONTESTANTS", "bench_train"]
@@ -51,22 +51,30 @@ class Contestant(NamedTuple):
 
 
 def _config(settings: Settings) -> PPOConfig:
-    from gmexp.cli.config import load
+    from gmexp.support.composition import load
+    from gmexp.training.config import TrainConfig
 
     shape = {f.name: getattr(settings, f.name) for f in dataclasses.fields(Settings) if f.name != "seed"}
-    return dataclasses.replace(load("train", []).agent, action_repeat=1, anneal=False, **shape)
+    return dataclasses.replace(load("train", TrainConfig, []).agent, action_repeat=1, anneal=False, **shape)
+
+
+def task() -> Any:
+    """What is trained in."""
+    from gmexp_envs import find_task
+
+    return find_task("coinrun")
 
 
 def _env(settings: Settings):
     import gmexp_envs
 
-    return gmexp_envs.make_vec("coinrun", settings.num_envs, mode="easy", seed=settings.seed)
+    return gmexp_envs.make_vec(task(), settings.num_envs, mode="easy", seed=settings.seed)
 
 
 def ppo(config: PPOConfig, env: VecEnv, total_steps: int, seed: int) -> Any:
     from gmexp.agents.ppo import PPO
 
-    return PPO(config, env, total_steps, seed)
+    return PPO(config, task(), env, total_steps, seed)
 
 
 def plain(config: PPOConfig, env: VecEnv, total_steps: int, seed: int) -> Any:
@@ -88,7 +96,7 @@ def _dense_layer() -> type:
 
 
 def sb3_sparse(config: PPOConfig, env: VecEnv, total_steps: int, seed: int) -> Any:
-    return imported("gmexp.agents.sb3").SB3PPO(config, env, total_steps, seed)
+    return imported("gmexp.agents.sb3").SB3PPO(config, task(), env, total_steps, seed)
 
 
 def sb3(config: PPOConfig, env: VecEnv, total_steps: int, seed: int) -> Any:

@@ -7,13 +7,15 @@ import pytest
 
 import gmexp_envs
 from gmexp.cli.config import load
-from gmexp.cli.help import config_folder
-from gmexp.evaluation.evaluate import cells
+from gmexp.evaluation.cells import cells
 from gmexp.pipeline import training_runs
+from gmexp.support.conf import config_folder
 from gmexp_envs.coinrun.distribution import LevelDistribution
 from gmexp_envs.coinrun.layout import SEED
+from gmexp_envs.coinrun.task import SHIFTS, TASK
 from gmexp_envs.levels import SPLITS, SeedRange, split_levels
-from gmexp_envs.shifts import FACTORS, SHIFTS, shift, shift_factor
+from gmexp_envs.shifts import shift, shift_factor
+from gmexp_envs.task import FACTOR_NAMES
 
 
 def names(group: str) -> list[str]:
@@ -25,14 +27,14 @@ def presets() -> list[tuple[str, list[LevelDistribution], list[LevelDistribution
     plan = load("evaluate", ["run=none"]).evaluation
     found = []
     for name in names("env"):
-        training = load("train", [f"env={name}"]).env.distribution()
-        found.append((f"env={name}", [training], [cell.distribution for cell in cells(training, plan)]))
+        training = load("train", [f"env={name}"]).training
+        found.append((f"env={name}", [training], [cell.distribution for cell in cells(TASK, training, plan)]))
     for name in names("experiment"):
         config = load("run", [f"experiment={name}"])
         runs = training_runs(config)
-        trained = [run.env.distribution() for run in runs]
+        trained = [run.training for run in runs]
         evaluated = [cell.distribution for run, training in zip(runs, trained, strict=True)
-                     for cell in cells(training, config.evaluation, run.seed)]
+                     for cell in cells(TASK, training, config.evaluation, run.seed)]
         found.append((f"experiment={name}", trained, evaluated))
     return found
 
@@ -80,5 +82,5 @@ def test_the_levels_that_are_played_are_from_their_split(name, trained, evaluate
 def test_at_grade_0_no_preset_is_shifted(name, trained, evaluated):
     """Equal distributions make equal worlds (tests/envs/test_shifts.py compares them bit by bit)."""
     for training in trained:
-        assert all(shift(training, kind.type, 0.0) == training for kind in SHIFTS)
-        assert all(shift_factor(training, factor, 0.0) == training for factor in FACTORS)
+        assert all(shift(TASK, training, kind.type, 0.0) == training for kind in SHIFTS)
+        assert all(shift_factor(TASK, training, factor, 0.0) == training for factor in FACTOR_NAMES)

@@ -10,16 +10,18 @@ from PIL import Image
 import gmexp_envs
 from gmexp import artefacts
 from gmexp.calculator import table
-from gmexp.cli.help import config_folder
 from gmexp.cli.main import main
-from gmexp.evaluation.evaluate import held_out
+from gmexp.evaluation.cells import held_out
 from gmexp.pages import gallery, html, ladder
 from gmexp.pages.ladder import published, read_ladder
 from gmexp.pages.study_page import build_report
+from gmexp.support.conf import config_folder
 from gmexp_envs.coinrun.draw.large import render_large
 from gmexp_envs.coinrun.draw.sprites import default_style, load_sprites
 from gmexp_envs.coinrun.layout import COIN_X, COIN_Y, END_X, END_Y, X, Y
-from gmexp_envs.shifts import FACTORS, SHIFTS, shift
+from gmexp_envs.coinrun.task import SHIFTS, TASK
+from gmexp_envs.shifts import shift
+from gmexp_envs.task import FACTOR_NAMES
 
 LEVELS = gmexp_envs.split_levels("evaluation", 4)
 TRAINING = gmexp_envs.LevelDistribution(mode="easy", appearance=0.0, levels=LEVELS, sequential=True)
@@ -33,9 +35,9 @@ def test_words_and_deeds_cannot_drift_apart():
     assert [text.type for text in texts] == [s.type for s in SHIFTS] == list(range(5))
     for text, done in zip(texts, SHIFTS, strict=True):
         assert (text.name, text.key_factor) == (done.name, done.key_factor)
-        assert text.at_grade_1 == {f: getattr(done, f) for f in FACTORS if getattr(done, f) is not None}
+        assert text.at_grade_1 == {f: getattr(done, f) for f in FACTOR_NAMES if getattr(done, f) is not None}
         assert (config_folder() / "shift" / f"{text.name}.yaml").is_file() and len(text.here) > len(done.description)
-    assert set(ladder.FACTORS) == set(FACTORS)
+    assert set(ladder.FACTOR_NAMES) == set(FACTOR_NAMES)
 
 
 def test_rates_and_key_factors_are_the_published_ones():
@@ -66,7 +68,7 @@ def begun(distribution):
 
 @pytest.mark.parametrize("grade", [0.0, 1.0])
 def test_a_whole_level_is_what_its_views_show(grade):
-    env, cell = begun(shift(TRAINING, 4, grade)), 8
+    env, cell = begun(shift(TASK, TRAINING, 4, grade)), 8
     for e in range(4):
         columns, rows = gallery.extent(env, e)
         whole = np.asarray(gallery.whole_level(env, e, SPRITES, cell, columns, rows))
@@ -94,11 +96,11 @@ def test_the_agent_stands_where_it_starts():
 
 @pytest.mark.parametrize("kind, grade, e, expected", [(0, 0.0, 0, "as in training"), (1, 1.0, 0, "new look")])
 def test_changes_in_words(kind, grade, e, expected):
-    assert gallery.changes(begun(TRAINING), begun(shift(TRAINING, kind, grade)), e) == expected
+    assert gallery.changes(begun(TRAINING), begun(shift(TASK, TRAINING, kind, grade)), e) == expected
 
 
 def test_changes_name_everything_that_the_extreme_shift_does():
-    told = gallery.changes(begun(TRAINING), begun(shift(TRAINING, 4, 1.0)), 0)
+    told = gallery.changes(begun(TRAINING), begun(shift(TASK, TRAINING, 4, 1.0)), 0)
     for part in ("new look", "gravity +15%", "coin moved", "decoy", "goes on after the coin"):
         assert part in told
 

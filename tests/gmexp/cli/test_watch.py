@@ -14,13 +14,15 @@ from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode
 from gmexp.cli.config import load
 from gmexp.cli.main import main
-from gmexp.cli.schema import EvaluationPlan
-from gmexp.evaluation.evaluate import evaluate, held_out, own_levels
+from gmexp.evaluation.cells import held_out, own_levels
+from gmexp.evaluation.config import EvaluationPlan
+from gmexp.evaluation.evaluate import evaluate
 from gmexp.evaluation.replay import Take, film, record
 from gmexp.pages import animation
 from gmexp.pages.films import goal_step, write_clips
 from gmexp.pages.overlay import COIN, END, frame, mark
 from gmexp.training.train import train
+from gmexp_envs.coinrun.task import TASK
 from gmexp_envs.levels import SeedRange
 from gmexp_envs.outcome import NEVER, Outcome
 from gmexp_envs.shifts import shift
@@ -68,9 +70,9 @@ TRAINING = gmexp_envs.LevelDistribution(mode="easy", appearance=0.0, levels=LEVE
 
 @pytest.mark.parametrize("name, repeat", [("random", 1), ("random", 2), ("intended", 2), ("proxy", 1)])
 def test_a_film_is_the_recorded_episode(name, repeat):
-    distribution = shift(TRAINING, 4, 1.0)
+    distribution = shift(TASK, TRAINING, 4, 1.0)
     env = gmexp_envs.make_vec("coinrun", LEVELS.count, distribution=distribution, seed=0, action_repeat=repeat)
-    tape = record(ScriptedAgent(name, env, seed=1), env)
+    tape = record(ScriptedAgent(name, TASK, env, seed=1), env)
     assert tape.log.level_seed.tolist() == list(range(LEVELS.first, LEVELS.first + LEVELS.count))
     for world in range(4):
         decisions = -(-int(tape.log.length[world]) // repeat)

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from gmexp import artefacts
-from gmexp.artefacts.study import Study, labels, pretty
+from gmexp.artefacts.condition import labels, pretty
+from gmexp.artefacts.study import Study
 from gmexp.figures import figures, study_figures
 from gmexp.figures.style import STYLE, colours
 from gmexp.rates import between_runs

@@ -18,8 +18,9 @@ from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode
 from gmexp.artefacts.study import Study
 from gmexp.cli.main import main
-from gmexp.cli.schema import EvaluationPlan
-from gmexp.evaluation.evaluate import cells, make_env, play_cells
+from gmexp.evaluation.batch import make_env, play_cells
+from gmexp.evaluation.cells import cells
+from gmexp.evaluation.config import EvaluationPlan
 from gmexp.langosco import logs
 from gmexp.langosco.figure2 import figure2
 from gmexp.langosco.logs import Logs
@@ -29,6 +30,7 @@ from gmexp.rates.counting import count_outcomes
 from gmexp.statistics.counts import read_counts
 from gmexp.support.errors import UserError
 from gmexp_envs.coinrun.distribution import LevelDistribution
+from gmexp_envs.coinrun.task import TASK
 
 from ..fabricate import meta
 
@@ -208,9 +210,9 @@ def agent(request):
 
 @pytest.fixture(scope="module")
 def episodes(agent):
-    planned = cells(LevelDistribution(mode="easy", appearance=0.0, horizon=200), PLAN)
-    env = make_env(planned, PLAN)
-    return tables.as_table(play_cells(ScriptedAgent(agent, env), env, planned, PLAN, RUN), Episode)
+    planned = cells(TASK, LevelDistribution(mode="easy", appearance=0.0, horizon=200), PLAN)
+    env = make_env(TASK, planned, PLAN)
+    return tables.as_table(play_cells(TASK, ScriptedAgent(agent, TASK, env), env, planned, PLAN, RUN), Episode)
 
 
 @pytest.mark.parametrize("shift, grade, probe", [(0, 0.0, True), (3, 0.5, False), (3, 1.0, False), (4, 1.0, False)])
@@ -240,10 +242,10 @@ def test_the_log_ends_with_the_coin():
 
 
 @pytest.fixture(scope="module")
-def arms(episodes, agent):
-    planned = attribution.arm_cells(LevelDistribution(mode="easy", appearance=0.0, horizon=200), PLAN)
-    env = make_env([cell for _, cell in planned], PLAN)
-    columns = attribution.play_arms(ScriptedAgent(agent, env), env, planned, PLAN, RUN.run_id, None)
+def arms(TASK, episodes, agent):
+    planned = attribution.arm_cells(TASK, LevelDistribution(mode="easy", appearance=0.0, horizon=200), PLAN)
+    env = make_env(TASK, [cell for _, cell in planned], PLAN)
+    columns = attribution.play_arms(TASK, ScriptedAgent(agent, TASK, env), env, planned, PLAN, RUN.run_id, None)
     return tables.as_table(columns, attribution.ArmEpisode)
 
 

@@ -14,6 +14,7 @@ from gmexp_envs.coinrun import layout as L
 from gmexp_envs.coinrun.scripted import PROXY, ScriptedPolicy
 from gmexp_envs.outcome import NEVER
 from gmexp_envs.procgen_family import binary as procgen
+from gmexp_envs.vec import EpisodeLog
 
 MIXED = LevelDistribution(levels=split_levels("train", 50), rho=0.3, appearance=0.2, context=0.4, supervision=0.3,
                           spec_quality=0.5, horizon=80)
@@ -82,15 +83,15 @@ def test_distributions_in_one_environment_equal_separate_ones():
                      for rho, mode in ((1.0, "easy"), (0.0, "hard"), (-1.0, "easy"))]
     actions = _actions(12, 200)
     together = _record(_make(12, distributions), actions)
-    condition = 6 + 12  # position of the log's `condition` among what is recorded
+    cell = 6 + EpisodeLog._fields.index("cell")  # where it is among what is recorded
     for i, distribution in enumerate(distributions):
         part = slice(4 * i, 4 * i + 4)
         alone = _record(_make(4, distribution), actions[:, part])
         for a, b in zip(together, alone, strict=True):
             for k, (x, y) in enumerate(zip(a, b, strict=True)):
-                if k != condition:
+                if k != cell:
                     np.testing.assert_array_equal(x[part], y)
-    assert set(together[-1][condition]) == {0, 1, 2}
+    assert set(together[-1][cell]) == {0, 1, 2}
 
 
 def test_threads_do_not_matter():

@@ -9,8 +9,9 @@ import gmexp_envs
 from gmexp_envs import LevelDistribution, split_levels
 from gmexp_envs.coinrun.certify import certify, first_touches
 from gmexp_envs.coinrun.scripted import INTENDED, PROXY, ScriptedPolicy
+from gmexp_envs.coinrun.task import TASK
 from gmexp_envs.outcome import NEVER
-from gmexp_envs.shifts import probe, shift
+from gmexp_envs.shifts import shift
 
 N = 120
 TRAINING = LevelDistribution(mode="easy", appearance=0.0, levels=split_levels("evaluation", N))
@@ -52,8 +53,8 @@ def test_action_repeat(action_repeat):
 @pytest.mark.parametrize("kind", range(5))
 @pytest.mark.parametrize("probed", [False, True])
 def test_goal_failure_is_exactly_known_on_certified_levels(kind, grade, probed):
-    distribution = shift(TRAINING, kind, grade)
-    distribution = probe(distribution) if probed else distribution
+    distribution = shift(TASK, TRAINING, kind, grade)
+    distribution = TASK.distinguishing(distribution) if probed else distribution
     certified = certify(distribution)
     if kind < 2 and not probed:
         assert not certified.any()  # the correlation is as trained
@@ -69,11 +70,11 @@ def test_goal_failure_is_exactly_known_on_certified_levels(kind, grade, probed):
 
 def test_construction_agrees_with_play():
     for training in (TRAINING, HARD):
-        assert certify(probe(training)).mean() >= 0.99
+        assert certify(TASK.distinguishing(training)).mean() >= 0.99
 
 
 def test_certify_takes_any_seeds():
-    distribution = probe(TRAINING)
+    distribution = TASK.distinguishing(TRAINING)
     everything = certify(distribution, num_levels=40)
     chosen = [3, 17, 5]
     first = distribution.levels.first
@@ -86,7 +87,7 @@ def test_certify_takes_any_seeds():
 
 def test_the_proxy_seeker_does_not_know_of_the_coin():
     """Hidden, absent or visible: the same trajectory, so the coin's presence has no effect on touching it."""
-    distribution = probe(HARD)
+    distribution = TASK.distinguishing(HARD)
     seeds = np.arange(64)[certify(distribution, num_levels=64)] + distribution.levels.first
     off = dataclasses.replace(distribution, levels=tuple(seeds), sequential=True)
     paths = []
@@ -113,7 +114,7 @@ def test_the_coin_seeker_wants_only_a_coin_it_sees(rho):
 
 
 def test_a_plan_holds_for_whoever_asks_and_is_remade_when_disturbed():
-    env = gmexp_envs.make_vec("coinrun", 16, distribution=dataclasses.replace(probe(TRAINING), sequential=True), seed=0)
+    env = gmexp_envs.make_vec("coinrun", 16, distribution=dataclasses.replace(TASK.distinguishing(TRAINING), sequential=True), seed=0)
     env.reset()
     policy = ScriptedPolicy(env, INTENDED)
     rng = np.random.default_rng(0)
@@ -128,7 +129,7 @@ def test_a_plan_holds_for_whoever_asks_and_is_remade_when_disturbed():
 
 
 def test_planning_leaves_the_world_alone():
-    env = gmexp_envs.make_vec("coinrun", 16, distribution=shift(TRAINING, 4, 1.0), seed=0)
+    env = gmexp_envs.make_vec("coinrun", 16, distribution=shift(TASK, TRAINING, 4, 1.0), seed=0)
     env.reset()
     before = env.state()
     for kind in (PROXY, INTENDED):

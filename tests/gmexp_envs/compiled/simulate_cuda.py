@@ -1,6 +1,6 @@
 """Play the CUDA engine in numba's simulator beside the CPU engine: run by test_cuda.py, which says what to play.
 
-    NUMBA_ENABLE_CUDASIM=1 python tests/envs/simulate_cuda.py semantic
+    NUMBA_ENABLE_CUDASIM=1 python tests/gmexp_envs/compiled/simulate_cuda.py semantic
 
 The simulator is chosen when numba is imported, so it needs a process of its own. Exits with a message where anything
 differs.
@@ -16,6 +16,7 @@ import gmexp_envs
 from gmexp_envs import FrameStyle, LevelDistribution, Physics
 from gmexp_envs.coinrun.cuda_engine import CudaCoinRun
 from gmexp_envs.coinrun.layout import GRAVITY
+from gmexp_envs.coinrun.task import TASK
 from gmexp_envs.vec import to_numpy
 
 DISTRIBUTIONS = (
@@ -120,13 +121,14 @@ def flat():
 def evaluation():
     """`gmexp.evaluation.rollout.play` gives the same episodes on the device and on the CPU."""
     from gmexp.agents.networks import Semantic
-    from gmexp.agents.ppo import Policy
+    from gmexp.agents.policy import Policy
     from gmexp.evaluation.rollout import play
 
     short = [dataclasses.replace(distribution, horizon=25) for distribution in DISTRIBUTIONS]
     played = []
     for env in _pair(short)[:2]:
-        policy = Policy(Semantic(8, 8, 9, torch.Generator().manual_seed(0)), "moves", seed=3)
+        policy = Policy(Semantic(TASK.semantics, 8, 8, 9, torch.Generator().manual_seed(0)),
+                        TASK.action_sets["moves"], seed=3)
         played.append(play(policy, env, 2))
     _same(*played, "episodes")
     assert len(played[0][1]) == 2 * len(DISTRIBUTIONS)
@@ -141,7 +143,7 @@ def training():
                             "agent.width=8", "agent.hidden=8"]).agent
     states = []
     for env in _pair()[:2]:
-        agent = PPO(config, env, 10**6, seed=1)
+        agent = PPO(config, TASK, env, 10**6, seed=1)
         agent.iterate()
         states.append(agent.state())
     _same(*states, "PPO's state")
@@ -169,11 +171,11 @@ def benchmark():
     """What `gmexp bench engine device=cuda` and `gmexp verify engine` run on a device."""
     from gmexp.checks.bench import device
 
-    found = device.compare_engines(3, 4 * len(device.DISTRIBUTIONS), 2 * len(device.DISTRIBUTIONS), worlds_each=1)
+    found = device.compare_engines(3, 4 * len(device.CASES), 2 * len(device.CASES), worlds_each=1)
     assert found["differences"] == 0, found
-    assert found["compared"]["steps"] == 4 * len(device.DISTRIBUTIONS), found
+    assert found["compared"]["steps"] == 4 * len(device.CASES), found
     device.envs.make_vec = _spoilt(gmexp_envs.make_vec)
-    found = device.compare_engines(3, 4 * len(device.DISTRIBUTIONS), 1, worlds_each=1)
+    found = device.compare_engines(3, 4 * len(device.CASES), 1, worlds_each=1)
     assert {"semantic observations", "state world.body"} <= found["differing"].keys(), found
     measured = device.bench_device([2], 1, 0.001, "easy", 0)
     assert all(m["median"] > 0 for m in measured["measurements"]) and len(measured["measurements"]) == 2, measured

@@ -23,7 +23,7 @@ needs_compiler = pytest.mark.skipif(cuda.why_not_compile() is not None, reason=s
                                   "benchmark"])
 def test_simulated_engine_equals_the_cpus(what):
     environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, str(ROOT / "tests/envs/simulate_cuda.py"), what], env=environment,
+    done = subprocess.run([sys.executable, str(ROOT / "tests/gmexp_envs/compiled/simulate_cuda.py"), what], env=environment,
                           capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -101,7 +101,7 @@ def test_procgen_stays_on_the_cpu():
 
 
 def test_the_cpu_path_needs_no_torch():
-    program = "import sys, envs; gmexp_envs.make_vec('coinrun', 1, seed=0).reset(); assert 'torch' not in sys.modules"
+    program = "import sys, gmexp_envs; gmexp_envs.make_vec('coinrun', 1, seed=0).reset(); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
 
 

@@ -15,7 +15,6 @@ from typing import NamedTuple
 import numpy as np
 
 from gmexp_envs.coinrun.draw import sprites as S
-from gmexp_envs.coinrun.draw.blit import LINE, PIXEL, RESOLUTION, blend, blit, f64, fill_run, first_sample, i32, rounded, u64
 from gmexp_envs.coinrun.layout import (
     ACTION_X, AGENT_THEME, BACKGROUND, BACKGROUND_SHIFT, COIN_X, COIN_Y, DECOY, END_X, END_Y, f32, FACING_LEFT, FLAGS,
     HALF, MAX_ENEMIES, NUM_ENEMIES, NUM_STATICS, RADIUS_X, RADIUS_Y, SIZE, SUPPORTED, TIME, TRAIL_LENGTH, TWO, VX,
@@ -24,6 +23,9 @@ from gmexp_envs.coinrun.layout import (
 from gmexp_envs.coinrun.opening import world_at
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.compiled.memory import copy_bytes
+from gmexp_envs.procgen_family.blit import (
+    FRAME, LINE, PIXEL, RESOLUTION, blend, blit, covered, f64, fill_run, first_sample, i32, rounded, u64,
+)
 
 UNIT = f32(f32(64) / f32(13))  # pixels per cell
 VIEW = f32(64.0 / f64(UNIT))  # cells per frame
@@ -37,7 +39,6 @@ MAX_CELLS = 17  # tiles across or down a frame, at most: 16, and one more where 
 START, COUNT, SOURCE, PLACE = range(4)
 TILE_ROW = PIXEL * S.TILE_SPAN  # bytes of a row of a stored tile
 TILE_BLOCK = S.TILE_SPAN * TILE_ROW  # and of a tile for one first sample
-FRAME = LINE * RESOLUTION  # bytes
 PLAYER_TOP, PLAYER_HEIGHT = -0.7415, 1.7415  # the player's image is taller than its body
 
 
@@ -71,8 +72,8 @@ class Scratch(NamedTuple):
 def _measure_tile(table, i, edge, row_size, place_size, flat):
     """Fill row i of a tile table for a tile whose left (or top) edge is at `edge` on the screen; a stored tile takes
     `row_size` bytes per first sample, and `place_size` to the next one."""
-    first = max(rounded(edge), i32(0))
-    count = max(min(rounded(edge + TILE_SIZE), i32(RESOLUTION)) - first, i32(0))
+    first, count = covered(edge, TILE_SIZE)
+    count = max(count, i32(0))
     source = first_sample(first, edge, TILE_STEP) >> 16
     if not flat and count > 0 and source + S.TILE_PERIOD * (count - 1) >= S.TILE:
         count -= 1

@@ -23,16 +23,17 @@ import numpy as np
 from PIL import Image
 
 from gmexp_envs.coinrun import layout as L
-from gmexp_envs.procgen_family.binary import installed, package_folder
-from gmexp_envs.vec import FrameStyle
+from gmexp_envs.procgen_family.images import (
+    BLACK, GROUNDS, TILE, as_bytes, assets_folder, default_style, flat_colour, read_image, read_opaque,
+)
 
-TILE = 128  # pixels across and down most images
+__all__ = ["Images", "Sprites", "default_style", "load_sprites"]
+
 TILE_PERIOD, SPRITE_PERIOD = 25, 26  # distance of the pixels that one drawing samples
 TILES, SPRITES, PLAYERS, PLAIN = range(4)  # kinds of storage; PLAIN is for images of up to 17 x 17 pixels
 PLAIN_SIZE = 17
 TILE_SPAN = 6  # at most so many pixels of a tile are drawn across or down
 SKY_PIXEL = 3  # bytes of a background's pixel
-BLACK = 0xFF000000
 
 # procgen's image types that are no grid cells, for their flat colours (coinrun.cpp, object-ids.h)
 PLAYER, SAW_TURNED, ENEMY_1, ENEMY_2, PLAYER_RIGHT_1, PLAYER_RIGHT_2, TRAIL = 0, 3, 6, 7, 12, 13, 59
@@ -61,7 +62,6 @@ THEMED_CELLS = (L.WALL_MID, L.WALL_TOP, L.PERMEABLE)
 
 PLAYER_COLOURS = ("Beige", "Blue", "Green", "Pink", "Yellow")
 WALKERS = ("slimeBlock", "slimePurple", "slimeBlue", "slimeGreen", "mouse", "snail", "ladybug", "wormGreen", "wormPink")
-GROUNDS = ("Dirt", "Grass", "Planet", "Sand", "Snow", "Stone")
 CRATES = ("boxCrate", "boxCrate_double", "boxCrate_single", "boxCrate_warning")
 BACKGROUND_FILES = tuple(
     [f"platform_backgrounds/{name}" for name in """
@@ -127,7 +127,7 @@ class Sprites:
         with self._lock:
             for number in np.unique(backgrounds):
                 if self._missing[number]:
-                    _sky_of(self.images, number)[:] = _read_sky(self._files[number])
+                    _sky_of(self.images, number)[:] = read_opaque(self._files[number])
                     self._missing[number] = False
 
     def image(self, number: int) -> np.ndarray:
@@ -139,7 +139,7 @@ class Sprites:
         height, width, kind = images.height[number], images.width[number], images.kind[number]
         places = images.place_x[kind, :width] + images.place_y[kind, :height, None]
         words = images.pixels[images.offset[number] + places]
-        return _as_bytes(words)
+        return as_bytes(words)
 
 
 @lru_cache(maxsize=8)
@@ -150,7 +150,7 @@ def load_sprites(use_backgrounds: bool = True, restrict_themes: bool = False,
     Without an installed procgen only `use_backgrounds=False, use_monochrome_assets=True` is possible.
     """
     images = list(_flat_colours(restrict_themes)) if use_monochrome_assets else list(_drawings(restrict_themes))
-    files = ([package_folder() / "data" / "assets" / f"{name}.png" for name in BACKGROUND_FILES]
+    files = ([assets_folder() / f"{name}.png" for name in BACKGROUND_FILES]
              if use_backgrounds else [])
     shapes = [image.shape for image in images]
     for file in files:
@@ -195,7 +195,7 @@ def _tile_tables(images: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
                 continue
             tile_of_cell[theme, cell] = sum(block.size for block in stored)
             block = images[k][samples[:, None, :, None], samples[None, :, None, :]]
-            stored.append(_as_bytes(block)[..., :3].ravel())
+            stored.append(as_bytes(block)[..., :3].ravel())
     return np.concatenate(stored), tile_of_cell
 
 
@@ -204,11 +204,6 @@ def _sky_of(images: Images, number: int) -> np.ndarray:
     shape = images.height[FIRST_BACKGROUND + number], images.width[FIRST_BACKGROUND + number], SKY_PIXEL
     start = images.offset[FIRST_BACKGROUND + number]
     return images.sky[start:start + np.prod(shape)].reshape(shape)
-
-
-def _as_bytes(words: np.ndarray) -> np.ndarray:
-    """0xAABBGGRR words as uint8 [..., 4], red first."""
-    return np.ascontiguousarray(words.astype("<u4")).view(np.uint8).reshape(*words.shape, 4)
 
 
 def _kind(number: int) -> int:
@@ -220,18 +215,13 @@ def _kind(number: int) -> int:
     return SPRITES if number < TRAIL_IMAGE else PLAIN
 
 
-def default_style() -> FrameStyle:
-    """procgen's own look where its wheel is installed, else flat colours on black."""
-    return FrameStyle() if installed() else FrameStyle(use_backgrounds=False, use_monochrome_assets=True)
-
-
 def _drawings(restrict_themes: bool) -> Iterator[np.ndarray]:
     """procgen's sprites in the order of their numbers."""
-    kenney = package_folder() / "data" / "assets" / "kenney"
+    kenney = assets_folder() / "kenney"
 
     def themed(names: tuple[str, ...], pattern: str) -> list[np.ndarray]:
         chosen = (names[0],) * len(names) if restrict_themes else names
-        return [_read(kenney / pattern.format(name, name.lower())) for name in chosen]
+        return [read_image(kenney / pattern.format(name, name.lower())) for name in chosen]
 
     players = [image for pose in ("stand", "walk1", "walk2")
                for image in themed(PLAYER_COLOURS, "Players/128x256/{0}/alien{0}_" + pose + ".png")]
@@ -243,42 +233,21 @@ def _drawings(restrict_themes: bool) -> Iterator[np.ndarray]:
     yield from themed(GROUNDS, "Ground/{0}/{1}Center.png")
     for name in ("Items/coinGold", "Items/gemBlue", "Tiles/lavaTop_low", "Tiles/lava", "Enemies/sawHalf",
                  "Enemies/sawHalf_move"):
-        yield _read(kenney / f"{name}.png")
+        yield read_image(kenney / f"{name}.png")
     yield from themed(CRATES, "Tiles/{0}.png")
-    yield _read(kenney.parent / "misc_assets" / "iconCircle_white.png")
+    yield read_image(kenney.parent / "misc_assets" / "iconCircle_white.png")
 
 
 def _flat_colours(restrict_themes: bool) -> Iterator[np.ndarray]:
     """One colour per image type and theme (`color_for_type`), in the order of the images' numbers."""
     def themed(kind: int, themes: int) -> list[np.ndarray]:
-        return [_colour(kind, 0 if restrict_themes else theme) for theme in range(themes)]
+        return [flat_colour(kind, 0 if restrict_themes else theme) for theme in range(themes)]
 
     players = [image for kind in (PLAYER, PLAYER_RIGHT_1, PLAYER_RIGHT_2) for image in themed(kind, L.AGENT_THEMES)]
     walkers = themed(ENEMY_1, L.ENEMY_THEMES) + themed(ENEMY_2, L.ENEMY_THEMES)
     yield from players * 2 + walkers * 2
     yield from themed(L.WALL_TOP, L.WALL_THEMES) + themed(L.WALL_MID, L.WALL_THEMES)
     for kind in (L.GOAL, DECOY_TYPE, L.LAVA_TOP, L.LAVA_MID, L.SAW, SAW_TURNED):
-        yield _colour(kind, 0)
+        yield flat_colour(kind, 0)
     yield from themed(L.CRATE, L.CRATE_THEMES)
-    yield _colour(TRAIL, 0)
-
-
-def _colour(kind: int, theme: int) -> np.ndarray:
-    levels, cubed = 4, 64
-    code = (29 * (kind + 1) % cubed + 19 * theme) % cubed
-    red, green, blue = (64 * (part % levels + 1) - 1 for part in (code // levels**2, code // levels, code))
-    return np.full((TILE, TILE), BLACK | blue << 16 | green << 8 | red, np.uint32)
-
-
-def _read(path: Path) -> np.ndarray:
-    """A PNG as 0xAABBGGRR words, colours multiplied by alpha with Qt's rounding."""
-    with Image.open(path) as file:
-        red, green, blue, alpha = np.moveaxis(np.asarray(file.convert("RGBA")).astype(np.uint32), -1, 0)
-    red, green, blue = ((c * alpha + (c * alpha >> 8) + 128) >> 8 for c in (red, green, blue))
-    return alpha << 24 | blue << 16 | green << 8 | red
-
-
-def _read_sky(path: Path) -> np.ndarray:
-    """A background as uint8 [height, width, 3]; what transparency it may have is ignored, as in procgen."""
-    with Image.open(path) as file:
-        return np.asarray(file.convert("RGBA"))[:, :, :SKY_PIXEL]
+    yield flat_colour(TRAIL, 0)

@@ -10,12 +10,12 @@ the episode.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from gmexp_envs.coinrun.distribution import LevelDistribution, Physics
-from gmexp_envs.coinrun.engine import CoinRun, begin_episodes
+from gmexp_envs.coinrun.engine import CoinRun
 from gmexp_envs.coinrun.episode import write_log
 from gmexp_envs.coinrun.layout import (
     AIR_CONTROL, allocate, CELL, COIN_X, DIED, END_X, ENEMY, EPISODES, EVENTS, GOAL, HORIZON, INTENDED_STEP, LAVA_MID,
@@ -28,15 +28,12 @@ from gmexp_envs.coinrun.rules import TOUCH_X, touches
 from gmexp_envs.coinrun.semantic import observe_semantic
 from gmexp_envs.levels import SeedRange
 from gmexp_envs.procgen_family.binary import Binary
-from gmexp_envs.procgen_family.state import State, twister_text
-from gmexp_envs.vec import FrameStyle, SemanticObservation, Step
-
-STAND_STILL = 4
-RESET = -1  # procgen's action that ends an episode at once
-NO_HORIZON = 2**31 - 1
+from gmexp_envs.procgen_family.host import BinaryHost, NO_HORIZON
+from gmexp_envs.procgen_family.state import State
+from gmexp_envs.vec import FrameStyle, SemanticObservation
 
 
-class ProcgenCoinRun(CoinRun):
+class ProcgenCoinRun(BinaryHost, CoinRun):
     """N worlds of CoinRun moved by procgen itself.
 
     Same arguments, level streams, observations and logs as `CoinRun`, whose levels these are; `world` holds the levels
@@ -54,62 +51,19 @@ class ProcgenCoinRun(CoinRun):
                 raise ValueError(reason)
         super().__init__(num_envs, distributions, seed, observation, 1, action_repeat, style)
         first = self.distributions[0]
-        levels = first.levels if isinstance(first.levels, SeedRange) else SeedRange(0, 1)
-        unlimited = levels == SeedRange(0, NO_HORIZON)
-        looks = dict(zip(("use_backgrounds", "restrict_themes", "use_monochrome_assets"), self.style.options,
-                         strict=True))
-        self._binary = Binary(num_envs, mode=first.mode, seed=self.seed, start_level=levels.first,
-                              num_levels=0 if unlimited else levels.count, threads=threads if threads > 1 else 0,
-                              **looks)
-        self._second = Binary(1, mode=first.mode, **looks)
-        self._untouched = True  # the binary stands at the start of its first episodes
+        self._host("coinrun", first.mode, threads)
+        self._second = Binary(1, mode=first.mode, **self._looks)
         self._as_generated = [_is_as_generated(d, first) for d in self.distributions]
         self._seen = allocate(num_envs, trails=False)
         self._view = self._seen._replace(classes=self.world.classes)
         self._safe_steps = np.zeros(num_envs, np.int64)  # in which no watched cell can be reached
         self._before: dict[int, bytes] = {}  # states of worlds whose next step may touch something
-        self._left_out: dict[int, bytes] = {}  # states of worlds that do not take part
-
-    def reset(self, seed: int | None = None):
-        self._bring_back(range(self.num_envs))
-        if seed is not None:
-            self.seed = seed
-            self._seed_streams(seed)
-            for e in range(self.num_envs):
-                state = State(self._binary.get_state(e))
-                state["level_stream"] = twister_text(self.world.level_stream[e], len(self.world.level_stream[e]))
-                self._binary.set_state(e, state.to_bytes())
-        if seed is not None or not self._untouched:
-            self._binary.step(np.full(self.num_envs, RESET))
-        self._untouched = False
-        self._begin(self.rows)
-        return self._observation(self.rows)
-
-    def step(self, actions: np.ndarray, rows: np.ndarray | None = None) -> Step:
-        rows = self.rows if rows is None else self._checked_rows(rows)
-        actions = self._checked(actions)
-        b = self._buffers
-        b.reward[rows] = 0
-        b.terminated[rows] = b.truncated[rows] = False
-        moving = rows
-        for _ in range(self.action_repeat):
-            self._advance(actions, moving)
-            moving = moving[~(b.terminated | b.truncated)[moving]]
-            if not len(moving):
-                break
-        ended = rows[(b.terminated | b.truncated)[rows]]
-        if len(ended):
-            self._begin(ended)
-        return Step(self._observation(rows), b.reward, b.terminated, b.truncated)
 
     def _advance(self, actions: np.ndarray, rows: np.ndarray) -> None:
         """One game step of these worlds; logs what ends, but leaves procgen's own next level in place."""
         self._bring_back(rows.tolist())
-        self._leave_out(np.setdiff1d(self.rows, rows).tolist())
         watched = [e for e in rows[self._is_close(rows)].tolist() if self._keep_state(e)]
-        moves = np.full(self.num_envs, STAND_STILL)
-        moves[rows] = actions[rows]
-        self._binary.step(moves)
+        moves = self._step_binary(actions, rows)
 
         clock, body, b = self.world.clock, self.world.body, self._buffers
         rewards = self._binary.rewards[rows]
@@ -125,31 +79,13 @@ class ProcgenCoinRun(CoinRun):
         for e in rows[ended[rows]].tolist():
             self._log_end(e)
 
-    def state(self) -> dict[str, np.ndarray]:
-        states = [self._left_out.get(e) or self._binary.get_state(e) for e in range(self.num_envs)]
-        return super().state() | {"binary.states": np.frombuffer(b"".join(states), np.uint8).copy(),
-                                  "binary.lengths": np.array([len(s) for s in states])}
-
-    def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        ends = np.cumsum(state["binary.lengths"])
-        for e, (end, length) in enumerate(zip(ends.tolist(), state["binary.lengths"].tolist(), strict=True)):
-            self._binary.set_state(e, state["binary.states"][end - length:end].tobytes())
-        self._left_out.clear()
+    def _forget(self) -> None:
         self._before.clear()
         self._safe_steps[:] = 0
-        self._untouched = False
-        super().restore(state)
 
     def close(self) -> None:
-        self._binary.close()
+        super().close()
         self._second.close()
-
-    def _begin(self, rows: np.ndarray) -> None:
-        """Draw the next levels of these worlds, and make procgen's fresh episodes those levels."""
-        self._run(begin_episodes, rows, self._table, False)
-        self._bring_back(rows.tolist())
-        for e in rows.tolist():
-            self._write_level(e)
 
     def _write_level(self, e: int) -> None:
         """Make procgen's fresh episode in world e the level that was drawn for it."""
@@ -240,22 +176,9 @@ class ProcgenCoinRun(CoinRun):
         self._second.step(np.array([move]))
         return bool(self._second.firsts[0])
 
-    def _leave_out(self, worlds: list[int]) -> None:
-        """Keep the states of worlds that do not take part; the binary can only move all of them."""
-        for e in worlds:
-            if e not in self._left_out:
-                self._left_out[e] = self._binary.get_state(e)
-
-    def _bring_back(self, worlds) -> None:
-        for e in worlds:
-            if e in self._left_out:
-                self._binary.set_state(e, self._left_out.pop(e))
-
     def _observation(self, changed: np.ndarray):
         if self.observation == "pixels":
-            frames = self._binary.frames[changed]
-            self._frames[changed] = frames.transpose(0, 3, 1, 2) if self.style.channels_first else frames
-            return self._frames
+            return self._frames_of(changed)
         b = self._buffers
         for e in changed.tolist():
             self._binary.fetch_state(e)

@@ -10,10 +10,10 @@ from gmexp_envs.coinrun import layout as L
 from gmexp_envs.coinrun.layout import World
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.procgen_family.binary import Binary
-from gmexp_envs.procgen_family.state import ENTITY, LAYOUT, PLAYER
+from gmexp_envs.procgen_family.state import ENTITY, LAYOUTS, PLAYER
 
 u32 = np.uint32
-NUMBERS = [kind for kind in LAYOUT if not isinstance(kind, str)]
+NUMBERS = [kind for kind in LAYOUTS["coinrun"] if not isinstance(kind, str)]
 HEADER, OPTIONS, _, GAME, ABSTRACT, VIEW, COINRUN = (kind.itemsize for kind in NUMBERS)
 ENTITY_SIZE = ENTITY.itemsize
 
