@@ -1,121 +1,69 @@
-"""Files that are whole or absent, checked when they are read, and that say where they come from.
-
-Every write goes to a temporary file beside its target, is flushed to disk and renamed over it, so a kill, a full disk
-or a missing permission leaves the old file as it was. Every read checks the schema. Failures are one-line UserErrors.
-"""
+"""JSON objects and named arrays: written whole by `writer`, read through the limits of `reader`."""
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import os
-import tempfile
-import uuid
+import math
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from gmexp.artefacts.origin import plain
+from gmexp.artefacts.reader import BYTES, JSON_BYTES, MIB, parse_json, read_bytes
 from gmexp.artefacts.records import Provenance
+from gmexp.artefacts.writer import atomic, write_bytes
 from gmexp.support.errors import UserError, first_line
 
+__all__ = ["encode_json", "read_json", "read_npz", "unpack_npz", "write_json", "write_npz"]
 
-# --- atomic writing ---------------------------------------------------------------------------------------------------
-
-@contextlib.contextmanager
-def atomic(path: Path | str) -> Iterator[BinaryIO]:
-    """A binary file that replaces `path` in one step when the block ends well, and vanishes when it does not."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself durable, where the system can (Windows cannot open folders)."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        pass  # some network file systems refuse; the data is safe, only the rename's durability is not promised
-    finally:
-        os.close(descriptor)
-
-
-def check_writable(folder: Path) -> None:
-    """Make the folder if need be, and find out now rather than after hours of work whether it can be written to."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror or error}") from error
-
-
-def remove_temporaries(folder: Path) -> None:
-    """Remove what killed writers left below the folder; nobody may be writing there."""
-    for path in folder.rglob(".*.tmp"):
-        with contextlib.suppress(OSError):
-            path.unlink()
-
-
-def write_bytes(path: Path | str, data: bytes) -> Path:
-    with atomic(path) as file:
-        file.write(data)
-    return Path(path)
-
-
-def write_text(path: Path | str, text: str) -> Path:
-    return write_bytes(path, text.encode("utf-8"))
-
-
-def read_bytes(path: Path | str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path | str, error: Exception) -> UserError:
-    cause = getattr(error, "strerror", None) or first_line(error)
-    return UserError(f"cannot read {path}: {cause}")
+UNPACKED = 256 * MIB  # that compressed arrays may have; ours are stored as they are, but for a calibration's draws
+MEMBERS = 10_000
+KINDS = "biufU"  # of arrays: booleans, numbers, text
 
 
 # --- JSON -------------------------------------------------------------------------------------------------------------
 
-def write_json(path: Path | str, payload: Mapping[str, Any], provenance: Provenance | None = None) -> Path:
-    """Write an object; `provenance`, if given, becomes its last key. NaN and infinity are refused: unknown is None."""
-    content = plain(payload) | ({"provenance": plain(provenance)} if provenance else {})
+def encode_json(content: Mapping[str, Any], indent: int = 2) -> bytes:
+    """An object as JSON; ValueError for NaN and infinity: unknown is None."""
     try:
-        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(plain(content), indent=indent, ensure_ascii=False, allow_nan=False)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}; write None for what is unknown") from error
-    return write_text(path, text + "\n")
+        raise ValueError(f"{error}; write None for what is unknown") from error
+    return (text + "\n").encode()
+
+
+def write_json(path: Path | str, payload: Mapping[str, Any], provenance: Provenance | None = None) -> Path:
+    """Write an object; `provenance`, if given, becomes its last key. NaN and infinity are refused: unknown is None.
+
+    A file that says the same already, whatever its provenance, is left alone: who made it first stays known.
+    """
+    content = plain(payload)
+    try:
+        data = encode_json(content | ({"provenance": plain(provenance)} if provenance else {}))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    if provenance is None or not _says(path, content):
+        write_bytes(path, data)
+    return Path(path)
+
+
+def _says(path: Path | str, content: dict[str, Any]) -> bool:
+    """Whether a file holds this content, and where it is from."""
+    try:
+        found = read_json(path, required=("provenance",))
+    except UserError:
+        return False
+    del found["provenance"]
+    return list(found) == list(content) and found == json.loads(json.dumps(content))
 
 
 def read_json(path: Path | str, required: Iterable[str] = ()) -> dict[str, Any]:
     """The object in `path`; UserError if the file is missing, is not JSON or lacks a key of `required`."""
-    try:
-        content = json.loads(read_bytes(path))
-    except ValueError as error:  # JSONDecodeError, UnicodeDecodeError
-        raise UserError(f"{path} is not valid JSON: {error}") from error
+    content = parse_json(read_bytes(path, JSON_BYTES), path)
     if not isinstance(content, dict):
         raise UserError(f"{path} should hold a JSON object, not a {type(content).__name__}")
     if missing := [key for key in required if key not in content]:
@@ -135,15 +83,46 @@ def write_npz(path: Path | str, arrays: Mapping[str, np.ndarray]) -> Path:
     return Path(path)
 
 
-def read_npz(path: Path | str, required: Iterable[str] = ()) -> dict[str, np.ndarray]:
+def read_npz(path: Path | str, required: Iterable[str] = (), limit: int = BYTES) -> dict[str, np.ndarray]:
     """All arrays of an .npz; nothing in it is ever unpickled."""
+    return unpack_npz(read_bytes(path, limit), path, required)
+
+
+def unpack_npz(data: bytes, name: Path | str, required: Iterable[str] = ()) -> dict[str, np.ndarray]:
+    """The arrays in the bytes of an .npz: plain ones, as large as the file says and no larger than it may be."""
     try:
-        with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = archive.infolist()
+            packed = sum(member.file_size for member in members if member.compress_type != zipfile.ZIP_STORED)
+            if len(members) > MEMBERS or packed > UNPACKED or sum(member.file_size for member in members) > BYTES:
+                raise UserError(f"{name} unpacks to more than {UNPACKED // MIB} MiB: it is no file of this package")
+            arrays = {member.filename.removesuffix(".npy"): _array(archive, member) for member in members}
     except UserError:
         raise
     except Exception as error:  # zipfile, zlib and numpy each have their own ways to call a file damaged
-        raise UserError(f"{path} is damaged or not an .npz of plain arrays: {first_line(error)}") from error
-    if missing := [name for name in required if name not in arrays]:
-        raise UserError(f"{path} lacks the arrays {', '.join(missing)}")
+        raise UserError(f"{name} is damaged or not an .npz of plain arrays: {first_line(error)}") from error
+    if len(arrays) < len(members):
+        raise UserError(f"{name} is damaged: it names an array twice")
+    if missing := [key for key in required if key not in arrays]:
+        raise UserError(f"{name} lacks the arrays {', '.join(missing)}")
     return arrays
+
+
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    """A member as the array that its header describes; ValueError where the two do not agree."""
+    with archive.open(member) as stream:
+        content = stream.read(member.file_size + 1)
+    file = io.BytesIO(content)
+    version = np.lib.format.read_magic(file)
+    read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
+    if read_header is None:
+        raise ValueError(f"{member.filename} is of version {version}")
+    shape, fortran, dtype = read_header(file)
+    if dtype.kind not in KINDS or dtype.hasobject:
+        raise ValueError(f"{member.filename} holds {dtype}, and should hold plain arrays of numbers or text")
+    if any(size < 0 for size in shape) or math.prod(shape) * dtype.itemsize != len(content) - file.tell():
+        raise ValueError(f"{member.filename} does not hold the {list(shape)} values that it announces")
+    array = np.frombuffer(content, dtype, offset=file.tell()) if dtype.itemsize else np.zeros(math.prod(shape), dtype)
+    if dtype.kind == "U":
+        array.tolist()  # ValueError for what is no Unicode
+    return array.reshape(shape, order="F" if fortran else "C").copy()

@@ -16,10 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from gmexp.artefacts.io import atomic, read_bytes, read_json
+from gmexp.artefacts.io import read_json
 from gmexp.artefacts.origin import plain
+from gmexp.artefacts.reader import BYTES, parse_json, read_bytes
 from gmexp.artefacts.records import Provenance
 from gmexp.artefacts.upgrades import upgraded
+from gmexp.artefacts.writer import atomic
 from gmexp.support.errors import UserError, first_line
 
 PROVENANCE_KEY = b"gmexp.provenance"
@@ -118,8 +120,13 @@ def _checked(table: pa.Table, expected: pa.Schema, what: str) -> pa.Table:
 
 def write_table(path: Path | str, rows: Sequence[Any] | Columns | pa.Table, record: type,
                 provenance: Provenance | None = None) -> Path:
-    """Write records (or columns, see `as_table`) as parquet, with their provenance in the schema's metadata."""
+    """Write records (or columns, see `as_table`) as parquet, with their provenance in the schema's metadata.
+
+    A file that holds the same rows already, whatever their provenance, is left alone.
+    """
     table = as_table(rows, record)
+    if provenance and _holds(path, table, record):
+        return Path(path)
     if provenance:
         table = table.replace_schema_metadata({PROVENANCE_KEY: json.dumps(plain(provenance))})
     with atomic(path) as file:
@@ -127,16 +134,48 @@ def write_table(path: Path | str, rows: Sequence[Any] | Columns | pa.Table, reco
     return Path(path)
 
 
+def _holds(path: Path | str, table: pa.Table, record: type) -> bool:
+    """Whether a file holds these rows, and where they are from."""
+    try:
+        found = read_table(path, record)
+    except UserError:
+        return False
+    return PROVENANCE_KEY in (found.schema.metadata or {}) and found.equals(table)
+
+
 def read_table(path: Path | str, record: type) -> pa.Table:
     """The table in `path`, its columns exactly those of `record`; anything else is a UserError."""
     try:
-        table = pq.read_table(io.BytesIO(read_bytes(path)))
-    except pa.ArrowException as error:
-        raise UserError(f"{path} is damaged or not parquet: {first_line(error)}") from error
-    try:
-        return _checked(upgraded(table, record, path), schema(record), record.__name__)
+        return _checked(_upgraded(read_any_table(path), record, path), schema(record), record.__name__)
     except UserError as error:
-        raise UserError(f"{path}: {error}") from error
+        raise UserError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
+
+
+def _upgraded(table: pa.Table, record: type, path: Path | str) -> pa.Table:
+    """`table` with what earlier versions called otherwise under its present name."""
+    try:
+        return upgraded(table, record, path)
+    except (pa.ArrowException, KeyError, TypeError) as error:
+        raise UserError(f"{path} is of an earlier version, and damaged: {first_line(error)}") from error
+
+
+def read_any_table(path: Path | str) -> pa.Table:
+    """A parquet file whatever its columns: whole, of the size it announces, its text valid."""
+    data = read_bytes(path)
+    try:
+        file = pq.ParquetFile(io.BytesIO(data))
+        about = file.metadata
+        size = max(sum(about.row_group(k).total_byte_size for k in range(about.num_row_groups)),
+                   8 * about.num_rows * about.num_columns)
+        if not 0 <= size <= BYTES:
+            raise UserError(f"{path} unpacks to more than {BYTES >> 30} GiB: it is no file of this package")
+        table = file.read()
+        table.validate(full=True)
+    except UserError:
+        raise
+    except Exception as error:  # Arrow's own, and whatever its bindings make of a damaged file
+        raise UserError(f"{path} is damaged or not parquet: {first_line(error)}") from error
+    return table
 
 
 def read_records(path: Path | str, record: type) -> list[Any]:
@@ -152,9 +191,6 @@ def read_records(path: Path | str, record: type) -> list[Any]:
 def read_provenance(path: Path | str) -> dict[str, Any] | None:
     """The provenance inside a parquet or JSON artefact, None if it has none."""
     if Path(path).suffix == ".parquet":
-        try:
-            metadata = pq.read_schema(io.BytesIO(read_bytes(path))).metadata or {}
-        except pa.ArrowException as error:
-            raise UserError(f"{path} is damaged or not parquet: {first_line(error)}") from error
-        return json.loads(metadata[PROVENANCE_KEY]) if PROVENANCE_KEY in metadata else None
+        metadata = read_any_table(path).schema.metadata or {}
+        return parse_json(metadata[PROVENANCE_KEY], path) if PROVENANCE_KEY in metadata else None
     return read_json(path).get("provenance")

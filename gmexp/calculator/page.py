@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from gmexp.calculator.tables import table
 from gmexp.cli.options import Command, Option, text
 from gmexp.pages.html import Html, element, join
+from gmexp.published.tables import table
 
 __all__ = ["DRAWS", "calculator", "embedded", "page", "page_data"]
 
@@ -35,7 +35,7 @@ def calculator(args: list[str]) -> int:
     values = CALCULATOR.parse(args)
     if values is None:
         return 0
-    from gmexp.artefacts.files import write_bytes
+    from gmexp.artefacts.writer import write_bytes
     from gmexp.calculator.calibrated import load_calibration
 
     chosen = values["calibration"]

@@ -285,7 +285,7 @@ def _run_controls(seeds: Iterator[int]) -> dict[str, bool]:
     tally = Tally()
     here, there = (LevelDistribution(rho=0.0, placement="cell", cell=(x, 1)) for x in (3, 4))
     _compare_edited(tally, COIN_CONTROL, here, next(seeds), 20, _NoBar(), there)
-    found[COIN_CONTROL] = {"edited observations", "log coin_x"} <= set(tally.differing)
+    found[COIN_CONTROL] = {"edited observations", "log facts"} <= set(tally.differing)
     return found
 
 

@@ -13,8 +13,9 @@ from gmexp.support.errors import UserError
 __all__ = ["main"]
 
 ENGINE = Command(
-    "bench engine", "steps per second of the native CoinRun beside procgen, SB3 over procgen, and EnvPool",
-    (Option("device", choice("cpu", "cuda"), "cpu",
+    "bench engine", "steps per second of a native engine beside procgen, SB3 over procgen, and EnvPool",
+    (Option("env", choice("coinrun", "maze"), "coinrun", "which environment's; on a GPU coinrun's"),
+     Option("device", choice("cpu", "cuda"), "cpu",
             "cuda measures the engine on a GPU alone and compares it with the CPU's"),
      Option("num_envs", wholes(1), None, "worlds stepped together; not set takes 64 to 4096, on a GPU 1024 to 262144"),
      Option("compared", whole(1), 1_048_576, "steps in which CPU and GPU are compared, with device=cuda"),
@@ -23,7 +24,7 @@ ENGINE = Command(
      Option("mode", choice("easy", "hard"), "easy", "procgen's distribution mode"),
      Option("threads", whole(1), 1, "threads of each"),
      Option("seed", whole(0, 2**31 - 1), 0, "seed of levels and actions"),
-     Option("out", text("a folder"), "outputs/bench", "where engine-<mode>.json, .svg, .png or engine-cuda-<mode>.json go"),
+     Option("out", text("a folder"), "outputs/bench", "where engine-<mode>.json, .svg, .png go (engine-maze-<mode>, ...)"),
      Option("format", choice("text", "json"), "text", "output for people or for machines")),
     "gmexp bench engine mode=hard format=json",
     "Needs an installed procgen to compare with; EnvPool and Stable-Baselines3 are measured where they are installed.")
@@ -58,6 +59,8 @@ def _engine(values: dict[str, Any]) -> int:
     values["num_envs"] = values["num_envs"] or WORLDS[values["device"]]
     compared = values.pop("compared")
     if values.pop("device") == "cuda":
+        if (env := values.pop("env")) != "coinrun":
+            raise UserError(f"device=cuda measures coinrun, not env={env}")
         return _device(values, compared)
     from gmexp import artefacts
     from gmexp.checks.bench.engine import bench_engine
@@ -72,7 +75,8 @@ def _engine(values: dict[str, Any]) -> int:
     report = bench_engine(**values)
     origin = artefacts.provenance(None, values, "speed of the native engine beside those who run procgen's")
     report["provenance"] = artefacts.plain(origin)
-    path = _write(out / f"engine-{values['mode']}.json", report, origin)
+    game = "" if values["env"] == "coinrun" else f"{values['env']}-"
+    path = _write(out / f"engine-{game}{values['mode']}.json", report, origin)
     print(json.dumps(report, indent=2) if output == "json" else f"{_text(report)}\n{path}")
     return 0
 
@@ -168,7 +172,7 @@ def _training_text(report: dict[str, Any]) -> str:
 def _text(report: dict[str, Any]) -> str:
     """Medians of the steps per CPU-second (and per second) as a table, and the ratios."""
     worlds = report["num_envs"]
-    lines = [f"CoinRun, {report['mode']}, {report['threads']} thread(s), {report['rounds']} rounds of "
+    lines = [f"{report['env']}, {report['mode']}, {report['threads']} thread(s), {report['rounds']} rounds of "
              f"{report['seconds']:g} s, on {report['provenance']['hardware']}",
              "thousand steps per CPU-second, and per second in brackets:",
              f"{'worlds':<20}" + "".join(f"{n:>18,}" for n in worlds)]

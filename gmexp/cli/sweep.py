@@ -17,18 +17,18 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, IntervalSweep, Override
 from hydra.errors import HydraException
 
-from gmexp.cli import config
-from gmexp.cli.schema import RunConfig
+from gmexp.pipeline import RunConfig
+from gmexp.support import composition as config
+from gmexp.support.conf import choices
 from gmexp.support.errors import UserError
 from gmexp.training.config import TrainConfig
 
-FLAGS = ("-m", "--multirun")
 MOST_RUNS = 10_000
 SWEPT = ("env", "agent", "steps", "seed")  # what may differ between the runs of a study
 KINDS = config.keys(TrainConfig)
 
 
-def load(arguments: Sequence[str]) -> RunConfig:
+def load(arguments: Sequence[str], searched: Sequence[str] = (), name: str | None = None) -> RunConfig:
     """The study that the arguments of `gmexp run -m` describe."""
     known = {**config.keys(RunConfig), "seed": int}
     axes: dict[str, list[Any]] = {}
@@ -38,11 +38,11 @@ def load(arguments: Sequence[str]) -> RunConfig:
         parsed = _parse(item) if text and key in known else None
         if parsed is not None and (parsed.is_sweep_override() or key == "seed"):
             axes[key] = _values(parsed)
-        elif item not in FLAGS:
+        else:
             fixed.append(item)
     if unknown := [key for key in axes if key.split(".")[0] not in SWEPT]:
         raise UserError(f"-m cannot sweep {unknown[0]}: the runs of one study differ in {', '.join(SWEPT)} only")
-    study = config.load("run", fixed)
+    study = config.load("run", RunConfig, fixed, searched, name)
     seeds = axes.pop("seed", study.seeds)
     if len(seeds) * len(study.conditions) * math.prod(map(len, axes.values())) > MOST_RUNS:
         raise UserError(f"-m asks for more than {MOST_RUNS} runs")
@@ -68,7 +68,7 @@ def _values(override: Override) -> list[Any]:
     if isinstance(swept, Glob):
         if key not in config.groups("run"):
             raise UserError(f"{key}={override.get_value_string()}: glob chooses among a group's files; {key} is none")
-        found = swept.filter(config.choices(key))
+        found = swept.filter(choices(key))
     else:
         texts = list(itertools.islice(override.sweep_string_iterator(), MOST_RUNS + 1))
         if len(texts) > MOST_RUNS:

@@ -26,6 +26,7 @@ from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode, RunMeta
 from gmexp.evaluation.config import EvaluateConfig, EvaluationPlan
 from gmexp.evaluation.rollout import Actor, play
+from gmexp.support.composition import load
 from gmexp.support.errors import UserError
 from gmexp.support.host import settle_torch
 from gmexp.support.progress import Bar
@@ -63,9 +64,8 @@ def own_levels(checkpoint: Checkpoint, count: int) -> SeedRange:
     if path.is_file():
         first = pc.min(tables.read_table(path, Episode)["level_seed"]).as_py()
     else:
-        from gmexp.cli.config import load
-
-        first = held_out(checkpoint.meta.train_seed, load("evaluate", ["run=none"]).evaluation.episodes).first
+        usual = load("evaluate", EvaluateConfig, ["run=none"]).evaluation
+        first = held_out(checkpoint.meta.train_seed, usual.episodes).first
     return SeedRange(first, count)
 
 

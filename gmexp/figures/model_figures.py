@@ -15,9 +15,9 @@ from scipy import stats
 
 from gmexp import artefacts
 from gmexp.artefacts.study import Study
-from gmexp.calculator.tables import table
 from gmexp.figures import style
 from gmexp.figures.style import COLUMN, GREY, OKABE_ITO, canvas, entry, legend, shares
+from gmexp.published.tables import table
 
 BLUE, ORANGE = OKABE_ITO[:2]
 STAGES = {"capability": "Capability", "goal_failure": "Goal failure"}

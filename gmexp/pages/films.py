@@ -17,7 +17,6 @@ from gmexp.agents.networks import seen
 from gmexp.agents.scripted import ScriptedAgent
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode
-from gmexp.cli.config import load
 from gmexp.evaluation.config import EvaluationPlan
 from gmexp.evaluation.evaluate import Cell, cells, certified_levels, make_env, own_levels
 from gmexp.evaluation.replay import Critic, Film, Take, film, record
@@ -25,9 +24,11 @@ from gmexp.evaluation.rollout import Actor
 from gmexp.pages import animation
 from gmexp.pages.overlay import palette, frame, sheet
 from gmexp.rates.definitions import log
+from gmexp.support.composition import load
 from gmexp.support.errors import UserError
 from gmexp.support.host import settle_torch
 from gmexp.support.seeding import stream
+from gmexp.training.config import TrainConfig
 from gmexp_envs.outcome import NEVER, OUTCOMES, Outcome, first_event_outcomes
 from gmexp_envs.task import Task
 from gmexp_envs.vec import SemanticObservation
@@ -148,7 +149,7 @@ def watch(plan: WatchPlan) -> list[Path]:
     if plan.format == "mp4":
         animation.require_mp4()
     checkpoint = load_checkpoint(plan.run) if plan.run else None
-    config = checkpoint or load("train", [f"env={plan.env}", f"env.diversity={plan.diversity}"])
+    config = checkpoint or load("train", TrainConfig, [f"env={plan.env}", f"env.diversity={plan.diversity}"])
     task = config.task
     cell = _cell(task, config.training, plan, checkpoint)
     settle_torch()

@@ -19,9 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from gmexp.artefacts.files import write_bytes, write_json
+from gmexp.artefacts.io import encode_json
 from gmexp.artefacts.records import Provenance
-from gmexp.calculator.scenario import Scenario
+from gmexp.artefacts.writer import settled_companion, write_pair
+from gmexp.published.scenario import Scenario
 from gmexp.statistics.design import Condition, Covariates, ShiftLevel, canonical_method
 from gmexp.statistics.posterior import DRAWS, Posterior, Summary, summarise
 from gmexp.support.errors import UserError
@@ -116,7 +117,7 @@ class Calibration:
         return replace(self, posterior=self.posterior.thinned(at_most))
 
     def save(self, path: str | Path) -> Path:
-        """Write PATH (JSON) and its draws beside it (same name, .npz), each atomically; returns PATH."""
+        """Write PATH (JSON) and its draws beside it (same name, .npz), both or neither; returns PATH."""
         path = Path(path)
         draws_path = path.with_suffix(".npz")
         if path.suffix != ".json":
@@ -127,8 +128,7 @@ class Calibration:
             "file": draws_path.name, "sha256": hashlib.sha256(data).hexdigest(), "dtype": str(np.dtype(DRAW_TYPE)),
             "n": len(self.posterior.rho), "names": list(DRAWS),
             "shapes": {name: list(array.shape) for name, array in self.posterior.draws.items()}}
-        write_bytes(draws_path, data)
-        return write_json(path, document)
+        return write_pair(path, encode_json(document, indent=1), draws_path, data)
 
     @classmethod
     def load(cls, path: str | Path) -> Calibration:
@@ -140,7 +140,7 @@ class Calibration:
             if document["schema_version"] != SCHEMA_VERSION:
                 raise UserError(f"{path} has schema version {document['schema_version']}; this reads {SCHEMA_VERSION}: "
                                 "make it anew from its counts by gmexp calibrate")
-            data = (path.parent / Path(stored["file"]).name).read_bytes()
+            data = settled_companion(path.with_suffix(".npz"), stored["sha256"]).read_bytes()
         except FileNotFoundError as error:
             raise UserError(f"no calibration at {path}: {error.filename} does not exist") from None
         except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:

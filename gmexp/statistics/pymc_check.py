@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from gmexp.artefacts.files import write_json
+from gmexp.artefacts.io import write_json
 from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.design import CAPABILITY, Design, GOAL, STAGES, build_design
 from gmexp.statistics.diagnostics import mcse_mean

@@ -7,13 +7,25 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from gmexp.agents.ppo import PPOConfig
+from gmexp.agents.ppo import NAMES, PPOConfig
 from gmexp.artefacts.tracking import check_logger
 from gmexp.support.checks import check_backend, check_seed, check_session, check_threads
-from gmexp_envs import Task, find_task
-from gmexp_envs.coinrun.task import CoinRunConfig
+from gmexp.support.composition import variant
+from gmexp_envs import Task, find_task, task_names
 
 LAUNCHERS = {"local": None, "ray": "ray", "slurm": "submitit"}  # and the package that each needs
+
+
+def env_config(name: str) -> type:
+    """The configuration of an environment; ValueError where there is none of that name."""
+    return find_task(name).config
+
+
+def agent_config(name: str) -> type:
+    """The configuration of a trainer; ValueError where there is none of that name."""
+    if name not in NAMES:
+        raise ValueError(f"choose one of {', '.join(NAMES)}")
+    return PPOConfig
 
 
 @dataclass
@@ -54,8 +66,8 @@ class TrainConfig:
     """`gmexp train`: one training run into out/runs/<run id>/."""
 
     experiment: str
-    env: CoinRunConfig
-    agent: PPOConfig
+    env: Any = variant(env_config, task_names)
+    agent: Any = variant(agent_config, lambda: NAMES)
     steps: int
     seed: int  # the train seed
     verified: bool  # a candidate that counts only if it passes goal verification (see `gmexp.mitigations.verification`)
@@ -73,6 +85,9 @@ class TrainConfig:
             raise ValueError(f"steps = {self.steps} must be at least 1")
         check_seed("seed", self.seed)
         check_session(self.checkpoint_seconds, self.device)
+        sets = self.task.action_sets
+        if (chosen := getattr(self.agent, "actions", None)) is not None and chosen not in sets:
+            raise ValueError(f"agent.actions = {chosen!r}: in {self.task.name} choose one of {', '.join(sets)}")
 
     @property
     def task(self) -> Task:

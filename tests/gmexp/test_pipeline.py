@@ -162,11 +162,13 @@ def test_a_study_interrupted_and_killed_goes_on_and_ends_the_same(whole, tmp_pat
     process.wait(10)
     assert all_end(process, 5)
     assert len(list(root.glob("runs/*/run.json"))) < 4
-    (root / "runs" / ".left.npz.0123456789ab.tmp").write_text("half of something")
+    (root / "runs" / ".left.npz.0123456789abcdef.gmexp.tmp").write_text("half of something")
+    of_others = root / "runs" / ".left.npz.0123456789ab.tmp"
+    of_others.write_text("another program's")
 
     assert main([*STUDY, f"out={root}"]) == 0
     assert_equal_studies(Study(root), whole)
-    assert not list(root.rglob("*.tmp"))
+    assert list(root.rglob("*.tmp")) == [of_others]
 
 
 def test_a_failing_run_is_named_and_the_others_are_analysed(tmp_path, capsys):

@@ -10,6 +10,7 @@
     episode.py       one world's episodes: next level, action, log
     base.py          what the engines share
     engine.py        many worlds stepped together on the CPU; cuda_engine.py, on a GPU, and kernels.py, what it launches
+    certify.py       levels that tell the goals apart
     scripted.py      policies whose goal is known: shortest ways
     draw/            frames, and pictures for people
     procgen/         the real binary: as a backend, and what compares the engine with it

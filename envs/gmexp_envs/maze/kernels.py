@@ -19,13 +19,12 @@ from gmexp_envs.maze.layout import GOAL_SHOWN, STALE
 from gmexp_envs.maze.levels import generate_level
 from gmexp_envs.maze.paths import CELLS, FREE_CELLS, Scratch, Tree
 from gmexp_envs.maze.semantic import observe_semantic, show_agent, show_cells
-from gmexp_envs.procgen_family import mazes
 from gmexp_envs.procgen_family.blit import FRAME, RESOLUTION
-from gmexp_envs.procgen_family.mazes import Digger
+from gmexp_envs.procgen_family.mazes import Digger, MAX_FREE, MAX_SIZE, MAX_WALLS, ROOM_ROW
 from gmexp_envs.procgen_family.streams import start_stream
 
 u64 = np.uint64
-WORDS, MOST_CELLS, MOST_ROOMS = 624, mazes.MAX_SIZE**2, mazes.ROOM_ROW**2
+WORDS, MOST_CELLS, MOST_ROOMS = 624, MAX_SIZE**2, ROOM_ROW**2
 
 
 @jit(inline="always")
@@ -98,8 +97,8 @@ def begin_episodes(table, rows, ended_only, semantic):
     lane, lanes = cuda.threadIdx.x, cuda.blockDim.x
     words = cuda.shared.array(WORDS, np.uint32)
     cells = cuda.shared.array(MOST_CELLS, np.uint8)
-    free = cuda.shared.array(mazes.MAX_FREE, np.uint16)
-    walls = cuda.shared.array(mazes.MAX_WALLS, np.uint16)
+    free = cuda.shared.array(MAX_FREE, np.uint16)
+    walls = cuda.shared.array(MAX_WALLS, np.uint16)
     rooms = cuda.shared.array(MOST_ROOMS, np.uint16)
     order = cuda.shared.array(FREE_CELLS, np.uint16)
     parents = cuda.shared.array(CELLS, np.uint16)

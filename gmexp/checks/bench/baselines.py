@@ -1,4 +1,4 @@
-"""Who is measured: everything that steps N worlds of CoinRun, each through the interface its users have."""
+"""Who is measured: everything that steps N worlds of a game of procgen, each through the interface its users have."""
 
 from __future__ import annotations
 
@@ -18,9 +18,12 @@ from gmexp_envs.coinrun.draw.sprites import load_sprites
 from gmexp_envs.coinrun.layout import BACKGROUNDS, NUM_ACTIONS
 from gmexp_envs.procgen_family.binary import package_folder
 
-TASK = gmexp_envs.find_task("coinrun")
+__all__ = ["CONTESTANTS", "GAMES", "Contestant", "Runner", "Settings", "Unavailable"]
 
-__all__ = ["CONTESTANTS", "Contestant", "Runner", "Settings", "Unavailable"]
+GAMES: dict[str, dict[str, Any]] = {  # environments that are measured: procgen's name, and what makes the levels procgen's
+    "coinrun": {"procgen": "coinrun", "knobs": {}},
+    "maze": {"procgen": "maze", "knobs": {"rho": 0.0, "placement": "uniform"}},
+}
 
 
 class Unavailable(Exception):
@@ -29,11 +32,17 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """What all contestants play: CoinRun in one mode, with levels and threads alike."""
+    """What all contestants play: a game in one mode, with levels and threads alike."""
 
     mode: str  # easy or hard
     threads: int
     seed: int  # procgen's rand_seed
+    env: str = "coinrun"  # one of GAMES
+
+    @property
+    def game(self) -> str:
+        """procgen's name of the game."""
+        return GAMES[self.env]["procgen"]
 
     @property
     def procgen_threads(self) -> int:
@@ -49,7 +58,7 @@ class Runner(NamedTuple):
 
 
 class Contestant(NamedTuple):
-    """One way of stepping CoinRun."""
+    """One way of stepping a game."""
 
     label: str
     packages: tuple[str, ...]  # the installed one of these has the version to report
@@ -76,7 +85,7 @@ def _quietly(module: str) -> Any:
 def _procgen(num_envs: int, settings: Settings) -> Runner:
     """procgen-mirror by its `ProcgenGym3Env`, procgen-gym by its `ProcgenVecEnv`."""
     package = _quietly(package_folder().name)
-    options = {"env_name": "coinrun", "distribution_mode": settings.mode, "rand_seed": settings.seed,
+    options = {"env_name": settings.game, "distribution_mode": settings.mode, "rand_seed": settings.seed,
                "num_threads": settings.procgen_threads}
     if not hasattr(package, "ProcgenGym3Env"):
         env = package.ProcgenVecEnv(num_envs, **options)
@@ -101,7 +110,7 @@ def sb3_over_procgen(num_envs: int, settings: Settings) -> Any:
         raise Unavailable("needs procgen-mirror: procgen-gym has no interface for it")
     from gymnasium import spaces
 
-    env = package.ProcgenEnv(num_envs, "coinrun", distribution_mode=settings.mode, rand_seed=settings.seed,
+    env = package.ProcgenEnv(num_envs, settings.game, distribution_mode=settings.mode, rand_seed=settings.seed,
                              num_threads=settings.procgen_threads)
     env.observation_space = spaces.Dict(rgb=spaces.Box(0, 255, (64, 64, 3), np.uint8))
     env.action_space = spaces.Discrete(NUM_ACTIONS)
@@ -119,8 +128,8 @@ def _sb3(num_envs: int, settings: Settings) -> Runner:
 def _envpool(num_envs: int, settings: Settings) -> Runner:
     package = _quietly("envpool")
     try:
-        env = package.make(f"Coinrun{settings.mode.capitalize()}-v0", env_type="gymnasium", num_envs=num_envs,
-                           num_threads=settings.threads, seed=settings.seed)
+        env = package.make(f"{settings.game.capitalize()}{settings.mode.capitalize()}-v0", env_type="gymnasium",
+                           num_envs=num_envs, num_threads=settings.threads, seed=settings.seed)
     except ImportError as error:
         raise Unavailable(f"does not load: {str(error).partition('. ')[0]}") from error
     env.reset()
@@ -129,10 +138,10 @@ def _envpool(num_envs: int, settings: Settings) -> Runner:
 
 def _native(observation: str) -> Callable[[int, Settings], Runner]:
     def start(num_envs: int, settings: Settings) -> Runner:
-        if observation == "pixels" and settings.mode == "hard":  # procgen loads all its images at the start, too
+        if (settings.env, observation, settings.mode) == ("coinrun", "pixels", "hard"):  # procgen loads all images, too
             load_sprites(*FrameStyle().options).require(np.arange(BACKGROUNDS))
-        env = gmexp_envs.make_vec(TASK, num_envs, mode=settings.mode, seed=settings.seed, threads=settings.threads,
-                            observation=observation)
+        env = gmexp_envs.make_vec(settings.env, num_envs, mode=settings.mode, seed=settings.seed, threads=settings.threads,
+                                  observation=observation, **GAMES[settings.env]["knobs"])
         env.reset()
         return Runner(env.step, env.close)
 
@@ -142,8 +151,8 @@ def _native(observation: str) -> Callable[[int, Settings], Runner]:
 def _cuda(observation: str) -> Callable[[int, Settings], Runner]:
     def start(num_envs: int, settings: Settings) -> Runner:
         try:
-            env = gmexp_envs.make_vec(TASK, num_envs, mode=settings.mode, seed=settings.seed, observation=observation,
-                                device="cuda")
+            env = gmexp_envs.make_vec(settings.env, num_envs, mode=settings.mode, seed=settings.seed,
+                                      observation=observation, device="cuda", **GAMES[settings.env]["knobs"])
         except DeviceUnavailable as error:
             raise Unavailable(f"not measured: {error}") from error
         env.reset()

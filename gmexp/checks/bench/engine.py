@@ -1,4 +1,4 @@
-"""Steps per second of everything that runs CoinRun, measured in turns.
+"""Steps per second of everything that runs a game of procgen, measured in turns.
 
 All contestants play the same levels by the same random actions, one after the other in each round, so that whatever
 else the machine does hits all of them alike. CPU-seconds are those of all threads of the process.
@@ -27,13 +27,13 @@ Progress = Callable[[int, str, str], AbstractContextManager[Any]]
 
 
 def bench_engine(num_envs: Sequence[int], rounds: int, seconds: float, mode: str, threads: int, seed: int,
-                 progress: Progress = Bar) -> dict[str, Any]:
+                 env: str = "coinrun", progress: Progress = Bar) -> dict[str, Any]:
     """Measure every contestant over the numbers of worlds; the report as plain data.
 
     `ratios.X_vs_procgen` is the median over the numbers of worlds of the median over rounds of the ratio of steps per
     CPU-second, both taken in the same round; `ratios_per_second` is that of steps per second.
     """
-    settings, num_envs = Settings(mode, threads, seed), sorted(set(num_envs))
+    settings, num_envs = Settings(mode, threads, seed, env), sorted(set(num_envs))
     missing: dict[str, str] = {}
     measured = {}  # (contestant, worlds) -> per round: steps, CPU-seconds, seconds
     with progress(len(num_envs) * len(CONTESTANTS) * (rounds + 1), "bench engine", "measurement") as bar:
@@ -43,7 +43,8 @@ def bench_engine(num_envs: Sequence[int], rounds: int, seconds: float, mode: str
     names = [name for name in CONTESTANTS if name not in missing]
     by_worlds = [_ratios(measured, names, n) for n in num_envs]
     return {
-        "mode": mode, "threads": threads, "num_envs": num_envs, "rounds": rounds, "seconds": seconds, "seed": seed,
+        "env": env, "mode": mode, "threads": threads, "num_envs": num_envs, "rounds": rounds, "seconds": seconds,
+        "seed": seed,
         "contestants": [{"name": name, "label": c.label, "version": c.version, "missing": missing.get(name)}
                         for name, c in CONTESTANTS.items()],
         "measurements": [_summary(name, n, measured[name, n]) for n in num_envs for name in names],

@@ -229,7 +229,7 @@ def test_a_kill_in_mid_write_leaves_the_old_file(tmp_path):
     writer.send_signal(signal.SIGKILL)
     assert writer.wait() == -signal.SIGKILL
     stale = [p for p in tmp_path.iterdir() if p != path]
-    assert len(stale) == 1 and stale[0].suffix == ".tmp"
+    assert len(stale) == 1 and stale[0].name.endswith(".gmexp.tmp")
     assert tables.read_records(path, CurvePoint) == POINTS
     assert list(tmp_path.glob("*.parquet")) == [path]
     tables.write_table(path, POINTS[:1], CurvePoint)

@@ -42,6 +42,16 @@ def test_a_tiny_benchmark(mode, tmp_path, capsys):
 
 
 @needs_procgen
+def test_another_environment(tmp_path, capsys):
+    assert bench.main(["engine", "env=maze", *TINY, f"out={tmp_path}", "format=json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["env"] == "maze" and report == read_json(tmp_path / "engine-maze-easy.json")
+    assert min(report["ratios"]["semantic_vs_procgen"], report["ratios"]["pixels_vs_procgen"]) > 0
+    with pytest.raises(UserError, match="env=maze"):
+        bench.main(["engine", "env=maze", "device=cuda", f"out={tmp_path}"])
+
+
+@needs_procgen
 def test_who_is_missing_is_named(tmp_path, capsys, monkeypatch):
     def absent(num_envs, settings):
         raise Unavailable("not installed")

@@ -7,9 +7,9 @@ import pytest
 
 import gmexp_envs
 from gmexp.cli.config import load
-from gmexp.cli.help import config_folder
 from gmexp.evaluation.evaluate import cells
 from gmexp.pipeline import training_runs
+from gmexp.support.conf import config_folder
 from gmexp_envs.coinrun.distribution import LevelDistribution
 from gmexp_envs.coinrun.layout import SEED
 from gmexp_envs.coinrun.task import SHIFTS, TASK

@@ -10,12 +10,12 @@ from PIL import Image
 import gmexp_envs
 from gmexp import artefacts
 from gmexp.calculator import table
-from gmexp.cli.help import config_folder
 from gmexp.cli.main import main
 from gmexp.evaluation.evaluate import held_out
 from gmexp.pages import gallery, html, ladder
 from gmexp.pages.ladder import published, read_ladder
 from gmexp.pages.study_page import build_report
+from gmexp.support.conf import config_folder
 from gmexp_envs.coinrun.draw.large import render_large
 from gmexp_envs.coinrun.draw.sprites import default_style, load_sprites
 from gmexp_envs.coinrun.layout import COIN_X, COIN_Y, END_X, END_Y, X, Y

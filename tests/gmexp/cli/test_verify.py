@@ -26,6 +26,17 @@ def test_fresh_seed_finds_no_difference(capsys):
 
 
 @needs_procgen
+@pytest.mark.slow
+def test_another_environment(capsys):
+    code = verify.main(["engine", "env=maze", "quick=true", "format=json", "levels=32", "steps=2048", "edited=1664"])
+    report = json.loads(capsys.readouterr().out)
+    print(f"seed={report['seed']}")
+    assert report["differences"] == 0, report["examples"]
+    assert code == 0 and all(report["controls"].values()), report["controls"]
+    assert report["compared"]["levels"] == 32 and 2048 <= report["compared"]["steps"] < 16_384
+
+
+@needs_procgen
 def test_a_fault_sets_the_exit_code(capsys, monkeypatch):
     report = {"seed": 1, "differences": 2, "compared": {"levels": 4}, "differing": {"grid": 2}, "controls": {},
               "examples": ["grid: easy level 3"], "frames_comparable": True, "seconds": 1.0, "procgen": "procgen"}
@@ -36,7 +47,8 @@ def test_a_fault_sets_the_exit_code(capsys, monkeypatch):
     assert torch.cuda.is_available() or "CPU and GPU were not compared: device 'cuda' cannot be used here" in out
 
 
-@pytest.mark.parametrize("args", [[], ["levels=3"], ["engine", "levels=none"], ["engine", "sede=1"]])
+@pytest.mark.parametrize("args", [[], ["levels=3"], ["engine", "levels=none"], ["engine", "sede=1"], ["engine", "env=bees"],
+                                  ["engine", "recorded=mazes.npz"], ["engine", "env=maze", "recorded=nowhere.npz"]])
 def test_mistakes_are_one_line(args):
     with pytest.raises(UserError) as caught:
         verify.main(args)

@@ -1,0 +1,104 @@
+"""Where errors become lines: whatever a verb raises, the user reads one line and the shell gets an exit code.
+
+    2     something that the user can put right
+    70    a fault of this package (GMEXP_TRACEBACK=1 shows where)
+    130   stopped by Ctrl-C, 141 the reader of the output is gone
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+
+from gmexp.support.errors import UserError, first_line
+from gmexp.support.extras import missing_package
+
+__all__ = ["FAULT", "MISTAKE", "explain", "guarded"]
+
+MISTAKE, FAULT, STOPPED, UNHEARD = 2, 70, 130, 141
+# Libraries that complain of what they are given, in types of their own.
+COMPLAINING = ("hydra.", "omegaconf.", "antlr4.", "pyarrow.", "zipfile", "zlib", "_csv", "csv", "json.", "PIL.", "yaml.",
+               "submitit.", "ray.")
+NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
+
+
+def guarded(name: str, action: Callable[[], int]) -> int:
+    """Do what a verb does -> its exit code; what goes wrong is one line on stderr."""
+    try:
+        code = action()
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        _say(name, "stopped; the same command goes on where it was")
+        return STOPPED
+    except BrokenPipeError:
+        _drop_output()
+        return UNHEARD
+    except Exception as error:
+        if os.environ.get("GMEXP_TRACEBACK"):
+            traceback.print_exc()
+        message = explain(error)
+        if isinstance(error, OSError) and _cannot_be_written():
+            message = f"cannot write the output: {error.strerror or first_line(error)}"
+        _say(name, message or _fault(error))
+        return FAULT if message is None else MISTAKE
+
+
+def explain(error: BaseException) -> str | None:
+    """An error that the user can do something about, in a line; None for what is a fault of this package."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, MemoryError) or any(words in str(error).lower() for words in NO_MEMORY):
+        return f"not enough memory: {first_line(error)}"
+    if isinstance(error, ModuleNotFoundError) and (hint := missing_package(error.name)):
+        return hint
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename else first_line(error)
+    if type(error).__module__.startswith(COMPLAINING) or isinstance(error, UnicodeError):
+        return f"{type(error).__name__}: {first_line(error)}"
+    if isinstance(error, ValueError) and _raised_in(error).startswith("gmexp_envs."):
+        return str(error)
+    return None
+
+
+def _raised_in(error: BaseException) -> str:
+    """The module that raised an error."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return frames[-1].f_globals.get("__name__", "") if frames else ""
+
+
+def _fault(error: BaseException) -> str:
+    """In a line, where this package went wrong."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = next((frame for frame in reversed(frames) if f"{os.sep}gmexp" in frame.filename), None)
+    where = f" in {os.path.basename(ours.filename)}:{ours.lineno}" if ours else ""
+    return (f"a fault of gmexp{where}: {type(error).__name__}: {first_line(error)}; please report it with what "
+            "GMEXP_TRACEBACK=1 shows")
+
+
+def _say(name: str, message: str) -> None:
+    line = " ".join(message.split()).removeprefix(f"{name}: ")
+    try:
+        print(f"gmexp {name}: {line}", file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        pass  # nobody can be told
+
+
+def _cannot_be_written() -> bool:
+    """Whether what is still to be written to stdout cannot be: it is dropped then."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _drop_output()
+        return True
+    return False
+
+
+def _drop_output() -> None:
+    """Let the interpreter's own last flush go nowhere."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):
+        pass  # stdout is no file
