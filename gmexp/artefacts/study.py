@@ -54,10 +54,6 @@ class Study:
         return self.root / "sensitivity.json"
 
     @property
-    def figure2(self) -> Path:
-        return self.root / "figure2.json"
-
-    @property
     def spread(self) -> Path:
         return self.root / "spread.json"
 

@@ -1,0 +1,29 @@
+"""Shifts and goals as text, the same in every figure."""
+
+from __future__ import annotations
+
+from gmexp_envs.task import Goal
+
+__all__ = ["capital", "plural", "shift_words", "wrapped"]
+
+
+def shift_words(kind: int, name: str, grade: float = 1.0) -> str:
+    """A shift by number and name, and its grade where that is not 1: "3 significant at 0.5"."""
+    return f"{kind} {name.replace('_', ' ')}" + (f" at {grade:g}" if kind and grade != 1 else "")
+
+
+def wrapped(label: str) -> str:
+    """A shift's label as a narrow column."""
+    for short, broken in ((" ", "\n"), (" (", "\n("), (" at ", "\nat "), ("in distribution", "in\ndistribution")):
+        label = label.replace(short, broken, 1)
+    return label
+
+
+def capital(text: str) -> str:
+    """With a capital first letter."""
+    return text[:1].upper() + text[1:]
+
+
+def plural(goal: Goal) -> str:
+    """A goal's name for several of them."""
+    return goal.name if goal.name.endswith("s") else f"{goal.name}s"
