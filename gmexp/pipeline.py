@@ -1,5 +1,9 @@
-"""`gmexp run`: a whole study. Runs already trained and evaluated are left as they are, so the same command goes on after
-any stop; what follows from their episodes is made anew.
+"""The map: every stage of a study, in order. `gmexp run` goes through all of them.
+
+    train -> evaluate -> measure -> rates -> calibrate -> estimate -> figures -> page -> mirror
+
+Runs already trained and evaluated are left as they are, so the same command goes on after any stop; what follows from their
+episodes is made anew.
 """
 
 from __future__ import annotations
@@ -10,31 +14,86 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gmexp import artefacts
 from gmexp.agents.checkpoint import load_checkpoint
+from gmexp.agents.ppo import NAMES
 from gmexp.artefacts.study import Study, condition_labels
-from gmexp.cli import study as stages
-from gmexp.cli.schema import RunConfig
+from gmexp.artefacts.tracking import log_study, open_tracker
+from gmexp.calculator import base_rates
 from gmexp.evaluation.config import EvaluationPlan
 from gmexp.evaluation.evaluate import cells, evaluate
+from gmexp.langosco import figure2
+from gmexp.measures import summary
 from gmexp.measures.command import check, measure
+from gmexp.measures.config import check_measures
+from gmexp.measures.pursuit import unpursued
 from gmexp.mitigations import verification
 from gmexp.mitigations.verification import VerificationPlan
 from gmexp.pages.films import write_clips
-from gmexp.rates.over_runs import check_replicates
-from gmexp.support.composition import override
+from gmexp.pages.report import report
+from gmexp.rates import between_runs, learning, over_runs
+from gmexp.statistics import stage as calibration_stage
+from gmexp.statistics.config import CalibrationConfig
+from gmexp.statistics.counts import read_counts
+from gmexp.support.checks import check_backend, check_session, check_threads
+from gmexp.support.composition import override, variant
 from gmexp.support.errors import UserError
 from gmexp.support.progress import Bar
 from gmexp.training.compilation import compile_kernels
-from gmexp.training.config import TrainConfig
+from gmexp.training.config import LauncherConfig, LoggerConfig, TrainConfig, agent_config, env_config
 from gmexp.training.launchers import launch
 from gmexp.training.train import NOT_IDENTITY, TRAINED, describe, identity, train
 from gmexp.training.workers import Failure
+from gmexp_envs import task_names
 
 SAME_FOR_ALL = ("experiment", "seed", "device", *NOT_IDENTITY)  # keys that conditions cannot vary
+
+
+@dataclass
+class RunConfig:
+    """`gmexp run`: a whole study, every stage of it."""
+
+    experiment: str
+    env: Any = variant(env_config, task_names)
+    agent: Any = variant(agent_config, lambda: NAMES)
+    steps: int
+    conditions: list[dict[str, Any]]  # what varies between conditions: dotted keys of the training config
+    seeds: list[int]  # train seeds of every condition that does not name its own
+    verification: VerificationPlan
+    reuse: list[str]  # studies whose finished runs are taken over where they are the same
+    evaluation: EvaluationPlan
+    measures: list[str]  # what else is measured of every run: names of MEASURES
+    gate: float
+    chains: int
+    draws: int
+    checkpoint_seconds: float
+    device: str
+    backend: str  # of training: native or procgen
+    threads: int  # of every training environment
+    workers: int | None  # runs side by side, at most; None for as many as fit
+    out: str
+    logger: LoggerConfig
+    launcher: LauncherConfig
+    statistics_seed: int  # of the bootstrap and the sampler
+
+    def __post_init__(self) -> None:
+        if not self.conditions or not self.seeds:
+            raise ValueError("conditions and seeds must each name at least one")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds = {self.seeds} names a seed twice: runs must differ to count as replicates")
+        if self.workers is not None and self.workers < 1:
+            raise ValueError(f"workers = {self.workers} must be at least 1, or null for as many as fit")
+        check_measures(self.measures)
+        check_backend(self.backend)
+        check_threads(self.threads)
+        if not 0 <= self.gate <= 1:
+            raise ValueError(f"gate = {self.gate} is not within [0, 1]")
+        CalibrationConfig(seed=self.statistics_seed, chains=self.chains, draws=self.draws)  # refuses what does not fit
+        check_session(self.checkpoint_seconds, self.device)
 
 
 def run(config: RunConfig) -> int:
@@ -70,7 +129,40 @@ def _conclude(study: Study, counted: Sequence[TrainConfig], failed: dict[str, st
     origin = artefacts.provenance(None, dataclasses.asdict(config), f"study {config.experiment}")
     _film(study, counted, config.evaluation)
     study.write_index(config.experiment, dataclasses.asdict(config), metas, origin, failed, rejected)
-    stages.analyse(study, config)
+    analyse(study, config)
+
+
+def analyse(study: Study, config: RunConfig) -> None:
+    """Everything after the episodes, in seconds: rates, calibration, estimates, figures, page, W&B."""
+    rates(study, config.gate, config.statistics_seed)
+    counts = read_counts(study.counts)
+    calibration = calibration_stage.calibrate(counts, study.calibration, config.chains, config.draws, config.statistics_seed)
+    shifts = base_rates.base_rates(calibration, counts, unpursued([study]))
+    origin = artefacts.provenance(None, dataclasses.asdict(config), "published beside calibrated rates")
+    artefacts.write_json(study.estimate, {"shifts": shifts}, origin)
+    if shifts:
+        print(f"\n{base_rates.report(shifts, calibration)}")
+    report(study)
+    with open_tracker(config.logger.name, mode=config.logger.mode, project=config.logger.project,
+                      group=config.experiment, name=f"{config.experiment}-study", config={}, dir=study.root) as tracker:
+        log_study(tracker, study.root)
+
+
+def rates(study: Study, gate: float, seed: int) -> None:
+    """Stage `rates`: count the episodes of every run, and print what they say."""
+    over_runs.build(study.root, gate, seed)
+    between_runs.write(study, seed)
+    learning.write(study)
+    figure2.write_study(study)
+    measured = over_runs.read_rates(study.rates)
+    variances, learnt = between_runs.read(study), learning.read(study)
+    print("\n\n".join(filter(None, (over_runs.table(measured.cells), over_runs.contrast_table(measured),
+                                     between_runs.table(variances) if variances else "",
+                                     learning.table(learnt) if learnt else ""))))
+    measures = summary.summarise(study)
+    if text := summary.table(measures):
+        summary.write(study, measures)
+        print(f"\n{text}")
 
 
 def _rejected(study: Study, complete: Sequence[TrainConfig]) -> dict[str, str]:
@@ -92,6 +184,8 @@ def _complain(failed: dict[str, str], failures: Iterable[Failure], planned: int)
         print(f"  {run_id}: {' '.join(reason.split())}", file=sys.stderr)
 
 
+# --- what is planned ---------------------------------------------------------------------------------------------------
+
 def training_runs(config: RunConfig) -> list[TrainConfig]:
     """Every condition with every train seed; UserError for what would only show once they were trained."""
     base = TrainConfig(experiment=config.experiment, env=config.env, agent=config.agent, steps=config.steps, seed=0,
@@ -108,7 +202,7 @@ def training_runs(config: RunConfig) -> list[TrainConfig]:
     metas = [describe(item) for item in runs]
     if len({artefacts.config_hash(identity(dataclasses.replace(item, verified=False))) for item in runs}) < len(runs):
         raise UserError("two of the conditions have the same runs: let them differ, or give one of them other seeds")
-    check_replicates(metas, condition_labels(metas))
+    over_runs.check_replicates(metas, condition_labels(metas))
     for item in runs:
         check(config.measures, item.agent)
         cells(item.task, item.training, config.evaluation, item.seed)

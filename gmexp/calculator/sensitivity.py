@@ -10,22 +10,25 @@ Inputs of the published model, independent of each other:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from scipy import stats
 
+from gmexp import artefacts
+from gmexp.artefacts.study import Study
 from gmexp.calculator import formula
+from gmexp.calculator.calibrated import harm_draws
 from gmexp.calculator.core import Calculator
 from gmexp.calculator.inputs import SETTINGS
 from gmexp.calculator.modifiers import MODIFIERS, modifier_range
 from gmexp.calculator.scenario import Scenario
 from gmexp.calculator.tables import row, shift_types
-from gmexp.statistics.calibration import Prediction
-from gmexp.statistics.priors import elicited_harm
+from gmexp.statistics.calibration import Calibration, Prediction
+from gmexp.statistics.priors import elicited_harm, literature_interval
 from gmexp.support.errors import UserError
 
-__all__ = ["Bar", "Share", "attribute", "sobol", "tornado"]
+__all__ = ["Bar", "Share", "attribute", "sobol", "tornado", "write"]
 
 
 @dataclass(frozen=True)
@@ -140,3 +143,37 @@ def attribute(prediction: Prediction, harm: np.ndarray) -> dict[str, float]:
     total = np.var(np.log(np.maximum(prediction.draws["misgen"], floor)) + logs["harm"])
     shares = {name: float(np.var(x) / total) for name, x in logs.items()}
     return {**shares, "dependence": 1 - sum(shares.values())}
+
+
+# --- of a study -------------------------------------------------------------------------------------------------------
+
+def write(study: Study) -> None:
+    """Write sensitivity.json, unless it is there and speaks of this calibration.
+
+    tornado, sobol   of the published model read as odds, under shift 3 with every modifier neutral
+    shares           of the variance of each calibrated base rate: the two stages, harm, and their dependence
+    priors           of the base rates for every weight of the literature, beside calibration.json's posteriors
+    """
+    if not study.calibration.with_suffix(".npz").exists():
+        return
+    draws = artefacts.read_json(study.calibration, required=["draws"])["draws"]["sha256"]
+    if study.sensitivity.exists() and artefacts.read_json(study.sensitivity).get("draws_sha256") == draws:
+        return
+    calibration, scenario, calculator = Calibration.load(study.calibration), Scenario(3), Calculator("odds")
+    bars = [asdict(bar) | {"swing": bar.swing} for bar in tornado(scenario, calculator)]
+    n0 = calibration.model["config"]["priors"]["literature_n0"]
+    priors = [{**{key: row[key] for key in ("a0", "stage", "shift")}, **dict(zip(
+        ("mean", "q025", "q975"), literature_interval(row["published"], row["a0"] * n0), strict=True))}
+        for row in calibration.literature]
+    shares = [{"shift": row["shift"], **_variance_shares(calibration, row["shift"])} for row in study.estimates()]
+    origin = artefacts.provenance(None, {"draws_sha256": draws}, "what the estimates depend on")
+    artefacts.write_json(study.sensitivity, {
+        "draws_sha256": draws, "scenario": asdict(scenario), "mode": calculator.mode,
+        "value": calculator.estimate(scenario).value, "tornado": bars,
+        "sobol": [asdict(share) for share in sobol(scenario, calculator)], "shares": shares,
+        "priors": priors}, origin)
+
+
+def _variance_shares(calibration: Calibration, shift: int) -> dict[str, float]:
+    prediction = calibration.predict(Scenario(shift))
+    return attribute(prediction, harm_draws(calibration, None, shift, len(prediction.draws["misgen"]))[0])

@@ -14,8 +14,8 @@ from gmexp.agents.checkpoint import load_checkpoint
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode, OutcomeCounts
 from gmexp.artefacts.study import Study
-from gmexp.cli.schema import RunConfig
 from gmexp.evaluation.evaluate import evaluate
+from gmexp.pipeline import RunConfig
 from gmexp.pipeline import training_runs
 from gmexp.rates.counting import count_outcomes
 from gmexp.statistics.counts import read_counts

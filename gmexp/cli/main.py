@@ -1,13 +1,16 @@
-"""`gmexp VERB key=value ...`: one verb per stage; a user's mistake is one line and exit code 2 (`gmexp.support.boundary`)."""
+"""`gmexp VERB key=value ...`: one verb per stage; a user's mistake is one line and exit code 2."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import gmexp
+from gmexp.cli import flags
 from gmexp.cli.help import overview, verb_help
+from gmexp.cli.options import nearest
 from gmexp.support.boundary import guarded
 from gmexp.support.errors import UserError
 
@@ -50,26 +53,45 @@ VERBS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the `gmexp` command; returns the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        return guarded("help", lambda: print(overview({name: verb.summary for name, verb in VERBS.items()})) or 0)
-    name, rest = arguments[0], arguments[1:]
+    name, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])
     return guarded(name, lambda: _dispatch(name, rest))
 
 
 def _dispatch(name: str, arguments: list[str]) -> int:
+    if name in flags.HELP:
+        print(overview({verb: about.summary for verb, about in VERBS.items()}))
+        return 0
+    if name == "--version":
+        print(f"gmexp {gmexp.__version__}")
+        return 0
+    if name in ("-sc", "--shell-completion"):
+        return flags.completion(arguments[0] if arguments else "", list(VERBS))
     verb = VERBS.get(name)
     if verb is None:
-        raise UserError(f"there is no such verb: choose one of {', '.join(VERBS)}")
+        raise UserError(f"there is no such verb{nearest(name, list(VERBS))}: choose one of {', '.join(VERBS)}")
     if not verb.configured:
         return getattr(importlib.import_module(verb.module), verb.function)(arguments)
-    if any(a in ("-h", "--help", "help") for a in arguments):
+    asked = flags.split(arguments)
+    if asked.help:
         print(verb_help(name, verb.summary))
         return 0
-    from gmexp.cli import config, sweep
+    if asked.several and name != "run":
+        raise UserError("-m sweeps a study: gmexp run -m ...")
+    if asked.dry_run and name != "run":
+        raise UserError("--dry-run lists what a study would train: gmexp run --dry-run ...")
+    from gmexp.cli import config, sweep  # with Hydra: what help need not wait for
 
-    several = name == "run" and any(flag in arguments for flag in sweep.FLAGS)
-    loaded = sweep.load(arguments) if several else config.load(name, arguments)
-    return getattr(importlib.import_module(verb.module), verb.function)(loaded) or 0
+    def load() -> Any:
+        given = asked.overrides, asked.directories, asked.name
+        return sweep.load(*given) if asked.several else config.load(name, *given)
+
+    if asked.shows:
+        return flags.show(name, asked, load)
+    if asked.dry_run:
+        from gmexp.cli.dry_run import dry_run
+
+        return dry_run(load())
+    return getattr(importlib.import_module(verb.module), verb.function)(load()) or 0
 
 
 if __name__ == "__main__":

@@ -1,22 +1,13 @@
-"""The schema of every stage's configuration: what its keys mean, and which values do not fit.
+"""The schema of every configured verb: what its keys mean, and which values do not fit.
 
-`gmexp.cli.config.load` fills them; the values live in conf/, a default in one place only.
+The values live in conf/, a default in one place only.
 """
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
-from typing import Any
 
-from gmexp.agents.ppo import NAMES
-from gmexp.evaluation.config import EvaluateConfig, EvaluationPlan
-from gmexp.measures.config import MeasureConfig, check_measures
-from gmexp.mitigations.verification import VerificationPlan
-from gmexp.statistics.config import CalibrationConfig
-from gmexp.support.checks import check_backend, check_session, check_threads
-from gmexp.support.composition import variant
-from gmexp.training.config import LauncherConfig, LoggerConfig, TrainConfig, agent_config, env_config
-from gmexp_envs import task_names
 
 
 @dataclass
@@ -53,48 +44,15 @@ class ReportConfig:
     results: str | None
 
 
-@dataclass
-class RunConfig:
-    """`gmexp run`: a whole study, every stage of it."""
-
-    experiment: str
-    env: Any = variant(env_config, task_names)
-    agent: Any = variant(agent_config, lambda: NAMES)
-    steps: int
-    conditions: list[dict[str, Any]]  # what varies between conditions: dotted keys of the training config
-    seeds: list[int]  # train seeds of every condition that does not name its own
-    verification: VerificationPlan
-    reuse: list[str]  # studies whose finished runs are taken over where they are the same
-    evaluation: EvaluationPlan
-    measures: list[str]  # what else is measured of every run: names of MEASURES
-    gate: float
-    chains: int
-    draws: int
-    checkpoint_seconds: float
-    device: str
-    backend: str  # of training: native or procgen
-    threads: int  # of every training environment
-    workers: int | None  # runs side by side, at most; None for as many as fit
-    out: str
-    logger: LoggerConfig
-    launcher: LauncherConfig
-    statistics_seed: int  # of the bootstrap and the sampler
-
-    def __post_init__(self) -> None:
-        if not self.conditions or not self.seeds:
-            raise ValueError("conditions and seeds must each name at least one")
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds = {self.seeds} names a seed twice: runs must differ to count as replicates")
-        if self.workers is not None and self.workers < 1:
-            raise ValueError(f"workers = {self.workers} must be at least 1, or null for as many as fit")
-        check_measures(self.measures)
-        check_backend(self.backend)
-        check_threads(self.threads)
-        if not 0 <= self.gate <= 1:
-            raise ValueError(f"gate = {self.gate} is not within [0, 1]")
-        CalibrationConfig(seed=self.statistics_seed, chains=self.chains, draws=self.draws)  # refuses what does not fit
-        check_session(self.checkpoint_seconds, self.device)
+SCHEMAS = {  # where the dataclass of each configured verb is; imported when the verb is called
+    "run": "gmexp.pipeline:RunConfig", "train": "gmexp.training.config:TrainConfig",
+    "evaluate": "gmexp.evaluation.config:EvaluateConfig", "measure": "gmexp.measures.config:MeasureConfig",
+    "rates": "gmexp.cli.schema:RatesConfig", "calibrate": "gmexp.cli.schema:CalibrateConfig",
+    "report": "gmexp.cli.schema:ReportConfig",
+}
 
 
-SCHEMAS = {"train": TrainConfig, "evaluate": EvaluateConfig, "measure": MeasureConfig, "rates": RatesConfig,
-           "calibrate": CalibrateConfig, "report": ReportConfig, "run": RunConfig}
+def schema(verb: str) -> type:
+    """The dataclass of a configured verb."""
+    module, _, name = SCHEMAS[verb].partition(":")
+    return getattr(importlib.import_module(module), name)

@@ -1,45 +1,25 @@
-"""The stages after the episodes: thin verbs over `rates`, `statistics`, `calculator`, `figures` and `report`."""
+"""Verbs for what follows the episodes: rates, calibrate, report."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from gmexp import artefacts
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import OutcomeCounts
 from gmexp.artefacts.study import Study
-from gmexp.artefacts.tracking import log_study, open_tracker
-from gmexp.calculator import Calculator, Scenario, table
-from gmexp.calculator import pooling
-from gmexp.calculator.calibrated import harm_draws
-from gmexp.calculator.sensitivity import attribute, sobol, tornado
-from gmexp.cli.schema import CalibrateConfig, RatesConfig, ReportConfig, RunConfig
+from gmexp.calculator import base_rates, pooling, sensitivity
+from gmexp.cli.schema import CalibrateConfig, RatesConfig, ReportConfig
 from gmexp.figures.bench import redraw
 from gmexp.figures.figures import draw_all
-from gmexp.langosco import figure2
-from gmexp.measures import summary
 from gmexp.measures.pursuit import unpursued
-from gmexp.pages import gallery, index_page
-from gmexp.pages.study_page import build_report
-from gmexp.rates import between_runs, learning
-from gmexp.rates import over_runs as rates_stage
-from gmexp.statistics.calibration import Calibration
-from gmexp.statistics.config import CalibrationConfig
-from gmexp.statistics.contrasts import plainest
+from gmexp.pages import index_page
+from gmexp.pages import report as report_stage
+from gmexp.statistics import stage
 from gmexp.statistics.counts import read_counts
-from gmexp.statistics.fit import SamplerError
-from gmexp.statistics.fit import calibrate as fit
-from gmexp.statistics.priors import literature_interval
 from gmexp.support.errors import UserError
 from gmexp.support.progress import Bar
-from gmexp.training.compilation import compile_kernels
-
-PICTURED_GRADES = (0.0, 0.5, 1.0)
-PICTURED_CELL = 10  # pixels
-PICTURED_LEVELS = 1
 
 
 def rates(config: RatesConfig) -> int:
@@ -51,12 +31,9 @@ def rates(config: RatesConfig) -> int:
             raise UserError(f"{study.root} has no finished runs: train some with `gmexp train out={study.root}`")
         origin = artefacts.provenance(None, {}, "index of runs trained one by one")
         study.write_index(runs[0].experiment_id, {}, runs, origin)
-    rates_stage.build(study.root, config.gate, config.seed)
-    between_runs.write(study, config.seed)
-    learning.write(study)
-    figure2.write_study(study)
-    _print_rates(study)
-    _measures(study)
+    from gmexp import pipeline
+
+    pipeline.rates(study, config.gate, config.seed)
     return 0
 
 
@@ -77,9 +54,9 @@ def calibrate(config: CalibrateConfig) -> int:
     else:
         studies = [Study(_existing(study)) for study in config.studies]
         rows = pooling.pool([study.root for study in studies])
-    calibration = _fit(rows, out, config.chains, config.draws, config.seed, config.kept)
-    shifts = base_rates(calibration, rows, studies)
-    print(_calibrated(shifts, calibration))
+    calibration = stage.calibrate(rows, out, config.chains, config.draws, config.seed, config.kept)
+    shifts = base_rates.base_rates(calibration, rows, unpursued(studies))
+    print(base_rates.report(shifts, calibration))
     origin = artefacts.provenance(None, dataclasses.asdict(config), "published beside calibrated rates")
     if config.studies or [study.calibration for study in studies] == [out]:
         artefacts.write_json(out.with_name("estimate.json"), {"shifts": shifts}, origin)
@@ -96,176 +73,18 @@ def report(config: ReportConfig) -> int:
     if (config.study is None) == (config.results is None):
         raise UserError("give either study=... or results=..., a folder of studies")
     if config.study is not None:
-        print(_draw(Study(_existing(config.study))))
+        print(report_stage.report(Study(_existing(config.study))))
         return 0
     root = _existing(config.results)
     for study in index_page.found_studies(root):
-        print(_draw(study))
+        print(report_stage.report(study))
     pooled = Study(root / index_page.POOLED)
     if pooled.calibration.exists():
-        sensitivity(pooled)
+        sensitivity.write(pooled)
         draw_all(pooled.root)
     redraw(root / "bench")
     print("\n".join(map(str, index_page.build(root))))
     return 0
-
-
-def _draw(study: Study) -> Path:
-    """All figures of a study and its page."""
-    sensitivity(study)
-    _picture_shifts(study)
-    draw_all(study.root)
-    return build_report(study.root)
-
-
-def _picture_shifts(study: Study) -> None:
-    """Picture what the shifts do to a level of this study, unless that is there (`gmexp show` draws more of them)."""
-    path = study.figures / "shifts.png"
-    if path.exists() or "env" not in (study.read_index()["config"] or {}):
-        return
-    compile_kernels()
-    task, training, levels = gallery.of_study(study, PICTURED_LEVELS)
-    gallery.write(task, training, range(1, 5), None, PICTURED_GRADES, levels, PICTURED_CELL, path)
-
-
-def analyse(study: Study, config: RunConfig) -> None:
-    """Everything after the episodes, in seconds: rates, calibration, estimates, figures, page, W&B."""
-    rates_stage.build(study.root, config.gate, config.statistics_seed)
-    between_runs.write(study, config.statistics_seed)
-    learning.write(study)
-    figure2.write_study(study)
-    _print_rates(study)
-    _measures(study)
-    rows = read_counts(study.counts)
-    calibration = _fit(rows, study.calibration, config.chains, config.draws, config.statistics_seed)
-    shifts = base_rates(calibration, rows, [study])
-    origin = artefacts.provenance(None, dataclasses.asdict(config), "published beside calibrated rates")
-    artefacts.write_json(study.estimate, {"shifts": shifts}, origin)
-    if shifts:
-        print(f"\n{_calibrated(shifts, calibration)}")
-    _draw(study)
-    with open_tracker(config.logger.name, mode=config.logger.mode, project=config.logger.project,
-                      group=config.experiment, name=f"{config.experiment}-study", config={}, dir=study.root) as tracker:
-        log_study(tracker, study.root)
-
-
-def sensitivity(study: Study) -> None:
-    """Write sensitivity.json, unless it is there and speaks of this calibration.
-
-    tornado, sobol   of the published model read as odds, under shift 3 with every modifier neutral
-    shares           of the variance of each calibrated base rate: the two stages, harm, and their dependence
-    priors           of the base rates for every weight of the literature, beside calibration.json's posteriors
-    """
-    if not study.calibration.with_suffix(".npz").exists():
-        return
-    draws = artefacts.read_json(study.calibration, required=["draws"])["draws"]["sha256"]
-    if study.sensitivity.exists() and artefacts.read_json(study.sensitivity).get("draws_sha256") == draws:
-        return
-    calibration, scenario, calculator = Calibration.load(study.calibration), Scenario(3), Calculator("odds")
-    bars = [dataclasses.asdict(bar) | {"swing": bar.swing} for bar in tornado(scenario, calculator)]
-    n0 = calibration.model["config"]["priors"]["literature_n0"]
-    priors = [{**{key: row[key] for key in ("a0", "stage", "shift")}, **dict(zip(
-        ("mean", "q025", "q975"), literature_interval(row["published"], row["a0"] * n0), strict=True))}
-        for row in calibration.literature]
-    shares = [{"shift": row["shift"], **_variance_shares(calibration, row["shift"])} for row in study.estimates()]
-    origin = artefacts.provenance(None, {"draws_sha256": draws}, "what the estimates depend on")
-    artefacts.write_json(study.sensitivity, {
-        "draws_sha256": draws, "scenario": dataclasses.asdict(scenario), "mode": calculator.mode,
-        "value": calculator.estimate(scenario).value, "tornado": bars,
-        "sobol": [dataclasses.asdict(share) for share in sobol(scenario, calculator)], "shares": shares,
-        "priors": priors}, origin)
-
-
-def _variance_shares(calibration: Calibration, shift: int) -> dict[str, float]:
-    prediction = calibration.predict(Scenario(shift))
-    return attribute(prediction, harm_draws(calibration, None, shift, len(prediction.draws["misgen"]))[0])
-
-
-def _print_rates(study: Study) -> None:
-    rates = rates_stage.read_rates(study.rates)
-    spreads, learnt = between_runs.read(study), learning.read(study)
-    print("\n\n".join(filter(None, (rates_stage.table(rates.cells), rates_stage.contrast_table(rates),
-                                    between_runs.table(spreads) if spreads else "",
-                                    learning.table(learnt) if learnt else ""))))
-
-
-def _measures(study: Study) -> None:
-    """Bring together and print what the runs were measured for besides, if they were."""
-    measures = summary.summarise(study)
-    if text := summary.table(measures):
-        summary.write(study, measures)
-        print(f"\n{text}")
-
-
-def _fit(rows: Sequence[OutcomeCounts], out: Path, chains: int, draws: int, seed: int,
-         kept: int | None = None) -> Calibration:
-    """Calibrate and save (`kept` draws); UserError where the sampler's own diagnostics refuse the result."""
-    config = CalibrationConfig(seed=seed, chains=chains, draws=draws)
-    try:
-        with Bar(config.warmup + config.draws, "calibrate", "draw") as bar:
-            calibration = fit(rows, config, bar.advance)
-    except SamplerError as error:
-        raise UserError(f"the calibration was refused by its own diagnostics: {error}") from error
-    origin = artefacts.provenance(None, dataclasses.asdict(config), "posterior of the rates over runs")
-    calibration = calibration.with_provenance(origin)
-    calibration = calibration.thinned(kept) if kept else calibration
-    calibration.save(out)
-    return calibration
-
-
-# --- published beside calibrated --------------------------------------------------------------------------------------
-
-def base_rates(calibration: Calibration, rows: Sequence[OutcomeCounts],
-               studies: Sequence[Study] = ()) -> list[dict[str, Any]]:
-    """For each measured shift of the ladder: the published rates, and the calibrated ones per training diversity, with
-    all else as in the baseline if that was measured (`contrasts.plainest`).
-
-    `p_misgen` is capability x goal failure on both sides, without harm: that is what experiments can measure.
-    `unpursued` is goal failure with accidents discounted, from those runs of `studies` that were measured for it; None
-    where none was.
-    """
-    printed = {row["type"]: row for row in table("shift_types").rows}
-    diversities = sorted({row.train_diversity for row in rows})
-    discounted = unpursued(studies)
-    found = []
-    for kind in sorted({row.shift_type for row in rows} - {0}):
-        base = {key: printed[kind][key] for key in ("capability", "goal_failure")}
-        base["p_misgen"] = base["capability"] * base["goal_failure"]
-        conditions = []
-        for diversity in diversities:
-            like = plainest(calibration.posterior.conditions, diversity)
-            predicted = calibration.predict_condition(like, kind)
-            share = discounted.get((calibration.posterior.conditions[like], kind))
-            conditions.append({"train_diversity": diversity, "capability": _summary(predicted.capability),
-                               "goal_failure": _summary(predicted.goal_failure),
-                               "p_misgen": _summary(predicted.misgen),
-                               "unpursued": None if share is None else dataclasses.asdict(share)})
-        found.append({"shift": kind, "published": base, "calibrated": conditions[0], "conditions": conditions})
-    return found
-
-
-def _summary(summary: Any) -> dict[str, float]:
-    return {"mean": summary.mean, "q025": summary.q025, "q975": summary.q975}
-
-
-def base_rate_table(shifts: list[dict[str, Any]]) -> str:
-    """Published and calibrated rates as text, a row per shift and training diversity."""
-    lines = [f"{'shift':<6}{'source':<22}{'P(capability)':>20}{'P(goal fails | cap.)':>24}{'P(misgen)':>20}"]
-    for row in shifts:
-        p = row["published"]
-        lines.append(f"{row['shift']:<6}{'published':<22}{p['capability']:>20.2f}{p['goal_failure']:>24.2f}"
-                     f"{p['p_misgen']:>20.2f}")
-        for c in row["conditions"]:
-            label = f"calibrated, delta={c['train_diversity']:g}"
-            cells = [f"{c[k]['mean']:.2f} [{c[k]['q025']:.2f}, {c[k]['q975']:.2f}]"
-                     for k in ("capability", "goal_failure", "p_misgen")]
-            lines.append(f"{'':<6}{label:<22}{cells[0]:>20}{cells[1]:>24}{cells[2]:>20}")
-    return "\n".join(lines)
-
-
-def _calibrated(shifts: list[dict[str, Any]], calibration: Calibration) -> str:
-    """The base rates as text, and what the calibration warns of."""
-    return "\n".join([base_rate_table(shifts), *(f"warning: {note}" for note in calibration.warnings)])
 
 
 def _existing(folder: str) -> Path:

@@ -25,7 +25,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gmexp.support.conf import config_folder
+from gmexp.support.conf import choices, config_folder
 from gmexp.support.errors import UserError, first_line
 from gmexp.support.text import NotPlain, as_path, as_value
 
@@ -251,11 +251,6 @@ def groups(verb: str) -> list[str]:
     """The groups of files in conf/ that a verb composes."""
     entries = OmegaConf.to_container(OmegaConf.load(config_folder() / f"{verb}.yaml"))["defaults"]
     return [group for entry in entries if isinstance(entry, dict) for group in entry]
-
-
-def choices(group: str, folders: Sequence[Path] = ()) -> list[str]:
-    """The files of a group."""
-    return sorted({p.stem for folder in (config_folder(), *folders) for p in (folder / group).glob("*.yaml")})
 
 
 def _choosable(schema: type) -> set[str]:

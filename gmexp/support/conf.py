@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from gmexp.support.errors import UserError
@@ -14,3 +15,8 @@ def config_folder() -> Path:
         if (folder / "run.yaml").is_file():
             return folder
     raise UserError(f"the configuration files are missing: expected them in {package / 'conf'}")
+
+
+def choices(group: str, folders: Sequence[Path] = ()) -> list[str]:
+    """The files of a group, in conf/ and in further folders."""
+    return sorted({p.stem for folder in (config_folder(), *folders) for p in (folder / group).glob("*.yaml")})
