@@ -26,7 +26,7 @@ from gmexp.artefacts.tracking import log_study, open_tracker
 from gmexp.calculator import base_rates
 from gmexp.evaluation.config import EvaluationPlan
 from gmexp.evaluation.evaluate import cells, evaluate
-from gmexp.langosco import figure2
+from gmexp.figures import catalogue as figures
 from gmexp.measures import summary
 from gmexp.measures.command import check, measure
 from gmexp.measures.config import check_measures
@@ -153,7 +153,7 @@ def rates(study: Study, gate: float, seed: int) -> None:
     over_runs.build(study.root, gate, seed)
     between_runs.write(study, seed)
     learning.write(study)
-    figure2.write_study(study)
+    figures.prepare(study)
     measured = over_runs.read_rates(study.rates)
     variances, learnt = between_runs.read(study), learning.read(study)
     print("\n\n".join(filter(None, (over_runs.table(measured.cells), over_runs.contrast_table(measured),

@@ -5,23 +5,17 @@ A command declares its options once; parsing, help, suggestions and error messag
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gmexp.support.errors import UserError
+from gmexp.support.text import nearest
 
 __all__ = ["Command", "Option", "boolean", "choice", "dispatch", "listing", "nearest", "number", "text", "whole", "wholes"]
 
 HELP = ("--help", "-h", "help")
-
-
-def nearest(word: str, known: Sequence[str]) -> str:
-    """' (did you mean X?)' for the known word closest to `word`, or nothing when none is close."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f" (did you mean {close[0]}?)" if close else ""
 
 
 @dataclass(frozen=True)

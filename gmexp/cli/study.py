@@ -12,7 +12,7 @@ from gmexp.artefacts.study import Study
 from gmexp.calculator import base_rates, pooling, sensitivity
 from gmexp.cli.schema import CalibrateConfig, RatesConfig, ReportConfig
 from gmexp.figures.bench import redraw
-from gmexp.figures.figures import draw_all
+from gmexp.figures.catalogue import draw_all
 from gmexp.measures.pursuit import unpursued
 from gmexp.pages import index_page
 from gmexp.pages import report as report_stage

@@ -9,7 +9,6 @@ import matplotlib.figure
 import numpy as np
 from matplotlib.axes import Axes
 
-from gmexp.figures import style
 from gmexp.figures.data import StudyData
 from gmexp.figures.figure import Figure, Section
 from gmexp.figures.rates import panels_of

@@ -66,5 +66,7 @@ def _inside(axis: Axes, x: float, y: float, text: str, colour: str) -> None:
 
 
 FIGURE = Figure(
-    "chart", "The published quadrant chart (letters), the published type table (diamonds) and what was measured (circles, 95% "
-    "credible intervals), joined type by type. Most letters lie off their type's diamond.", Section.MODEL, draw)
+    "chart",
+    "The published quadrant chart (letters), the published type table (diamonds) and what was measured (circles, 95% "
+    "credible intervals), joined type by type. Most letters lie off their type's diamond.",
+    Section.MODEL, draw)

@@ -116,5 +116,7 @@ def _run_rates(cells: Sequence[CellRates], metric: str, shift: ModelShift, condi
 
 
 FIGURE = Figure(
-    "forest", "The hierarchical model: thick lines are 95% credible intervals of the mean over runs, thin ones of the next "
-    "run; a hollow mean has no run behind it. Goal failure counts a shift's probe with the shift.", Section.CALIBRATION, draw)
+    "forest",
+    "The hierarchical model: thick lines are 95% credible intervals of the mean over runs, thin ones of the next run; "
+    "a hollow mean has no run behind it. Goal failure counts a shift's probe with the shift.",
+    Section.CALIBRATION, draw)

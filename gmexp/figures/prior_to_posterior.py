@@ -55,5 +55,7 @@ def _key(row: Literature | Prior) -> tuple[float, str, int]:
 
 
 FIGURE = Figure(
-    "prior_to_posterior", "Base rates at the mean of the conditions when the published rates count as evidence worth up to two "
-    "runs (a₀ = 1): thin lines are priors, thick ones posteriors, 95%.", Section.MODEL, draw)
+    "prior_to_posterior",
+    "Base rates at the mean of the conditions when the published rates count as evidence worth up to two runs (a₀ = "
+    "1): thin lines are priors, thick ones posteriors, 95%.",
+    Section.MODEL, draw)

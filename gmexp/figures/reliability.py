@@ -45,5 +45,7 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
 
 
 FIGURE = Figure(
-    "reliability", "Each run against the prediction made without it. Reliable predictions follow the diagonal; a curve leaves "
-    "the band with probability 5% if they do.", Section.MODEL, draw)
+    "reliability",
+    "Each run against the prediction made without it. Reliable predictions follow the diagonal; a curve leaves the "
+    "band with probability 5% if they do.",
+    Section.MODEL, draw)

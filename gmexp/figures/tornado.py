@@ -48,5 +48,7 @@ def _input(bar: TornadoBar) -> str:
 
 
 FIGURE = Figure(
-    "tornado", "What the published model depends on, read as odds: the estimate with one input at either end of its published "
-    "range, and the input's share of the variance with all its interactions.", Section.MODEL, draw)
+    "tornado",
+    "What the published model depends on, read as odds: the estimate with one input at either end of its published "
+    "range, and the input's share of the variance with all its interactions.",
+    Section.MODEL, draw)

@@ -59,5 +59,7 @@ def mean_curve(curves: Sequence[Curve], logarithmic: bool = False) -> Curve:
 
 
 FIGURE = Figure(
-    "training", "Share of training episodes that reached {intended.words}, over 20 iterations: thin lines are runs, thick "
-    "lines their mean; diamonds, the published learning curve of PPO on frames.", Section.TRAINING, draw, rank=80, narrow=True)
+    "training",
+    "Share of training episodes that reached {intended.words}, over 20 iterations: thin lines are runs, thick lines "
+    "their mean; diamonds, the published learning curve of PPO on frames.",
+    Section.TRAINING, draw, rank=80, narrow=True)

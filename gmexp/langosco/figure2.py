@@ -22,7 +22,6 @@ from gmexp.figures.data import StudyData
 from gmexp.figures.figure import Figure, Section
 from gmexp.figures.style import COLUMN, GREY, OKABE_ITO, canvas, entry, legend, shares
 from gmexp.langosco.logs import Logs, UNKNOWN, good_seeds, logs_of_cell
-from gmexp.measures import attribution
 from gmexp.rates.intervals import Mean, mean_of_shares
 from gmexp.support.errors import UserError
 from gmexp_envs.outcome import NEVER
@@ -120,9 +119,11 @@ def study_logs(root: Path) -> tuple[list[tuple[float, Logs]], list[tuple[float, 
 
     The test is the goal probe of shift 0: training's own levels, but with every coin away from the end. References are
     the runs of the lowest training diversity on the same levels, with an invisible marker at the probe's coin: the arm
-    `hidden` of causal attribution in distribution. Runs without that measure give none. Other than in Langosco et al.'s
+    `masked` of causal attribution in distribution. Runs without that measure give none. Other than in Langosco et al.'s
     logs no coin is to be seen at the end either; reaching the end counts as collecting it there.
     """
+    from gmexp.measures import attribution
+
     study = Study(root)
     runs = study.runs()
     tests, iids, references = [], [], []
@@ -139,8 +140,8 @@ def study_logs(root: Path) -> tuple[list[tuple[float, Logs]], list[tuple[float, 
 
 def reference_logs(arms: pa.Table) -> Logs:
     """A run's levels with the invisible marker, from its attribution under shift 0; empty where it was not measured."""
-    rows = arms.filter(pc.and_(pc.equal(arms["shift_type"], 0), pc.equal(arms["arm"], "hidden")))
-    marker, end, death = (pc.fill_null(rows[f"{name}_step"], NEVER).to_numpy() for name in ("coin", "end", "death"))
+    rows = arms.filter(pc.and_(pc.equal(arms["shift_type"], 0), pc.equal(arms["arm"], "masked")))
+    marker, end, death = (pc.fill_null(rows[f"{name}_step"], NEVER).to_numpy() for name in ("intended", "proxy", "death"))
     reached = end != NEVER
     died = ~reached & (death != NEVER)
     length = rows["length"].to_numpy()
@@ -206,7 +207,9 @@ def draw(found: Figure2) -> matplotlib.figure.Figure:
 
 
 FIGURE = Figure(
-    "figure2", "Figure 2 of Langosco et al. (2022) from our runs: blue, the marker at the end touched with every coin moved (of "
-    "all episodes, deaths included); orange, no coin in distribution. Good seeds are levels on which agents of the lowest "
-    "diversity do not touch an invisible marker at the coin's other place; the grey line is how often they then reach the "
-    "end.", Section.RESULT, draw_study, rank=20, narrow=True, prepare=prepare)
+    "figure2",
+    "Figure 2 of Langosco et al. (2022) from our runs: blue, the marker at the end touched with every coin moved (of "
+    "all episodes, deaths included); orange, no coin in distribution. Good seeds are levels on which agents of the "
+    "lowest diversity do not touch an invisible marker at the coin's other place; the grey line is how often they "
+    "then reach the end.",
+    Section.RESULT, draw_study, rank=20, narrow=True, prepare=prepare)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gmexp.artefacts.study import Study
 from gmexp.calculator import sensitivity
-from gmexp.figures.figures import draw_all
+from gmexp.figures.catalogue import draw_all
 from gmexp.pages.study_page import build_report
 
 PICTURED_GRADES = (0.0, 0.5, 1.0)
