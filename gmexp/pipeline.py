@@ -25,12 +25,13 @@ from gmexp.artefacts.study import Study, condition_labels
 from gmexp.artefacts.tracking import log_study, open_tracker
 from gmexp.calculator import base_rates
 from gmexp.evaluation.config import EvaluationPlan
-from gmexp.evaluation.evaluate import cells, evaluate
+from gmexp.evaluation.cells import cells
+from gmexp.evaluation.evaluate import evaluate
 from gmexp.figures import catalogue as figures
-from gmexp.measures import summary
-from gmexp.measures.command import check, measure
+from gmexp.measures import pool
+from gmexp.measures.attribution import unpursued
 from gmexp.measures.config import check_measures
-from gmexp.measures.pursuit import unpursued
+from gmexp.measures.take import check, measure
 from gmexp.mitigations import verification
 from gmexp.mitigations.verification import VerificationPlan
 from gmexp.pages.films import write_clips
@@ -159,9 +160,7 @@ def rates(study: Study, gate: float, seed: int) -> None:
     print("\n\n".join(filter(None, (over_runs.table(measured.cells), over_runs.contrast_table(measured),
                                      between_runs.table(variances) if variances else "",
                                      learning.table(learnt) if learnt else ""))))
-    measures = summary.summarise(study)
-    if text := summary.table(measures):
-        summary.write(study, measures)
+    if text := pool.conclude(study):
         print(f"\n{text}")
 
 
@@ -204,7 +203,7 @@ def training_runs(config: RunConfig) -> list[TrainConfig]:
         raise UserError("two of the conditions have the same runs: let them differ, or give one of them other seeds")
     over_runs.check_replicates(metas, condition_labels(metas))
     for item in runs:
-        check(config.measures, item.agent)
+        check(config.measures, item.agent, item.task)
         cells(item.task, item.training, config.evaluation, item.seed)
     return runs
 

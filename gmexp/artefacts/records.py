@@ -60,6 +60,7 @@ class Episode:
     shift_name: str
     grade: float
     probe: bool  # the same shift, but every level tells the goals apart
+    arm: str  # visible, masked or aligned
     slot: int  # environment instance that played it
     index: int  # 0, 1, ... within the slot
     level_seed: int

@@ -54,8 +54,8 @@ class Study:
         return self.root / "sensitivity.json"
 
     @property
-    def spread(self) -> Path:
-        return self.root / "spread.json"
+    def between_runs(self) -> Path:
+        return self.root / "between_runs.json"
 
     @property
     def learning(self) -> Path:

@@ -194,3 +194,13 @@ def read_provenance(path: Path | str) -> dict[str, Any] | None:
         metadata = read_any_table(path).schema.metadata or {}
         return parse_json(metadata[PROVENANCE_KEY], path) if PROVENANCE_KEY in metadata else None
     return read_json(path).get("provenance")
+
+
+def made_from(path: Path | str) -> str | None:
+    """The hash of what the artefact `path` was made from; None where there is none that can be read."""
+    if not Path(path).is_file():
+        return None
+    try:
+        return (read_provenance(path) or {}).get("config_hash")
+    except UserError:
+        return None

@@ -28,7 +28,7 @@ VERBS = {
     "run": Verb("gmexp.pipeline", "run", "a whole study: train, evaluate, rates, calibrate, estimate, report", True),
     "train": Verb("gmexp.training.train", "run", "one training run -> checkpoint", True),
     "evaluate": Verb("gmexp.evaluation.evaluate", "run", "a checkpoint under the graded shifts -> episodes", True),
-    "measure": Verb("gmexp.measures.command", "run", "a checkpoint's causes, critic, factors, magnitudes", True),
+    "measure": Verb("gmexp.measures.take", "run", "a checkpoint's causes, critic, factors, magnitudes", True),
     "rates": Verb("gmexp.cli.study", "rates", "episodes of all runs -> counts and rates", True),
     "calibrate": Verb("gmexp.cli.study", "calibrate", "counts -> posterior", True),
     "report": Verb("gmexp.cli.study", "report", "a study -> figures and one HTML page", True),

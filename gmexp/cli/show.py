@@ -61,7 +61,7 @@ def _levels(values: dict[str, Any]) -> tuple[Task, Any, SeedRange]:
     from gmexp.agents.checkpoint import load_checkpoint
     from gmexp.artefacts.study import Study
     from gmexp.cli.config import load
-    from gmexp.evaluation.evaluate import own_levels
+    from gmexp.evaluation.cells import own_levels
 
     if values["run"]:
         checkpoint = load_checkpoint(values["run"])

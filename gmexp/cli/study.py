@@ -13,7 +13,7 @@ from gmexp.calculator import base_rates, pooling, sensitivity
 from gmexp.cli.schema import CalibrateConfig, RatesConfig, ReportConfig
 from gmexp.figures.bench import redraw
 from gmexp.figures.catalogue import draw_all
-from gmexp.measures.pursuit import unpursued
+from gmexp.measures.attribution import unpursued
 from gmexp.pages import index_page
 from gmexp.pages import report as report_stage
 from gmexp.statistics import stage

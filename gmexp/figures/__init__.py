@@ -6,7 +6,7 @@
     records      the parts of artefacts that figures and pages show
     style        style, colours, canvas, axes, legend
     marks        dots of runs, means and intervals, published values
-    words        shifts and conditions as text
+    words        goals and labels as text
     bench        the benchmarks' figures (not of a study)
 
 All others are figures. Nothing here needs torch or numba.

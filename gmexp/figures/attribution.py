@@ -14,7 +14,9 @@ from gmexp.figures.data import StudyData
 from gmexp.figures.figure import Figure, Section
 from gmexp.figures.rates import ROW
 from gmexp.figures.style import GREY, PAGE, canvas, entry, legend
-from gmexp.figures.words import capital, plural, shift_words
+from gmexp.figures.words import capital, plural
+from gmexp.measures.attribution import CellEffect
+from gmexp.rates.text import shift_text
 from gmexp_envs.task import Task
 
 
@@ -27,14 +29,14 @@ def titles(task: Task) -> dict[str, str]:
 
 
 def draw(data: StudyData) -> matplotlib.figure.Figure | None:
-    rows = data.measures.effects
+    rows = data.measures["attribution"]
     if not rows:
         return None
     shown = titles(data.task)
     return (in_rows if style.many(row.condition for row in rows) else in_colours)(rows, shown)
 
 
-def in_colours(rows: Sequence, shown: Mapping[str, str]) -> matplotlib.figure.Figure:
+def in_colours(rows: Sequence[CellEffect], shown: Mapping[str, str]) -> matplotlib.figure.Figure:
     """A few conditions: a column per effect, colours side by side over the shifts."""
     colours = style.colours(row.condition for row in rows)
     shifts = sorted({(row.shift_type, row.shift_name) for row in rows})
@@ -54,14 +56,14 @@ def in_colours(rows: Sequence, shown: Mapping[str, str]) -> matplotlib.figure.Fi
     return figure
 
 
-def in_rows(rows: Sequence, shown: Mapping[str, str]) -> matplotlib.figure.Figure:
+def in_rows(rows: Sequence[CellEffect], shown: Mapping[str, str]) -> matplotlib.figure.Figure:
     """Many conditions: a column per effect, a colour per shift."""
     names = style.unique(row.condition for row in rows)
-    colours = style.colours(shift_words(row.shift_type, row.shift_name) for row in rows)
+    colours = style.colours(shift_text(row.shift_type, row.shift_name) for row in rows)
     figure, (axes,) = canvas(PAGE, 1.1 + 1.3 * ROW * len(names), len(shown))
     for axis, (effect, title) in zip(axes, shown.items(), strict=True):
         for row in (row for row in rows if row.effect == effect):
-            order = list(colours).index(shift_words(row.shift_type, row.shift_name))
+            order = list(colours).index(shift_text(row.shift_type, row.shift_name))
             y = names.index(row.condition) + 0.5 * marks.dodge(order, len(colours))
             marks.run_row(axis, y, row.value, list(colours.values())[order])
         axis.axvline(0, color=GREY, linewidth=0.8)

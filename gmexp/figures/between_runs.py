@@ -14,7 +14,7 @@ from gmexp.figures.figure import Figure, Section
 from gmexp.figures.rates import panels_of
 from gmexp.figures.style import GREY, OKABE_ITO, PAGE, canvas, entry, legend, shares
 from gmexp.figures.words import capital
-from gmexp.rates.between_runs import Spread
+from gmexp.rates.between_runs import BetweenRuns
 from gmexp.rates.intervals import wilson
 from gmexp.rates.over_runs import CellRates, strongest
 
@@ -36,7 +36,7 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
     return figure
 
 
-def _ordered(axis: Axes, cells: Sequence[CellRates], item: Spread) -> None:
+def _ordered(axis: Axes, cells: Sequence[CellRates], item: BetweenRuns) -> None:
     """The runs of one cell from the lowest rate to the highest."""
     key = (item.condition, item.shift_type, item.grade, item.probe)
     cell = next(c for c in panels_of(strongest(cells))[item.metric]
@@ -52,7 +52,7 @@ def _ordered(axis: Axes, cells: Sequence[CellRates], item: Spread) -> None:
     axis.set_xlabel(f"{len(runs)} runs in order")
 
 
-def _covered(axis: Axes, items: Sequence[Spread]) -> None:
+def _covered(axis: Axes, items: Sequence[BetweenRuns]) -> None:
     """Coverage against the number of runs: a faint line per rate and shift, their mean."""
     for method, colour in (("clustered", CLUSTERED), ("pooled", POOLED)):
         for item in items:

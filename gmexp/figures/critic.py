@@ -13,7 +13,7 @@ PANELS = 4  # side by side
 
 
 def draw(data: StudyData) -> matplotlib.figure.Figure | None:
-    rows = data.measures.critics
+    rows = data.measures["critic"]
     if not rows:
         return None
     wide = min(len(rows), PANELS)

@@ -11,6 +11,7 @@ from gmexp.artefacts.decode import read_record
 from gmexp.artefacts.records import CurvePoint, RunMeta
 from gmexp.artefacts.study import Study, condition_labels, labels
 from gmexp.figures import records
+from gmexp.measures import pool
 from gmexp.rates import between_runs, learning
 from gmexp.rates.over_runs import CellRates, Rates, read_rates
 from gmexp_envs import task_of
@@ -18,8 +19,6 @@ from gmexp_envs.task import Task
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from gmexp.measures.summary import Measures
 
 __all__ = ["StudyData"]
 
@@ -63,12 +62,9 @@ class StudyData:
         return self.rates.cells if self.rates else ()
 
     @cached_property
-    def measures(self) -> Measures:
-        """The pooled measures, all empty where nothing was measured."""
-        from gmexp.measures import summary
-
-        path = self.study.measures
-        return summary.read(path) if path.is_file() else summary.Measures((), (), (), ())
+    def measures(self) -> pool.Pooled:
+        """The pooled measures by name, empty where nothing was measured."""
+        return pool.read(self.study)
 
     @cached_property
     def calibration(self) -> records.CalibrationSummary | None:
@@ -99,7 +95,7 @@ class StudyData:
         return records.sensitivity_of(artefacts.read_json(path, ["scenario", "mode", "value"]), str(path))
 
     @cached_property
-    def between_runs(self) -> tuple[between_runs.Spread, ...]:
+    def between_runs(self) -> tuple[between_runs.BetweenRuns, ...]:
         return tuple(between_runs.read(self.study))
 
     @cached_property

@@ -9,7 +9,8 @@ from gmexp.figures.data import StudyData
 from gmexp.figures.figure import Figure, Section
 from gmexp.figures.rates import TITLES
 from gmexp.figures.style import COLUMN, canvas, entry, legend, shares
-from gmexp.rates.over_runs import goal_cells, shift_label, strongest
+from gmexp.rates.over_runs import goal_cells, strongest
+from gmexp.rates.text import shift_label
 
 
 def draw(data: StudyData) -> matplotlib.figure.Figure | None:

@@ -14,7 +14,7 @@ PANELS = {"capability": "Capability", "goal_failure": "Goal failure, probed"}
 
 
 def draw(data: StudyData) -> matplotlib.figure.Figure | None:
-    rows = data.measures.factors
+    rows = data.measures["factors"]
     if not rows:
         return None
     colours = style.colours(row.condition for row in rows)

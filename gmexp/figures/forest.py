@@ -18,8 +18,8 @@ from gmexp.figures.figure import Figure, Section
 from gmexp.figures.rates import TITLES
 from gmexp.figures.records import ModelShift
 from gmexp.figures.style import GREY, PAGE, canvas, entry, legend, shares
-from gmexp.figures.words import shift_words
 from gmexp.rates.over_runs import CellRates
+from gmexp.rates.text import shift_text
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Layout:
 
     @property
     def titles(self) -> list[str]:
-        return [shift_words(shift.type, shift.name, shift.grade) for shift in self.shifts]
+        return [shift_text(shift.type, shift.name, shift.grade) for shift in self.shifts]
 
     @property
     def middles(self) -> list[float]:

@@ -19,15 +19,16 @@ from gmexp.figures.data import StudyData
 from gmexp.figures.figure import Figure, Section
 from gmexp.figures.rates import panels_of
 from gmexp.figures.style import GREY, PAGE, canvas, entry, legend, shares
-from gmexp.figures.words import capital, shift_words
+from gmexp.figures.words import capital
 from gmexp.rates.over_runs import Rate
+from gmexp.rates.text import shift_text
 
 Key = tuple[str, str, int, float]  # metric, condition, shift, grade
 
 
 def draw(data: StudyData) -> matplotlib.figure.Figure | None:
     cells = data.cells
-    shifts = {c.shift_type: shift_words(c.shift_type, c.shift_name) for c in cells if c.shift_type}
+    shifts = {c.shift_type: shift_text(c.shift_type, c.shift_name) for c in cells if c.shift_type}
     if len({c.grade for c in cells if c.shift_type}) < 2:
         return None
     colours = style.colours(cell.condition for cell in cells)

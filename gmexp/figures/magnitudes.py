@@ -12,7 +12,7 @@ from gmexp.figures.data import StudyData
 from gmexp.figures.figure import Figure, Section
 from gmexp.figures.rates import TITLES, panels_of
 from gmexp.figures.style import GREY, PAGE, canvas, entry, legend, shares
-from gmexp.figures.words import shift_words
+from gmexp.rates.text import shift_text
 
 COLUMNS = {"two_sample": "distance of observations (two-sample test)",
            "feature_distance": "distance of policy features (energy coefficient)"}
@@ -20,12 +20,12 @@ MARKERS = "os^Dv<>"
 
 
 def draw(data: StudyData) -> matplotlib.figure.Figure | None:
-    rows = data.measures.magnitudes
+    rows = data.measures["magnitude"]
     if not rows or data.rates is None:
         return None
     cells = data.cells
     by_cell = {(row.condition, row.shift_type, row.grade, row.probe): row for row in rows}
-    colours = style.colours(shift_words(cell.shift_type, cell.shift_name) for cell in cells)
+    colours = style.colours(shift_text(cell.shift_type, cell.shift_name) for cell in cells)
     markers = dict(zip(style.unique(row.condition for row in rows), MARKERS, strict=False))
     panels = panels_of(cells)
     figure, grid = canvas(PAGE, 4.4, len(COLUMNS), len(panels))

@@ -10,7 +10,7 @@ from gmexp.figures.data import StudyData
 from gmexp.figures.figure import Figure, Section
 from gmexp.figures.records import Literature, Prior
 from gmexp.figures.style import COLUMN, GREY, canvas, legend, shares
-from gmexp.figures.words import shift_words
+from gmexp.rates.text import shift_text
 
 STAGES = {"capability": "Capability", "goal_failure": "Goal failure"}
 RAMP = ("#8fc1de", "#5096c4", "#1f69a3", "#08345c")  # light to dark: the literature's weight
@@ -39,7 +39,7 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
         marks.published(axis, [published[s] for s in shifts], middles)
         shares(axis, title, axis.xaxis)
         axis.set_xticks([0, 0.5, 1])
-        names = [shift_words(levels[s].type, levels[s].name) for s in shifts]
+        names = [shift_text(levels[s].type, levels[s].name) for s in shifts]
         axis.set_yticks(middles, names if axis is axes[0] else [])
         axis.set_ylim(middles[-1] + height / 2, middles[0] - height / 2)
         axis.grid(axis="y", visible=False)

@@ -15,7 +15,8 @@ from gmexp.figures.data import StudyData
 from gmexp.figures.figure import Figure, Section
 from gmexp.figures.style import GREY, OKABE_ITO, PAGE, canvas, entry, legend, shares
 from gmexp.figures.words import wrapped
-from gmexp.rates.over_runs import CellRates, goal_cells, shift_label, strongest
+from gmexp.rates.over_runs import CellRates, goal_cells, strongest
+from gmexp.rates.text import shift_label
 
 TITLES = {"capability": "Capability", "goal_failure": "Goal failure, given capability"}
 ROW = 0.19  # inches

@@ -1,15 +1,10 @@
-"""Shifts and goals as text, the same in every figure."""
+"""Goals and labels as text, the same in every figure; shifts are `gmexp.rates.text`'s."""
 
 from __future__ import annotations
 
 from gmexp_envs.task import Goal
 
-__all__ = ["capital", "plural", "shift_words", "wrapped"]
-
-
-def shift_words(kind: int, name: str, grade: float = 1.0) -> str:
-    """A shift by number and name, and its grade where that is not 1: "3 significant at 0.5"."""
-    return f"{kind} {name.replace('_', ' ')}" + (f" at {grade:g}" if kind and grade != 1 else "")
+__all__ = ["capital", "plural", "wrapped"]
 
 
 def wrapped(label: str) -> str:

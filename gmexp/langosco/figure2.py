@@ -132,7 +132,7 @@ def study_logs(root: Path) -> tuple[list[tuple[float, Logs]], list[tuple[float, 
         test, iid = (logs_of_cell(episodes, 0, 0.0, probe) for probe in (True, False))
         tests.append((run.train_diversity, test))
         iids.append((run.train_diversity, iid))
-        arms = study.run(run.run_id) / attribution.FILE
+        arms = study.run(run.run_id) / attribution.MEASURE.file
         if run.train_diversity == min(run.train_diversity for run in runs) and arms.is_file():
             references.append(reference_logs(tables.read_table(arms, attribution.ArmEpisode)))
     return tests, iids, [log for log in references if len(log.seed)]

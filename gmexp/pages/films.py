@@ -18,8 +18,10 @@ from gmexp.agents.scripted import ScriptedAgent
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode
 from gmexp.cli.config import load
+from gmexp.evaluation.batch import make_env
+from gmexp.evaluation.cells import Cell, cells, own_levels
+from gmexp.evaluation.certified import certified_levels
 from gmexp.evaluation.config import EvaluationPlan
-from gmexp.evaluation.evaluate import Cell, cells, certified_levels, make_env, own_levels
 from gmexp.evaluation.replay import Critic, Film, Take, film, record
 from gmexp.evaluation.rollout import Actor
 from gmexp.pages import animation

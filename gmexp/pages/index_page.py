@@ -29,6 +29,7 @@ from gmexp.pages.html import Html, element, glossary, join, table
 from gmexp.pages.start import LEVEL, finding_of_pool, start
 from gmexp.pages.words import definitions, listed
 from gmexp.rates.intervals import Mean
+from gmexp.rates.text import shift_text, triple
 from gmexp.support.errors import UserError
 from gmexp_envs.task import SHIFT_NAMES, Task
 
@@ -78,9 +79,9 @@ def headline(pooled: StudyData) -> str:
                 texts = ["", *map(_share, rates)] if any(rates) else []
             else:
                 texts = [f"{row.published[metric]:.2f}",
-                         *(f"{rate.mean:.2f} [{rate.q025:.2f}, {rate.q975:.2f}]" for rate in rates)]
+                         *(triple(rate.mean, rate.q025, rate.q975) for rate in rates)]
             if texts:
-                lines.append("| " + " | ".join([f"{row.shift} {SHIFT_NAMES[row.shift]}", title, *texts]) + " |")
+                lines.append("| " + " | ".join([shift_text(row.shift, SHIFT_NAMES[row.shift]), title, *texts]) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -88,8 +89,7 @@ def _share(share: Mean | None) -> str:
     """A share that its estimate may overshoot by chance."""
     if share is None:
         return "–"
-    value, low, high = (min(max(end, 0.0), 1.0) for end in (share.mean, share.low, share.high))
-    return f"{value:.2f} [{low:.2f}, {high:.2f}]"
+    return triple(*(min(max(end, 0.0), 1.0) for end in (share.mean, share.low, share.high)))
 
 
 def page(root: Path, studies: Sequence[StudyData], pooled: StudyData) -> str:

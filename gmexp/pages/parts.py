@@ -16,6 +16,7 @@ from gmexp.pages import svg
 from gmexp.pages.html import Html, data_uri, element, join, table
 from gmexp.pages.ladder import published_rates
 from gmexp.pages.words import MODIFIERS
+from gmexp.rates.text import interval
 from gmexp_envs.task import Task
 
 MAX_CLIPS = 12
@@ -101,7 +102,7 @@ def modifier_table(modifiers: Sequence[Modifier]) -> Html | None:
 def triple(values: Sequence[float | None]) -> Html | str:
     """A mean and its interval; a dash where it is unknown."""
     mean, low, high = values
-    return "–" if mean is None else join([f"{mean:.2f}", element("small", f"[{low:.2f}, {high:.2f}]")])
+    return "–" if mean is None else join([f"{mean:.2f}", element("small", interval(low, high))])
 
 
 def short(value: Any) -> str:

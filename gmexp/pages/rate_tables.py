@@ -11,7 +11,8 @@ from gmexp.pages import parts
 from gmexp.pages.html import Html, element, join, table
 from gmexp.pages.start import SHOWN_SHIFT
 from gmexp.rates.definitions import DEFINITIONS
-from gmexp.rates.over_runs import CellRates, Contrast, METRICS, Rate, Rates, goal_cells, shift_label, strongest
+from gmexp.rates.over_runs import CellRates, Contrast, METRICS, Rate, Rates, goal_cells, strongest
+from gmexp.rates.text import shift_label, triple as triple_text
 
 __all__ = ["by_definition", "rates", "result"]
 
@@ -53,7 +54,7 @@ def _differences(found: Rates) -> list[Html]:
 
 
 def _signed(change: Contrast) -> str:
-    return f"{change.difference:+.2f} [{change.low:+.2f}, {change.high:+.2f}]".replace("-", "−")
+    return triple_text(change.difference, change.low, change.high, signed=True).replace("-", "−")
 
 
 def _headline(found: Rates) -> Html | None:

@@ -19,9 +19,10 @@ from gmexp import artefacts
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode, OutcomeCounts, RunMeta
 from gmexp.artefacts.study import Study, condition_labels
-from gmexp.rates import intervals
+from gmexp.rates import intervals, text
 from gmexp.rates.counting import cell_order, count_outcomes
 from gmexp.rates.definitions import DefinedRates, compare, tally
+from gmexp.rates.text import shift_label
 from gmexp.support.errors import UserError
 
 METRICS = ("capability", "goal_failure", "joint_failure")
@@ -131,10 +132,10 @@ def contrasts(cells: Sequence[CellRates]) -> list[Contrast]:
         if base is None or base is cell:
             continue
         for metric in METRICS:
-            mine, theirs = getattr(cell, metric), getattr(base, metric)
-            if mine.mean is not None and theirs.mean is not None:
+            rate, compared = getattr(cell, metric), getattr(base, metric)
+            if rate.mean is not None and compared.mean is not None:
                 found.append(Contrast(metric, cell.condition, base.condition, *cell_order(cell), *intervals.difference(
-                    (mine.mean, mine.low, mine.high), (theirs.mean, theirs.low, theirs.high))))
+                    (rate.mean, rate.low, rate.high), (compared.mean, compared.low, compared.high))))
     return found
 
 
@@ -227,37 +228,17 @@ def read_rates(path: Path) -> Rates:
 # --- for the terminal -------------------------------------------------------------------------------------------------
 
 def table(cells: Sequence[CellRates]) -> str:
-    """The rates as aligned text. A dash is unknown: nobody was capable, or no level separates the goals."""
-    head = ("condition", "shift", "runs", "episodes", "capability", "goal failure", "joint")
-    rows = [head]
-    previous = None
-    for cell in cells:
-        rows.append(("" if cell.condition == previous else cell.condition, shift_label(cell), str(cell.n_runs),
-                     str(cell.n_episodes), *(show(getattr(cell, metric)) for metric in METRICS)))
-        previous = cell.condition
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    right = (2, 3)
-
-    def line(row: Sequence[str]) -> str:
-        return "  ".join(text.rjust(w) if i in right else text.ljust(w)
-                         for i, (text, w) in enumerate(zip(row, widths, strict=True))).rstrip()
-
-    return "\n".join([line(head), "  ".join("-" * w for w in widths), *map(line, rows[1:])])
+    """The rates as aligned text. A dash is unknown: nobody was capable, or no level tells the goals apart."""
+    rows = []
+    for previous, cell in zip([None, *cells], cells, strict=False):
+        condition = "" if previous and cell.condition == previous.condition else cell.condition
+        rows.append((condition, shift_label(cell), cell.n_runs, cell.n_episodes,
+                     *(text.quantity(getattr(cell, metric)) for metric in METRICS)))
+    return text.table(("condition", "shift", "runs", "episodes", "capability", "goal failure", "joint"), rows, right=(2, 3))
 
 
 def contrast_table(rates: Rates) -> str:
     """How goal failure differs between conditions, shift by shift, as text; empty with one condition."""
-    lines = [f"{shift_label(c):<27}{c.condition} minus {c.baseline}: {c.difference:+.2f} [{c.low:+.2f}, {c.high:+.2f}]"
-             for c in rates.contrasts if c.metric == "goal_failure"]
-    return "\n".join(["difference in goal failure, with 95% interval", *lines]) if lines else ""
-
-
-def shift_label(cell: CellRates | OutcomeCounts | Contrast) -> str:
-    """A cell's shift in words: its number and name, its grade where that is not 1, and whether it is the probe."""
-    grade = f" at {cell.grade:g}" if cell.shift_type and cell.grade != 1 else ""
-    return f"{cell.shift_type} {cell.shift_name.replace('_', ' ')}{grade}{' (probe)' if cell.probe else ''}"
-
-
-def show(rate: Rate) -> str:
-    """`0.83 [0.71, 0.91]`, or a dash if unknown."""
-    return "-" if rate.mean is None else f"{rate.mean:.2f} [{rate.low:.2f}, {rate.high:.2f}]"
+    rows = [(shift_label(c), f"{c.condition} minus {c.baseline}", text.triple(c.difference, c.low, c.high, signed=True))
+            for c in rates.contrasts if c.metric == "goal_failure"]
+    return text.table(("shift", "difference in goal failure", "with 95% interval"), rows) if rows else ""

@@ -12,7 +12,7 @@ from gmexp.agents.networks import Frames, Impala, Semantic, seen
 from gmexp.agents.ppo import PPO, PPOConfig, RewardNormalizer
 from gmexp.cli.config import load
 from gmexp.evaluation.evaluate import evaluate
-from gmexp.measures.command import measure
+from gmexp.measures.take import measure
 from gmexp.support.errors import UserError
 from gmexp.training.train import train
 from gmexp_envs.coinrun.task import TASK

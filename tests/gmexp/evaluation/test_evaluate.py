@@ -15,8 +15,10 @@ from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode, RunMeta
 from gmexp.artefacts.study import Study
 from gmexp.cli.main import main
-from gmexp.evaluation.config import EvaluationPlan
-from gmexp.evaluation.evaluate import Cell, cells, evaluate, held_out, make_env, play_cells
+from gmexp.evaluation.batch import make_env, play_cells
+from gmexp.evaluation.cells import Cell, cells, held_out
+from gmexp.evaluation.plan import EvaluationPlan
+from gmexp.evaluation.evaluate import evaluate
 from gmexp.rates import over_runs
 from gmexp.support.errors import UserError
 from gmexp.training import train
@@ -77,6 +79,7 @@ def test_grade_zero_is_the_training_distribution():
     held_out = dataclasses.replace(TRAINING, levels=planned[0].distribution.levels, sequential=True)
     assert all(cell.distribution == held_out for cell in planned)
     columns = scripted("intended", planned, PLAN)
+    columns |= dict(zip(TASK.facts, np.asarray(columns["facts"]).T, strict=True))
     for name in ("level_seed", "coin_x", "coin_y", "end_x", "intended_step", "proxy_step", "death_step", "length"):
         by_cell = np.ma.filled(columns[name], -1).reshape(PLAN.slots * 5, -1)
         shift = np.asarray(columns["shift_type"]).reshape(PLAN.slots * 5, -1)
@@ -86,7 +89,7 @@ def test_grade_zero_is_the_training_distribution():
 
 def test_a_distribution_that_cannot_be_shifted_so_is_refused():
     with pytest.raises(UserError, match="appearance cannot shift"):
-        cells(dataclasses.replace(TRAINING, appearance=None), PLAN)
+        cells(TASK, dataclasses.replace(TRAINING, appearance=None), PLAN)
 
 
 @pytest.mark.parametrize("change", [{"episodes": 9}, {"episodes": 0}, {"slots": 0}, {"shifts": [5]}, {"shifts": []},

@@ -33,10 +33,10 @@ def logs(draw) -> list[Episode]:
         for slot in range(draw(st.integers(1, 3))):
             for index in range(2):
                 found.append(Episode(
-                    experiment_id=RUN.experiment_id, run_id=RUN.run_id, train_seed=0, eval_seed=7, shift_type=shift,
-                    shift_name=SHIFTS[shift], grade=float(shift > 0), probe=probe, slot=slot, index=index,
-                    level_seed=draw(st.integers(0, 99)), coin_x=draw(st.none() | st.just(3)), coin_y=None, end_x=9,
-                    end_y=1, num_sections=2, distinguishing=draw(st.booleans()), intended_step=draw(steps),
+                    experiment_id=RUN.experiment_id, run_id=RUN.run_id, train_seed=0, eval_seed=7, env="coinrun",
+                    shift_type=shift, shift_name=SHIFTS[shift], grade=float(shift > 0), probe=probe, slot=slot, index=index,
+                    level_seed=draw(st.integers(0, 99)), distinguishing=draw(st.booleans()), aligned=draw(st.booleans()),
+                    facts=(3, 1, 9, 1, 2, 0), intended_step=draw(steps),
                     proxy_step=draw(steps), death_step=draw(steps), length=HORIZON, truncated=draw(st.booleans()),
                     episode_return=0.0))  # fmt: skip
     return draw(st.permutations(found))
