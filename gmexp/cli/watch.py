@@ -44,9 +44,7 @@ def main(args: Sequence[str]) -> int:
                                for name in dict.fromkeys(values["outcomes"] or NAMES))
     values["out"] = values["out"] and Path(values["out"])
     from gmexp.pages.films import WatchPlan, watch
-    from gmexp.training.compilation import compile_kernels
 
-    compile_kernels()
     for path in watch(WatchPlan(**values)):
         print(path)
     return 0

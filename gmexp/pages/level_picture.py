@@ -25,7 +25,7 @@ __all__ = ["draw"]
 KIND = 3  # the shift
 SEARCHED = 40  # levels, for one that the policy goes through
 MOMENTS = 14  # of its way that are shown
-CELL = 20  # pixels
+CELL = 24  # pixels
 WIDEST, LEAST = 34, 16  # cells across a level that is good to look at
 MOVED = 30  # of 765: change of a pixel's colours that says something moved
 
