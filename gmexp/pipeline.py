@@ -34,7 +34,7 @@ from gmexp.measures.config import check_measures
 from gmexp.measures.take import check, measure
 from gmexp.mitigations import verification
 from gmexp.mitigations.verification import VerificationPlan
-from gmexp.pages.films import write_clips
+from gmexp.pages.clips import write_clips
 from gmexp.pages.report import report
 from gmexp.rates import between_runs, learning, over_runs
 from gmexp.statistics import stage as calibration_stage

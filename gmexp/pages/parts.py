@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from gmexp import artefacts
-from gmexp.artefacts.study import pretty
 from gmexp.figures.catalogue import known
 from gmexp.figures.data import StudyData
 from gmexp.figures.figure import Figure, Section
 from gmexp.figures.records import Modifier
 from gmexp.pages import svg
+from gmexp.pages.clips import Clip, read_clips
 from gmexp.pages.html import Html, data_uri, element, join, table
 from gmexp.pages.ladder import published_rates
 from gmexp.pages.words import MODIFIERS
@@ -66,22 +66,22 @@ def shifts(task: Task, folder: Path) -> Html:
 # --- episodes ---------------------------------------------------------------------------------------------------------
 
 def clip_cards(data: StudyData) -> list[Html]:
-    """The animated episodes of a study, each with its caption; a film is shown when its card is opened."""
-    clips = [(data.conditions[run.run_id], clip) for run in data.runs
-             for clip in sorted(data.study.clips(run.run_id).glob("*.gif"))]
-    cards = []
-    for condition, clip in clips[:MAX_CLIPS]:
-        sidecar = clip.with_suffix(".json")
-        about = artefacts.read_json(sidecar) if sidecar.exists() else {}
-        outcome, caption = about.get("outcome", "unknown"), about.get("caption", "")
-        where = [pretty(condition), *(f"{word} {about[key]}" for key, word in (("shift_name", "shift"),
-                                                                              ("level_seed", "level")) if key in about)]
-        cards.append(element(
-            "figure",
-            element("img", src=data_uri(artefacts.read_bytes(clip), "image/gif"), alt=caption or outcome, loading="lazy"),
-            element("figcaption", element("span", outcome.replace("_", " "), class_=f"badge {outcome}"),
-                    element("br"), caption, element("br"), ", ".join(where))))
-    return cards
+    """The filmed episodes of a study, each with its caption. Nothing moves before it is asked to."""
+    clips = [clip for run in data.runs for clip in read_clips(data.study, run.run_id, data.conditions[run.run_id])]
+    return [element("figure", _film(clip), element(
+        "figcaption", element("span", clip.outcome.replace("_", " "), class_=f"badge {clip.outcome}"),
+        element("br"), clip.caption, element("br"), ", ".join(clip.where))) for clip in clips[:MAX_CLIPS]]
+
+
+def _film(clip: Clip) -> Html:
+    """A video with controls; an animation below its still, where there is one, to be unfolded."""
+    source, words = data_uri(artefacts.read_bytes(clip.film), clip.kind), clip.caption or clip.outcome
+    still = None if clip.still is None else data_uri(artefacts.read_bytes(clip.still), "image/jpeg")
+    if clip.kind.startswith("video"):
+        return element("video", element("source", src=source, type=clip.kind), controls="", loop="", muted="", playsinline="",
+                       preload="none", poster=still, aria_label=words)
+    title = "play" if still is None else element("img", src=still, alt=f"The end of the episode: {words}")
+    return element("details", element("summary", title), element("img", src=source, alt=words, loading="lazy"))
 
 
 # --- modifiers and numbers --------------------------------------------------------------------------------------------
