@@ -78,8 +78,8 @@ def _film(clip: Clip) -> Html:
     source, words = data_uri(artefacts.read_bytes(clip.film), clip.kind), clip.caption or clip.outcome
     still = None if clip.still is None else data_uri(artefacts.read_bytes(clip.still), "image/jpeg")
     if clip.kind.startswith("video"):
-        return element("video", element("source", src=source, type=clip.kind), controls="", loop="", muted="", playsinline="",
-                       preload="none", poster=still, aria_label=words)
+        return element("video", element("source", src=source, type=clip.kind), controls="", loop="", muted="",
+                       playsinline="", preload="none", poster=still, aria_label=words)
     title = "play" if still is None else element("img", src=still, alt=f"The end of the episode: {words}")
     return element("details", element("summary", title), element("img", src=source, alt=words, loading="lazy"))
 

@@ -31,6 +31,7 @@ class Finding:
     condition: str
     interval: str  # what kind
     published: float | None
+    unpursued: float | None = None  # with accidents discounted
 
 
 def finding_of_study(data: StudyData) -> Finding | None:
@@ -51,8 +52,9 @@ def finding_of_pool(pooled: StudyData) -> Finding | None:
         return None
     condition = min(row.conditions, key=lambda condition: condition.train_diversity)
     rate = condition.goal_failure
+    discounted = condition.unpursued and condition.unpursued.mean
     return Finding(rate.mean, rate.q025, rate.q975, condition.label, "95% credible interval",
-                   row.published["goal_failure"])
+                   row.published["goal_failure"], None if discounted is None else min(max(discounted, 0.0), 1.0))
 
 
 def start(tasks: Sequence[Task], picture: Path, finding: Finding | None, size: str, steps: Sequence[int]) -> Html:
@@ -76,10 +78,14 @@ def _what(task: Task) -> str:
 
 
 def _share(task: Task, finding: Finding) -> str:
+    intended, proxy = task.intended.words, task.proxy.words
+    trained = f"where {intended} always went with {proxy} (δ = 0)" if finding.condition == "delta=0" else (
+        f"at {pretty(finding.condition)}")
     published = "" if finding.published is None else f" A published model says {finding.published:.0%}."
-    return (f"of the episodes in which agents trained at {pretty(finding.condition)} reached a goal under shift "
-            f"{SHOWN_SHIFT} ({SHIFT_NAMES[SHOWN_SHIFT]}), they went for {task.proxy.words} and not for "
-            f"{task.intended.words} [{finding.low:.0%}, {finding.high:.0%}; {finding.interval}].{published}")
+    discounted = "" if finding.unpursued is None else f" Accidents discounted, it is {finding.unpursued:.0%}."
+    return (f"of the episodes that reached a goal went for {proxy} and not for {intended}: agents trained {trained}, under "
+            f"shift {SHOWN_SHIFT} ({SHIFT_NAMES[SHOWN_SHIFT]}). {finding.interval}: {finding.low:.0%} to "
+            f"{finding.high:.0%}.{discounted}{published}")
 
 
 def _limits(tasks: Sequence[Task], steps: Sequence[int]) -> list[str]:

@@ -78,8 +78,11 @@ def _clips(data: StudyData) -> Html | None:
 
 def _calibration(data: StudyData) -> Html | None:
     """Base rates as a table and figures, the model's own figures, modifiers, what is uncertain, the sampler's word."""
+    calibration = data.calibration
+    if calibration is None and not data.base_rates:
+        return None
     blocks = [_base_rates(data)]
-    if (calibration := data.calibration) is not None:
+    if calibration is not None:
         blocks += [element("p", warning, class_="warning") for warning in calibration.warnings]
     blocks += parts.charts(data, Section.CALIBRATION)
     if small := parts.charts(data, Section.MODEL):

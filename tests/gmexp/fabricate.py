@@ -50,7 +50,7 @@ def episodes(run: RunMeta, rng: np.random.Generator, shift: int, capable: float,
     never = np.zeros(n, int)
     return {
         "experiment_id": run.experiment_id, "run_id": run.run_id, "train_seed": run.train_seed, "eval_seed": 1,
-        "shift_type": shift, "shift_name": SHIFTS[shift], "grade": float(shift > 0), "probe": probe,
+        "shift_type": shift, "shift_name": SHIFTS[shift], "grade": float(shift > 0), "probe": probe, "arm": "visible",
         "slot": np.repeat(np.arange(slots), per_slot), "index": np.tile(np.arange(per_slot), slots),
         "level_seed": rng.integers(10**6, size=n), "env": run.env, "aligned": ~is_distinguishing,
         "facts": [[int(x), 3, 62, 2, 3, 0] for x in rng.integers(5, 60, n)], "distinguishing": is_distinguishing,
