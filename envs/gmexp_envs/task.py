@@ -130,7 +130,7 @@ class GoalInView(Protocol[D]):
 
     nearest: int  # signed distances to the proxy, in cells, that are recorded: from nearest (behind it) ...
     farthest: int  # ... to farthest (before it)
-    words: str  # what the distance is, for an axis
+    words: str  # what the distance is and what lies behind the proxy (drawn grey), for an axis
 
     def distribution(self, training: D) -> D:
         """Aligned levels whose intended goal is masked, and on which the agent can go on past the proxy."""

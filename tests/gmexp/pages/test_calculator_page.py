@@ -9,7 +9,8 @@ import pytest
 
 from gmexp.calculator import Calculator, Scenario, table
 from gmexp.calculator.calibrated import load_calibration
-from gmexp.calculator.page import DRAWS, calculator, embedded, page, page_data
+from gmexp.cli.main import main
+from gmexp.pages.calculator_page import DRAWS, embedded, page, page_data
 from gmexp.support.errors import UserError
 
 from .chromium import run_in_page
@@ -208,10 +209,10 @@ def test_embedded_data_cannot_close_its_element(calibration):
 
 def test_the_command_writes_the_page(capsys, tmp_path):
     out = tmp_path / "deep" / "page.html"
-    assert calculator([f"out={out}"]) == 0
+    assert main(["calculator", f"out={out}"]) == 0
     assert capsys.readouterr().out.strip() == str(out) and out.read_text().startswith("<!doctype html>")
     assert out.stat().st_size < 2_000_000
-    with pytest.raises(UserError, match="no calibration at"):
-        calculator(["calibration=/nowhere.json", f"out={out}"])
-    with pytest.raises(UserError, match="did you mean out"):
-        calculator([f"oot={out}"])
+    for arguments, expected in (([f"out={out}", "calibration=/nowhere.json"], "no calibration at"),
+                                ([f"oot={out}"], "did you mean out")):
+        assert main(["calculator", *arguments]) == 2
+        assert expected in capsys.readouterr().err

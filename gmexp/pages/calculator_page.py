@@ -9,41 +9,22 @@ from __future__ import annotations
 
 import base64
 import json
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gmexp.published.tables import table
-from gmexp.cli.options import Command, Option, text
+from gmexp.pages.document import head_of, packaged
 from gmexp.pages.html import Html, element, join
+from gmexp.published.tables import table
 from gmexp.statistics.calibrate import SOURCE
 from gmexp.statistics.calibration import FEW_ENVIRONMENTS
 from gmexp.statistics.design import REFERENCE_METHOD
 
-__all__ = ["DRAWS", "calculator", "embedded", "page", "page_data"]
+__all__ = ["DRAWS", "embedded", "page", "page_data"]
 
 DRAWS = 400  # at most: the page stays below two megabytes and answers in a tenth of a second
 TABLES = ("shift_types", "parameters", "spec_maps", "diversity_map", "capability_levels", "alignment_methods", "harm",
           "uncertainties")
-CALCULATOR = Command(
-    "calculator", "the calculator as one interactive HTML page, to be opened in a browser",
-    (Option("calibration", text("path of a calibration"), None, "instead of the shipped one"),
-     Option("out", text("path of an HTML file"), "calculator.html", "write the page there")),
-    "gmexp calculator calibration=results/quickstart/calibration.json out=calculator.html")
-
-
-def calculator(args: list[str]) -> int:
-    values = CALCULATOR.parse(args)
-    if values is None:
-        return 0
-    from gmexp.artefacts.writer import write_bytes
-    from gmexp.calculator.calibrated import load_calibration
-
-    chosen = values["calibration"]
-    print(write_bytes(Path(values["out"]), page(load_calibration(chosen), chosen).encode()))
-    return 0
 
 
 def page(calibration: Any, source: str | None = None) -> str:
@@ -53,10 +34,7 @@ def page(calibration: Any, source: str | None = None) -> str:
     line names it; None for the shipped one, which needs no name.
     """
     provenance = calibration.provenance
-    head = element("head", element("meta", charset="utf-8"),
-                   element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-                   element("title", "Goal misgeneralization calculator"),
-                   element("style", Html(_packaged("pages/data/report.css"))))
+    head = head_of("Goal misgeneralization calculator")
     body = element("main", element("p", "Goal misgeneralization, measured", class_="eyebrow"),
                    element("h1", "How likely is harmful goal misgeneralization?"),
                    element("p", "An agent keeps its capabilities under a distribution shift but not its goal. A "
@@ -79,12 +57,12 @@ def population(calibration: Any) -> str:
 def embedded(calibration: Any, source: str | None = None) -> Html:
     """The calculator as a piece of a page that has the styles of data/report.css."""
     data = json.dumps({**page_data(calibration), "source": source}, allow_nan=False, separators=(",", ":"))
-    return join([element("style", Html(_packaged("calculator/web/calculator.css"))),
-                 Html(_packaged("calculator/web/calculator.html")),
+    return join([element("style", Html(packaged("calculator/web/calculator.css"))),
+                 Html(packaged("calculator/web/calculator.html")),
                  element("script", Html(data.replace("<", "\\u003c")), type="application/json",
                          class_="calculator-data"),
-                 element("script", Html(_packaged("calculator/web/model.js"))),
-                 element("script", Html(_packaged("calculator/web/view.js")))])
+                 element("script", Html(packaged("calculator/web/model.js"))),
+                 element("script", Html(packaged("calculator/web/view.js")))])
 
 
 def page_data(calibration: Any) -> dict[str, Any]:
@@ -141,7 +119,3 @@ def _mean(shares: np.ndarray) -> float | None:
 def _encoded(arrays: dict[str, np.ndarray], dtype: str) -> dict[str, str]:
     return {name: base64.b64encode(np.ascontiguousarray(array, dtype=dtype).tobytes()).decode()
             for name, array in arrays.items()}
-
-
-def _packaged(name: str) -> str:
-    return resources.files("gmexp").joinpath(name).read_text(encoding="utf-8")
