@@ -16,7 +16,7 @@ from gmexp.artefacts.records import CurvePoint, Episode
 from gmexp.artefacts.study import Study
 from gmexp.calculator import Scenario
 from gmexp.langosco import figure2
-from gmexp.measures import summary
+from gmexp.measures import pool
 from gmexp.pages import study_page
 from gmexp.rates import between_runs, learning, over_runs
 from gmexp.statistics.calibration import Calibration
@@ -49,7 +49,7 @@ def _rates(study: Study) -> None:
 
 
 def _measures(study: Study) -> None:
-    summary.table(summary.read(study.measures))
+    pool.table(pool.read(study.measures))
 
 
 def _of_run(read: Callable[[Study, str], object]) -> Callable[[Study], None]:
@@ -73,7 +73,7 @@ READERS: dict[str, Callable[[Study], object]] = {  # what reads a file, by its p
     "runs/*/checkpoint.npz": _of_run(lambda study, run: load_checkpoint(study.run(run))),
     "runs/*/episodes.parquet": _of_run(lambda study, run: tables.read_table(study.episodes(run), Episode)),
     "runs/*/curve.parquet": _of_run(lambda study, run: tables.read_records(study.curve(run), CurvePoint)),
-    "runs/*/*": lambda study: summary.table(summary.summarise(study)),
+    "runs/*/*": lambda study: pool.table(pool.summarise(study)),
     "*": lambda study: None,
 }
 

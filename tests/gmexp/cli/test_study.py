@@ -18,7 +18,7 @@ from gmexp.cli.schema import CalibrateConfig
 from gmexp.cli.study import calibrate
 from gmexp.statistics.calibration import Calibration
 from gmexp.statistics.config import CalibrationConfig
-from gmexp.statistics.fit import calibrate as fit
+from gmexp.statistics.calibrate import calibrate as fit
 from gmexp.support.errors import UserError
 
 

@@ -110,7 +110,7 @@ def calibrations_apart():
     from dataclasses import replace
 
     from gmexp.statistics.config import CalibrationConfig
-    from gmexp.statistics.fit import calibrate
+    from gmexp.statistics.calibrate import calibrate
     from gmexp.statistics.simulate import synthetic_counts
 
     rows = synthetic_counts(runs=3, shifts=(0, 1, 3), episodes=60, seed=2)
