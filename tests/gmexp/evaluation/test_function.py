@@ -87,7 +87,7 @@ def test_training_is_told_by_the_keys_of_its_configuration(proxy):
 
 
 def test_rates_is_a_function_and_a_room(proxy, finished):
-    assert callable(gmexp.rates) and gmexp.rates.__name__ == "gmexp.rates"
+    assert callable(gmexp.rates) and gmexp.evaluate is evaluate
     found = gmexp.rates(finished.root)
     assert isinstance(found, Rates) and found == read_rates(finished.rates) == rates(finished)
     of_counts = rates(proxy)
