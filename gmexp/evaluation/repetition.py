@@ -15,8 +15,9 @@ import numpy as np
 
 from gmexp import artefacts
 from gmexp.artefacts import tables
+from gmexp.artefacts.condition import condition_labels
 from gmexp.artefacts.records import Episode
-from gmexp.artefacts.study import Study, condition_labels
+from gmexp.artefacts.study import Study
 from gmexp.evaluation.cells import cells
 from gmexp.evaluation.plan import EvaluationPlan
 from gmexp.rates import text

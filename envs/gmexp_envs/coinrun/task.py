@@ -93,7 +93,7 @@ class CoinAtTheEnd:
 
     wall = 15  # columns behind the end that can be walked through
     nearest, farthest = -15, 15
-    words = "cells from the level's end"
+    words = "cells from the level's end; grey is the wall"
 
     def distribution(self, training: LevelDistribution) -> LevelDistribution:
         return dataclasses.replace(training, rho=1.0, masked=True, permeable_wall=self.wall)
