@@ -14,7 +14,9 @@ from typing import Any
 import gmexp_envs as _gmexp_envs  # noqa: F401  its import makes the environments' ids known to gymnasium
 
 __version__ = "0.2.0"
-FUNCTIONS = {"train": "gmexp.training.function"}  # stages as plain functions, imported when they are first used
+FUNCTIONS = {  # stages as plain functions, imported when they are first used
+    "train": "gmexp.training.function", "evaluate": "gmexp.evaluation.function", "rates": "gmexp.rates.function",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -32,7 +32,7 @@ from gmexp.measures import pool
 from gmexp.measures.attribution import unpursued
 from gmexp.measures.config import check_measures
 from gmexp.measures.take import check, measure
-from gmexp.mitigations import verification
+from gmexp.mitigations import mitigation_config, mitigation_names, mitigation_of, verdicts
 from gmexp.mitigations.verification import VerificationPlan
 from gmexp.pages.clips import write_clips
 from gmexp.pages.mirror import log_study
@@ -71,6 +71,7 @@ class RunConfig:
     reuse: list[str]  # studies whose finished runs are taken over where they are the same
     evaluation: EvaluationPlan
     measures: list[str]  # what else is measured of every run: names of MEASURES
+    mitigation: Any = variant(mitigation_config, mitigation_names)  # of every run whose condition does not name another
     threshold: float  # in-distribution capability of the runs that count as capable
     chains: int
     draws: int
@@ -174,10 +175,10 @@ def rates(study: Study, threshold: float, seed: int) -> None:
 
 
 def _rejected(study: Study, complete: Sequence[TrainConfig]) -> dict[str, str]:
-    """The candidates that did not pass goal verification, and why."""
-    candidates = [describe(item).run_id for item in complete if item.verified]
-    verdicts = {run_id: verification.read(study.run(run_id)) for run_id in candidates}
-    return {run_id: verdict.reason for run_id, verdict in verdicts.items() if not verdict.passed}
+    """The candidates that a mitigation (or goal verification, `verified`) did not accept, and why."""
+    candidates = [describe(item).run_id for item in complete if item.verified or mitigation_of(item.mitigation)]
+    judged = {run_id: verdicts.read(study.run(run_id)) for run_id in candidates}
+    return {run_id: verdict.reason for run_id, verdict in judged.items() if verdict is not None and not verdict.passed}
 
 
 def _complain(failed: dict[str, str], failures: Iterable[Failure], planned: int) -> None:
@@ -198,7 +199,8 @@ def training_runs(config: RunConfig) -> list[TrainConfig]:
     """Every condition with every train seed; UserError for what would only show once they were trained."""
     base = TrainConfig(experiment=config.experiment, env=config.env, agent=config.agent, steps=config.steps, seed=0,
                        verified=False, checkpoint_seconds=config.checkpoint_seconds, device=config.device,
-                       backend=config.backend, threads=config.threads, out=config.out, logger=config.logger)
+                       backend=config.backend, threads=config.threads, out=config.out, logger=config.logger,
+                       mitigation=config.mitigation)
     for key in (key for condition in config.conditions for key in condition):
         if key.split(".")[0] in SAME_FOR_ALL:
             raise UserError(f"conditions cannot vary {key}: it is the same for the whole study, and seeds=[...] lists "
@@ -289,7 +291,9 @@ def _work(task: tuple[TrainConfig, EvaluationPlan, list[str], VerificationPlan],
     """One run, trained, evaluated and measured; of candidates, only those that pass."""
     config, plan, measures, wanted = task
     checkpoint = load_checkpoint(train(config, report), config.device)
-    if config.verified and not verification.verify(checkpoint, wanted, plan).passed:
-        return
-    evaluate(checkpoint, plan)
+    mitigation = mitigation_of(config.mitigation)
+    for judge in (mitigation, mitigation_of(wanted) if config.verified else None):
+        if judge and not verdicts.accepted(judge, checkpoint, plan):
+            return
+    evaluate(checkpoint, plan, mitigation=mitigation)
     measure(checkpoint, measures, plan)

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gmexp.agents.checkpoint import load_checkpoint
+from gmexp.agents.mitigation import NONE
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode, OutcomeCounts
 from gmexp.artefacts.study import Study
@@ -55,7 +56,8 @@ def rerun(study: Study, run_id: str | None = None) -> dict[str, Any]:
 def study_config(study: Study) -> RunConfig:
     """The configuration in study.json; UserError where it is another version's."""
     try:
-        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(RunConfig), renamed(study.read_index()["config"], study.index)))
+        content = {"mitigation": {"name": NONE}} | renamed(study.read_index()["config"], study.index)
+        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(RunConfig), content))
     except (OmegaConfBaseException, ValueError) as error:
         raise UserError(f"{study.index} is not of this version: {str(error).splitlines()[0]}") from error
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -74,7 +73,7 @@ def repetition(study: Study, training_levels: int = TRAINING) -> list[Repetition
             repeated = again[seeds[chosen] - cell.distribution.levels.first]
             rows[labels[run.run_id], cell.shift_type, cell.shift_name, cell.grade, cell.probe].append(
                 (repeated, solved[chosen]))
-    return [Repetition(*key, *_shares(found)) for key, found in rows.items()]
+    return [Repetition(*key, *_shares(cells_played)) for key, cells_played in rows.items()]
 
 
 def _hashes(task: Task, distribution: Any, known: dict[Any, np.ndarray]) -> np.ndarray:
@@ -97,17 +96,13 @@ def _shares(runs: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float
             mean([solved[~repeated] for repeated, solved in runs]), mean([solved for _, solved in runs]))
 
 
-def table(found: Sequence[Repetition]) -> str:
+def table(cells_played: Sequence[Repetition]) -> str:
     """A row per cell."""
     def share(value: float | None) -> str | None:
         return None if value is None else f"{value:.2f}"
 
     head = ("condition", "shift", "repeated", "solved there", "on new layouts", "together")
     rows = [(row.condition, text.shift_label(row), *map(share, (row.repeated, row.solved_repeated, row.solved_new,
-                                                                  row.solved))) for row in found]
+                                                                  row.solved))) for row in cells_played]
     return text.table(head, rows, right=(2, 3, 4, 5))
 
-
-def of_study(folder: Path | str, training_levels: int = TRAINING) -> str:
-    """`repetition` of a study's folder as text."""
-    return table(repetition(Study(Path(folder)), training_levels))

@@ -1,5 +1,6 @@
 """Mitigations, one file each, behind `gmexp.agents.mitigation.Mitigation`.
 
+    verdicts       what was said of candidates, kept in their folders
     verification   of a condition's candidates only those count that pursue the intended goal on validation levels
 """
 

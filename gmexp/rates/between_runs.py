@@ -72,11 +72,11 @@ def write(study: Study, seed: int = 0) -> None:
     cells = strongest(read_rates(study.rates).cells)
     shown = [("capability", cell) for cell in cells if not cell.probe]
     shown += [("goal_failure", cell) for cell in goal_cells(cells)]
-    found = [between_runs(cell, metric, np.random.default_rng([seed, order])) for order, (metric, cell) in enumerate(shown)
+    varied = [between_runs(cell, metric, np.random.default_rng([seed, order])) for order, (metric, cell) in enumerate(shown)
              if getattr(cell, metric).n_runs >= LEAST_RUNS]
-    if found:
+    if varied:
         origin = artefacts.provenance(None, {"seed": seed, "draws": DRAWS}, "how much runs of a condition differ")
-        artefacts.write_json(study.between_runs, {"cells": [dataclasses.asdict(item) for item in found]}, origin)
+        artefacts.write_json(study.between_runs, {"cells": [dataclasses.asdict(item) for item in varied]}, origin)
 
 
 def read(study: Study) -> list[BetweenRuns]:
@@ -106,24 +106,24 @@ def between_runs(cell: CellRates, metric: str, rng: np.random.Generator) -> Betw
 
 def _coverage(k: np.ndarray, n: np.ndarray, runs: int, rng: np.random.Generator) -> Coverage:
     truth = float(np.mean(k / n))
-    found = []
+    draws = []
     for drawn in rng.integers(len(k), size=(DRAWS, runs)):
         pooled, clustered = intervals.wilson(k[drawn].sum(), n[drawn].sum()), intervals.clustered_wilson(k[drawn], n[drawn])
-        found.append([pooled[0] <= truth <= pooled[1], clustered[0] <= truth <= clustered[1], pooled[1] - pooled[0],
+        draws.append([pooled[0] <= truth <= pooled[1], clustered[0] <= truth <= clustered[1], pooled[1] - pooled[0],
                       clustered[1] - clustered[0]])
-    return Coverage(runs, *np.mean(found, axis=0).tolist())
+    return Coverage(runs, *np.mean(draws, axis=0).tolist())
 
 
-def table(found: Sequence[BetweenRuns]) -> str:
+def table(cells: Sequence[BetweenRuns]) -> str:
     """A row per rate, and how well intervals cover."""
     rows = [(s.condition, s.metric.replace("_", " "), shift_label(s), s.runs, f"{s.mean:.2f}", text.interval(*s.pooled),
              text.interval(*s.clustered), f"{s.sd_between:.3f}", f"{s.sd_within:.3f}",
-             None if s.design_effect is None else f"{s.design_effect:.1f}") for s in found]
+             None if s.design_effect is None else f"{s.design_effect:.1f}") for s in cells]
     head = ("condition", "rate", "shift", "runs", "mean", "pooled 95%", "clustered 95%", "sd between", "within",
             "design effect")
     lines = [text.table(head, rows, right=(3, 4, 7, 8, 9), rule=False)]
-    for m in sorted({each.runs for s in found for each in s.coverage}):
-        covered = [each for s in found for each in s.coverage if each.runs == m]
+    for m in sorted({each.runs for s in cells for each in s.coverage}):
+        covered = [each for s in cells for each in s.coverage if each.runs == m]
         lines.append(f"{m} runs: 95% intervals of pooled episodes cover {np.mean([c.pooled for c in covered]):.0%}, "
                      f"clustered ones {np.mean([c.clustered for c in covered]):.0%}")
     return "\n".join(lines)

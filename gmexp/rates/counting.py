@@ -17,6 +17,7 @@ VISIBLE = {Outcome.INTENDED_GOAL: "n_intended", Outcome.PROXY_GOAL: "n_proxy", O
            Outcome.TIMEOUT: "n_timeout", Outcome.AMBIGUOUS: "n_ambiguous"}  # fmt: skip
 MASKED = ("n_masked", "masked_intended", "masked_proxy")
 KEYS = (*CELL, "eval_seed")
+CLONES = {"behavioral_cloning": "intended", "behavioral_cloning_of_proxy": "proxy"}  # methods, and whom they imitate
 
 
 def count_outcomes(episodes: pa.Table, meta: RunMeta) -> list[OutcomeCounts]:
@@ -28,8 +29,9 @@ def count_outcomes(episodes: pa.Table, meta: RunMeta) -> list[OutcomeCounts]:
     solved = sum(row["n_intended"] + row["n_proxy"] + row["n_ambiguous"] for row in in_distribution)
     played = sum(row["n_visible"] for row in in_distribution)
     known = {name: getattr(meta, name) for name in column_names(OutcomeCounts) if hasattr(meta, name)}
-    known |= {"learner": getattr(meta, "learner_hash", None), "demonstrator": getattr(meta, "demonstrator", None),
-              "n_harmful": None, "id_capability": solved / played if played else None}
+    method, demonstrator = _imitation(meta)
+    known |= {"learner": meta.learner_hash, "align_method": method, "demonstrator": demonstrator, "n_harmful": None,
+              "id_capability": solved / played if played else None}
     blank = dict.fromkeys(MASKED)
     return sorted((OutcomeCounts(**known, **row, **{name: masked.get(_key(row), blank)[name] for name in MASKED})
                    for row in visible), key=cell_order)
@@ -38,6 +40,13 @@ def count_outcomes(episodes: pa.Table, meta: RunMeta) -> list[OutcomeCounts]:
 def cell_order(row: Any) -> tuple:
     """The cell of a record, to sort by."""
     return (row.shift_type, row.shift_name, row.grade, row.probe)
+
+
+def _imitation(meta: RunMeta) -> tuple[str | None, str | None]:
+    """The alignment method of a run, and whom it imitates: earlier runs say both in one word."""
+    if meta.align_method not in CLONES:
+        return meta.align_method, meta.demonstrator
+    return "behavioral_cloning", (meta.demonstrator or CLONES[meta.align_method]).removeprefix("scripted_")
 
 
 def _key(row: dict[str, Any]) -> tuple:

@@ -150,5 +150,5 @@ def compare(tallies: Sequence[tuple[str, Tally]]) -> list[DefinedRates]:
 
 
 def _mean(k: np.ndarray, n: np.ndarray) -> tuple[float | None, float | None, float | None]:
-    found = mean_of_shares(k, n)
-    return found.mean, found.low, found.high
+    shares = mean_of_shares(k, n)
+    return shares.mean, shares.low, shares.high

@@ -82,12 +82,12 @@ def estimands(counts: Sequence[OutcomeCounts], labels: Mapping[str, str]) -> lis
     for row in counts:
         cell = order.index(labels[row.run_id]), row.shift_type, row.shift_name, row.grade, row.probe
         cells[cell][row.run_id].append(row)
-    found = []
+    pooled = []
     for (position, *cell), runs in sorted(cells.items()):
         rows = [row for row in (added(runs[run_id]) for run_id in sorted(runs)) if row.n_masked is not None]
         if rows:
-            found.append(_cell(order[position], cell, rows))
-    return found
+            pooled.append(_cell(order[position], cell, rows))
+    return pooled
 
 
 def _cell(condition: str, cell: Sequence, rows: Sequence[OutcomeCounts]) -> CellEstimands:
@@ -97,12 +97,12 @@ def _cell(condition: str, cell: Sequence, rows: Sequence[OutcomeCounts]) -> Cell
                            for name in ("n_masked", "masked_intended", "masked_proxy"))
     intended, failed = (np.array([getattr(row, name) for row in rows]) for name in ("n_intended", "n_proxy"))
     both = (seen > 0) & (blind > 0)
-    told = [values[both] for values in (failed, seen, proxy, blind, place, intended)]
+    counted = [values[both] for values in (failed, seen, proxy, blind, place, intended)]
     return CellEstimands(
         condition, *cell, len(rows), int(np.minimum(seen, blind).sum()), revealed=mean_of_shares(seen, visible),
         capability=mean_of_shares(place + proxy, blind), accidents=mean_of_shares(place, blind),
-        goal_failure=replace(ratio_over_runs(*told[:4]), runs=tuple(row.goal_failure for row in rows)),
-        latent=_latent(*told[:5]), realised=mean_of_shares(failed, visible), seeking=_seeking(*told))
+        goal_failure=replace(ratio_over_runs(*counted[:4]), runs=tuple(row.goal_failure for row in rows)),
+        latent=_latent(*counted[:5]), realised=mean_of_shares(failed, visible), seeking=_seeking(*counted))
 
 
 def ratio_over_runs(k: np.ndarray, n: np.ndarray, base_k: np.ndarray, base_n: np.ndarray) -> Mean:

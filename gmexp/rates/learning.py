@@ -59,12 +59,12 @@ def write(study: Study) -> None:
     """Write learning.json of a study whose runs succeeded or failed in training at all (those of cloning did neither)."""
     runs = study.runs()
     named = condition_labels(runs)
-    found = [learning for run in runs if study.curve(run.run_id).exists()
+    learnt = [learning for run in runs if study.curve(run.run_id).exists()
              and (learning := learned(run.run_id, named[run.run_id],
                                       tables.read_table(study.curve(run.run_id), CurvePoint)))]
-    if found:
+    if learnt:
         origin = artefacts.provenance(None, {"goals": GOALS, "window": WINDOW}, "how fast the runs learned")
-        artefacts.write_json(study.learning, {"runs": [dataclasses.asdict(item) for item in found]}, origin)
+        artefacts.write_json(study.learning, {"runs": [dataclasses.asdict(item) for item in learnt]}, origin)
 
 
 def read(study: Study) -> list[Learning]:
@@ -115,11 +115,11 @@ class ConditionLearning:
     goals: tuple[Reached | None, ...]
 
 
-def by_condition(found: Sequence[Learning]) -> list[ConditionLearning]:
+def by_condition(learnt: Sequence[Learning]) -> list[ConditionLearning]:
     """The conditions in order of first appearance."""
     rows = []
-    for condition in dict.fromkeys(item.condition for item in found):
-        runs = [item for item in found if item.condition == condition]
+    for condition in dict.fromkeys(item.condition for item in learnt):
+        runs = [item for item in learnt if item.condition == condition]
         goals: list[Reached | None] = []
         for goal in GOALS:
             times = [each for item in runs for each in item.reached if each.success == goal]
@@ -136,10 +136,10 @@ def _median_time(known: Sequence[float], runs: int) -> float:
     return float(np.median([*known, *[max(known)] * (runs - len(known))]))
 
 
-def table(found: Sequence[Learning]) -> str:
+def table(learnt: Sequence[Learning]) -> str:
     """A row per condition."""
     rows = []
-    for row in by_condition(found):
+    for row in by_condition(learnt):
         times = (None if goal is None else f"{goal.steps / 1e6:.1f}M, {goal.seconds:.0f} s" for goal in row.goals)
         rows.append((row.condition, row.runs, f"{row.steps / 1e6:.1f}M", f"{row.seconds:.0f}", f"{row.success:.2f}", *times))
     head = ("condition", "runs", "steps", "seconds", "success", *(f"{goal:.0%} after" for goal in GOALS))

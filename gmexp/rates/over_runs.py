@@ -130,7 +130,7 @@ def contrasts(cells: Sequence[CellRates]) -> list[Contrast]:
     if not cells:
         return []
     baseline = {cell_order(cell): cell for cell in cells if cell.condition == cells[0].condition}
-    found = []
+    differences = []
     for cell in cells:
         base = baseline.get(cell_order(cell))
         if base is None or base is cell:
@@ -138,9 +138,9 @@ def contrasts(cells: Sequence[CellRates]) -> list[Contrast]:
         for metric in METRICS:
             rate, compared = getattr(cell, metric), getattr(base, metric)
             if rate.mean is not None and compared.mean is not None:
-                found.append(Contrast(metric, cell.condition, base.condition, *cell_order(cell), *intervals.difference(
+                differences.append(Contrast(metric, cell.condition, base.condition, *cell_order(cell), *intervals.difference(
                     (rate.mean, rate.low, rate.high), (compared.mean, compared.low, compared.high))))
-    return found
+    return differences
 
 
 Cell = TypeVar("Cell", CellRates, Contrast)

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from gmexp.agents.mitigation import mitigation_config, mitigation_names
 from gmexp.agents.trainer import current_name, find_trainer, trainer_names
 from gmexp.artefacts.tracking import check_logger
 from gmexp.support.checks import check_backend, check_seed, check_session, check_threads
@@ -75,6 +76,7 @@ class TrainConfig:
     threads: int  # of the environment
     out: str
     logger: LoggerConfig
+    mitigation: Any = variant(mitigation_config, mitigation_names)  # what acts against goal misgeneralization
 
     def __post_init__(self) -> None:
         check_backend(self.backend)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gmexp import artefacts
+from gmexp.agents.mitigation import mitigation_of
 from gmexp.agents.trainer import find_trainer
 from gmexp.artefacts.condition import condition_hash, learner_hash, settings
 from gmexp.artefacts.records import RunMeta
@@ -56,6 +57,9 @@ class Run:
 def identity(config: TrainConfig) -> dict[str, Any]:
     """The part of a configuration that decides what the run learns."""
     plain = {key: value for key, value in dataclasses.asdict(config).items() if key not in NOT_IDENTITY}
+    mitigation = mitigation_of(config.mitigation)
+    del plain["mitigation"]  # runs without one are those of earlier versions
+    plain |= {"mitigation": mitigation.identity} if mitigation else {}
     return plain | {"agent": config.agent.identity(config.task)}
 
 

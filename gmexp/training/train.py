@@ -22,6 +22,7 @@ import torch
 import gmexp_envs
 from gmexp import artefacts
 from gmexp.agents.checkpoint import write_checkpoint
+from gmexp.agents.mitigation import mitigation_of
 from gmexp.agents.trainer import Trainer, build_trainer, find_trainer
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import CurvePoint
@@ -65,7 +66,7 @@ def train(what: TrainConfig | Run, on_progress: Callable[[int], None] = lambda s
     artefacts.remove_temporaries(folder)
     settle_torch()
     with contextlib.closing(_environment(config)) as env:
-        agent = build_trainer(config.agent, config.task, env, config.steps, stream(config.seed, "agent"), config.device)
+        agent = _trainer(config, env)
         curve, best = _resume(planned, agent)
         on_progress(min(agent.steps, config.steps))
         with open_tracker(config.logger.name, mode=config.logger.mode, project=config.logger.project,
@@ -74,6 +75,15 @@ def train(what: TrainConfig | Run, on_progress: Callable[[int], None] = lambda s
             best = _loop(planned, agent, curve, best, tracker, on_progress)
         _finish(planned, agent, curve, best)
     return folder
+
+
+def _trainer(config: TrainConfig, env: VecEnv) -> Trainer:
+    """What trains the run, as its mitigation would have it."""
+    def build(shown: VecEnv) -> Trainer:
+        return build_trainer(config.agent, config.task, shown, config.steps, stream(config.seed, "agent"), config.device)
+
+    mitigation = mitigation_of(config.mitigation)
+    return mitigation.train(build, env) if mitigation else build(env)
 
 
 def _environment(config: TrainConfig) -> VecEnv:

@@ -125,7 +125,7 @@ REFUSED = [
     (["run", QUICKSTART, "evaluation.shifts=[7]"], "shift types are 0"),
     (["run", QUICKSTART, "evaluation.grades=[nan]"], "finite number"),
     (["run", QUICKSTART, "workers=0"], "workers"),
-    (["run", QUICKSTART, "gate=2"], "gate"),
+    (["run", QUICKSTART, "threshold=2"], "threshold"),
     (["run", QUICKSTART, "draws=1"], "draws"),
     # files that are not there
     (["evaluate"], "run is missing"),

@@ -55,7 +55,7 @@ def test_without_sweeps_the_flag_changes_nothing():
 
 
 @pytest.mark.parametrize("argument, said", [
-    ("gate=0.1,0.2", "cannot sweep gate"),
+    ("threshold=0.1,0.2", "cannot sweep threshold"),
     ("seed=interval(0,1)", "names no values"),
     ("seed=range(1000000000)", "more than"),
     ("seed=range(3,3)", "no values"),

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 import gmexp.rates
+from gmexp.agents.mitigation import Mitigation
 from gmexp.artefacts.records import Episode, OutcomeCounts
 from gmexp.evaluation.function import Evaluation, evaluate
 from gmexp.rates.function import rates
 from gmexp.rates.over_runs import Rates, read_rates
 from gmexp.support.errors import UserError
+from gmexp_envs import find_task, task_names
 from gmexp_envs.coinrun.distribution import LevelDistribution
 
 FEW = {"shifts": [0, 3], "probes": [], "episodes": 16}
@@ -31,6 +33,39 @@ def test_a_scripted_policy_is_measured(proxy, capsys):
     shifted = next(cell for cell in proxy.estimands if cell.shift_type == 3)
     assert shifted.goal_failure.mean == 1 and shifted.accidents.mean == 0
     assert proxy.meta.train_steps is None and proxy.meta.train_diversity == 0
+
+
+class Known:
+    """Pursues the intended goal where it is to be seen, and heads for the proxy where it is masked."""
+
+    def __init__(self, task, env) -> None:
+        self._policies = [task.scripted(goal, env) for goal in ("intended", "proxy")]
+        self._masked = np.arange(env.num_envs) >= env.num_envs // 2  # the second arm
+
+    def act(self, observation, rows):
+        actions = np.zeros(len(rows), np.int32)
+        for policy, chosen in zip(self._policies, (~self._masked[rows], self._masked[rows]), strict=True):
+            if chosen.any():
+                actions[chosen] = policy.act(observation, rows[chosen])
+        return actions
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", task_names())
+def test_known_goals_are_measured_as_such_in_every_environment(name):
+    """Under every shift that tells the goals apart: failure of the proxy's policy 1, of the intended goal's 0."""
+    task, few = find_task(name), {"shifts": [0, 3], "probes": [0], "episodes": 24, "training": {"diversity": 0.0}}
+
+    class Pursuing(Mitigation):
+        """Replaces whoever would act."""
+
+        def wrap(self, actor, env):
+            return Known(task, env)
+
+    for mitigation, least, most in ((None, 1, 1), (Pursuing(None), 0, 0.15)):  # some levels defeat a policy
+        found = evaluate("proxy", name, mitigation=mitigation, **few).estimands
+        failures = [cell.goal_failure.mean for cell in found if cell.n_levels]
+        assert len(failures) >= 2 and all(least <= failure <= most for failure in failures), failures
 
 
 def test_a_callable_acts():
@@ -87,7 +122,7 @@ def test_training_is_told_by_the_keys_of_its_configuration(proxy):
 
 
 def test_rates_is_a_function_and_a_room(proxy, finished):
-    assert callable(gmexp.rates) and gmexp.rates.__name__ == "gmexp.rates"
+    assert callable(gmexp.rates) and gmexp.evaluate is evaluate
     found = gmexp.rates(finished.root)
     assert isinstance(found, Rates) and found == read_rates(finished.rates) == rates(finished)
     of_counts = rates(proxy)

@@ -67,7 +67,7 @@ STUDY = ["run", "experiment=quickstart", *AGENT, f"steps={ITERATION}", "evaluati
 
 @pytest.mark.slow
 def test_rejected_candidates_are_listed_and_finished_runs_taken_over(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("gmexp.pipeline.stages.analyse", lambda study, config: None)  # what follows the episodes
+    monkeypatch.setattr("gmexp.pipeline.analyse", lambda study, config: None)  # what follows the episodes
     first, second = tmp_path / "first", tmp_path / "second"
     assert main([*STUDY, "conditions=[{env.diversity: 0.3}]", f"out={first}"]) == 0
     conditions = "conditions=[{env.diversity: 0.3},{env.diversity: 0.3, verified: true, seeds: [7, 8]}]"

@@ -254,7 +254,7 @@ def test_an_index_with_a_broken_run_is_one_line(study):
     index = study.read_index()
     del index["runs"][2]["env"]
     artefacts.write_json(study.index, index)
-    with pytest.raises(UserError, match="run d0-s2 lacks env"):
+    with pytest.raises(UserError, match="run 2 lacks env"):
         Study(study.root).runs()
 
 

@@ -15,6 +15,7 @@ from gmexp.cli.config import load
 from gmexp.cli.main import main
 from gmexp.evaluation.evaluate import evaluate
 from gmexp.mitigations import Mitigation, find_mitigation, mitigation_config, mitigation_names, mitigation_of
+from gmexp.training.run import Run
 from gmexp.training.train import train
 
 from ..tiny import train_config
@@ -79,6 +80,41 @@ def test_what_is_no_mitigation_is_one_line(capsys):
             find_mitigation(name)
     assert main(["evaluate", "run=x", "mitigation=verificaton"]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_training_is_what_the_mitigation_says(tmp_path, monkeypatch):
+    """A run with a mitigation is another run, in another condition, and its trainer is the mitigation's."""
+    (tmp_path / "their_curriculum.py").write_text(CURRICULUM)
+    monkeypatch.syspath_prepend(tmp_path)
+    plain = train_config(tmp_path / "study", iterations=2)
+    treated = train_config(tmp_path / "study", "mitigation=their_curriculum:Curriculum", "mitigation.rest=1", iterations=2)
+    first, second = Run.of(plain), Run.of(treated)
+    assert first.meta.config_hash != second.meta.config_hash and first.meta.condition_hash != second.meta.condition_hash
+    assert first.meta.learner_hash == second.meta.learner_hash
+    assert "mitigation" not in first.identity  # as that of runs of earlier versions
+    weights = [load_checkpoint(train(config)).network.state_dict() for config in (plain, treated)]
+    assert any(not (weights[0][name] == weights[1][name]).all() for name in weights[0])
+
+
+CURRICULUM = '''"""A mitigation of somebody else's: training skips some levels first."""
+
+from dataclasses import dataclass
+
+from gmexp.mitigations import Mitigation
+
+
+@dataclass
+class Options:
+    name: str = "curriculum"
+    rest: int = 0
+
+
+class Curriculum(Mitigation):
+    name, layer, price, config = "curriculum", "prevention", "other levels", Options
+
+    def train(self, build, env):
+        return build(type(env)(*env._arguments[:2], env.seed + self.options.rest, *env._arguments[3:]))
+'''
 
 
 ECHO = '''"""A mitigation of somebody else's: the agent may not jump."""
