@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from gmexp.cli.options import Command, Option, text
+from gmexp.cli.options import Command, Option, place
 from gmexp.pages.html import Html, element, join
 from gmexp.published.tables import table
 
@@ -26,8 +26,8 @@ TABLES = ("shift_types", "parameters", "spec_maps", "diversity_map", "capability
           "uncertainties")
 CALCULATOR = Command(
     "calculator", "the calculator as one interactive HTML page, to be opened in a browser",
-    (Option("calibration", text("path of a calibration"), None, "instead of the shipped one"),
-     Option("out", text("path of an HTML file"), "calculator.html", "write the page there")),
+    (Option("calibration", place("path of a calibration"), None, "instead of the shipped one"),
+     Option("out", place("path of an HTML file"), "calculator.html", "write the page there")),
     "gmexp calculator calibration=results/quickstart/calibration.json out=calculator.html")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from gmexp.artefacts.io import write_json
 from gmexp.cli.calculator import FORMAT, emit
-from gmexp.cli.options import Command, Option, boolean, choice, text, whole
+from gmexp.cli.options import boolean, choice, Command, Option, place, whole
 from gmexp.support.errors import UserError, nearest
 from gmexp.support.progress import Bar
 
@@ -19,10 +19,10 @@ CHECK = Command(
     "check", "is the calibration itself calibrated? gmexp check {sbc,coverage,loso,ppc} key=value ...",
     (Option("sets", whole(8), 200, "sbc, coverage: simulated data sets"),
      Option("truth", choice("prior", "beta", "logistic_normal"), "prior", "coverage: where the data come from"),
-     Option("counts", text("path of a CSV or parquet"), None, "loso, ppc: the counts to check against"),
+     Option("counts", place("path of a CSV or parquet"), None, "loso, ppc: the counts to check against"),
      Option("exact", boolean(), False, "loso: refit without every run whose weights cannot be trusted"),
      Option("seed", whole(0), 0, "random seed"),
-     Option("out", text("path of a JSON file"), None, "write the result there"),
+     Option("out", place("path of a JSON file"), None, "write the result there"),
      FORMAT),
     "gmexp check coverage sets=200 truth=beta out=results/checks/coverage_beta.json",
     "sbc: ranks of the truth among posterior draws. coverage: intervals against simulated truths.\n"
