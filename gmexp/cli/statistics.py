@@ -83,10 +83,7 @@ def _multilevel(values: dict[str, Any], y: list[float], v: list[float]) -> int:
 
     if values["file"] is None:
         raise UserError("meta: cluster= names a column of file=")
-    with open(values["file"], newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    if values["cluster"] not in rows[0]:
-        raise UserError(f"{values['file']} has no column {values['cluster']!r}; it has {', '.join(rows[0])}")
+    rows = read_csv(values["file"], required=(values["cluster"],)).records()
     result = multilevel(y, v, [row[values["cluster"]] for row in rows], values["level"])
     emit(asdict(result), [
         f"{result.effects} effects in {result.clusters} clusters, {100 * result.level:g}% limits, CR2, t with {result.df:.1f} "
