@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gmexp.cli.options import Command, Option, choice, dispatch, number, text, whole, wholes
+from gmexp.cli.options import choice, Command, dispatch, number, Option, place, whole, wholes
 from gmexp.support.errors import UserError
 
 __all__ = ["main"]
@@ -24,7 +24,7 @@ ENGINE = Command(
      Option("mode", choice("easy", "hard"), "easy", "procgen's distribution mode"),
      Option("threads", whole(1), 1, "threads of each"),
      Option("seed", whole(0, 2**31 - 1), 0, "seed of levels and actions"),
-     Option("out", text("a folder"), "outputs/bench", "where engine-<mode>.json, .svg, .png go (engine-maze-<mode>, ...)"),
+     Option("out", place("a folder"), "outputs/bench", "where engine-<mode>.json, .svg, .png go (engine-maze-<mode>, ...)"),
      Option("format", choice("text", "json"), "text", "output for people or for machines")),
     "gmexp bench engine mode=hard format=json",
     "Needs an installed procgen to compare with; EnvPool and Stable-Baselines3 are measured where they are installed.")
@@ -43,7 +43,7 @@ TRAIN = Command(
      Option("until", number(0, 1), None, "also train the default agent with each until so many of its episodes succeed"),
      Option("steps", whole(1), 3_000_000, "budget of that, in game steps"),
      Option("seed", whole(0, 2**31 - 1), 0, "seed of levels and agents"),
-     Option("out", text("a folder"), "outputs/bench", "where train.json, .svg and .png go"),
+     Option("out", place("a folder"), "outputs/bench", "where train.json, .svg and .png go"),
      Option("format", choice("text", "json"), "text", "output for people or for machines")),
     "gmexp bench train rounds=3 format=json",
     "stable-baselines3 and procgen are measured where they are installed.")

@@ -10,7 +10,7 @@ from typing import Any
 from gmexp.calculator.audit import audit as run_audit
 from gmexp.calculator.core import Calculator, MODES
 from gmexp.calculator.domains import CAVEAT, compare_all, mitigate, project, recompute_all
-from gmexp.cli.options import Command, Kind, Option, boolean, choice, number, text, whole
+from gmexp.cli.options import Command, Kind, Option, boolean, choice, number, text, whole, place
 from gmexp.published.formula import harm_values
 from gmexp.published.scenario import Estimate, Scenario
 from gmexp.published.tables import Table, table, table_names
@@ -63,7 +63,7 @@ ESTIMATE = Command(
      Option("spec_map", choice("bands", "anchors"), "bands", "which published map gives M_spec"),
      Option("strict", boolean(), False, "fail where the published product exceeds 1"),
      Option("rl_to_llm", boolean(), False, "odds mode: widen by the source's +-50%"),
-     Option("calibration", text("path of a calibration"), None, "calibrated mode: instead of the shipped one"),
+     Option("calibration", place("path of a calibration"), None, "calibrated mode: instead of the shipped one"),
      *(replace(option, help=f"calibrated mode: {option.help}") for option in POPULATION_OPTIONS),
      Option("curves", boolean(), False, "calibrated mode: also deployment transport and the discount of these data"),
      FORMAT),
@@ -201,7 +201,7 @@ SCENARIOS = Command(
     "scenarios", "application domains recomputed, timeline projections, mitigation portfolios",
     (Option("show", choice("domains", "compare", "timeline", "mitigations"), "domains",
             "domains recomputed; the same as published, as odds and calibrated; projections; portfolios"),
-     Option("calibration", text("path of a calibration"), None, "compare: instead of the shipped one"),
+     Option("calibration", place("path of a calibration"), None, "compare: instead of the shipped one"),
      *(replace(option, required=False) for option in SCENARIO_OPTIONS if option.key != "grade"),
      Option("mode", choice("published", "odds"), "published", "how modifiers combine"),
      Option("period", text("a period of the table timeline"), None, "timeline: one period; without it, all"),

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from gmexp.cli.options import Command, Option, text
+from gmexp.cli.options import Command, Option, place
 
 __all__ = ["main"]
 
 COMMAND = Command(
     "calculator", "the calculator as one interactive HTML page, to be opened in a browser",
-    (Option("calibration", text("path of a calibration"), None, "instead of the shipped one"),
-     Option("out", text("path of an HTML file"), "calculator.html", "write the page there")),
+    (Option("calibration", place("path of a calibration"), None, "instead of the shipped one"),
+     Option("out", place("path of an HTML file"), "calculator.html", "write the page there")),
     "gmexp calculator calibration=results/quickstart/calibration.json out=calculator.html")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from gmexp.artefacts.io import write_json
 from gmexp.cli.calculator import FORMAT, emit
-from gmexp.cli.options import Command, Option, boolean, choice, number, text, whole
+from gmexp.cli.options import Command, Option, boolean, choice, number, whole, place
 from gmexp.support.errors import UserError, nearest
 from gmexp.support.progress import Bar
 
@@ -28,9 +28,9 @@ CHECK = Command(
      Option("coupling", number(-1, 1), 0.0, "coverage: correlation of a run's stages under a shift"),
      Option("seed_sd", number(0), 0.0, "coverage: of train seeds that conditions share"),
      Option("masked", boolean(), True, "coverage: a masked arm is played"),
-     Option("counts", text("path of a CSV or parquet"), None, "loo: the counts to check against"),
+     Option("counts", place("path of a CSV or parquet"), None, "loo: the counts to check against"),
      Option("seed", whole(0), 0, "random seed"),
-     Option("out", text("path of a JSON file"), None, "write the result there"),
+     Option("out", place("path of a JSON file"), None, "write the result there"),
      FORMAT),
     "gmexp check coverage sets=40 envs=4 omega=1.5 out=results/checks/coverage_env4.json",
     "coverage: intervals of this setup and of the next environment against simulated truths. sbc: ranks of the truth among "

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from gmexp.support.errors import UserError, nearest
+from gmexp.support.text import as_path, split_list
 
-__all__ = ["Command", "Option", "boolean", "choice", "dispatch", "listing", "number", "text", "whole", "wholes"]
+__all__ = ["Command", "Option", "boolean", "choice", "dispatch", "listing", "number", "place", "text", "whole",
+           "wholes"]
 
 HELP = ("--help", "-h", "help")
 
@@ -83,6 +85,11 @@ def text(expects: str = "text") -> Kind:
     return Kind(expects, read)
 
 
+def place(expects: str = "path") -> Kind:
+    """A path, taken as it is; `~` is the user's own folder."""
+    return Kind(expects, lambda value: as_path(text().read(value)))
+
+
 def boolean() -> Kind:
     """true or false."""
     words = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
@@ -93,8 +100,10 @@ def listing(kind: Kind) -> Kind:
     """One or more values of a kind: [a,b], a,b or a."""
 
     def read(value: str) -> list[Any]:
-        inside = value[1:-1] if value.startswith("[") and value.endswith("]") else value
-        return [kind.read(part.strip()) for part in inside.split(",")]
+        entries = split_list(value) if value.startswith("[") or kind.expects == "path" else value.split(",")
+        if not entries:
+            raise ValueError(value)
+        return [kind.read(entry if kind.expects == "path" else entry.strip()) for entry in entries]
 
     return Kind(f"a list such as [a,b] of {kind.expects.removeprefix('a ')}", read)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gmexp.cli.options import Command, Option, choice, listing, number, text, whole
+from gmexp.cli.options import choice, Command, listing, number, Option, place, text, whole
 from gmexp.support.errors import UserError
 from gmexp_envs import Task
 from gmexp_envs.levels import SeedRange, split_levels
@@ -21,10 +21,10 @@ COMMAND = Command(
      Option("grades", listing(number(0, 1)), [0.0, 0.25, 0.5, 1.0], "grades, a column each"),
      Option("levels", whole(1, 64), 4, "held-out levels, a row each"),
      Option("env", text("name"), "coinrun", "environment, without a study or run"),
-     Option("study", text("path"), None, "show what this study's agents meet, and put it into its report"),
-     Option("run", text("path"), None, "show what the agent in this run's folder meets, on its own held-out levels"),
+     Option("study", place("path"), None, "show what this study's agents meet, and put it into its report"),
+     Option("run", place("path"), None, "show what the agent in this run's folder meets, on its own held-out levels"),
      Option("cell", whole(4, 64), 12, "pixels across a cell"),
-     Option("out", text("path"), None, "PNG; not set is outputs/show/<shift>.png, or the study's figures/shifts.png")),
+     Option("out", place("path"), None, "PNG; not set is outputs/show/<shift>.png, or the study's figures/shifts.png")),
     "gmexp show shift=3 grades=[0,0.25,0.5,1]",
     "Without a study, levels are shifted from the default training distribution (conf/env/coinrun.yaml).")
 

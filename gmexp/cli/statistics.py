@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import asdict
 from typing import Any
 
 from gmexp.calculator.core import Calculator
 from gmexp.cli.calculator import FORMAT, POPULATION, POPULATION_OPTIONS, SCENARIO_OPTIONS, columns_as_text, emit
 from gmexp.cli.check import check
-from gmexp.cli.options import Command, Option, boolean, choice, number, text, whole
+from gmexp.cli.options import boolean, choice, Command, number, Option, place, text, whole
 from gmexp.published.scenario import Scenario
+from gmexp.artefacts.reader import read_csv
 from gmexp.support.errors import UserError
 from gmexp.support.progress import Bar
 
 __all__ = ["check", "meta", "plan", "predict", "sensitivity"]
 
 SETTING_OPTIONS = tuple(option for option in SCENARIO_OPTIONS if not option.key.startswith("m_"))
-CALIBRATION = Option("calibration", text("path of a calibration"), None, "instead of the shipped one")
+CALIBRATION = Option("calibration", place("path of a calibration"), None, "instead of the shipped one")
 
 
 def _scenario(values: dict[str, Any]) -> Scenario:
@@ -37,7 +37,7 @@ def _finite(document: dict[str, Any]) -> dict[str, Any]:
 
 META = Command(
     "meta", "random-effects meta-analysis of estimates y with sampling variances v",
-    (Option("file", text("path of a CSV"), None, "CSV with columns y and v"),
+    (Option("file", place("path of a CSV"), None, "CSV with columns y and v"),
      Option("y", text("numbers separated by commas"), None, "estimates, instead of file"),
      Option("v", text("numbers separated by commas"), None, "their sampling variances"),
      Option("method", choice("REML", "DL", "PM"), "REML", "estimator of the between-study variance"),
@@ -83,10 +83,7 @@ def _multilevel(values: dict[str, Any], y: list[float], v: list[float]) -> int:
 
     if values["file"] is None:
         raise UserError("meta: cluster= names a column of file=")
-    with open(values["file"], newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    if values["cluster"] not in rows[0]:
-        raise UserError(f"{values['file']} has no column {values['cluster']!r}; it has {', '.join(rows[0])}")
+    rows = read_csv(values["file"], required=(values["cluster"],)).records()
     result = multilevel(y, v, [row[values["cluster"]] for row in rows], values["level"])
     emit(asdict(result), [
         f"{result.effects} effects in {result.clusters} clusters, {100 * result.level:g}% limits, CR2, t with {result.df:.1f} "
@@ -104,19 +101,14 @@ def _numbers(name: str, value: str) -> list[float]:
 
 
 def _read_studies(path: str) -> tuple[list[float], list[float]]:
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"meta: cannot read {path}: {error}") from None
+    table = read_csv(path, required=("y", "v"))
     result: tuple[list[float], list[float]] = ([], [])
-    for number_, row in enumerate(rows, start=1):
+    for number_, row in enumerate(table.records(), start=1):
         for column, values in zip(("y", "v"), result, strict=True):
             try:
                 values.append(float(row[column]))
-            except (KeyError, TypeError, ValueError):
-                raise UserError(f"{path}: row {number_}, column {column}: {row.get(column)!r} "
-                                "is not a number") from None
+            except ValueError:
+                raise UserError(f"{path}: row {number_}, column {column}: {row[column]!r} is not a number") from None
     return result
 
 

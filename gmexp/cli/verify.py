@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from gmexp.cli.options import Command, Option, boolean, choice, dispatch, text, whole
+from gmexp.cli.options import boolean, choice, Command, dispatch, Option, place, text, whole
 from gmexp.support.errors import UserError
 
 __all__ = ["main"]
@@ -34,7 +34,7 @@ COMMAND = Command(
 
 RUN = Command(
     "verify run", "one run of a study trained and evaluated again: its counts must come out the same",
-    (Option("study", text("path"), None, "the study's folder; its counts and study.json are enough", required=True),
+    (Option("study", place("path"), None, "the study's folder; its counts and study.json are enough", required=True),
      Option("run", text("run id"), None, "which run; not set is the study's first")),
     "gmexp verify run study=results/quickstart",
     "Exact on the CPU. The exit code is 0 where all counts are the same.")

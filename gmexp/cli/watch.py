@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gmexp.cli.options import Command, Option, boolean, choice, listing, number, text, whole
+from gmexp.cli.options import boolean, choice, Command, listing, number, Option, place, text, whole
 from gmexp.support.errors import UserError
 from gmexp_envs.outcome import OUTCOMES
 
@@ -15,7 +15,7 @@ __all__ = ["main"]
 NAMES = tuple(outcome.name for outcome in OUTCOMES)
 COMMAND = Command(
     "watch", "chosen episodes of an agent as animations and a contact sheet",
-    (Option("run", text("path"), None, "folder of a run, or its checkpoint"),
+    (Option("run", place("path"), None, "folder of a run, or its checkpoint"),
      Option("agent", choice("proxy", "intended", "random"), None, "a scripted agent instead of a run"),
      Option("env", text("name"), "coinrun", "the environment of a scripted agent"),
      Option("shift", whole(0, 4), 3, "shift type, 0 for none"),
@@ -29,7 +29,7 @@ COMMAND = Command(
      Option("diversity", number(0, 1), 0.0, "scripted agents: diversity of the distribution that is shifted"),
      Option("format", choice("gif", "mp4", "sheet"), "gif", "animations, or only the contact sheet"),
      Option("size", whole(64, 2048), 448, "pixels across a picture"),
-     Option("out", text("path"), None, "folder; not set is outputs/watch/<agent>/<shift>")),
+     Option("out", place("path"), None, "folder; not set is outputs/watch/<agent>/<shift>")),
     "gmexp watch run=outputs/quickstart/runs/<run id> shift=3 outcomes=[PROXY_GOAL,DEATH] episodes=4",
     "Marked are the goals, or where they lie and how many cells away. format=mp4 needs imageio-ffmpeg.")
 

@@ -29,6 +29,7 @@ DPI = 200  # of a PNG
 COLUMN, PAGE = 3.4, 7.0  # widths in inches
 MOST_COLOURS = 5  # conditions side by side
 STYLE = {
+    "text.parse_math": False,  # labels are what people called their conditions
     "font.size": 8, "axes.titlesize": 9, "axes.labelsize": 8, "legend.fontsize": 8, "xtick.labelsize": 7.5,
     "ytick.labelsize": 7.5, "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.7,
     "axes.titlelocation": "left", "axes.titleweight": "bold", "axes.axisbelow": True, "axes.grid": True,

@@ -148,7 +148,7 @@ def _shifts(studies: Sequence[StudyData], tasks: Sequence[Task]) -> Html:
 
 
 def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.exists() else ""
+    return artefacts.read_bytes(path).decode("utf-8", "replace") if path.exists() else ""  # whatever encoding it has
 
 
 def _title(study: Study) -> str:

@@ -11,6 +11,8 @@ from gmexp.pages.html import Html, element, join, table
 
 SPAN = re.compile(r"`([^`]+)`|\*\*(.+?)\*\*|\[([^\]]+)\]\(([^)\s]+)\)")
 
+LINK = re.compile(r"https?://[^/\s]", re.IGNORECASE)  # what may be followed; no scheme that runs anything
+
 
 def inline(text: str) -> Html:
     """Code, bold and links within a line."""
@@ -24,7 +26,7 @@ def inline(text: str) -> Html:
         elif bold is not None:
             parts.append(element("strong", inline(bold)))
         else:
-            parts.append(element("a", inline(label), href=target) if "://" in target else inline(label))
+            parts.append(element("a", inline(label), href=target) if LINK.match(target) else inline(label))
         end = found.end()
     return join([*parts, text[end:]])
 

@@ -7,7 +7,6 @@ Rows count from 1, the header aside.
 
 from __future__ import annotations
 
-import csv
 import math
 import sys
 import types
@@ -16,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gmexp.artefacts.reader import read_csv
 from gmexp.artefacts.records import OutcomeCounts, column_names
 from gmexp.support.errors import UserError, nearest
 
@@ -80,36 +80,20 @@ def _second_edition(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_csv(path: Path) -> tuple[list[str], list[Mapping[str, Any]]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            header = list(reader.fieldnames or ())
-            rows = list(reader)
-    except FileNotFoundError:
-        raise UserError(f"no counts at {path}") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path.name} is not a readable CSV: {error}") from None
-    if len(header) == 1 and (mark := next((m for m in ";\t" if m in header[0]), None)):
-        raise UserError(f"{path.name} separates its columns by {'tabs' if mark == chr(9) else 'semicolons'}: "
-                        "separate them by commas")
-    for number, row in enumerate(rows, start=1):
-        if None in row:
-            raise UserError(f"{path.name}: row {number} has more cells than the header")
-        if None in row.values():
-            raise UserError(f"{path.name}: row {number} has fewer cells than the header")
-    return header, rows
+    if not path.exists():
+        raise UserError(f"no counts at {path}")
+    table = read_csv(path)
+    return list(table.header), table.records()
 
 
 def _read_parquet(path: Path) -> tuple[list[str], list[Mapping[str, Any]]]:
-    import pyarrow
-    import pyarrow.parquet
+    from gmexp.artefacts.tables import read_any_table  # needs pyarrow
 
-    try:
-        table = pyarrow.parquet.read_table(path)
-    except FileNotFoundError:
-        raise UserError(f"no counts at {path}") from None
-    except (OSError, pyarrow.ArrowException) as error:
-        raise UserError(f"{path.name} is not a readable parquet file: {error}".splitlines()[0]) from None
+    if not path.exists():
+        raise UserError(f"no counts at {path}")
+    table = read_any_table(path)
+    if len(set(table.column_names)) < table.num_columns:
+        raise UserError(f"{path.name} names a column twice")
     return table.column_names, table.to_pylist()
 
 

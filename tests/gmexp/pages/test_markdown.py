@@ -40,3 +40,9 @@ def test_what_is_written_is_escaped():
     assert markdown.html("a <script>alert(1)</script> & `<b>`") == (
         "<p>a &lt;script&gt;alert(1)&lt;/script&gt; &amp; <code>&lt;b&gt;</code></p>")
     assert markdown.title("no heading") == ""
+
+
+def test_links_lead_to_the_web_or_nowhere():
+    for target in ("javascript://x%0aalert(1)", "JavaScript://x", "data://text/html,x", "file:///etc/passwd", "vbscript://x"):
+        assert "href" not in markdown.html(f"see [here]({target}) now")
+    assert 'href="HTTPS://example.org"' in markdown.html("[a](HTTPS://example.org)")
