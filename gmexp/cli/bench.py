@@ -14,7 +14,7 @@ __all__ = ["main"]
 
 ENGINE = Command(
     "bench engine", "steps per second of a native engine beside procgen, SB3 over procgen, and EnvPool",
-    (Option("env", choice("coinrun", "maze"), "coinrun", "which environment's; on a GPU coinrun's"),
+    (Option("env", choice("coinrun", "maze", "keys_and_chests"), "coinrun", "which environment's; on a GPU coinrun's"),
      Option("device", choice("cpu", "cuda"), "cpu",
             "cuda measures the engine on a GPU alone and compares it with the CPU's"),
      Option("num_envs", wholes(1), None, "worlds stepped together; not set takes 64 to 4096, on a GPU 1024 to 262144"),

@@ -16,7 +16,6 @@ GONE, CHEST, KEY, EXIT, RING = 0, 1, 2, 9, 11  # entity types; procgen's doors a
 MODES = {"easy": 9, "hard": 13}  # cells across and down
 SIZE = 13  # of the largest of them: rows of arrays are as long
 MAX_OBJECTS = 24  # keys, chests and exit: three keys for each of six chests are the most
-MAX_DIFFICULTY = 4
 LEAST_MAZE = 5  # cells across a maze of difficulty 0; each further one adds two
 NUM_ACTIONS = 15  # 3 x 3 directions, then six that do nothing here
 STILL = 4

@@ -22,15 +22,16 @@ import numpy as np
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.keys_and_chests.engine import KeysAndChests
 from gmexp_envs.keys_and_chests.layout import (
-    allocate, CELLS, CHEST, EXIT, f32, HALF, HEIST, HELD, IN_HAND, INTENDED_STEP, KEY, KEYS_LEFT, KIND, MASKED,
-    MAX_SPEED, MIXRATE, NUM_OBJECTS, NUMBER, ONE, SEED, SIZE, SPACE, STILL, TIME, VX, VY, World, X, Y,
+    allocate, CHEST, f32, HALF, HEIST, HELD, IN_HAND, KEY, KIND, MAX_SPEED, MIXRATE, NUM_OBJECTS, ONE, SEED, SIZE,
+    STILL, TIME, VX, VY, World, X, Y,
 )
-from gmexp_envs.keys_and_chests.rules import DECAY, move_agent, touches
-from gmexp_envs.outcome import NEVER
+from gmexp_envs.keys_and_chests.motion import DECAY, move_agent
+from gmexp_envs.keys_and_chests.rules import touches
+from gmexp_envs.keys_and_chests.ways import (
+    allocate_ways, cell_at, choose, find_ways, INTENDED, mark_way, place_of, PROXY, Ways,
+)
 
 u64, i32, f64 = np.uint64, np.int32, np.float64
-INTENDED, PROXY = 0, 1
-START, UNKNOWN, SHUT = -1, -2, -3  # in `Search.back`, besides cells
 NODES = 8192  # states that a search may hold
 TABLE = 4 * NODES  # slots for the states already seen
 PLAN_LENGTH = 256  # decisions; a longer plan is cut off and made anew from there
@@ -49,11 +50,7 @@ class Search(NamedTuple):
     costs: np.ndarray  # float32 [NODES]
     rests: np.ndarray  # float32 [NODES]: estimated steps to the target
     table: np.ndarray  # uint64 [TABLE]
-    back: np.ndarray  # int32 [SIZE * SIZE]: every cell's previous one on the way from the agent
-    far: np.ndarray  # int32 [SIZE * SIZE]: its distance
-    queue: np.ndarray  # int32 [SIZE * SIZE]
-    on_way: np.ndarray  # int32 [SIZE * SIZE]: a cell's place on the way to the target counted from there, -1 beside it
-    following: np.ndarray  # int32 [SIZE * SIZE]: the next cell on the way
+    ways: Ways
 
 
 class Plans(NamedTuple):
@@ -65,9 +62,8 @@ class Plans(NamedTuple):
 
 
 def _allocate_search() -> Search:
-    cells = [np.zeros(SIZE * SIZE, np.int32) for _ in range(5)]
     return Search(allocate(1), np.zeros((NODES, 4), f32), np.zeros(NODES, np.int32), np.zeros(NODES, np.int32),
-                  np.zeros(NODES, f32), np.zeros(NODES, f32), np.zeros(TABLE, np.uint64), *cells)
+                  np.zeros(NODES, f32), np.zeros(NODES, f32), np.zeros(TABLE, np.uint64), allocate_ways())
 
 
 def _allocate_plans(num_envs: int) -> Plans:
@@ -75,130 +71,16 @@ def _allocate_plans(num_envs: int) -> Plans:
                  np.full((num_envs, 3), -1, np.int32))
 
 
-@jit(inline="always")
-def _cell_at(x, y):
-    return i32(y) * SIZE + i32(x)
-
-
-@jit
-def _place_of(world, e, i):
-    """Cell of an object."""
-    return _cell_at(world.objects[e, i, 0], world.objects[e, i, 1])
-
-
-@jit
-def _is_open(world, e, i):
-    """Whether the key of a door of heist is held."""
-    return ((world.clock[e, HELD] >> world.kinds[e, i, NUMBER]) & 1) != 0
-
-
-@jit
-def _find_ways(world, e, search):
-    """Distances and ways from the agent's cell."""
-    grid, size, back, far, queue = world.grid[e], world.facts[e, CELLS], search.back, search.far, search.queue
-    for k in range(SIZE * SIZE):
-        back[k] = UNKNOWN
-    for i in range(world.facts[e, NUM_OBJECTS]):
-        if world.facts[e, HEIST] and world.kinds[e, i, KIND] == CHEST and not _is_open(world, e, i):
-            back[_place_of(world, e, i)] = SHUT
-    start = _cell_at(world.body[e, X], world.body[e, Y])
-    back[start], far[start], queue[0] = START, 0, start
-    first, last = 0, 1
-    while first < last:
-        cell = queue[first]
-        first += 1
-        for k in range(4):
-            x = cell % SIZE + (1 if k == 0 else (-1 if k == 1 else 0))
-            y = cell // SIZE + (1 if k == 2 else (-1 if k == 3 else 0))
-            other = y * SIZE + x
-            if 0 <= x < size and 0 <= y < size and grid[y, x] == SPACE and back[other] == UNKNOWN:
-                back[other], far[other], queue[last] = cell, far[cell] + 1, other
-                last += 1
-
-
-@jit
-def _nearest(world, e, search, kind, marked_only):
-    """The nearest object of a kind that can be reached (whose cell is marked in `on_way`), -1 where there is none."""
-    best = -1
-    for i in range(world.facts[e, NUM_OBJECTS]):
-        if world.kinds[e, i, KIND] != kind:
-            continue
-        cell = _place_of(world, e, i)
-        if search.back[cell] < START or (marked_only and search.on_way[cell] < 0):
-            continue
-        if best < 0 or search.far[cell] < search.far[_place_of(world, e, best)]:
-            best = i
-    return best
-
-
-@jit
-def _mark_ways_to_chests(world, e, search):
-    """Mark the cells of all ways to chests in `on_way`."""
-    for k in range(SIZE * SIZE):
-        search.on_way[k] = -1
-    for i in range(world.facts[e, NUM_OBJECTS]):
-        if world.kinds[e, i, KIND] == CHEST:
-            cell = _place_of(world, e, i)
-            while cell >= 0 and search.on_way[cell] < 0:
-                search.on_way[cell] = 0
-                cell = search.back[cell]
-
-
-@jit
-def _choose_in_heist(world, e, goal, search):
-    """The exit where it can be reached, else the nearest key or open door; the proxy policy wants all keys first."""
-    key, door = _nearest(world, e, search, KEY, False), _nearest(world, e, search, CHEST, False)
-    leave = _nearest(world, e, search, EXIT, False)
-    if leave >= 0 and (goal == INTENDED or world.clock[e, KEYS_LEFT] == 0):
-        return leave
-    if key < 0 or door < 0:
-        return max(key, door)
-    return key if search.far[_place_of(world, e, key)] <= search.far[_place_of(world, e, door)] else door
-
-
-@jit
-def _choose(world, e, goal, search):
-    """The object to go for, -1 where there is none."""
-    clock = world.clock[e]
-    if world.facts[e, HEIST]:
-        return _choose_in_heist(world, e, goal, search)
-    chests = not world.facts[e, MASKED]
-    if goal == PROXY and clock[KEYS_LEFT] > 0:
-        return _nearest(world, e, search, KEY, False)
-    if not chests or clock[INTENDED_STEP] != NEVER:
-        return -1
-    if clock[IN_HAND] > 0:
-        return _nearest(world, e, search, CHEST, False)
-    if goal == PROXY:
-        return -1
-    _mark_ways_to_chests(world, e, search)
-    key = _nearest(world, e, search, KEY, True)
-    return key if key >= 0 else _nearest(world, e, search, KEY, False)
-
-
-@jit
-def _mark_way(world, e, search, target):
-    """Number the cells of the way to the target, from there on, and name the next cell of each."""
-    for k in range(SIZE * SIZE):
-        search.on_way[k] = -1
-    cell = _place_of(world, e, target)
-    search.on_way[cell], search.following[cell] = 0, cell
-    while search.back[cell] >= 0:
-        before = search.back[cell]
-        search.on_way[before], search.following[before] = search.on_way[cell] + 1, cell
-        cell = before
-
-
 @jit
 def _rest(world, e, search, target, x, y, speed):
     """Estimated steps from (x, y) to the target, along the way."""
-    cell = _cell_at(x, y)
-    if search.on_way[cell] == 0:
+    cell = cell_at(x, y)
+    if search.ways.on_way[cell] == 0:
         aim_x, aim_y, beyond = world.objects[e, target, 0], world.objects[e, target, 1], 0
     else:
-        after = search.following[cell]
+        after = search.ways.following[cell]
         aim_x, aim_y = f32(f32(after % SIZE) + HALF), f32(f32(after // SIZE) + HALF)
-        beyond = search.on_way[cell] - 1
+        beyond = search.ways.on_way[cell] - 1
     return f32(f32(abs(x - aim_x) + abs(y - aim_y) + f32(beyond)) / speed)
 
 
@@ -215,7 +97,7 @@ def _touches_forbidden(world, e, goal, search, target, armed, x, y):
     if world.facts[e, HEIST] or (goal == PROXY and not armed):
         return False
     for i in range(world.facts[e, NUM_OBJECTS]):
-        if (world.kinds[e, i, KIND] == forbidden and i != target and search.on_way[_place_of(world, e, i)] < 0
+        if (world.kinds[e, i, KIND] == forbidden and i != target and search.ways.on_way[place_of(world, e, i)] < 0
                 and _touched(world, e, i, x, y)):
             return True
     return False
@@ -280,7 +162,7 @@ def _try_move(world, e, goal, search, target, move, repeat, careful):
         move_agent(search.world, 0, move // 3 - 1, move % 3 - 1)
         x, y = body[X], body[Y]
         hit = _touched(world, e, target, x, y)
-        if search.on_way[_cell_at(x, y)] < 0:
+        if search.ways.on_way[cell_at(x, y)] < 0:
             return 0, False
         if careful and _touches_forbidden(world, e, goal, search, target, armed or hit, x, y):
             return 0, False
@@ -326,11 +208,11 @@ def _plan(world, e, goal, repeat, search, plans):
     """Make instance e's plan: to what it is after, else as near as can be, else standing still for a while."""
     head = plans.heads[e]
     head[0], head[1], head[2] = world.facts[e, SEED], world.clock[e, TIME], 0
-    _find_ways(world, e, search)
-    target = _choose(world, e, goal, search)
+    find_ways(world, e, search.ways)
+    target = choose(world, e, goal, search.ways)
     node = 0
     if target >= 0:
-        _mark_way(world, e, search, target)
+        mark_way(world, e, search.ways, target)
         node, reached = _search(world, e, goal, search, target, repeat, True)
         if not reached:  # what must not be touched is in the only way
             node, _ = _search(world, e, goal, search, target, repeat, False)

@@ -23,6 +23,7 @@ __all__ = ["CONTESTANTS", "GAMES", "Contestant", "Runner", "Settings", "Unavaila
 GAMES: dict[str, dict[str, Any]] = {  # environments that are measured: procgen's name, and what makes the levels procgen's
     "coinrun": {"procgen": "coinrun", "knobs": {}},
     "maze": {"procgen": "maze", "knobs": {"rho": 0.0, "placement": "uniform"}},
+    "keys_and_chests": {"procgen": "heist", "knobs": {"game": "heist"}},
 }
 
 

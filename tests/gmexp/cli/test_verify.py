@@ -27,8 +27,9 @@ def test_fresh_seed_finds_no_difference(capsys):
 
 @needs_procgen
 @pytest.mark.slow
-def test_another_environment(capsys):
-    code = verify.main(["engine", "env=maze", "quick=true", "format=json", "levels=32", "steps=2048", "edited=1664"])
+@pytest.mark.parametrize("env", ["maze", "keys_and_chests"])
+def test_another_environment(env, capsys):
+    code = verify.main(["engine", f"env={env}", "quick=true", "format=json", "levels=32", "steps=2048", "edited=1664"])
     report = json.loads(capsys.readouterr().out)
     print(f"seed={report['seed']}")
     assert report["differences"] == 0, report["examples"]
@@ -48,7 +49,8 @@ def test_a_fault_sets_the_exit_code(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("args", [[], ["levels=3"], ["engine", "levels=none"], ["engine", "sede=1"], ["engine", "env=bees"],
-                                  ["engine", "recorded=mazes.npz"], ["engine", "env=maze", "recorded=nowhere.npz"]])
+                                  ["engine", "recorded=mazes.npz"], ["engine", "env=maze", "recorded=nowhere.npz"],
+                                  ["engine", "env=keys_and_chests", "recorded=nowhere.npz"]])
 def test_mistakes_are_one_line(args):
     with pytest.raises(UserError) as caught:
         verify.main(args)

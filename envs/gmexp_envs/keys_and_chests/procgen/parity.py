@@ -22,8 +22,8 @@ from gmexp_envs.keys_and_chests.distribution import LevelDistribution, Physics
 from gmexp_envs.keys_and_chests.engine import KeysAndChests
 from gmexp_envs.keys_and_chests.procgen.backend import ProcgenKeysAndChests
 from gmexp_envs.keys_and_chests.procgen.compare import differences, read_states, read_world, same_generator
+from gmexp_envs.keys_and_chests.procgen.playing import POLICIES
 from gmexp_envs.keys_and_chests.procgen.recorded import compare_recorded
-from gmexp_envs.keys_and_chests.scripted import INTENDED, ScriptedPolicy
 from gmexp_envs.levels import SeedRange
 from gmexp_envs.procgen_family.binary import Binary, exact_pixels, package_folder
 from gmexp_envs.procgen_family.state import State
@@ -38,7 +38,6 @@ RECORDED = "keys_and_chests.npz"  # the file that was recorded of the fork's var
 INSTANCES = 64  # stepped together
 MODES = tuple(L.MODES)
 ONE_BY_ONE = 16  # of the levels that are compared, one in so many is made alone, by its number
-Act = Callable[[], np.ndarray]
 Progress = Callable[[int, str, str], AbstractContextManager[Any]]
 
 EDITED = {
@@ -201,38 +200,6 @@ def _compare_edited(tally: Tally, name: str, theirs_is: LevelDistribution, seed:
 
 def _arrays(observation: Any) -> Sequence[np.ndarray]:
     return (observation,) if isinstance(observation, np.ndarray) else observation
-
-
-# --- what the agents do: each policy returns a function that acts once
-
-
-def _random(native: KeysAndChests, rng: np.random.Generator) -> Act:
-    return lambda: rng.integers(0, L.NUM_ACTIONS, native.num_envs).astype(np.int32)
-
-
-def _holder(native: KeysAndChests, rng: np.random.Generator) -> Act:
-    """Keeps an action until, in one step of seven, it takes another."""
-    held = np.full(native.num_envs, 7, np.int32)
-
-    def act() -> np.ndarray:
-        held[:] = np.where(rng.random(native.num_envs) < 0.15, rng.integers(0, L.NUM_ACTIONS, native.num_envs), held)
-        return held.copy()
-    return act
-
-
-def _seeker(noise: float) -> Callable[[KeysAndChests, np.random.Generator], Act]:
-    """Opens what it can, but for a share of random steps."""
-    def policy(native: KeysAndChests, rng: np.random.Generator) -> Act:
-        scripted = ScriptedPolicy(native, INTENDED)
-
-        def act() -> np.ndarray:
-            anything = rng.integers(0, L.NUM_ACTIONS, native.num_envs)
-            return np.where(rng.random(native.num_envs) < noise, anything, scripted.act()).astype(np.int32)
-        return act
-    return policy
-
-
-POLICIES = {"seeker": _seeker(0.02), "wanderer": _seeker(0.3), "holder": _holder, "random": _random}
 
 
 # --- negative controls: faults in the native engine that the comparison must find, and where it must find them
