@@ -35,11 +35,17 @@ TASKS = {  # the environments that come with the package: where the `Task` of ea
     "monsters": "gmexp_envs.worlds.monsters:TASK",
 }
 BACKENDS = ("native", "procgen")
+_imported: dict[str, str] = {}  # by name, the tasks that were named by their import path: counts know them by name alone
 
 
 def task_names() -> list[str]:
     """Names of all environments there are, those of installed plugins (entry points `gmexp.tasks`) included."""
-    return [*TASKS, *sorted({point.name for point in entry_points(group="gmexp.tasks")} - set(TASKS))]
+    return [*TASKS, *sorted({*_plugins(), *_imported} - set(TASKS))]
+
+
+def _plugins() -> dict[str, str]:
+    """Where the tasks of installed plugins are."""
+    return {point.name: point.value for point in entry_points(group="gmexp.tasks")}
 
 
 @cache
@@ -48,16 +54,20 @@ def find_task(name: str) -> Task:
 
     Raises ValueError where there is none.
     """
-    plugins = {point.name: point.value for point in entry_points(group="gmexp.tasks")}
-    place = TASKS.get(name) or plugins.get(name, name)
+    place = TASKS.get(name) or _imported.get(name) or _plugins().get(name, name)
     module, _, attribute = place.partition(":")
     if not re.fullmatch(r"[\w.]+:\w+", place):
         raise ValueError(f"there is no environment {name!r}: choose one of {', '.join(task_names())}, or give an import "
                          "path such as 'package.module:TASK'")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        task = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"the environment {name!r} cannot be imported from {place}: {error}") from error
+    if not isinstance(task, Task):
+        raise ValueError(f"the environment {name!r}: {place} is a {type(task).__name__}, not a gmexp_envs.Task")
+    if task.name not in TASKS:
+        _imported[task.name] = place
+    return task
 
 
 def task_of(env: str) -> Task:

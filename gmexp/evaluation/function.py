@@ -17,6 +17,7 @@ from gmexp.evaluation.plan import EvaluationPlan
 from gmexp.evaluation.policies import as_actor
 from gmexp.rates.counting import count_outcomes
 from gmexp.rates.estimands import CellEstimands, estimands
+from gmexp.support.conf import choices
 from gmexp.support.seeding import stream
 from gmexp_envs import Task, find_task
 from gmexp_envs.shifts import find_factor
@@ -101,6 +102,8 @@ def _training(task: Task, training: Any) -> Any:
     """The level distribution that a policy was trained on."""
     if training is not None and not isinstance(training, Mapping):
         return training
+    if task.name not in choices("env"):
+        return task.distribution(task.config(**(training or {})))
     from gmexp.support.composition import load
     from gmexp.training.config import TrainConfig
 

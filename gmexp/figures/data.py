@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,7 +16,8 @@ from gmexp.figures import records
 from gmexp.measures import pool
 from gmexp.rates import between_runs, learning
 from gmexp.rates.over_runs import CellRates, Rates, read_rates
-from gmexp_envs import task_of
+from gmexp.support.errors import UserError
+from gmexp_envs import find_task, task_of
 from gmexp_envs.task import Task
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ class StudyData:
     @cached_property
     def task(self) -> Task:
         """The environment whose words the figures use: that of the first run, or of the calibration's first condition."""
+        with contextlib.suppress(KeyError, TypeError, UserError, ValueError):
+            find_task(self.index["config"]["env"]["name"])  # one that is named by its import path is known from then on
         if self.runs:
             return task_of(self.runs[0].env)
         return task_of(self.calibration.conditions[0]["env"])

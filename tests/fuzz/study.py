@@ -15,7 +15,6 @@ from gmexp.artefacts import tables
 from gmexp.artefacts.records import CurvePoint, Episode
 from gmexp.artefacts.study import Study
 from gmexp.calculator import Scenario
-from gmexp.langosco import figure2
 from gmexp.measures import pool
 from gmexp.pages import study_page
 from gmexp.rates import between_runs, learning, over_runs
@@ -66,7 +65,6 @@ READERS: dict[str, Callable[[Study], object]] = {  # what reads a file, by its p
     "measures.json": _measures,
     "spread.json": between_runs.read,
     "learning.json": lambda study: learning.table(learning.read(study)),
-    "figure2.json": figure2.of_study,
     "estimate.json": lambda study: study.estimates(),
     "calibration.*": _calibration,
     "runs/*/run.json": lambda study: study.gather(),

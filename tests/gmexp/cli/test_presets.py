@@ -22,19 +22,21 @@ def names(group: str) -> list[str]:
     return sorted(path.stem for path in (config_folder() / group).glob("*.yaml"))
 
 
-def presets() -> list[tuple[str, list[LevelDistribution], list[LevelDistribution]]]:
-    """(name, distributions trained on, distributions evaluated on) of every environment and experiment."""
+def presets() -> list[tuple[str, list[tuple[Task, Any]], list[tuple[Task, Any]]]]:
+    """(name, distributions trained on, distributions evaluated on) of every environment and experiment, with their task."""
     plan = load("evaluate", ["run=none"]).evaluation
     found = []
     for name in names("env"):
-        training = load("train", [f"env={name}"]).training
-        found.append((f"env={name}", [training], [cell.distribution for cell in cells(TASK, training, plan)]))
+        config = load("train", [f"env={name}"])
+        task, training = config.task, config.training
+        played = [(task, cell.distribution) for cell in cells(task, training, plan)]
+        found.append((f"env={name}", [(task, training)], played))
     for name in names("experiment"):
         config = load("run", [f"experiment={name}"])
         runs = training_runs(config)
-        trained = [run.training for run in runs]
-        evaluated = [cell.distribution for run, training in zip(runs, trained, strict=True)
-                     for cell in cells(TASK, training, config.evaluation, run.seed)]
+        trained = [(run.task, run.training) for run in runs]
+        evaluated = [(run.task, cell.distribution) for run in runs
+                     for cell in cells(run.task, run.training, config.evaluation, run.seed)]
         found.append((f"experiment={name}", trained, evaluated))
     return found
 
@@ -56,10 +58,10 @@ def disjoint(one: tuple[int, int], other: tuple[int, int]) -> bool:
 @pytest.mark.parametrize("name, trained, evaluated", PRESETS, ids=[preset[0] for preset in PRESETS])
 def test_no_level_is_both_trained_and_evaluated_on(name, trained, evaluated):
     validation = bounds(split_levels("validation"))
-    for distribution in trained:
+    for _, distribution in trained:
         train = bounds(distribution.levels)
         assert SPLITS["train"].first <= train[0] and disjoint(train, validation)
-        for other in evaluated:
+        for _, other in evaluated:
             assert disjoint(train, bounds(other.levels)) and disjoint(validation, bounds(other.levels))
 
 
@@ -68,19 +70,19 @@ def test_the_levels_that_are_played_are_from_their_split(name, trained, evaluate
     """Not only by the ranges: the seeds that environments draw, long after their sequence has begun anew."""
     for split, distributions in (("train", trained), ("evaluation", evaluated)):
         first, last = bounds(SPLITS[split])
-        for distribution in dict.fromkeys(distributions):
-            env = gmexp_envs.make_vec("coinrun", 64, distribution=dataclasses.replace(distribution, horizon=1), seed=0)
+        for task, distribution in dict.fromkeys(distributions):
+            env = gmexp_envs.make_vec(task, 64, distribution=dataclasses.replace(distribution, horizon=1), seed=0)
             env.reset()
             for _ in range(8):
-                seeds = env.world.facts[:, SEED]
+                seeds = env.present.level_seed
                 assert (first <= seeds).all() and (seeds < last).all()
-                env.step(np.full(64, 4))
+                env.step(np.zeros(64, np.int32))
             env.close()
 
 
 @pytest.mark.parametrize("name, trained, evaluated", PRESETS, ids=[preset[0] for preset in PRESETS])
 def test_at_grade_0_no_preset_is_shifted(name, trained, evaluated):
     """Equal distributions make equal worlds (tests/envs/test_shifts.py compares them bit by bit)."""
-    for training in trained:
-        assert all(shift(TASK, training, kind.type, 0.0) == training for kind in SHIFTS)
-        assert all(shift_factor(TASK, training, factor, 0.0) == training for factor in FACTOR_NAMES)
+    for task, training in trained:
+        assert all(shift(task, training, kind.type, 0.0) == training for kind in task.shifts)
+        assert all(shift_factor(task, training, factor.name, 0.0) == training for factor in task.factors)
