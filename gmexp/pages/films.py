@@ -48,7 +48,7 @@ def critic(checkpoint: Checkpoint) -> Critic:
     def value(observation: SemanticObservation | np.ndarray) -> np.ndarray:
         device = next(checkpoint.network.parameters()).device
         expected = checkpoint.network(seen(observation, device))[1]
-        return expected.numpy(force=True) / checkpoint.agent.reward_scale
+        return expected.numpy(force=True) / getattr(checkpoint.agent, "reward_scale", 1.0)
 
     return value
 

@@ -1,4 +1,4 @@
-"""Somebody else's trainer, in one file: random search, which keeps a change of the weights that earns more."""
+"""A trainer of one's own, in one file: random search, which keeps a change of the weights that earns more."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gmexp.agents.trainer import Progress, TrainerSpec
 class RandomSearchConfig(AgentConfig):
     """What `agent.KEY=VALUE` sets."""
 
-    name: str = "toy_trainer:SPEC"
+    name: str = "random_search_trainer:SPEC"
     network: str = "semantic"
     num_envs: int = 8
     width: int = 8
