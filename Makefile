@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: install quickstart figures test test-fast lint
+.PHONY: install quickstart figures test test-fast lint fuzz kill clients
 
 install: $(VENV)/.installed
 
@@ -29,3 +29,16 @@ test-fast: install
 
 lint: install
 	$(BIN)/ruff check gmexp envs tests
+
+# inputs of every class for so long, zero faults: make fuzz minutes=10 seed=3
+fuzz: install
+	$(BIN)/python -m tests.fuzz minutes=$(or $(minutes),10) $(if $(seed),seed=$(seed))
+
+# whole studies killed two hundred times: make kill kills=200
+kill: install
+	$(BIN)/python -m tests.kill kills=$(or $(kills),200)
+
+# other people's libraries on our environments
+clients: install
+	$(BIN)/python -m pip install -c constraints.txt -e '.[clients]'
+	$(BIN)/python -m pytest tests/clients

@@ -130,7 +130,7 @@ class GoalInView(Protocol[D]):
 
     nearest: int  # signed distances to the proxy, in cells, that are recorded: from nearest (behind it) ...
     farthest: int  # ... to farthest (before it)
-    words: str  # what the distance is, for an axis
+    words: str  # what the distance is and what lies behind the proxy (drawn grey), for an axis
 
     def distribution(self, training: D) -> D:
         """Aligned levels whose intended goal is masked, and on which the agent can go on past the proxy."""
@@ -210,6 +210,11 @@ class Task(Protocol[D]):
     def certify(self, distribution: D) -> np.ndarray:
         """Which of the distribution's levels tell the goals apart: bool [num_levels], by construction and in play."""
         ...
+
+    def layout_hash(self, distribution: D) -> np.ndarray | None:
+        """What there is to play in each of the distribution's levels, as uint64 [num_levels]: equal for levels that differ
+        in looks or in the intended goal's place alone. None where levels cannot be compared."""
+        return None
 
     def scripted(self, goal: GoalName, env: VecEnv) -> ScriptedPolicy:
         """A policy whose goal is known, which may read the environment's full state."""
