@@ -22,7 +22,7 @@ from gmexp import artefacts
 from gmexp.agents.checkpoint import load_checkpoint
 from gmexp.agents.ppo import NAMES
 from gmexp.artefacts.study import Study, condition_labels
-from gmexp.artefacts.tracking import log_study, open_tracker
+from gmexp.artefacts.tracking import open_tracker
 from gmexp.calculator import base_rates
 from gmexp.evaluation.config import EvaluationPlan
 from gmexp.evaluation.cells import cells
@@ -35,6 +35,7 @@ from gmexp.measures.take import check, measure
 from gmexp.mitigations import verification
 from gmexp.mitigations.verification import VerificationPlan
 from gmexp.pages.clips import write_clips
+from gmexp.pages.mirror import log_study
 from gmexp.pages.report import report
 from gmexp.rates import between_runs, learning, over_runs
 from gmexp.statistics import stage as calibration_stage

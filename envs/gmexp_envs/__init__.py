@@ -43,8 +43,8 @@ def find_task(name: str) -> Task:
     """
     plugins = {point.name: point.value for point in entry_points(group="gmexp.tasks")}
     place = TASKS.get(name) or plugins.get(name, name)
-    module, separator, attribute = place.partition(":")
-    if not separator:
+    module, _, attribute = place.partition(":")
+    if not re.fullmatch(r"[\w.]+:\w+", place):
         raise ValueError(f"there is no environment {name!r}: choose one of {', '.join(task_names())}, or give an import "
                          "path such as 'package.module:TASK'")
     try:

@@ -11,22 +11,17 @@ import importlib.util
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import pyarrow as pa
 
 from gmexp import artefacts
-from gmexp.artefacts import tables
-from gmexp.artefacts.records import Episode, OutcomeCounts
-from gmexp.artefacts.study import Study
-from gmexp.rates.over_runs import CellRates, METRICS, read_rates
 from gmexp.support.errors import UserError, first_line
 
 LOGGERS = ("none", "wandb")
 MODES = ("offline", "online")
-NAMES = {"capability": "capability_transfer", "goal_failure": "goal_failure", "joint_failure": "joint_failure"}
 PATIENCE = {"init_timeout": 20.0, "login_timeout": 20.0, "finish_timeout": 60.0}  # seconds a dead network may cost
 
 
@@ -156,84 +151,3 @@ def _artefacts_in(folder: Path) -> list[Path]:
 
 def _warn(message: str) -> None:
     print(f"warning: {message}", file=sys.stderr, flush=True)
-
-
-# --- what a study logs ------------------------------------------------------------------------------------------------
-
-def log_study(tracker: Tracker, study: Path) -> None:
-    """Everything a study has made so far: rates, tables, calibration, figures and the artefacts themselves."""
-    if type(tracker) is Tracker:
-        return
-    paths = Study(Path(study))
-    if paths.rates.exists():
-        cells = read_rates(paths.rates).cells
-        tracker.summary(rate_metrics(cells))
-        tracker.table("rates", rate_table(cells))
-    if paths.counts.exists():
-        tracker.table("counts", tables.read_table(paths.counts, OutcomeCounts))
-    runs = [run.run_id for run in paths.runs()]
-    for run in runs:
-        if paths.episodes(run).exists():
-            tracker.table(f"episodes/{run}", tables.read_table(paths.episodes(run), Episode))
-    if paths.calibration.exists():
-        calibration = artefacts.read_json(paths.calibration)
-        tracker.summary(_numbers("calibration/diagnostics", calibration.get("diagnostics", {})))
-        if summaries := calibration.get("summaries"):
-            tracker.table("calibration/summaries", pa.Table.from_pylist(summaries))
-    if paths.estimate.exists():
-        for row in artefacts.read_json(paths.estimate, required=["shifts"])["shifts"]:
-            found = {f"delta={rates['train_diversity']:g}": rates for rates in row["conditions"]}
-            tracker.summary(_numbers(f"estimate/shift{row['shift']}", found | {"published": row["published"]}))
-    for figure in sorted(paths.figures.glob("*.png")):
-        tracker.figure(figure)
-    experiment = paths.read_index()["experiment"]
-    for file in (paths.index, paths.counts, paths.rates, paths.calibration, paths.calibration.with_suffix(".npz"),
-                 paths.estimate, paths.sensitivity, paths.report):
-        if file.exists():
-            tracker.artefact(file, file.stem, f"{experiment}-{file.name}")
-    for run in runs:
-        if paths.run(run).exists():
-            tracker.artefact(paths.run(run), "run", f"{experiment}-{run}")
-
-
-def rate_metrics(cells: Iterable[CellRates]) -> dict[str, float]:
-    """`shift3/goal_failure`, `shift3/goal_failure_low`, `..._high` and so on, known values only.
-
-    A grade other than 1, a probe, and the condition where there are several, become part of the key.
-    """
-    cells = list(cells)
-    several = len({cell.condition for cell in cells}) > 1
-    found = {}
-    for cell in cells:
-        grade = f"_grade{cell.grade:g}" if cell.shift_type and cell.grade != 1 else ""
-        key = f"{f'{cell.condition}/' if several else ''}shift{cell.shift_type}{grade}{'_probe' if cell.probe else ''}"
-        for metric in METRICS:
-            rate = getattr(cell, metric)
-            if rate.mean is not None:
-                found |= {f"{key}/{NAMES[metric]}": rate.mean, f"{key}/{NAMES[metric]}_low": rate.low,
-                          f"{key}/{NAMES[metric]}_high": rate.high}
-    return found
-
-
-def rate_table(cells: Iterable[CellRates]) -> pa.Table:
-    """The cells as a flat table: a row each, a column per rate and interval end."""
-    rows = []
-    for cell in cells:
-        row = {name: getattr(cell, name) for name in ("condition", "shift_type", "shift_name", "grade", "probe",
-                                                      "n_runs", "n_episodes")}
-        for metric in METRICS:
-            rate = getattr(cell, metric)
-            row |= {NAMES[metric]: rate.mean, f"{NAMES[metric]}_low": rate.low, f"{NAMES[metric]}_high": rate.high}
-        rows.append(row)
-    return pa.Table.from_pylist(rows)
-
-
-def _numbers(prefix: str, values: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers in nested objects, by their path."""
-    found = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            found |= _numbers(f"{prefix}/{key}", value)
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            found[f"{prefix}/{key}"] = value
-    return found

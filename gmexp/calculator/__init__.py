@@ -7,7 +7,7 @@ Needs numpy only; scipy is imported when a calibration is used.
 """
 
 from gmexp.calculator.core import Calculator
-from gmexp.calculator.scenario import Contribution, Estimate, Estimates, Scenario
-from gmexp.calculator.tables import table, table_names
+from gmexp.published.scenario import Contribution, Estimate, Estimates, Scenario
+from gmexp.published.tables import table, table_names
 
 __all__ = ["Calculator", "Contribution", "Estimate", "Estimates", "Scenario", "table", "table_names"]

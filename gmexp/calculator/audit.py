@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from gmexp.calculator import formula
 from gmexp.calculator.core import Calculator
 from gmexp.calculator.domains import harm_is_stated, implied_harm, project, recompute_all
-from gmexp.calculator.modifiers import MODIFIERS, modifier_range, spec_modifier
-from gmexp.calculator.scenario import Scenario
-from gmexp.calculator.tables import row, shift_types, table
+from gmexp.published import formula
+from gmexp.published.modifiers import MODIFIERS, modifier_range, spec_modifier
+from gmexp.published.scenario import Scenario
+from gmexp.published.tables import row, shift_types, table
 
 __all__ = ["Finding", "audit"]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gmexp.artefacts.records import OutcomeCounts
-from gmexp.calculator.tables import table
+from gmexp.published.tables import table
 from gmexp.rates.intervals import Mean
 from gmexp.statistics.calibration import Calibration
 from gmexp.statistics.contrasts import plainest

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gmexp.calculator.formula import harm_values
-from gmexp.calculator.scenario import Contribution, Estimate, Scenario
+from gmexp.published.formula import harm_values
+from gmexp.published.scenario import Contribution, Estimate, Scenario
 from gmexp.statistics.calibration import Calibration
 from gmexp.support.errors import UserError
 

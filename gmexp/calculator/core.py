@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gmexp.calculator import formula
-from gmexp.calculator.inputs import above_human, columns_as_arrays, factors_of
-from gmexp.calculator.modifiers import MODIFIERS, modifier_range
-from gmexp.calculator.scenario import Contribution, Estimate, Estimates, Scenario
-from gmexp.calculator.tables import row, shift_types, table
-from gmexp.cli.options import nearest
-from gmexp.support.errors import UserError
+from gmexp.published import formula
+from gmexp.published.inputs import above_human, columns_as_arrays, factors_of
+from gmexp.published.modifiers import MODIFIERS, modifier_range
+from gmexp.published.scenario import Contribution, Estimate, Estimates, Scenario
+from gmexp.published.tables import row, shift_types, table
+from gmexp.support.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from gmexp.statistics.calibration import Calibration

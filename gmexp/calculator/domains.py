@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmexp.calculator.core import Calculator
-from gmexp.calculator.formula import harm_values
-from gmexp.calculator.inputs import SETTINGS
-from gmexp.calculator.modifiers import modifier_range
-from gmexp.calculator.scenario import Estimate, Scenario
-from gmexp.calculator.tables import row, table
+from gmexp.published.formula import harm_values
+from gmexp.published.inputs import SETTINGS
+from gmexp.published.modifiers import modifier_range
+from gmexp.published.scenario import Estimate, Scenario
+from gmexp.published.tables import row, table
 from gmexp.support.errors import UserError
 
 if TYPE_CHECKING:

@@ -17,13 +17,13 @@ from scipy import stats
 
 from gmexp import artefacts
 from gmexp.artefacts.study import Study
-from gmexp.calculator import formula
 from gmexp.calculator.calibrated import harm_draws
 from gmexp.calculator.core import Calculator
-from gmexp.calculator.inputs import SETTINGS
-from gmexp.calculator.modifiers import MODIFIERS, modifier_range
-from gmexp.calculator.scenario import Scenario
-from gmexp.calculator.tables import row, shift_types
+from gmexp.published import formula
+from gmexp.published.inputs import SETTINGS
+from gmexp.published.modifiers import MODIFIERS, modifier_range
+from gmexp.published.scenario import Scenario
+from gmexp.published.tables import row, shift_types
 from gmexp.statistics.calibration import Calibration, Prediction
 from gmexp.statistics.priors import elicited_harm, literature_interval
 from gmexp.support.errors import UserError

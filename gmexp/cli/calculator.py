@@ -10,11 +10,11 @@ from typing import Any
 from gmexp.calculator.audit import audit as run_audit
 from gmexp.calculator.core import Calculator, MODES
 from gmexp.calculator.domains import CAVEAT, compare_all, mitigate, project, recompute_all
-from gmexp.calculator.formula import harm_values
-from gmexp.calculator.scenario import Estimate, Scenario
-from gmexp.calculator.tables import Table, table, table_names
-from gmexp.cli.options import Command, Kind, Option, boolean, choice, nearest, number, text, whole
-from gmexp.support.errors import UserError
+from gmexp.cli.options import Command, Kind, Option, boolean, choice, number, text, whole
+from gmexp.published.formula import harm_values
+from gmexp.published.scenario import Estimate, Scenario
+from gmexp.published.tables import Table, table, table_names
+from gmexp.support.errors import UserError, nearest
 
 __all__ = ["audit", "estimate", "scenarios", "tables"]
 

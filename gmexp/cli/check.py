@@ -8,8 +8,8 @@ from typing import Any
 
 from gmexp.artefacts.io import write_json
 from gmexp.cli.calculator import FORMAT, emit
-from gmexp.cli.options import Command, Option, boolean, choice, nearest, text, whole
-from gmexp.support.errors import UserError
+from gmexp.cli.options import Command, Option, boolean, choice, text, whole
+from gmexp.support.errors import UserError, nearest
 from gmexp.support.progress import Bar
 
 __all__ = ["check"]

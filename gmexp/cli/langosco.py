@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gmexp.cli.options import Command, Option, boolean, dispatch, listing, nearest, number, text, whole
-from gmexp.support.errors import UserError
+from gmexp.cli.options import Command, Option, boolean, dispatch, listing, number, text, whole
+from gmexp.support.errors import UserError, nearest
 
 __all__ = ["main"]
 

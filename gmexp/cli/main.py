@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 import gmexp
 from gmexp.cli import flags
 from gmexp.cli.help import overview, verb_help
-from gmexp.cli.options import nearest
 from gmexp.support.boundary import guarded
-from gmexp.support.errors import UserError
+from gmexp.support.errors import UserError, nearest
 
 
 class Verb(NamedTuple):

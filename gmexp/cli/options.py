@@ -10,10 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gmexp.support.errors import UserError
-from gmexp.support.text import nearest
+from gmexp.support.errors import UserError, nearest
 
-__all__ = ["Command", "Option", "boolean", "choice", "dispatch", "listing", "nearest", "number", "text", "whole", "wholes"]
+__all__ = ["Command", "Option", "boolean", "choice", "dispatch", "listing", "number", "text", "whole", "wholes"]
 
 HELP = ("--help", "-h", "help")
 

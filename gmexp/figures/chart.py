@@ -6,7 +6,7 @@ import matplotlib.figure
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from gmexp.calculator.tables import table
+from gmexp.published.tables import table
 from gmexp.figures import style
 from gmexp.figures.data import StudyData
 from gmexp.figures.figure import Figure, Section

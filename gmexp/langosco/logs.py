@@ -25,8 +25,7 @@ from gmexp import artefacts
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import OutcomeCounts, column_names
 from gmexp.statistics.counts import DEFAULTS, SHIFT_NAMES
-from gmexp.support.errors import UserError
-from gmexp.support.text import nearest
+from gmexp.support.errors import UserError, nearest
 from gmexp_envs import find_task
 from gmexp_envs.outcome import AMBIGUOUS, DEATH, INTENDED_GOAL, NEVER, PROXY_GOAL, TIMEOUT
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from gmexp.calculator.tables import table
 from gmexp.pages.document import head_of, packaged
 from gmexp.pages.html import Html, element, join
+from gmexp.published.tables import table
 
 __all__ = ["DRAWS", "embedded", "page", "page_data"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gmexp.calculator.tables import shift_types
+from gmexp.published.tables import shift_types
 
 
 def published_rates(kind: int) -> list[str]:

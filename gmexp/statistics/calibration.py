@@ -22,7 +22,7 @@ import numpy as np
 from gmexp.artefacts.io import encode_json
 from gmexp.artefacts.records import Provenance
 from gmexp.artefacts.writer import settled_companion, write_pair
-from gmexp.calculator.scenario import Scenario
+from gmexp.published.scenario import Scenario
 from gmexp.statistics.design import Condition, Covariates, ShiftLevel, canonical_method
 from gmexp.statistics.posterior import DRAWS, Posterior, Summary, summarise
 from gmexp.support.errors import UserError

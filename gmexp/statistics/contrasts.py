@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from gmexp.calculator.modifiers import alignment_modifier, diversity_modifier, spec_modifier
-from gmexp.calculator.tables import table
+from gmexp.published.modifiers import alignment_modifier, diversity_modifier, spec_modifier
+from gmexp.published.tables import table
 from gmexp.statistics.design import CAPABILITY, Condition, GOAL, STAGES
 from gmexp.statistics.posterior import Posterior, summarise
 

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from gmexp.artefacts.records import OutcomeCounts, column_names
-from gmexp.calculator.modifiers import canonical
-from gmexp.cli.options import nearest
-from gmexp.support.errors import UserError
+from gmexp.published.modifiers import canonical
+from gmexp.support.errors import UserError, nearest
 
 __all__ = ["DEFAULTS", "REQUIRED", "read_counts"]
 

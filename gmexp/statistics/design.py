@@ -18,8 +18,8 @@ import numpy as np
 from scipy.special import logit
 
 from gmexp.artefacts.records import OutcomeCounts, RunMeta
-from gmexp.calculator.modifiers import canonical
-from gmexp.calculator.tables import table
+from gmexp.published.modifiers import canonical
+from gmexp.published.tables import table
 from gmexp.support.errors import UserError
 
 __all__ = ["CAPABILITY", "GOAL", "STAGES", "Condition", "Covariates", "Design", "ShiftLevel", "build_design",

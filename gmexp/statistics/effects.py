@@ -12,7 +12,7 @@ from scipy import stats
 from scipy.special import expit
 
 from gmexp.artefacts.records import OutcomeCounts
-from gmexp.calculator.modifiers import modifier_range
+from gmexp.published.modifiers import modifier_range
 from gmexp.statistics.config import A0_GRID, CalibrationConfig, Priors
 from gmexp.statistics.design import CAPABILITY, GOAL, STAGES
 from gmexp.statistics.posterior import Posterior, summarise

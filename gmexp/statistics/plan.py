@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, logsumexp
 
-from gmexp.calculator.scenario import Scenario
+from gmexp.published.scenario import Scenario
 from gmexp.statistics.calibration import Calibration
 from gmexp.statistics.design import CAPABILITY, GOAL, condition_label
 from gmexp.statistics.loso import effect_weights, one_run

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import optimize, stats
 from scipy.special import betaln, expit
 
-from gmexp.calculator.tables import row, shift_types
+from gmexp.published.tables import row, shift_types
 
 if TYPE_CHECKING:
     from gmexp.statistics.design import ShiftLevel

@@ -145,7 +145,10 @@ def _as(schema: type, node: DictConfig) -> Any:
     for name, (kinds, _) in _variants(schema).items():
         if name in node:
             kind = _kind(kinds, name, node[name])
-            node[name] = OmegaConf.merge(OmegaConf.structured(kind), node[name])
+            try:
+                node[name] = OmegaConf.merge(OmegaConf.structured(kind), node[name])
+            except OmegaConfBaseException as error:
+                raise UserError(f"{name}.{one_line(error)}") from error
     return OmegaConf.to_object(OmegaConf.merge(shaped, node))
 
 
@@ -288,7 +291,8 @@ def value(key: str, text: str, known: dict[str, Any]) -> Any:
     except NotPlain:
         parsed = _hydra_value(key, text)
     except ValueError as error:
-        raise UserError(f"{key}={text}: {error}") from error
+        several = "; gmexp run -m takes several" if "," in text else ""
+        raise UserError(f"{key}={text}: {error}{several}") from error
     if key.rsplit(".", 1)[-1] in PATHS:
         return [*map(as_path, parsed)] if isinstance(parsed, list) else parsed and as_path(parsed)
     return parsed

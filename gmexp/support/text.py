@@ -6,29 +6,22 @@ Numbers are finite, and whole where whole ones are wanted (1e6 is). Lists are [a
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
 import re
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from gmexp.support.errors import UserError
 
-__all__ = ["NotPlain", "as_path", "as_plain_name", "as_value", "nearest", "split_list"]
+__all__ = ["NotPlain", "as_path", "as_plain_name", "as_value", "split_list"]
 
 BOOLEANS = {"true": True, "false": False, "yes": True, "no": False, "on": True, "off": False}
 NULL = "null"
 WHOLE_LIMIT = 2**63
 LONGEST_NAME = 200  # bytes; file systems take 255, and endings are added
-
-
-def nearest(word: str, known: Sequence[str]) -> str:
-    """' (did you mean X?)' for the known word closest to `word`, or nothing when none is close."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f" (did you mean {close[0]}?)" if close else ""
 
 
 class NotPlain(Exception):

@@ -85,6 +85,9 @@ class TrainConfig:
             raise ValueError(f"steps = {self.steps} must be at least 1")
         check_seed("seed", self.seed)
         check_session(self.checkpoint_seconds, self.device)
+        sets = self.task.action_sets
+        if (chosen := getattr(self.agent, "actions", None)) is not None and chosen not in sets:
+            raise ValueError(f"agent.actions = {chosen!r}: in {self.task.name} choose one of {', '.join(sets)}")
 
     @property
     def task(self) -> Task:

@@ -52,10 +52,11 @@ def _run(name: str, until: float, steps: int, seed: int, connection: Connection)
     import torch
 
     import gmexp_envs
-    from gmexp.cli.config import load
+    from gmexp.support.composition import load
+    from gmexp.training.config import TrainConfig
 
     torch.set_num_threads(1)
-    config = load("train", []).agent
+    config = load("train", TrainConfig, []).agent
     env = gmexp_envs.make_vec(task(), config.num_envs, mode="easy", seed=seed, action_repeat=config.action_repeat)
     try:
         agent = AGENTS[name](config, env, steps, seed)

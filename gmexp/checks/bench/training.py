@@ -51,10 +51,11 @@ class Contestant(NamedTuple):
 
 
 def _config(settings: Settings) -> PPOConfig:
-    from gmexp.cli.config import load
+    from gmexp.support.composition import load
+    from gmexp.training.config import TrainConfig
 
     shape = {f.name: getattr(settings, f.name) for f in dataclasses.fields(Settings) if f.name != "seed"}
-    return dataclasses.replace(load("train", []).agent, action_repeat=1, anneal=False, **shape)
+    return dataclasses.replace(load("train", TrainConfig, []).agent, action_repeat=1, anneal=False, **shape)
 
 
 def task() -> Any:

@@ -18,11 +18,11 @@ from gmexp.agents.ppo import PPO, sample_actions
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import CurvePoint
 from gmexp.artefacts.study import condition_labels
-from gmexp.calculator.modifiers import canonical
 from gmexp.cli import sweep
 from gmexp.cli.config import load
 from gmexp.cli.main import main
 from gmexp.pipeline import training_runs
+from gmexp.published.modifiers import canonical
 from gmexp.support.errors import UserError
 from gmexp.support.seeding import stream
 from gmexp.training import train

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gmexp.calculator import Calculator, Scenario
-from gmexp.calculator.modifiers import MODIFIERS, modifier_range
+from gmexp.published.modifiers import MODIFIERS, modifier_range
 from gmexp.support.errors import UserError
 
 PUBLISHED, ODDS = Calculator(), Calculator(mode="odds")

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from gmexp import pipeline
 from gmexp.cli import config
 from gmexp.cli.main import VERBS, main
-from gmexp.cli.schema import SCHEMAS
-from gmexp.support.composition import keys
+from gmexp.cli.schema import SCHEMAS, schema
+from gmexp.support.composition import keys, override
+from gmexp.support.errors import UserError
 from gmexp.training import train
 
 from ..tiny import AGENT, train_config
@@ -42,6 +43,7 @@ def nothing_starts(monkeypatch):
     """A bad command that gets as far as training has failed the test."""
     monkeypatch.setattr(pipeline, "_train_and_evaluate", lambda *_: pytest.fail("training started"))
     monkeypatch.setattr(train.PPO, "iterate", lambda *_: pytest.fail("training started"))
+    monkeypatch.setattr(train, "compile_kernels", lambda: None)
 
 
 # --- bad input --------------------------------------------------------------------------------------------------------
@@ -53,38 +55,42 @@ REFUSED = [
     (["train", "diversity=0.3"], "did you mean 'env.diversity'"),
     (["train", "env.nope=1"], "no key 'env.nope'"),
     (["run", QUICKSTART, "nope=1"], "no key 'nope'"),
-    (["train", "+steps=1"], "did you mean 'steps'"),
-    (["train", "~steps"], "key=value"),
+    (["train", "+stepz=1"], "did you mean 'steps'"),
+    (["train", "~steps"], "set, not deleted"),
+    (["train", "~env.physics.lift"], "nothing to delete"),
     (["train", "steps"], "key=value"),
-    (["train", "--steps", "3"], "key=value"),
-    (["train", "hydra.run.dir=x"], "no key"),
+    (["train", "--steps", "3"], "no flag --steps"),
+    (["train", "hydra.job.chdir=true"], "hydra.run.dir"),
+    (["train", "--config-dir", "/nowhere"], "no such folder"),
+    (["train", "--cfg", "all_of_it"], "choose one of job"),
+    (["train", "-m", "seed=1,2"], "gmexp run -m"),
+    (["trian"], "did you mean train"),
     (["run"], "give experiment=..., one of"),
     (["run", "experiment=nope"], "choose one of"),
-    (["train", "env=maze"], "choose one of coinrun"),
-    (["train", "env.name=maze"], "choose one of coinrun"),
+    (["train", "env=mase"], "choose one of coinrun"),
+    (["train", "env.name=mase"], "choose one of coinrun"),
     (["train", "logger=tensorboard"], "choose one of none, wandb"),
     (["train", "logger.name=tensorboard"], "one of none, wandb"),
     (["train", "logger.mode=loud"], "one of offline, online"),
     (["estimate", "shift=5"], "shift"),
     (["estimate", "shfit=3"], "did you mean shift"),
     # values of the wrong type
-    (["train", "steps=many"], "steps: Value 'many'"),
-    (["train", "steps=1.5"], "steps: Value '1.5'"),
+    (["train", "steps=many"], "whole number, not 'many'"),
+    (["train", "steps=1.5"], "whole number, not '1.5'"),
     (["train", "steps="], "lacks a value"),
     (["train", "steps=null"], "steps"),
-    (["train", "steps=[1"], "not a value"),
-    (["train", "steps=1,2"], "not one value"),
+    (["train", "steps=[1"], "whole number"),
+    (["train", "steps=1,2"], "whole number"),
     (["train", "steps=${nope}"], "nope"),
-    (["train", "out=${oc.env:GMEXP_NO_SUCH_VARIABLE}"], "GMEXP_NO_SUCH_VARIABLE"),
     (["train", "env.physics=3"], "env.physics"),
     (["train", "env={diversity: 0.5}"], "choose one of coinrun"),
-    (["run", QUICKSTART, "seeds=[a]"], "seeds[0]"),
+    (["run", QUICKSTART, "seeds=[a]"], "whole number, not 'a'"),
     (["run", QUICKSTART, "conditions=3"], "conditions"),
-    (["run", QUICKSTART, "evaluation.shifts=[true]"], "evaluation.shifts[0]"),
+    (["run", QUICKSTART, "evaluation.shifts=[true]"], "whole number, not 'true'"),
     # values out of range
     (["train", "env.diversity=1.5"], "env.diversity = 1.5 is not within [0, 1]"),
     (["train", "env.diversity=-0.1"], "env.diversity"),
-    (["train", "env.diversity=nan"], "env.diversity = nan"),
+    (["train", "env.diversity=nan"], "finite number"),
     (["train", "env.spec_quality=nan"], "spec_quality"),
     (["train", "env.mode=medium"], "neither 'easy' nor 'hard'"),
     (["train", "env.placement=cell"], "coin cell"),
@@ -102,7 +108,7 @@ REFUSED = [
     (["train", "agent.minibatches=0"], "agent.minibatches"),
     (["train", "agent.minibatches=7"], "agent.minibatches"),
     (["train", "agent.learning_rate=inf"], "agent.learning_rate"),
-    (["train", "agent.actions=dance"], "choose one of full"),
+    (["train", "agent.actions=dance"], "choose one of jumps"),
     (["train", "agent.name=../../up"], "agent.name"),
     (["run", QUICKSTART, "seeds=[0,0]"], "names a seed twice"),
     (["run", QUICKSTART, "seeds=[]"], "at least one"),
@@ -117,7 +123,7 @@ REFUSED = [
     (["run", QUICKSTART, "conditions=[{env.appearance: null}]"], "appearance cannot shift"),
     (["run", QUICKSTART, "evaluation.episodes=201"], "multiple of evaluation.slots"),
     (["run", QUICKSTART, "evaluation.shifts=[7]"], "shift types are 0"),
-    (["run", QUICKSTART, "evaluation.grades=[nan]"], "nan is not within"),
+    (["run", QUICKSTART, "evaluation.grades=[nan]"], "finite number"),
     (["run", QUICKSTART, "workers=0"], "workers"),
     (["run", QUICKSTART, "gate=2"], "gate"),
     (["run", QUICKSTART, "draws=1"], "draws"),
@@ -160,15 +166,15 @@ def test_ctrl_c_is_one_line(capsys, monkeypatch):
     assert capsys.readouterr().err == "gmexp train: stopped; the same command goes on where it was\n"
 
 
-def test_a_fault_of_ours_keeps_its_traceback(monkeypatch):
+def test_a_fault_of_ours_says_so(monkeypatch, capsys):
     monkeypatch.setattr(train, "train", mock.Mock(side_effect=RuntimeError("a bug")))
-    with pytest.raises(RuntimeError, match="a bug"):
-        main(["train", *AGENT])
+    assert main(["train", *AGENT]) == 70
+    assert "a fault of gmexp" in (said := capsys.readouterr().err) and "a bug" in said
 
 
 # --- overrides --------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("text", ["/a b(c)=d'e\\", "[x]", "null", "1", "a,b", "{a: 1}", "~/x", "ü"])
+@pytest.mark.parametrize("text", ["/a b(c)=d'e\\", "[x]", "null", "1", "a,b", "{a: 1}", "ü", "${x}", "???"])
 def test_text_is_taken_as_it_stands(text):
     assert config.load("train", [f"out={text}"]).out == text
 
@@ -180,12 +186,12 @@ def test_the_last_of_two_values_counts_and_interpolation_works():
 
 def test_override_copies_and_checks(tmp_path):
     base = train_config(tmp_path)
-    changed = config.override(base, {"env.diversity": 1, "env.appearance": None, "env.physics.gravity": 0.3, "seed": 7})
+    changed = override(base, {"env.diversity": 1, "env.appearance": None, "env.physics.gravity": 0.3, "seed": 7})
     assert (changed.env.diversity, changed.env.appearance, changed.seed) == (1.0, None, 7)
     assert changed.env.physics["gravity"] == 0.3 and base.env.physics["gravity"] == 0.2 and base.env.diversity == 0.0
     for wrong in ({"env.diversity": "x"}, {"env": 3}, {"seed": None}, {"nope": 1}, {"env.physics.lift": 1}):
-        with pytest.raises(config.UserError):
-            config.override(base, wrong)
+        with pytest.raises(UserError):
+            override(base, wrong)
 
 
 VALUES = st.one_of(
@@ -198,7 +204,7 @@ WORDS = st.one_of(st.text(max_size=12), st.sampled_from(["--help", "-h", "experi
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from([*VERBS, "fly"]), st.data())
 def test_nothing_typed_yields_a_traceback(call, verb, data):
-    known = list(keys(SCHEMAS[verb])) if verb in SCHEMAS else ["shift", "diversity", "mode", "format", "capability"]
+    known = list(keys(schema(verb))) if verb in SCHEMAS else ["shift", "diversity", "mode", "format", "capability"]
     override = st.tuples(st.sampled_from(known), VALUES).map("=".join)
     arguments = data.draw(st.lists(override | WORDS, max_size=3))
     if verb == "run" and data.draw(st.booleans()):
@@ -234,8 +240,8 @@ def call(monkeypatch, tmp_path):
 def test_help_names_every_key(verb, capsys):
     assert main([verb, "--help"]) == 0
     text = capsys.readouterr().out
-    for key in keys(SCHEMAS[verb]):
-        assert re.search(rf"\b{key.split('.')[-1]}\b[:=]", text), key
+    for key in (key for key in keys(schema(verb)) if key.split(".")[-1] != "name"):
+        assert re.search(rf"\b{re.escape(key.split('.')[-1])}\b", text), key
 
 
 def test_the_overview_names_every_verb(capsys):
@@ -250,7 +256,7 @@ def test_the_overview_names_every_verb(capsys):
                          ids=" ".join)
 def test_light_commands_do_not_wait_for_torch(arguments):
     """Counted in processor seconds, which a busy machine does not stretch."""
-    script = ("import resource, sys; from gmexp.cli import main; code = main(sys.argv[1:]); "
+    script = ("import resource, sys; from gmexp.cli.main import main; code = main(sys.argv[1:]); "
               "heavy = [m for m in ('torch', 'hydra', 'numba', 'wandb') if m in sys.modules]; "
               "print(heavy, sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), file=sys.stderr); sys.exit(code)")
     done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)

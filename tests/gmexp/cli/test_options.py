@@ -2,8 +2,8 @@
 
 import pytest
 
-from gmexp.cli.options import Command, Option, boolean, choice, nearest, number, text, whole
-from gmexp.support.errors import UserError
+from gmexp.cli.options import Command, Option, boolean, choice, number, text, whole
+from gmexp.support.errors import UserError, nearest
 
 COMMAND = Command(
     "demo", "a demonstration",

@@ -11,9 +11,11 @@ from gmexp.artefacts import tables
 from gmexp.artefacts.records import OutcomeCounts
 from gmexp.artefacts.study import Study
 from gmexp.calculator import Scenario
+from gmexp.calculator import sensitivity
+from gmexp.calculator.base_rates import base_rate_table, base_rates
 from gmexp.calculator.sensitivity import tornado
 from gmexp.cli.schema import CalibrateConfig
-from gmexp.cli.study import base_rate_table, base_rates, calibrate, sensitivity
+from gmexp.cli.study import calibrate
 from gmexp.statistics.calibration import Calibration
 from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.fit import calibrate as fit
@@ -53,12 +55,12 @@ def test_base_rates_side_by_side(rows):
 def test_sensitivity_follows_the_calibration(rows, tmp_path):
     """Written once for a calibration, kept while it stands, written anew for another."""
     study = Study(tmp_path)
-    sensitivity(study)
+    sensitivity.write(study)
     assert not study.sensitivity.exists()  # nothing to speak of yet
     written = []
     for seed in (0, 0, 1):
         fit(rows, CalibrationConfig(draws=100, ess_min=10, rhat_max=1.2, seed=seed)).save(study.calibration)
-        sensitivity(study)
+        sensitivity.write(study)
         written.append(study.sensitivity.read_bytes())
     assert written[0] == written[1] != written[2]
     content = artefacts.read_json(study.sensitivity)

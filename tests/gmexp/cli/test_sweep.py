@@ -15,7 +15,7 @@ from gmexp.training.train import describe
 
 
 def expand(*arguments: str):
-    return sweep.load(["-m", "experiment=quickstart", *arguments])
+    return sweep.load(["experiment=quickstart", *arguments])
 
 
 def test_lists_and_ranges_become_every_combination():
@@ -60,7 +60,7 @@ def test_without_sweeps_the_flag_changes_nothing():
     ("seed=range(1000000000)", "more than"),
     ("seed=range(3,3)", "no values"),
     ("seed=1,1", "twice"),
-    ("seed=1.5,2", "could not be converted"),
+    ("seed=1.5,2", "whole number"),
     ("env.diversity=0,2", "within [0, 1]"),
     ("env.mode=glob(*)", "among a group's files"),
     ("env.diversity=[0", "not a value or a sweep"),

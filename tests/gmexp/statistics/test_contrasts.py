@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from gmexp.calculator.modifiers import spec_modifier
+from gmexp.published.modifiers import spec_modifier
 from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.contrasts import baseline, crosses, level_effects, plainest, varied
 from gmexp.statistics.design import Condition, build_design, capability_position

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from gmexp.calculator import table, table_names
-from gmexp.calculator.formula import base_misgen, pooled_arithmetic, pooled_random_effects, quoted_logit_sd
-from gmexp.calculator.tables import row, shift_types
+from gmexp.published.formula import base_misgen, pooled_arithmetic, pooled_random_effects, quoted_logit_sd
+from gmexp.published.tables import row, shift_types
 from gmexp.support.errors import UserError
 
 PRINTED = {

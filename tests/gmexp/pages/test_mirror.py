@@ -15,8 +15,10 @@ import pytest
 
 from gmexp.artefacts import tracking
 from gmexp.artefacts.study import Study
-from gmexp.artefacts.tracking import Tracker, log_study, open_tracker
+from gmexp.artefacts.tracking import Tracker, open_tracker
 from gmexp.figures import figures
+from gmexp.pages import mirror
+from gmexp.pages.mirror import log_study
 from gmexp.rates import over_runs
 from gmexp.support.errors import UserError
 
@@ -116,7 +118,7 @@ def test_a_study_is_mirrored_offline(small, tmp_path, capfd):
 
 def test_a_single_condition_needs_no_prefix(small):
     cells = [c for c in over_runs.read_rates(small.rates).cells if c.condition == "delta=0"]
-    metrics = tracking.rate_metrics(cells)
+    metrics = mirror.rate_metrics(cells)
     assert {"shift3/goal_failure", "shift3/goal_failure_low", "shift3/goal_failure_high"} <= set(metrics)
     assert all(isinstance(value, float) for value in metrics.values())
 

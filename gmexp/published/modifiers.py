@@ -9,9 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gmexp.calculator.tables import row, table
-from gmexp.cli.options import nearest
-from gmexp.support.errors import UserError
+from gmexp.published.tables import row, table
+from gmexp.support.errors import UserError, nearest
 
 __all__ = ["MODIFIERS", "alignment_modifier", "capability_modifier", "canonical", "diversity_modifier",
            "modifier_range", "spec_modifier"]

@@ -10,8 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from gmexp.cli.options import nearest
-from gmexp.support.errors import UserError
+from gmexp.support.errors import UserError, nearest
 
 __all__ = ["Table", "row", "shift_types", "table", "table_names"]
 

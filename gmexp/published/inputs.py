@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from gmexp.calculator.modifiers import (
+from gmexp.published.modifiers import (
     MODIFIERS, alignment_modifier, canonical, capability_modifier, diversity_modifier, spec_modifier,
 )
-from gmexp.calculator.scenario import Contribution, Scenario
-from gmexp.calculator.tables import row
+from gmexp.published.scenario import Contribution, Scenario
+from gmexp.published.tables import row
 from gmexp.support.errors import UserError
 
 __all__ = ["SETTINGS", "above_human", "columns_as_arrays", "factors_of"]

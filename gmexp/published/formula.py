@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from gmexp.calculator.tables import row, shift_types, table
+from gmexp.published.tables import row, shift_types, table
 from gmexp.support.errors import UserError
 
 __all__ = ["Z90", "base_harmful", "base_misgen", "combine", "expit", "harm_values", "logit", "quoted_logit_sd",

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from gmexp.calculator.modifiers import (
+from gmexp.published.modifiers import (
     alignment_modifier, canonical, capability_modifier, diversity_modifier, modifier_range, spec_modifier,
 )
-from gmexp.calculator.tables import table
+from gmexp.published.tables import table
 from gmexp.support.errors import UserError
 
 GRID = np.linspace(0, 1, 1001)
