@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from gmexp.artefacts.reader import read_csv
 from gmexp.calculator.core import Calculator
 from gmexp.cli.calculator import FORMAT, POPULATION, POPULATION_OPTIONS, SCENARIO_OPTIONS, columns_as_text, emit
 from gmexp.cli.check import check
 from gmexp.cli.options import boolean, choice, Command, number, Option, place, text, whole
 from gmexp.published.scenario import Scenario
-from gmexp.artefacts.reader import read_csv
 from gmexp.support.errors import UserError
 from gmexp.support.progress import Bar
 

@@ -75,11 +75,11 @@ def _played(task: Task, env: VecEnv) -> list[Picture] | None:
 
 
 def _together(task: Task, moments: list[Picture]) -> Image.Image:
-    """All moments in one picture: of every later one, what moved."""
-    first = moments[0].image
-    whole = first.copy()
-    for moment in moments[1:]:
-        moved = np.abs(moment.image.astype(int) - first.astype(int)).sum(axis=2) > MOVED
+    """All moments in one picture: what is nearly always there, and of every moment what is not."""
+    usual = np.median([moment.image for moment in moments], axis=0).astype(np.uint8)
+    whole = usual.copy()
+    for moment in moments:
+        moved = np.abs(moment.image.astype(int) - usual).sum(axis=2) > MOVED
         whole[moved] = moment.image[moved]
     image = Image.fromarray(whole)
     for name, goal, (x, y), _ in shown_goals(task, moments[0]):

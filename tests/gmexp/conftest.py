@@ -9,8 +9,8 @@ from gmexp.artefacts.study import Study
 from gmexp.figures.catalogue import draw_all
 from gmexp.pages import study_page
 from gmexp.rates import over_runs
-from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.calibrate import calibrate
+from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.simulate import synthetic_counts
 
 from .fabricate import fabricate, fabricate_model

@@ -1,4 +1,5 @@
-"""What is committed in results/ is what its data say: figures drawn again are the same, and so are the tables."""
+"""What is committed in results/ is what its data say: figures drawn again are the same, and so are the tables; and no more
+than that is committed."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import dataclasses
 import platform
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import matplotlib
@@ -13,8 +15,9 @@ import pytest
 
 from gmexp.artefacts.study import Study
 from gmexp.calculator.calibrated import SHIPPED
-from gmexp.figures import figures
 from gmexp.figures.bench import redraw
+from gmexp.figures.catalogue import drawn
+from gmexp.figures.data import StudyData
 from gmexp.pages import index_page
 from gmexp.rates import over_runs
 from gmexp.statistics.counts import read_counts
@@ -37,10 +40,10 @@ def drawn_with() -> str:
                     reason="another matplotlib draws other SVGs")
 @pytest.mark.parametrize("study", DRAWN, ids=[study.root.name for study in DRAWN])
 def test_every_committed_figure_is_drawn_again_from_committed_data(study):
-    found = dict(figures.drawn(study))
-    there = {path.name: path.read_bytes() for path in study.figures.iterdir() if path.name != "shifts.png"}
-    assert found.keys() == there.keys()
-    assert [name for name, data in found.items() if name.endswith(".svg") and data != there[name]] == []
+    again = dict(drawn(StudyData(study), ["svg"]))
+    committed = {path.name: path.read_bytes() for path in study.figures.glob("*.svg")}
+    assert again.keys() == committed.keys()
+    assert [name for name, data in again.items() if data != committed[name]] == []
 
 
 @pytest.mark.skipif(matplotlib.__version__ != drawn_with() or platform.machine() != "x86_64",
@@ -69,7 +72,7 @@ def test_counts_and_rates_follow_from_the_committed_episodes(study, tmp_path):
 
 @pytest.mark.skipif(not POOLED.estimate.exists(), reason="the studies were not pooled yet")
 def test_the_headline_is_that_of_the_pooled_calibration():
-    table = index_page.headline(POOLED)
+    table = index_page.headline(StudyData(POOLED))
     assert table == (RESULTS / "headline.md").read_text(encoding="utf-8")
     assert table in (RESULTS.parent / "README.md").read_text(encoding="utf-8")
 
@@ -80,7 +83,14 @@ def test_the_shipped_calibration_is_the_pooled_one():
         assert SHIPPED.with_suffix(suffix).read_bytes() == POOLED.calibration.with_suffix(suffix).read_bytes()
 
 
-def test_no_checkpoints_and_not_too_much():
-    files = [path for path in RESULTS.rglob("*") if path.is_file()]
+def test_pictures_films_and_pages_are_made_and_not_committed():
+    listed = subprocess.run(["git", "ls-files", "results"], cwd=RESULTS.parent, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    files = [RESULTS.parent / line for line in listed.stdout.splitlines()]
+    readme = (RESULTS.parent / "README.md").read_text(encoding="utf-8")
+    pictures = {path for path in files if path.suffix == ".png"} - {RESULTS / "figures" / "level.png"}
+    assert pictures and all(f"]({path.relative_to(RESULTS.parent)})" in readme for path in pictures)
+    assert {path.suffix for path in files} <= {".md", ".json", ".npz", ".parquet", ".svg", ".png"}
     assert not [path for path in files if path.name.startswith(("checkpoint", "resume"))]
-    assert sum(path.stat().st_size for path in files) < 90e6
+    assert sum(path.stat().st_size for path in files if path.exists()) < 40e6

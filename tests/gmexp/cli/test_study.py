@@ -16,9 +16,9 @@ from gmexp.calculator.base_rates import base_rate_table, base_rates
 from gmexp.calculator.sensitivity import tornado
 from gmexp.cli.schema import CalibrateConfig
 from gmexp.cli.study import calibrate
+from gmexp.statistics.calibrate import calibrate as fit
 from gmexp.statistics.calibration import Calibration
 from gmexp.statistics.config import CalibrationConfig
-from gmexp.statistics.calibrate import calibrate as fit
 from gmexp.support.errors import UserError
 
 

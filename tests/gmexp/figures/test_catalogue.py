@@ -125,5 +125,6 @@ build_report(study)
 @pytest.mark.slow
 def test_figures_and_the_page_need_no_torch_and_no_numba(study):
     drawn = len(list(study.figures.glob("*.svg")))
-    subprocess.run([sys.executable, "-c", BLOCKED, str(study.root), str(drawn)], check=True, capture_output=True, timeout=300)
+    subprocess.run([sys.executable, "-c", BLOCKED, str(study.root), str(drawn)], check=True, capture_output=True,
+                   timeout=300)
     assert StudyData(study).task.name == "coinrun"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 from collections import defaultdict
 from pathlib import Path
@@ -231,10 +232,11 @@ def test_what_is_exported_is_imported_as_the_same_counts(episodes, shift, grade,
 def test_the_log_ends_with_the_coin():
     """Under shift 4 our episodes go on after the coin; theirs do not, so what comes later must not show."""
     table = tables.as_table({
-        "experiment_id": "e", "run_id": "run", "train_seed": 5, "eval_seed": 1, "shift_type": 4,
-        "shift_name": "extreme", "grade": 1.0, "probe": False, "slot": np.arange(3), "index": 0,
-        "level_seed": np.arange(3), "coin_x": 1, "coin_y": 1, "end_x": np.array([9, 9, 1]), "end_y": 1,
-        "num_sections": 1, "distinguishing": True, "intended_step": np.array([10, 50, 20]), "proxy_step": np.array([50, 10, 20]),
+        "experiment_id": "e", "run_id": "run", "train_seed": 5, "eval_seed": 1, "env": "coinrun", "shift_type": 4,
+        "shift_name": "extreme", "grade": 1.0, "probe": False, "arm": "visible", "slot": np.arange(3), "index": 0,
+        "level_seed": np.arange(3), "aligned": np.array([False, False, True]), "distinguishing": True,
+        "facts": [[1, 1, end, 1, 1, 0] for end in (9, 9, 1)],
+        "intended_step": np.array([10, 50, 20]), "proxy_step": np.array([50, 10, 20]),
         "death_step": np.ma.masked_array([60, 60, 60], [False, False, True]), "length": 60, "truncated": False,
         "episode_return": 0.0}, Episode)
     assert [column.tolist() for column in logs.logs_of_episodes(table)] == [
@@ -242,26 +244,28 @@ def test_the_log_ends_with_the_coin():
 
 
 @pytest.fixture(scope="module")
-def arms(TASK, episodes, agent):
-    planned = attribution.arm_cells(TASK, LevelDistribution(mode="easy", appearance=0.0, horizon=200), PLAN)
-    env = make_env(TASK, [cell for _, cell in planned], PLAN)
-    columns = attribution.play_arms(TASK, ScriptedAgent(agent, TASK, env), env, planned, PLAN, RUN.run_id, None)
-    return tables.as_table(columns, attribution.ArmEpisode)
+def arms(agent):
+    plan = dataclasses.replace(PLAN, shifts=PLAN.attributed, probes=[])
+    training = LevelDistribution(mode="easy", appearance=0.0, horizon=200)
+    planned = [arm for cell in cells(TASK, training, plan) for arm in attribution.in_every_arm(TASK, cell)]
+    env = make_env(TASK, planned, plan)
+    columns = play_cells(TASK, ScriptedAgent(agent, TASK, env), env, planned, plan, RUN)
+    return tables.as_table(attribution.as_arms(columns), attribution.ArmEpisode)
 
 
 def test_figure_2_of_a_study_and_of_its_exports(episodes, arms, tmp_path, capsys):
     study = Study(tmp_path / "study")
     tables.write_table(study.episodes(RUN.run_id), episodes, Episode)
     study.write_index("played", {}, [RUN], artefacts.provenance("test", {}, "scripted"))
-    tables.write_table(study.run(RUN.run_id) / attribution.FILE, arms, attribution.ArmEpisode)
+    tables.write_table(study.run(RUN.run_id) / attribution.MEASURE.file, arms, attribution.ArmEpisode)
     assert main(["langosco", "figure2", f"study={study.root}", f"out={tmp_path / 'ours'}"]) == 0
     ours = json.loads((tmp_path / "ours" / "figure2.json").read_text())
     table = episodes.to_pylist()
     probe = [row for row in table if row["shift_type"] == 0 and row["probe"]]
     plain = [row for row in table if row["shift_type"] == 0 and not row["probe"]]
-    hidden = [row for row in arms.to_pylist() if row["arm"] == "hidden"]
+    masked = [row for row in arms.to_pylist() if row["arm"] == "masked"]
     never = 10**9
-    good = {row["level_seed"] for row in hidden if (row["intended_step"] or never) >= (row["proxy_step"] or never)}
+    good = {row["level_seed"] for row in masked if (row["intended_step"] or never) >= (row["proxy_step"] or never)}
     assert ours["n_good_seeds"] == len(good) and ours["n_seeds"] == PLAN.episodes
     probe = [row for row in probe if row["level_seed"] in good]
     plain = [row for row in plain if row["level_seed"] in good]
@@ -270,7 +274,7 @@ def test_figure_2_of_a_study_and_of_its_exports(episodes, arms, tmp_path, capsys
     assert point["objective_robustness_failure"]["mean"] == pytest.approx(np.mean(first))
     missed = np.mean([row["intended_step"] is None for row in plain])
     assert point["iid_robustness_failure"]["mean"] == pytest.approx(missed)
-    reached = np.mean([row["proxy_step"] is not None for row in hidden if row["level_seed"] in good])
+    reached = np.mean([row["proxy_step"] is not None for row in masked if row["level_seed"] in good])
     assert ours["most_possible"]["mean"] == pytest.approx(reached)
     for probe_too, name in (("true", "test"), ("false", "iid")):
         assert main(["langosco", "export", f"run={study.run(RUN.run_id)}", f"probe={probe_too}",

@@ -109,8 +109,8 @@ def calibrations_apart():
     """Two environments, otherwise trained alike; shift 3 at half strength too, shift 4 only there."""
     from dataclasses import replace
 
-    from gmexp.statistics.config import CalibrationConfig
     from gmexp.statistics.calibrate import calibrate
+    from gmexp.statistics.config import CalibrationConfig
     from gmexp.statistics.simulate import synthetic_counts
 
     rows = synthetic_counts(runs=3, shifts=(0, 1, 3), episodes=60, seed=2)
