@@ -7,9 +7,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
 from gmexp.agents.checkpoint import load_checkpoint
 from gmexp.agents.mitigation import NONE
 from gmexp.artefacts import tables
@@ -21,6 +18,7 @@ from gmexp.pipeline import RunConfig
 from gmexp.pipeline import training_runs
 from gmexp.rates.counting import count_outcomes
 from gmexp.statistics.counts import read_counts
+from gmexp.support.composition import stored
 from gmexp.support.errors import UserError
 from gmexp.support.progress import Bar
 from gmexp.training.run import describe
@@ -57,9 +55,9 @@ def study_config(study: Study) -> RunConfig:
     """The configuration in study.json; UserError where it is another version's."""
     try:
         content = {"mitigation": {"name": NONE}} | renamed(study.read_index()["config"], study.index)
-        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(RunConfig), content))
-    except (OmegaConfBaseException, ValueError) as error:
-        raise UserError(f"{study.index} is not of this version: {str(error).splitlines()[0]}") from error
+        return stored(RunConfig, content)
+    except UserError as error:
+        raise UserError(f"{study.index} is not of this version: {error}") from error
 
 
 def _plain(row: OutcomeCounts) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import shutil
 import sys
 import tempfile
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,19 @@ def override(config: Any, changes: dict[str, Any]) -> Any:
                 raise UserError(unknown(key, list(known)))
             OmegaConf.update(node, key, sealed.seal(changed), force_add=True)
         return sealed.open(_as(schema, node))
+
+
+def stored(schema: type, content: Mapping[str, Any]) -> Any:
+    """A configuration that an artefact holds, as its schema's dataclass. What is unset in it and unknown to this version
+    is passed over. UserError, in a line, where it does not fit."""
+    with _reported(_Sealed()):
+        node = OmegaConf.create(dict(content))
+        for name, (kinds, _) in _variants(schema).items():
+            if isinstance(node.get(name), DictConfig):
+                known = {f.name for f in dataclasses.fields(_kind(kinds, name, node[name]))}
+                for key in [key for key, value in node[name].items() if value is None and key not in known]:
+                    del node[name][key]
+        return _as(schema, node)
 
 
 def _composed(verb: str, schema: type, overrides: Sequence[str], folders: _Folders, name: str,

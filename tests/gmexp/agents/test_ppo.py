@@ -130,6 +130,20 @@ def test_weights_of_another_architecture_are_refused():
         make(config=dataclasses.replace(CONFIG, actions="full")).restore(agent.state())
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", gmexp_envs.TASKS)
+def test_the_same_agent_trains_in_every_environment(name):
+    task = gmexp_envs.find_task(name)
+    env = gmexp_envs.make_vec(task, CONFIG.num_envs, seed=0, action_repeat=2)
+    agent = PPO(dataclasses.replace(CONFIG, actions="usual"), task, env, 2 * ITERATION, 0)
+    before = agent.network.cells.weight.detach().clone()
+    assert np.isfinite([agent.iterate().value_loss for _ in range(2)]).all() and agent.finished
+    cells = np.prod(task.semantics.window) * (len(task.semantics.classes) - 1)
+    assert agent.network.cells.weight.shape == (cells + task.semantics.appearance, CONFIG.width)
+    assert agent.network.cells.weight.ne(before).any()
+    assert agent.network.policy.out_features == len(next(iter(task.action_sets.values())))
+
+
 # --- acting -----------------------------------------------------------------------------------------------------------
 
 def test_a_slots_luck_does_not_depend_on_who_else_still_plays():

@@ -16,7 +16,9 @@ from gmexp.agents import trainer
 from gmexp.artefacts.condition import Condition, condition_labels, labels, pretty
 from gmexp.artefacts.origin import provenance
 from gmexp.artefacts.study import Study
+from gmexp.checks.reproduce import study_config
 from gmexp.cli.config import load
+from gmexp.pipeline import training_runs
 from gmexp.support.composition import override
 from gmexp.training.config import TrainConfig
 from gmexp.training.run import describe, identity
@@ -141,3 +143,11 @@ def test_a_condition_that_names_its_trainer_as_before_is_read_with_one_line(monk
     varied = [override(CONFIG, {"agent": "cloning_coin_seeker", "seed": seed}) for seed in (0, 1)]
     assert [config.agent.name for config in varied] == ["cloning_intended"] * 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["quickstart", "learning_pixels", "modifiers", "langosco_coinrun", "seeds"])
+def test_the_configuration_of_a_committed_study_gives_its_runs(name):
+    study = Study(ROOT / "results" / name)
+    planned = {describe(item).config_hash for item in training_runs(study_config(study))}
+    assert {run.config_hash for run in study.runs() if not run.algo.startswith("cloning_")} <= planned

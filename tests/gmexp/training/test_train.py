@@ -249,8 +249,8 @@ def test_a_checkpoint_that_cannot_be_read_is_refused_in_one_line(copy, capsys):
         "lacks the arrays about": {"x": np.zeros(2)},
         "checkpoint of version 99": arrays | about(version=99),
         "another architecture": arrays | {"network.body.weight": np.zeros((3, 3), np.float32)},
-        "not a checkpoint of this gmexp": arrays | about(agent={"name": "ppo"}),
-        "not a checkpoint": arrays | {"about": np.array("[1, 2]")},
+        "agent lacks network, num_envs": arrays | about(agent={"name": "ppo"}),
+        "checkpoint of version None": arrays | {"about": np.array("[1, 2]")},
     }
     for expected, content in cases.items():
         path.write_bytes(content) if isinstance(content, bytes) else artefacts.write_npz(path, content)
