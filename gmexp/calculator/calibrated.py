@@ -150,5 +150,5 @@ def transport_curve(scenario: Scenario, calibration: Calibration, harm: str | fl
 def discount_curve(scenario: Scenario, calibration: Calibration) -> list[dict[str, Any]]:
     """Capability and goal failure of the scenario's shift when these data count to the power a, against the published Beta."""
     shifts = calibration.posterior.shifts
-    return [{"a": row["a"], "quantity": row["stage"], "published": row["published"], "mean": row["mean"], "low": row["q025"],
+    return [{"a": row["a0"], "quantity": row["stage"], "published": row["published"], "mean": row["mean"], "low": row["q025"],
              "high": row["q975"]} for row in calibration.literature if shifts[row["shift"]].type == scenario.shift]

@@ -161,7 +161,7 @@ def write(study: Study) -> None:
     calibration, scenario, calculator = Calibration.load(study.calibration), Scenario(3), Calculator("odds")
     bars = [asdict(bar) | {"swing": bar.swing} for bar in tornado(scenario, calculator)]
     n0 = calibration.model["config"]["priors"]["literature_n0"]
-    priors = [{**{key: row[key] for key in ("a", "stage", "shift")}, **dict(zip(
+    priors = [{**{key: row[key] for key in ("a0", "stage", "shift")}, **dict(zip(
         ("mean", "q025", "q975"), literature_interval(row["published"], n0), strict=True))}
         for row in calibration.literature]
     shares = [{"shift": row["shift"], **_variance_shares(calibration, row["shift"])} for row in study.estimates()]

@@ -71,7 +71,7 @@ def calibrate(counts: Sequence[OutcomeCounts], config: CalibrationConfig | None 
                "crosses": crosses(posterior), "odd_conditions": [asdict(row) for row in odd[:10]]},
         diagnostics={**asdict(judged), "loo_elpd": left_out.elpd, "loo_elpd_se": left_out.elpd_se,
                      "loo_rows_above_k": list(left_out.rows_above_limit), "pit_p": left_out.pit_p, "pit": left_out.pit},
-        environments=environments, summaries=summaries(posterior), modifiers=modifier_effects(posterior),
+        environments=environments | {"next": following(posterior)}, summaries=summaries(posterior), modifiers=modifier_effects(posterior),
         literature=discounted(posterior, config.priors.literature_n0),
         harm={"distribution": "beta", "a": a, "b": b, "source": "assumed, never updated by data",
               "environment": measured_harm(counts)},
@@ -79,23 +79,33 @@ def calibrate(counts: Sequence[OutcomeCounts], config: CalibrationConfig | None 
 
 
 def summaries(post: Posterior) -> list[dict[str, Any]]:
-    """Every measured condition under every measured shift as this setup and its next run (`condition`, `env`), and every
-    shift in the next environment at the reference (`condition` None)."""
+    """Every measured condition under every measured shift: as this setup, the mean over runs, and as its next run."""
     rows = []
 
-    def add(shift: int, condition: int | None, kind: str, draws: dict[str, np.ndarray]) -> None:
-        rows.extend({"quantity": name, "shift": shift, "condition": condition, "kind": kind,
-                     **asdict(summarise(draws[name], post.chains))} for name in QUANTITIES)
+    def add(shift: int, condition: int, kind: str, draws: dict[str, np.ndarray]) -> None:
+        rows.extend({"quantity": name, "shift": shift, "condition": condition, "kind": kind, **_summary(draws[name], post)}
+                    for name in QUANTITIES)
 
     for i, (condition, shift) in enumerate(post.cells):
         share = 1.0 if np.isnan(post.revealed[shift, condition]) else float(post.revealed[shift, condition])
         add(shift, condition, "this_setup", post.setup_rates(i, share))
         add(shift, condition, "next_run", post.rates(shift, post.cell[:, :, i], "next_run", share))
-    for shift in range(len(post.shifts)):
-        revealed = post.revealed_at([(shift, 1.0)], None)[0]
-        for kind in ("next_environment", "next_environment_next_run"):
-            add(shift, None, kind, post.rates(shift, post.eta(shift, Settings({}, "measured"))[0], kind, revealed))
     return rows
+
+
+def following(post: Posterior) -> list[dict[str, Any]]:
+    """Every shift in the next environment at the reference: the mean over its runs, and one of them."""
+    rows = []
+    for shift in range(len(post.shifts)):
+        revealed, eta = post.revealed_at([(shift, 1.0)], None)[0], post.eta(shift, Settings({}, "measured"))[0]
+        for kind in ("next_environment", "next_environment_next_run"):
+            draws = post.rates(shift, eta, kind, revealed)
+            rows.extend({"quantity": name, "shift": shift, "kind": kind, **_summary(draws[name], post)} for name in QUANTITIES)
+    return rows
+
+
+def _summary(draws: np.ndarray, post: Posterior) -> dict[str, float]:
+    return asdict(summarise(draws, post.chains))
 
 
 def _runs(design: Design) -> dict[str, int]:

@@ -5,6 +5,9 @@ Each check returns plain data, ready for JSON. `progress` is called with 1 per d
 
 from __future__ import annotations
 
+import os
+import resource
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -25,7 +28,7 @@ from gmexp.statistics.model import BEND, SCALES, Model
 from gmexp.statistics.posterior import QUANTITIES, Posterior, Settings
 from gmexp.statistics.simulate import Truth, World, simulate
 
-__all__ = ["QUICK", "coverage", "interval_coverage", "joint_rate", "power", "sbc"]
+__all__ = ["QUICK", "coverage", "engine", "interval_coverage", "joint_rate", "power", "sbc"]
 
 QUICK = CalibrationConfig(chains=4, warmup=200, draws=200, attempts=1)  # many short fits; enough for ranks and limits
 Progress = Callable[[int], object] | None
@@ -247,6 +250,24 @@ def joint_rate(seed: int = 0, runs: int = 20, episodes: int = 200, config: Calib
     raw = float(np.mean([0.95 * 0.05, 0.35 * 0.95]))
     return {"check": "joint", "runs": runs, "raw": raw, "mean": float(latent.mean()), "low": low, "high": high,
             "inside": bool(low <= raw <= high), "rhat": judged.rhat_max}
+
+
+ENGINE = World(envs=9, shifts=(0, 1, 2, 3, 4), diversities=(0.0, 0.01, 0.03, 0.1, 0.2, 0.3), runs_per_cell=6, runs="logistic_normal",
+               cell=0.15, coupling=0.4, seed_sd=0.3)
+
+
+def engine(envs: int = 9, cores: int = 2, warmup: int = 500, draws: int = 1000, seed: int = 0) -> dict[str, Any]:
+    """The sampler on 9 environments x 5 shifts x 6 conditions x 6 runs: seconds, and whether it passes its own gate."""
+    design = build_design(simulate(replace(ENGINE, envs=envs), np.random.default_rng(seed))[0])
+    config = CalibrationConfig(seed=seed, warmup=warmup, draws=draws, cores=cores, attempts=1)
+    began = time.perf_counter()
+    used = [sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    _, judged = fit(design, config)
+    cpu = [sum(resource.getrusage(who)[:2]) - before for who, before in zip(
+        (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN), used, strict=True)]
+    return {"check": "engine", "rows": len(design.run), "coordinates": Model(design, config).size, "chains": config.chains,
+            "warmup": warmup, "draws": draws, "cores": cores, "wall_s": round(time.perf_counter() - began, 1),
+            "cpu_s": round(sum(cpu), 1), "load": os.getloadavg()[0], **asdict(judged)}
 
 
 def interval_coverage(sets: int = 500, seed: int = 0, episodes: int = 200) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def _combined(post: Posterior, shifts: list[int], weights: dict[int, int]) -> di
 
 def _ratio(log_ratio: np.ndarray) -> dict[str, float]:
     low, median, high = (float(v) for v in np.exp(np.quantile(log_ratio, (0.025, 0.5, 0.975))))
-    return {"median": median, "q025": low, "q975": high}
+    return {"q50": median, "q025": low, "q975": high}
 
 
 def _shared(post: Posterior, conditions: tuple[int, ...]) -> list[int]:

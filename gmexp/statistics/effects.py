@@ -90,7 +90,7 @@ def _log_risk(post: Posterior, level: int, x: dict[str, float]) -> np.ndarray:
 
 def _ratio(log_ratio: np.ndarray, published: float | None) -> dict[str, Any]:
     low, median, high = (float(v) for v in np.exp(np.quantile(log_ratio, (0.025, 0.5, 0.975))))
-    row: dict[str, Any] = {"median": median, "q025": low, "q975": high}
+    row: dict[str, Any] = {"q50": median, "q025": low, "q975": high}
     if published is not None:
         relative = log_ratio - np.log(published)
         row |= {"over_published": float(np.exp(np.median(relative))),
@@ -133,7 +133,7 @@ def discounted(post: Posterior, n0: float) -> list[dict[str, Any]]:
                 weights = np.exp(log_density - log_density.max())
                 weights /= weights.sum()
                 low, high = np.interp((0.025, 0.975), np.cumsum(weights) - 0.5 * weights, mu)
-                rows.append({"a": a, "stage": quantity, "shift": s, "published": float(p), "mean": float(weights @ mu),
+                rows.append({"a0": a, "stage": quantity, "shift": s, "published": float(p), "mean": float(weights @ mu),
                              "q025": float(low), "q975": float(high)})
     return rows
 

@@ -15,7 +15,7 @@ from gmexp.statistics.simulate import synthetic_counts
 
 from .fabricate import fabricate, fabricate_model
 
-LENIENT = CalibrationConfig(chains=8, warmup=300, draws=150, rhat_max=1.05, ess_min=100)
+LENIENT = CalibrationConfig(chains=4, warmup=100, draws=100, rhat_max=1.5, ess_min=10, attempts=2)
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +42,7 @@ def lenient():
 
 @pytest.fixture(scope="session")
 def counts():
-    return synthetic_counts(runs=4, episodes=200, seed=1)
+    return synthetic_counts(runs=4, shifts=(0, 1, 3, 4), episodes=200, seed=1)
 
 
 @pytest.fixture(scope="session")

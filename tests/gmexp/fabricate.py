@@ -146,10 +146,10 @@ def fabricate_model(study: Study) -> None:
                  "conditions": conditions}
     summaries = [{"quantity": key, "shift": shift, "condition": c, "kind": kind,
                   **posterior(0.5 + 0.05 * shift - 0.1 * c)}
-                 for shift in SHIFTS for c in range(len(conditions)) for key in ("capability", "goal_failure", "misgen")
-                 for kind in ("mean_over_runs", "next_run")]
+                 for shift in SHIFTS for c in range(len(conditions)) for key in ("capability", "goal_failure", "latent", "realised")
+                 for kind in ("this_setup", "next_run")]
     effect = {"name": "div", "measured": True, "settings": [0.3, 0.2, 0.1], "published_range": [0.7, 1.4],
-              "odds_ratio": {"goal_failure": {"mean": 2.5, "q025": 1.25, "q975": 3.75}}}
+              "odds_ratio": {"goal_failure": {"q50": 2.5, "q025": 1.25, "q975": 3.75}}}
     rows = [{"a0": a0, "stage": stage, "shift": shift, "published": PUBLISHED[shift][k], **posterior(0.4 + 0.1 * a0)}
             for a0 in (0.0, 0.25, 0.5, 1.0) for k, stage in enumerate(keys[:2]) for shift in PUBLISHED]
     priors = [{key: row[key] for key in ("a0", "stage", "shift")} | {"mean": 0.5, "q025": 0.025, "q975": 0.975}

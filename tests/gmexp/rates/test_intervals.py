@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from gmexp.rates.intervals import (
-    UNKNOWN, bootstrap, clustered_wilson, difference, mean_of_effects, paired_difference, t_on_runs, wilson,
+    UNKNOWN, betting, bootstrap, clustered_wilson, difference, mean_of_effects, paired_contrast, paired_difference,
+    ratio_over_runs, t_on_runs, wilson,
 )
 
 
@@ -35,11 +38,72 @@ def test_runs_without_episodes_say_nothing():
 @pytest.mark.parametrize("runs", [1, 2, 4, 10])
 @pytest.mark.parametrize("share", [0, 1])
 def test_runs_that_agree_completely_still_leave_doubt(runs, share):
-    """200 episodes without a failure in each of four runs do not show that every run is like that."""
+    """200 episodes without a failure in each of ten runs do not show that every run is like that."""
     low, high = clustered_wilson(np.full(runs, 200 * share), np.full(runs, 200))
-    assert (low, high) == pytest.approx(wilson(runs * share, runs))
-    assert 0 <= low <= high <= 1 and high - low > 0.25
+    assert 0 <= low <= high <= 1 and high - low > 0.08
     assert bootstrap(np.full(runs, 200 * share), np.full(runs, 200), np.random.default_rng(0)) == (share, share)
+
+
+@given(st.lists(st.integers(0, 114), min_size=2, max_size=10), st.data())
+@settings(max_examples=200, deadline=None)
+def test_removing_one_success_never_shrinks_an_interval_markedly(k, data):
+    k, n = np.array(k), np.full(len(k), 114)
+    if k.max() == 0:
+        return
+    fewer = k.copy()
+    fewer[data.draw(st.sampled_from(np.flatnonzero(k).tolist()))] -= 1
+    before, after = (high - low for low, high in (clustered_wilson(k, n), clustered_wilson(fewer, n)))
+    assert after > 0.9 * before - 0.01
+
+
+def test_five_full_runs_and_one_episode_fewer():
+    """The first edition gave [.566, 1] and [.983, .9998]."""
+    full = clustered_wilson(np.full(5, 114), np.full(5, 114))
+    fewer = clustered_wilson(np.array([114] * 4 + [113]), np.full(5, 114))
+    assert full[0] == pytest.approx(fewer[0], abs=0.01) and full[0] < 0.7
+
+
+def test_coverage_where_a_run_rarely_collapses():
+    found = coverage(lambda rng, runs: np.where(rng.random(runs) < 0.1, 0.95, 0.01), 0.104, runs=6, studies=200)
+    assert found["clustered"] > 0.9 and found["t"] < 0.6 and found["pooled"] < 0.2
+
+
+def test_betting_assumes_nothing_and_does_not_mind_the_order():
+    k, n = np.array([10, 30, 20, 44]), np.array([50, 50, 40, 55])
+    low, high = betting(k, n)
+    assert (low, high) == betting(k[::-1], n[::-1]) and low < np.mean(k / n) < high
+    assert high - low > np.subtract(*clustered_wilson(k, n)[::-1])
+    assert betting(np.array([0]), np.array([0])) == UNKNOWN
+    many = betting(np.full(200, 30), np.full(200, 100))
+    assert many[0] > 0.2 and many[1] < 0.4
+    rng, hits = np.random.default_rng(0), 0
+    for _ in range(60):
+        low, high = betting(rng.binomial(200, rng.beta(0.05, 0.45, 5)), np.full(5, 200))
+        hits += low <= 0.1 <= high
+    assert hits >= 57
+
+
+def test_the_ratio_of_two_arms_is_one_of_means():
+    proxy, masked, n = np.array([40, 5, 90]), np.array([80, 10, 100]), np.full(3, 200)
+    ratio, low, high = ratio_over_runs(proxy, n, masked, n)
+    assert ratio == pytest.approx(135 / 190) and low < ratio < high  # not the mean of .5, .5 and .9
+    assert ratio_over_runs(proxy[:1], n[:1], masked[:1], n[:1]) == (0.5, None, None)
+    assert ratio_over_runs(proxy, n, 0 * masked, n) == (None, None, None)
+    alike = ratio_over_runs(np.full(4, 50), np.full(4, 200), np.full(4, 100), np.full(4, 200))
+    assert alike[2] - alike[1] > 0.1  # never less than the episodes' own noise
+
+
+def test_pairs_of_runs_are_compared_within_their_seeds():
+    rng = np.random.default_rng(0)
+    level = rng.uniform(0.2, 0.8, 6)
+    n = np.full(6, 400)
+    first, second = rng.binomial(n, level + 0.1), rng.binomial(n, level)
+    mean, low, high = paired_contrast((first, n), (second, n))
+    apart = difference(*(((k / n).mean(), *clustered_wilson(k, n)) for k in (first, second)))
+    assert low < mean < high and high - low < apart[2] - apart[1]
+    assert mean == pytest.approx(0.1, abs=0.05)
+    with pytest.raises(ValueError, match="as many runs"):
+        paired_contrast((first, n), (second[:2], n[:2]))
 
 
 def test_one_run_is_worth_one_episode():

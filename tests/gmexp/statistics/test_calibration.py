@@ -1,15 +1,16 @@
-"""Acceptance 12: the artefact round-trips bit by bit, and refuses what was tampered with."""
+"""The artefact round-trips bit by bit and refuses what was tampered with; predictions say whom they are about."""
 
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from gmexp.artefacts.records import Provenance
 from gmexp.calculator import Calculator, Scenario
-from gmexp.calculator.calibrated import SHIPPED
-from gmexp.statistics.calibration import Calibration
+from gmexp.calculator.calibrated import discount_curve, transport_curve
+from gmexp.statistics.calibration import SECTIONS, Calibration
+from gmexp.statistics.posterior import QUANTITIES
 from gmexp.support.errors import UserError
 
 
@@ -22,8 +23,8 @@ def test_round_trip_is_bit_identical(calibration, tmp_path):
     assert path.read_bytes() == again.read_bytes()
     assert path.with_suffix(".npz").read_bytes() == again.with_suffix(".npz").read_bytes()
     for scenario in (Scenario(3, diversity=0.1), Scenario(0), Scenario(4, alignment="bc", grade=0.4)):
-        for kind in ("mean_over_runs", "next_run"):
-            assert loaded.predict(scenario, kind).misgen == calibration.predict(scenario, kind).misgen
+        for kind in ("this_setup", "next_run", "next_environment", "next_environment_next_run"):
+            assert loaded.predict(scenario, kind).latent == calibration.predict(scenario, kind).latent
 
 
 def test_the_draws_hold_no_pickles(calibration, tmp_path):
@@ -46,9 +47,11 @@ def test_a_changed_draw_file_is_refused(calibration, tmp_path):
 
 
 @pytest.mark.parametrize("damage, fragment", [
-    (lambda d: d.pop("draws"), "not a calibration"), (lambda d: d.pop("model"), "not a calibration"),
+    (lambda d: d.pop("draws"), "draws"), (lambda d: d.pop("model"), "model"),
     (lambda d: d.update(schema_version=99), "schema version 99"),
     (lambda d: d["model"].pop("structure"), "not a calibration"),
+    (lambda d: d["model"]["structure"].update(envs=["a", "b", "c"]), "shape"),
+    (lambda d: d["model"]["structure"]["cells"][0].__setitem__(0, 99), "none of its cells"),
 ])
 def test_a_damaged_document_is_refused(calibration, tmp_path, damage, fragment):
     path = calibration.save(tmp_path / "calibration.json")
@@ -62,84 +65,99 @@ def test_a_damaged_document_is_refused(calibration, tmp_path, damage, fragment):
 def test_missing_files_and_wrong_names(calibration, tmp_path):
     with pytest.raises(UserError, match="no calibration at"):
         Calibration.load(tmp_path / "absent.json")
-    path = calibration.save(tmp_path / "calibration.json")
-    path.with_suffix(".npz").unlink()
-    with pytest.raises(UserError, match="no calibration at"):
-        Calibration.load(path)
-    (tmp_path / "text.json").write_text("hello")
-    with pytest.raises(UserError, match="not a calibration"):
-        Calibration.load(tmp_path / "text.json")
     with pytest.raises(UserError, match="saved as .json"):
         calibration.save(tmp_path / "calibration.yaml")
 
 
-def test_an_interrupted_save_leaves_the_old_files(calibration, tmp_path, monkeypatch):
-    path = calibration.save(tmp_path / "calibration.json")
-    before = sorted((p.name, p.read_bytes()) for p in tmp_path.iterdir())
-    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
-        calibration.save(path)
-    assert sorted((p.name, p.read_bytes()) for p in tmp_path.iterdir()) == before
-
-
-def test_provenance_explains_the_artefact(calibration):
-    p = calibration.provenance
-    assert (p["n_runs"], p["n_rows"], p["n_episodes"], p["rng_seed"]) == (8, 80, 16_000, 0)
-    assert len(p["data_sha256"]) == 64 and p["wall_s"] > 0 and set(p["packages"]) == {"numpy", "scipy"}
-    stage = Provenance("gmexp calibrate", "2026-01-01T00:00:00Z", "abc", False, "hash", "a test", {}, "3", "x", "cpu")
-    assert calibration.with_provenance(stage).provenance["git_sha"] == "abc"
-    assert calibration.with_provenance(stage).provenance["n_runs"] == 8
-    assert calibration.with_provenance(stage).provenance["wall_s"] == p["wall_s"]  # the stage does not know it
-
-
-def test_every_section_of_the_document_is_there(calibration, tmp_path):
+def test_every_section_is_there_and_explains_itself(calibration, tmp_path):
     document = json.loads(calibration.save(tmp_path / "calibration.json").read_text())
-    assert {"schema_version", "provenance", "estimand", "model", "diagnostics", "summaries", "modifiers", "literature",
-            "harm", "warnings", "draws"} == set(document)
-    assert {"rhat_max", "ess_bulk_min", "ess_tail_min", "divergences", "loso_elpd", "pit_p"} <= set(
-        document["diagnostics"])
-    assert document["draws"]["n"] == len(calibration.posterior.rho)
-    kinds = {(s["quantity"], s["kind"]) for s in document["summaries"]}
-    assert len(kinds) == 6 and len(document["summaries"]) == 6 * 10  # 5 shifts x 2 conditions
+    assert {"schema_version", *SECTIONS, "draws"} == set(document)
+    assert {"rhat_max", "ess_bulk_min", "ess_tail_min", "divergences", "loo_elpd", "loo_rows_above_k", "pit_p"} <= set(document["diagnostics"])
+    assert document["estimand"]["name"] == "two_arms" and document["harm"]["source"].startswith("assumed")
+    assert {row["kind"] for row in document["summaries"]} == {"this_setup", "next_run"}
+    assert {row["quantity"] for row in document["environments"]["next"]} == set(QUANTITIES)
+    assert document["provenance"]["published_model"]["url"].startswith("https://")
+    p = calibration.provenance
+    assert (p["n_runs"], p["n_environments"], p["rng_seed"]) == (8, 1, 0) and len(p["data_sha256"]) == 64
+
+
+def test_one_environment_says_how_much_is_assumption(calibration):
+    about = calibration.environments["assumption"]
+    assert 0 < about["share"] < 1 and [row["omega"] for row in about["by_shift"][0]["sensitivity"]] == [0.5, 1.0, 1.5]
+    widths = [high - low for row in about["by_shift"][0]["sensitivity"] for low, high in [row["goal_failure"]]]
+    assert widths == sorted(widths)
+    assert any(note.startswith("1 environment: ") and "assumption" in note for note in calibration.warnings)
+    assert any("1 learner" in note for note in calibration.warnings)
+
+
+def test_the_population_is_chosen_and_named(calibration):
+    scenario = Scenario(3, diversity=0.3)
+    following, here, run = (calibration.predict(scenario, kind) for kind in (None, "this_setup", "next_run"))
+    assert (following.kind, following.environments) == ("next_environment", 1)
+    assert calibration.predict(scenario, env="env0").latent == here.latent
+    width = [p.goal_failure.q975 - p.goal_failure.q025 for p in (here, run, following)]
+    assert width[0] < width[1] and width[0] < width[2]
+    assert here.status == following.status == "measured"
+    assert calibration.predict(Scenario(3, diversity=0.1)).status == "interpolated"
+    assert calibration.predict(Scenario(3, diversity=0.9)).status == "extrapolated"
+    with pytest.raises(UserError, match="leave env out"):
+        calibration.predict(scenario, "next_environment", env="env0")
+    with pytest.raises(UserError, match="was not measured; measured are env0"):
+        calibration.predict(scenario, env="nowhere")
+    with pytest.raises(UserError, match="kind must be"):
+        calibration.predict(scenario, "median")
+
+
+def test_a_setting_left_out_is_the_references(calibration):
+    assert calibration.predict(Scenario(3)).latent == calibration.predict(Scenario(3, diversity=0.0)).latent
+    assert calibration.predict(Scenario(3)).goal_failure.mean > calibration.predict(Scenario(3, diversity=0.3)).goal_failure.mean
+
+
+def test_realised_needs_levels_that_tell_the_goals_apart(calibration):
+    apart, revealed = calibration.predict(Scenario(1), "this_setup"), calibration.predict(Scenario(3), "this_setup")
+    assert apart.realised.mean == 0 and revealed.realised.mean > 0
+    assert revealed.realised.mean < revealed.latent.mean  # accidents that would have been the proxy's
 
 
 def test_calculator_uses_the_posterior(calibration, tmp_path):
     path = calibration.save(tmp_path / "calibration.json")
-    e = Calculator(mode="calibrated", calibration=path).estimate(Scenario(4, diversity=0.0))
-    assert 0 <= e.interval[0] < e.value < e.interval[1] <= 1
-    assert e.p_harmful == e.value < e.p_misgen == pytest.approx(
-        calibration.predict(Scenario(4, diversity=0.0)).misgen.mean)
-    assert [c.name for c in e.contributions] == ["base", "M_div", "harm"]
-    certain = Calculator(mode="calibrated", calibration=calibration, harm=1.0).estimate(Scenario(4, diversity=0.0))
-    assert certain.value == pytest.approx(e.p_misgen)
-    by_table = Calculator(mode="calibrated", calibration=calibration, harm="printed")
-    printed = by_table.estimate(Scenario(4, diversity=0.0))
-    assert printed.value == pytest.approx(0.82 * e.p_misgen)
-    many = Calculator(mode="calibrated", calibration=calibration).estimate_many(shift=[4, 0], diversity=[0.0, 0.3])
-    assert many.value[0] == e.value and many.low[0] == e.interval[0] and many.value.shape == (2,)
-
-
-def test_calculator_refuses_what_a_posterior_cannot_answer(calibration):
-    calculator = Calculator(mode="calibrated", calibration=calibration)
+    e = Calculator(mode="calibrated", calibration=path).estimate(Scenario(4, diversity=0.3))
+    assert (e.kind, e.environments, set(e.intervals)) == ("next_environment", 1, {*QUANTITIES, "harmful"})
+    assert e.interval_kind == "95% credible, next_environment, measured"
+    assert 0 <= e.interval[0] < e.value < e.interval[1] <= 1 and e.interval == e.intervals["harmful"]
+    assert e.value == pytest.approx(sum(c.effect for c in e.contributions))
+    assert [(c.name, c.source) for c in e.contributions] == [("base", "measured"), ("M_div", "measured"), ("harm", "assumed")]
+    prior = Calculator(mode="calibrated", calibration=calibration).estimate(Scenario(4, spec_quality=0.2)).contributions[1]
+    assert prior.source == "prior"
+    certain = Calculator(mode="calibrated", calibration=calibration, harm=1.0).estimate(Scenario(4, diversity=0.3))
+    assert certain.value == pytest.approx(certain.p_misgen)
     with pytest.raises(UserError, match="give a setting instead of m_div"):
-        calculator.estimate(Scenario(4, m_div=0.7))
-    with pytest.raises(UserError, match="shift types 1 to 4"):
-        Calculator(mode="calibrated", calibration=calibration, harm="printed").estimate(Scenario(0))
-    with pytest.raises(UserError, match="kind must be"):
-        Calculator(mode="calibrated", calibration=calibration, kind="median").estimate(Scenario(1))
+        Calculator(mode="calibrated", calibration=calibration).estimate(Scenario(4, m_div=0.7))
+    with pytest.raises(UserError, match="uses no env"):
+        Calculator(env="env0")
 
 
-@pytest.mark.skipif(SHIPPED.exists(), reason="a calibration is shipped")
-def test_without_a_shipped_calibration_one_clear_line():
-    with pytest.raises(UserError, match="no calibration is shipped.*calibration=PATH"):
-        Calculator(mode="calibrated")
+def test_curves_of_transport_and_discount(calibration):
+    curve = transport_curve(Scenario(3), calibration)
+    assert [round(row["psi"], 3) for row in curve] == [0, 0.247, 0.5, 1, 2] and curve[1]["is"]
+    assert curve[-1]["high"] - curve[-1]["low"] > curve[0]["high"] - curve[0]["low"]
+    discount = [row for row in discount_curve(Scenario(3), calibration) if row["quantity"] == "goal_failure"]
+    assert [row["a"] for row in discount] == [0, 0.25, 0.5, 1]
+    assert discount[0]["mean"] == pytest.approx((1 + 2 * 0.55) / 4, abs=1e-3)  # the published Beta alone
 
 
-@pytest.mark.parametrize("at_most", [1200, 1000, 90])
-def test_thinning_keeps_evenly_spaced_draws_of_every_chain(calibration, at_most):
-    whole, thin = calibration.posterior, calibration.thinned(at_most).posterior
-    step = {1200: 1, 1000: 2, 90: 14}[at_most]  # of 8 chains x 150 draws
-    kept = [chain * 150 + draw for chain in range(8) for draw in range(0, 150, step)]
-    for name, array in whole.draws.items():
-        assert np.array_equal(getattr(thin, name), array[kept])
-    assert len(thin.rho) == len(kept) and calibration.thinned(at_most).summaries == calibration.summaries
+def test_thinning_keeps_evenly_spaced_draws_of_every_chain(calibration):
+    whole, thin = calibration.posterior, calibration.thinned(40).posterior
+    n = whole.size // whole.chains
+    step = -(-n // 10)
+    kept = [chain * n + draw for chain in range(whole.chains) for draw in range(0, n, step)]
+    assert np.array_equal(thin.alpha, whole.alpha[kept]) and calibration.thinned(40).summaries == calibration.summaries
+
+
+def test_a_single_odd_draw_is_refused(calibration, tmp_path):
+    post = calibration.posterior
+    broken = post.alpha.copy()
+    broken[0, 0, 0] = np.nan
+    path = replace(calibration, posterior=replace(post, alpha=broken)).save(tmp_path / "calibration.json")
+    with pytest.raises(UserError, match="not finite"):
+        Calibration.load(path)

@@ -10,7 +10,7 @@ from gmexp.statistics.counts import REQUIRED, read_counts
 from gmexp.statistics.simulate import synthetic_counts
 from gmexp.support.errors import UserError
 
-ROW = {"run_id": "a", "shift_type": "3", "n_episodes": "10", "n_intended": "4", "n_proxy": "5"}
+ROW = {"run_id": "a", "shift_type": "3", "n_visible": "10", "n_intended": "4", "n_proxy": "5"}
 
 
 def write(path, rows):
@@ -34,29 +34,29 @@ def test_a_minimal_foreign_csv(tmp_path):
     record, = read_counts(write(tmp_path / "foreign.csv", [ROW]))
     assert isinstance(record, OutcomeCounts)
     assert (record.shift_name, record.grade, record.probe, record.n_timeout) == ("significant", 1.0, False, 1)
-    assert record.capability_level is None and record.id_capability is None
+    assert record.train_diversity is record.spec_quality is record.id_capability is record.n_masked is None  # unknown stays unknown
     assert set(REQUIRED) == set(ROW)
 
 
 @pytest.mark.parametrize("change, fragment", [
-    ({"n_episodes": "ten"}, "row 2, column n_episodes: 'ten' is not a whole number"),
-    ({"n_episodes": "10.5"}, "row 2, column n_episodes"),
+    ({"n_visible": "ten"}, "row 2, column n_visible: 'ten' is not a whole number"),
+    ({"n_visible": "10.5"}, "row 2, column n_visible"),
     ({"n_proxy": "-1"}, "row 2, column n_proxy: -1 is negative"),
     ({"n_proxy": ""}, "row 2, column n_proxy is empty"),
     ({"n_proxy": "7"}, "row 2"),
     ({"shift_type": "7"}, "row 2, column shift_type: 7 is not a shift type from 0 to 4"),
     ({"train_diversity": "1.2"}, "row 2, column train_diversity: 1.2 is not within 0 to 1"),
-    ({"spurious_corr": "-2"}, "row 2, column spurious_corr"),
     ({"id_capability": "inf"}, "row 2, column id_capability: 'inf' is not a finite number"),
     ({"probe": "maybe"}, "row 2, column probe: 'maybe' is not true or false"),
-    ({"capability_level": "godlike"}, "row 2, column capability_level"),
+    ({"n_masked": "5"}, "known together or not at all"), ({"train_steps": "0"}, "leave it empty where it is unknown"),
+    ({"n_masked": "5", "masked_intended": "3", "masked_proxy": "3"}, "exceed n_masked = 5"),
     ({"n_harmful": "6"}, "n_harmful = 6"),
     ({"n_distinguishing": "3"}, "n_distinguishing = 3"),
     ({"run_id": "a"}, "row 2 repeats row 1"),
 ])
 def test_bad_values_name_row_and_column(tmp_path, change, fragment):
-    good = {**ROW, "train_diversity": "0.1", "spurious_corr": "0.9", "id_capability": "", "probe": "false",
-            "capability_level": "", "n_harmful": "", "n_distinguishing": ""}
+    good = {**ROW, "train_diversity": "0.1", "id_capability": "", "probe": "false", "n_harmful": "", "n_distinguishing": "",
+            "n_masked": "", "masked_intended": "", "masked_proxy": "", "train_steps": ""}
     path = write(tmp_path / "bad.csv", [good, {**good, "run_id": "b", **change}])
     with pytest.raises(UserError) as caught:
         read_counts(path)
@@ -74,8 +74,25 @@ def test_a_misspelt_column_suggests_the_right_one(tmp_path):
         read_counts(write(tmp_path / "typo.csv", [{**ROW, "train_diversty": "0.3"}]))
 
 
-def test_unrelated_extra_columns_are_ignored(tmp_path):
+def test_unrelated_extra_columns_are_ignored_with_a_notice(tmp_path, capsys):
     assert len(read_counts(write(tmp_path / "extra.csv", [{**ROW, "zz": "hello"}]))) == 1
+    assert "zz" in capsys.readouterr().err
+
+
+def test_counts_of_the_first_edition_are_read_with_one_line(tmp_path, capsys):
+    old = {"run_id": "a", "shift_type": "3", "n_episodes": "10", "n_intended": "4", "n_proxy": "5", "n_separated": "10",
+           "capability_level": "", "spurious_corr": "1", "gate_passed": "true", "align_method": "behavioral_cloning_of_proxy"}
+    record, = read_counts(write(tmp_path / "old.csv", [old]))
+    assert (record.n_visible, record.n_distinguishing, record.n_masked) == (10, 10, None)
+    assert (record.align_method, record.demonstrator) == ("behavioral_cloning", "proxy")
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("mark, word", [(";", "semicolons"), ("\t", "tabs")])
+def test_other_separators_are_named(tmp_path, mark, word):
+    (tmp_path / "counts.csv").write_text(mark.join(ROW) + "\n" + mark.join(ROW.values()) + "\n")
+    with pytest.raises(UserError, match=word):
+        read_counts(tmp_path / "counts.csv")
 
 
 def test_files_that_are_not_counts(tmp_path):
@@ -92,10 +109,13 @@ def test_files_that_are_not_counts(tmp_path):
     (tmp_path / "ragged.csv").write_text(",".join(REQUIRED) + "\na,1,2,1,1,9,9\n")
     with pytest.raises(UserError, match="row 1 has more cells"):
         read_counts(tmp_path / "ragged.csv")
+    (tmp_path / "short.csv").write_text(",".join(REQUIRED) + "\na,1,2\n")
+    with pytest.raises(UserError, match="row 1 has fewer cells"):
+        read_counts(tmp_path / "short.csv")
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(UserError, match="readable CSV|lacks the column"):
         read_counts(tmp_path / "binary.csv")
 
 
 def test_the_schema_is_the_record():
-    assert column_names(OutcomeCounts)[0] == "experiment_id" and len(column_names(OutcomeCounts)) == 31
+    assert column_names(OutcomeCounts)[0] == "experiment_id" and len(column_names(OutcomeCounts)) == 33

@@ -1,4 +1,4 @@
-"""From counts to arrays: what counts as a trial, what is added up, and what must not matter."""
+"""From counts to arrays: what counts, what is added up, what must not matter, what stays unknown."""
 
 import random
 from dataclasses import replace
@@ -6,88 +6,81 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gmexp.statistics.design import CAPABILITY, GOAL, build_design
+from gmexp.statistics.design import FIRST_EVENT, TWO_ARMS, build_design
 from gmexp.statistics.simulate import synthetic_counts
 from gmexp.support.errors import UserError
 
-COUNTS = synthetic_counts(runs=3, episodes=50)
+COUNTS = synthetic_counts(runs=3, episodes=50, envs=2)
 
 
-def same(a, b):
-    return a.shifts == b.shifts and a.conditions == b.conditions and all(
-        np.array_equal(getattr(a, name), getattr(b, name)) for name in ("x", "run_condition", "stage", "run", "shift",
-                                                                        "y", "n"))
-
-
-def test_stages_follow_the_definitions():
+def test_both_arms_of_every_run_and_level():
     design = build_design(COUNTS)
-    first = [c for c in COUNTS if c.run_id == "d0-r0"]
-    totals = {}
-    for s in range(5):
-        plain, probe = ([c for c in first if c.shift_type == s and c.probe == p][0] for p in (False, True))
-        totals[CAPABILITY, s] = (plain.n_intended + plain.n_proxy + plain.n_ambiguous, plain.n_episodes)
-        n = plain.capable + probe.capable
-        if n:
-            totals[GOAL, s] = (plain.n_proxy + probe.n_proxy, n)
-    run = [i for i in range(len(design.run_ids)) if design.run_ids[i] == "d0-r0"][0]
-    rows = design.run == run
-    found = {(int(k), int(s)): (int(y), int(n)) for k, s, y, n in zip(
-        design.stage[rows], design.shift[rows], design.y[rows], design.n[rows], strict=True)}
-    assert found == totals
+    assert design.estimand == TWO_ARMS
+    for i in range(len(design.run)):
+        level, c = design.shifts[design.shift[i]], design.conditions[design.condition[i]]
+        row, = (r for r in COUNTS if (r.env, r.shift_type, r.train_diversity, r.run_id)
+                == (c.env, level.type, c.train_diversity, design.run_ids[design.run[i]]))
+        assert tuple(design.masked[i]) == (row.masked_intended, row.masked_proxy, row.n_masked - row.masked_intended - row.masked_proxy)
+        assert tuple(design.visible[i]) == (row.n_intended, row.n_proxy, row.n_distinguishing - row.capable)
+        assert design.revealed[design.shift[i], design.condition[i]] == pytest.approx(np.mean(
+            [r.revealed for r in COUNTS if (r.env, r.shift_type, r.train_diversity) == (c.env, level.type, c.train_diversity)]))
+
+
+def test_without_a_masked_arm_first_events_are_used_and_named():
+    design = build_design(synthetic_counts(runs=2, masked=False))
+    assert design.estimand == FIRST_EVENT and not design.masked.any() and design.reached.sum() > 0
 
 
 def test_order_and_names_change_nothing():
-    shuffled = list(COUNTS)
+    names = {"env0": "zebra", "env1": "apple"}
+    shuffled = [replace(row, env=names[row.env], run_id=f"x{row.run_id}", experiment_id="other") for row in COUNTS]
     random.Random(3).shuffle(shuffled)
-    renamed = [replace(c, run_id=f"x{hash(c.run_id) % 997}-{c.run_id[::-1]}", experiment_id="other") for c in COUNTS]
-    assert same(build_design(COUNTS), build_design(shuffled))
-    assert same(build_design(COUNTS), build_design(renamed))
+    one, other = build_design(COUNTS), build_design(shuffled)
+    for name in ("x", "run_condition", "run_seed", "run", "shift", "masked", "visible", "reached", "revealed", "condition_env"):
+        assert np.array_equal(getattr(one, name), getattr(other, name), equal_nan=True)
+    assert [names[e] for e in one.envs] == list(other.envs)
 
 
-def test_splitting_a_run_by_evaluation_seed_changes_nothing():
-    split = []
-    for c in COUNTS:
-        parts = {name: getattr(c, name) for name in ("n_intended", "n_proxy", "n_timeout", "n_death", "n_ambiguous")}
-        half = {name: value // 2 for name, value in parts.items()}
-        rest = {name: value - half[name] for name, value in parts.items()}
-        split += [replace(c, eval_seed=seed, n_episodes=sum(part.values()), **part)
-                  for seed, part in ((1, half), (2, rest))]
-    assert same(build_design(COUNTS), build_design(split))
+def test_evaluation_seeds_are_added_up_and_rows_without_episodes_say_nothing():
+    again = [replace(row, eval_seed=1) for row in COUNTS]
+    assert np.array_equal(build_design([*COUNTS, *again]).visible, 2 * build_design(COUNTS).visible)
+    empty = replace(COUNTS[0], run_id="none", n_visible=0, n_intended=0, n_proxy=0, n_timeout=0, n_death=0, n_ambiguous=0,
+                    n_distinguishing=0, n_masked=0, masked_intended=0, masked_proxy=0)
+    assert np.array_equal(build_design([*COUNTS, empty]).masked, build_design(COUNTS).masked)
 
 
-def test_rows_without_trials_are_left_out_and_unmeasured_shifts_kept():
-    only = [c for c in COUNTS if c.shift_type == 1 and not c.probe and c.train_diversity == 0]
-    design = build_design(only)  # superficial shift without diversity separates nothing
-    assert set(design.stage) == {CAPABILITY}
-    assert [level.type for level in design.shifts] == [0, 1, 2, 3, 4]
+def test_a_distinguishing_set_speaks_only_where_the_shift_itself_cannot():
+    plain = [row for row in COUNTS if row.shift_type in (1, 3) and row.env == "env0" and row.train_diversity == 0]
+    probes = [replace(row, shift_type=1, shift_name="superficial", probe=True) for row in plain if row.shift_type == 3]
+    design = build_design([*plain, *probes])
+    assert np.array_equal(design.visible[design.shift == 0], design.visible[design.shift == 1])
+    assert np.nanmax(design.revealed[0]) == 0  # the shift's own levels still tell nothing apart
+    both = build_design([*plain, *(replace(row, shift_type=3, shift_name="significant") for row in probes)])
+    assert np.array_equal(both.visible, build_design(plain).visible)
 
 
-def test_one_run_has_one_condition():
+def test_what_differs_besides_the_seed_is_another_condition():
+    other = [replace(row, learner="ppo, another rate") if row.run_id.endswith("r1") else row for row in COUNTS]
+    assert len(build_design(other).conditions) == 2 * len(build_design(COUNTS).conditions)
+    assert build_design(other).learners != build_design(COUNTS).learners
+
+
+def test_unknown_stays_unknown():
+    unknown = [replace(row, train_diversity=None) for row in COUNTS if row.train_diversity == 0]
+    design = build_design(unknown)
+    assert design.conditions[0].train_diversity is None and design.covariates.held["div"] is None
+    partly = build_design([*unknown, *(row for row in COUNTS if row.train_diversity), *(
+        replace(row, run_id="z", train_diversity=0.1) for row in COUNTS if row.run_id == "d0-r0")])
+    assert np.isnan(partly.x).any() and np.isfinite(partly.x).any()
+
+
+def test_seeds_count_only_where_conditions_share_them():
+    assert build_design(COUNTS).run_seed.max() == 5
+    assert build_design([replace(row, train_seed=0) for row in COUNTS]).run_seed.max() == -1
+
+
+def test_a_run_under_two_conditions_is_refused():
     with pytest.raises(UserError, match="two training conditions"):
-        build_design([COUNTS[0], replace(COUNTS[1], train_diversity=0.9)])
-
-
-def test_the_same_run_id_in_two_experiments_is_two_runs():
-    twice = [*COUNTS, *(replace(c, experiment_id="second") for c in COUNTS)]
-    assert len(build_design(twice).run_ids) == 2 * len(build_design(COUNTS).run_ids)
-
-
-def test_nothing_to_fit():
+        build_design([*COUNTS, replace(COUNTS[0], train_diversity=0.7)])
     with pytest.raises(UserError, match="no counts"):
         build_design([])
-
-
-def test_covariates_are_signed_towards_risk_and_centred():
-    design = build_design(COUNTS)
-    c = design.covariates
-    none = {"spec_quality": None, "capability": None, "diversity": None, "method": None, "steps": None}
-    x = {name: dict(zip(c.names, c.columns(**{**none, **setting}), strict=True)) for name, setting in {
-        "poor_spec": {"spec_quality": 0.2}, "good_spec": {"spec_quality": 0.9}, "narrow": {"diversity": 0.0},
-        "diverse": {"diversity": 0.3}, "weak": {"capability": "below_human"}, "strong": {"capability": "superhuman"},
-        "cloned": {"method": "behavioral_cloning"}, "novel": {"method": "prayer"}}.items()}
-    assert x["poor_spec"]["spec"] - x["good_spec"]["spec"] == pytest.approx(1)
-    assert x["narrow"]["div"] - x["diverse"]["div"] == pytest.approx(1)
-    assert x["strong"]["cap"] - x["weak"]["cap"] == pytest.approx(1)
-    assert x["cloned"]["align:behavioral_cloning"] == 1 and x["cloned"]["align:other"] == 0
-    assert x["novel"]["align:other"] == 1 and x["novel"]["align:behavioral_cloning"] == 0
-    assert np.allclose(design.x.mean(axis=0), 0)

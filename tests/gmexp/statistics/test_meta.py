@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gmexp.statistics.meta import meta
+from gmexp.statistics.multilevel import influence, multilevel
 from gmexp.support.errors import UserError
 
 # treated cases, treated healthy, control cases, control healthy (Colditz et al. 1994)
@@ -79,3 +80,74 @@ def test_identical_studies_have_no_heterogeneity():
 def test_garbage_is_refused(y, v, method, fragment):
     with pytest.raises(UserError, match=fragment):
         meta(y, v, method)
+
+
+# --- what used to break -----------------------------------------------------------------------------------------------
+
+EXTREMES = {
+    "huge": ([1e200, 2e200, 3e200], [1e300] * 3), "of all signs": ([-1e300, 1e300, 0], [1e308] * 3),
+    "tiny": ([1e-200, 2e-200], [1e-300] * 2), "exact": ([1, 2, 3], [1e-300] * 3), "one outweighs": ([0, 5, 3], [1e-30, 1e30, 1.0]),
+    "identical": ([1, 1, 1], [0.1] * 3), "identical and exact": ([1, 1, 1], [1e-300] * 3)}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", EXTREMES)
+@pytest.mark.parametrize("method", ["REML", "DL", "PM"])
+def test_extreme_studies_give_numbers(name, method):
+    r = meta(*EXTREMES[name], method=method, hksj=True)
+    assert r.tau2_low <= r.tau2 <= r.tau2_high and r.low <= r.mu <= r.high
+    assert all(np.isfinite([r.mu, r.se, r.low, r.high, r.tau2, r.i2, r.h2]))
+    assert r.high > r.low or name == "identical and exact"
+
+
+def test_identical_effects_keep_the_width_of_their_variances():
+    r, wald = meta([1, 1, 1], [0.1] * 3, hksj=True), meta([1, 1, 1], [0.1] * 3)
+    assert r.se == pytest.approx(wald.se) and r.high - r.low > wald.high - wald.low
+    assert r.next_t == "t with 1 degrees of freedom" and meta([1, 2], [1, 1]).next_t.startswith("none")
+
+
+@given(studies, st.floats(1e-3, 1e3), st.floats(-100, 100))
+@settings(max_examples=60, deadline=None)
+def test_units_and_origin_do_not_matter(rows, unit, origin):
+    y, v = np.array(rows).T
+    one, other = meta(y, v), meta(unit * y + origin, unit**2 * v)
+    assert other.mu == pytest.approx(unit * one.mu + origin, rel=1e-6, abs=1e-6 * unit)
+    assert other.tau2 == pytest.approx(unit**2 * one.tau2, rel=1e-4, abs=1e-6 * unit**2)
+
+
+# --- several levels, influence ----------------------------------------------------------------------------------------
+
+def test_multilevel_of_single_effects_is_the_random_effects_mean():
+    single, plain = multilevel(Y, V, range(len(Y))), meta(Y, V)
+    assert single.mu == pytest.approx(plain.mu, abs=1e-3)
+    assert single.tau2 + single.omega2 == pytest.approx(plain.tau2, abs=1e-3)
+    assert single.se == pytest.approx(0.1808, abs=5e-3)  # CR2 of single effects is close to Hartung and Knapp's
+
+
+def test_multilevel_tells_environments_from_effects():
+    rng = np.random.default_rng(0)
+    cluster = np.repeat(np.arange(30), 5)
+    y = rng.normal(0.3, 1.0, 30)[cluster] + rng.normal(0, 0.4, 150) + rng.normal(0, 0.2, 150)
+    r = multilevel(y, np.full(150, 0.04), cluster)
+    assert r.tau2 == pytest.approx(1.0, rel=0.5) and r.omega2 == pytest.approx(0.16, rel=0.4)
+    assert r.low < 0.3 < r.high and r.df == pytest.approx(29, abs=1.5)
+    assert r.se > 3 * meta(y, np.full(150, 0.2)).se / 2  # effects of one environment are no replicates
+
+
+def test_influence_finds_the_study_that_was_moved():
+    y = np.array([0.1, 0.2, 0.0, 0.15, 3.0, 0.1])
+    rows = influence(y, np.full(6, 0.02))
+    assert max(rows, key=lambda row: abs(row.residual)).study == 4 == max(rows, key=lambda row: row.cook).study
+    assert rows[4].without.tau2 < 0.05 and rows[4].residual > 5
+
+
+def test_pymare_agrees():
+    """The meta-analysis of another project, where it is installed."""
+    pymare = pytest.importorskip("pymare")
+    data = pymare.Dataset(Y, V)
+    for name, method in (("DerSimonianLaird", "DL"), ("VarianceBasedLikelihoodEstimator", "REML")):
+        estimator = getattr(pymare.estimators, name)(**({"method": "REML"} if method == "REML" else {}))
+        theirs = estimator.fit_dataset(data).summary()
+        ours = meta(Y, V, method)
+        assert float(np.ravel(theirs.tau2)[0]) == pytest.approx(ours.tau2, abs=2e-3)
+        assert float(np.ravel(theirs.get_fe_stats()["est"])[0]) == pytest.approx(ours.mu, abs=2e-3)
