@@ -11,7 +11,6 @@ from gmexp.figures.data import StudyData
 from gmexp.figures.figure import Figure, Section
 from gmexp.figures.style import COLUMN, GREY, SMALL, canvas, entry, legend, shares
 from gmexp.published.tables import table
-from gmexp.published.tables import table
 
 LETTERS = "abcdefgh"
 

@@ -10,7 +10,6 @@ from gmexp.artefacts.records import Episode
 from gmexp.cli.config import load
 from gmexp.cli.main import main
 from gmexp.evaluation.cells import held_out, own_levels
-from gmexp.evaluation.config import EvaluationPlan
 from gmexp.evaluation.evaluate import evaluate
 from gmexp.evaluation.plan import EvaluationPlan
 from gmexp.training.train import train

@@ -14,7 +14,8 @@ from gmexp import artefacts
 from gmexp.artefacts import tables
 from gmexp.artefacts.study import Study
 from gmexp.cli.main import main
-from gmexp.figures.figures import FIGURES
+from gmexp.figures.catalogue import known
+from gmexp.figures.data import StudyData
 from gmexp.measures import find_measure, measure_names, pool
 from gmexp.measures.attribution import EFFECTS
 from gmexp.measures.context import mean_over_runs
@@ -90,7 +91,8 @@ def test_measuring_again_gives_the_same(measured, tmp_path):
 
 @pytest.mark.parametrize("name", ["attribution", "critic", "factors", "magnitudes"])
 def test_figures(measured, name):
-    assert FIGURES[name](measured) is not None
+    figure = next(figure for figure in known() if figure.name == name)
+    assert figure.draw(StudyData(measured)) is not None
 
 
 def test_a_study_without_measures_has_none(tmp_path):
