@@ -95,5 +95,5 @@ def test_labels_leave_out_what_most_share():
     assert labels(varied) == ["delta=0.1", "delta=0.1, quality=0.2", "delta=0.1, width=32", "delta=0.1, steps=5",
                               "delta=0.1"]
     assert labels(varied[:2]) == ["delta=0.1, quality=1", "delta=0.1, quality=0.2"] and labels([]) == []
-    assert pretty("algo=cloning_intended, delta=0.1, alignment=behavioral_cloning") == "δ = 0.1, cloning, coin"
+    assert pretty("algo=cloning_intended, delta=0.1, alignment=behavioral_cloning", "coin") == "δ = 0.1, cloning, coin"
     assert pretty("calibrated, delta=0.1") == "calibrated, δ = 0.1"
