@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gmexp.cli.options import boolean, Command, dispatch, listing, number, Option, place, whole
 from gmexp.support.errors import UserError, nearest
@@ -14,6 +16,7 @@ from gmexp.support.errors import UserError, nearest
 __all__ = ["main"]
 
 FILES = listing(place("path"))
+JOINED = "metrics.csv"  # all logs of a model, as the authors' scripts join them
 DIVERSITIES = listing(number(0, 1))
 EXPORT = Command(
     "langosco export", "a run's episodes in one cell as metrics_agent_seed_{n}.csv",
@@ -24,21 +27,21 @@ EXPORT = Command(
     "gmexp langosco export run=outputs/quickstart/runs/<run id> shift=0 probe=true",
     "The marker is -1, unknown, where the coin is at the end: we do not log where else it would have been.")
 IMPORT = Command(
-    "langosco import", "their logs as counts for gmexp calibrate",
-    (Option("files", FILES, None, "logs, one per agent, or a folder of them", required=True),
-     Option("diversity", DIVERSITIES, None, "share of training levels with a random coin; one value, or one per log",
+    "langosco import", "their logs as counts for gmexp calibrate; all logs of a folder are one model",
+    (Option("files", FILES, None, "folders of a model's logs, or logs", required=True),
+     Option("diversity", DIVERSITIES, None, "share of training levels with a random coin; one, or one each",
             required=True),
      Option("shift", whole(0, 4), 3, "shift type that the test stands for"),
      Option("grade", number(0, 1), 1.0, "its grade"),
      Option("reference", FILES, None, "logs of reference agents: only good seeds are counted"),
      Option("out", place("path"), None, "counts as .csv or .parquet", required=True)),
-    "gmexp langosco import files=[metrics_agent_seed_0.csv,metrics_agent_seed_1.csv] diversity=0.02 out=counts.csv",
+    "gmexp langosco import files=[model_a,model_b] diversity=0.02 out=counts.csv",
     "A level with a random coin counts as distinguishing; their coins often lie on the way to the end, so give a reference.")
 FIGURE2 = Command(
     "langosco figure2", "objective and IID robustness failure against training diversity",
     (Option("study", place("path"), None, "one of our studies, instead of logs"),
      Option("test", FILES, None, "logs with every coin at random, one per agent, or a folder of them"),
-     Option("diversity", DIVERSITIES, None, "share of training levels with a random coin; one value, or one per log"),
+     Option("diversity", DIVERSITIES, None, "share of training levels with a random coin; one, or one each"),
      Option("iid", FILES, None, "the same agents' logs on levels like those of their training, in the same order"),
      Option("reference", FILES, None, "logs of agents trained, and played, with the coin at the end"),
      Option("out", place("path"), None, "folder for figure2.json, .png and .svg; not set prints only")),
@@ -77,23 +80,24 @@ def import_(values: dict[str, Any]) -> int:
     out = Path(values["out"])
     if out.suffix not in (".csv", ".parquet"):
         raise UserError(f"out={out} must end in .csv or .parquet")
-    paths = _paths(values["files"])
-    diversities = _spread(values["diversity"], paths, "files")
-    references = [logs.read_logs(path) for path in _paths(values["reference"])]
+    folders = _folders(values["files"])
+    _check_names(folders)
+    models = _models(folders, values["diversity"], "files")
+    references = [model.logs for model in _models(_folders(values["reference"]), [0.0], "reference")]
     good = logs.good_seeds(references) if references else None
-    counts, seen = [], {}
-    for path, diversity in zip(paths, diversities, strict=True):
-        seed = _agent_seed(path)
-        run_id = f"langosco-d{diversity:g}-s{seed}"
-        if run_id in seen:
-            raise UserError(f"{seen[run_id]} and {path} are both agent seed {seed} at diversity {diversity:g}")
-        seen[run_id] = path
-        played = logs.read_logs(path)
+    counts, seeds = [], Counter()
+    for model in models:
+        played = model.logs
         if good is not None:
             played = played.take(np.isin(played.seed, good))
             if not len(played.seed):
-                raise UserError(f"{path.name} has no episode on a good seed")
-        counts.append(logs.count(played, run_id, seed, diversity, values["shift"], values["grade"], path.name))
+                raise UserError(f"{model.name} has no episode on a good seed")
+        run_id = f"langosco-d{model.diversity:g}-{model.digest[:8]}"
+        counts.append(logs.count(played, run_id, seeds[model.diversity], model.diversity, values["shift"], values["grade"],
+                                 model.name))
+        seeds[model.diversity] += 1  # in training it is unknown: models of a diversity are numbered
+    if len({row.run_id for row in counts}) < len(counts):
+        raise UserError("two of the folders hold the same logs: each is one model, and counts once")
     logs.write_counts(out, counts)
     for row in counts:
         print(f"{row.run_id}: {row.n_visible} episodes, {row.n_intended} intended, {row.n_proxy} proxy, {row.n_death} "
@@ -105,23 +109,21 @@ def import_(values: dict[str, Any]) -> int:
 def figure2(values: dict[str, Any]) -> int:
     from gmexp import artefacts
     from gmexp.langosco import figure2 as metrics
-    from gmexp.langosco import logs
 
     if (values["study"] is None) == (values["test"] is None):
         raise UserError("give either study=<folder> or test=[logs] diversity=[...]")
     if values["study"]:
         tests, iids, references = metrics.study_logs(Path(values["study"]))
     else:
-        paths = _paths(values["test"])
         if values["diversity"] is None:
-            raise UserError("diversity is missing: one value, or one per test log")
-        diversities = _spread(values["diversity"], paths, "test")
-        beside = _paths(values["iid"])
-        if beside and len(beside) != len(paths):
-            raise UserError(f"iid names {len(beside)} logs where test names {len(paths)}")
-        tests, iids = ([(d, logs.read_logs(path)) for d, path in zip(diversities, files, strict=False)]
-                       for files in (paths, beside))
-        references = [logs.read_logs(path) for path in _paths(values["reference"])]
+            raise UserError("diversity is missing: one, or one each")
+        folders, beside = _folders(values["test"]), _folders(values["iid"])
+        if beside and len(beside) != len(folders):
+            raise UserError(f"iid names {len(beside)} models where test names {len(folders)}")
+        tests = [(model.diversity, model.logs) for model in _models(folders, values["diversity"], "test")]
+        iids = [(diversity, model.logs) for (diversity, _), model in
+                zip(tests, _models(beside, [0.0], "iid"), strict=False)]
+        references = [model.logs for model in _models(_folders(values["reference"]), [0.0], "reference")]
     found = metrics.figure2(tests, iids, references)
     print(_table(found))
     if values["out"]:
@@ -133,30 +135,65 @@ def figure2(values: dict[str, Any]) -> int:
     return 0
 
 
-def _paths(named: Sequence[str] | None) -> list[Path]:
-    """The named files, those of a folder in the order of their names."""
-    found: list[Path] = []
+class Model(NamedTuple):
+    """A trained model's logs: all files of a folder, whose names say the seeds that it was evaluated with."""
+
+    name: str
+    diversity: float
+    logs: Any
+    digest: str  # of the files
+
+
+def _folders(named: Sequence[str] | None) -> dict[Path, list[Path]]:
+    """The named logs, and those of named folders, by the folder they are in: a model each."""
+    folders: dict[Path, list[Path]] = {}
     for path in map(Path, named or ()):
-        inside = sorted(path.glob("*.csv")) if path.is_dir() else [path]
-        if not inside:
-            raise UserError(f"{path} holds no .csv")
-        found += inside
+        for file in _logs_in(path) if path.is_dir() else [path]:
+            folders.setdefault(file.resolve().parent, []).append(file)
+    return folders
+
+
+def _models(folders: Mapping[Path, Sequence[Path]], diversities: Sequence[float], key: str) -> list[Model]:
+    """The models of logs by folder, in order; `diversities` has one value, or one per model or per log."""
+    from gmexp import artefacts
+    from gmexp.langosco import logs
+
+    count = sum(map(len, folders.values()))
+    if folders and len(diversities) not in (1, len(folders), count):
+        raise UserError(f"diversity names {len(diversities)} values for {count} logs of {len(folders)} models in {key}: "
+                        "give one, or one each")
+    position, found = 0, []
+    for turn, (folder, files) in enumerate(folders.items()):
+        of_each = diversities[position:position + len(files)] if len(diversities) == count else (
+            diversities[turn:turn + 1] if len(diversities) > 1 else diversities)
+        position += len(files)
+        if len(set(of_each)) > 1:
+            raise UserError(f"the logs in {folder} are of one model, trained at one diversity, not at "
+                            f"{sorted(set(of_each))}")
+        if len({file.resolve() for file in files}) < len(files):
+            raise UserError(f"a log in {folder} is named twice")
+        if len(files) > 1 and any(file.name == JOINED for file in files):
+            raise UserError(f"{folder / JOINED} holds the episodes of the other logs in its folder again: name either")
+        read = [logs.read_logs(file) for file in files]
+        digest = hashlib.sha256(b"".join(sorted(map(artefacts.read_bytes, files)))).hexdigest()
+        found.append(Model(folder.name if len(files) > 1 else files[0].name, of_each[0], logs.joined(read), digest))
     return found
 
 
-def _spread(diversities: Sequence[float], paths: Sequence[Path], key: str) -> list[float]:
-    if len(diversities) not in (1, len(paths)):
-        raise UserError(f"diversity names {len(diversities)} values for {len(paths)} logs in {key}: give one, or "
-                        "one each")
-    return list(diversities) * (len(paths) if len(diversities) == 1 else 1)
+def _check_names(folders: Mapping[Path, Sequence[Path]]) -> None:
+    """UserError for files whose names are not those of the authors' logs."""
+    for path in (path for files in folders.values() for path in files):
+        if path.name != JOINED and not re.fullmatch(r"metrics_agent_seed_\d{1,18}", path.stem):
+            raise UserError(f"{path.name} does not say its agent's seed: name it metrics_agent_seed_<n>.csv, or {JOINED} "
+                            "for all seeds of a model")
 
 
-def _agent_seed(path: Path) -> int:
-    """The n of metrics_agent_seed_{n}.csv."""
-    match = re.fullmatch(r"metrics_agent_seed_(\d{1,18})", path.stem)
-    if match is None:
-        raise UserError(f"{path.name} does not say its agent's seed: name it metrics_agent_seed_<n>.csv")
-    return int(match[1])
+def _logs_in(folder: Path) -> list[Path]:
+    """The logs in a folder: those of single seeds, or else the one that joins them."""
+    inside = sorted(folder.glob("metrics_agent_seed_*.csv")) or sorted(folder.glob("*.csv"))
+    if not inside:
+        raise UserError(f"{folder} holds no .csv")
+    return inside
 
 
 def _table(found: Any) -> str:

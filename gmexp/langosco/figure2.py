@@ -49,7 +49,7 @@ class Figure2:
     """Their Figure 2: a point per training diversity, and the reference agents' line; None without a reference."""
 
     points: tuple[Point, ...]
-    most_possible: Mean | None  # reference agents' coin without marker on good seeds, the grey line
+    most_possible: Mean | None  # coins that reference agents collect on good seeds, the grey line
     n_seeds: int  # level seeds of the test
     n_good_seeds: int | None
 
@@ -64,12 +64,9 @@ def iid_failure(logs: Logs) -> tuple[int, int] | None:
     return _fraction(np.where(logs.coin_collected == UNKNOWN, UNKNOWN, 1 - logs.coin_collected))
 
 
-def coin_without_marker(logs: Logs) -> tuple[int, int] | None:
-    """(collected the coin without the marker, episodes). None if unknown."""
-    flags = np.minimum(logs.coin_collected, np.where(logs.inv_coin_collected == UNKNOWN, UNKNOWN,
-                                                     1 - logs.inv_coin_collected))
-    sure = (logs.coin_collected == 0) | (logs.inv_coin_collected == 1)
-    return _fraction(np.where(sure, 0, flags))
+def coin_collected(logs: Logs) -> tuple[int, int] | None:
+    """(collected the coin, episodes), whatever else was touched: the authors' grey line. None if unknown."""
+    return _fraction(logs.coin_collected)
 
 
 def _fraction(flags: np.ndarray) -> tuple[int, int] | None:
@@ -112,7 +109,7 @@ def figure2(tests: Sequence[tuple[float, Logs]], iids: Sequence[tuple[float, Log
             None if good is None else _share([iid_failure(on_good(log)) for log in iid]),
             _share([objective_failure(log) for log in test]), _share([iid_failure(log) for log in iid])))
     seeds = np.unique(np.concatenate([log.seed for _, log in tests])) if tests else np.array([], np.int64)
-    line = _share([coin_without_marker(on_good(log)) for log in references]) if references else None
+    line = _share([coin_collected(on_good(log)) for log in references]) if references else None
     return Figure2(tuple(points), line, len(seeds), None if good is None else int(np.isin(seeds, good).sum()))
 
 

@@ -54,31 +54,29 @@ class Logs(NamedTuple):
 # --- files ------------------------------------------------------------------------------------------------------------
 
 def read_logs(path: Path | str) -> Logs:
-    """A `metrics_agent_seed_{n}.csv`; UserError naming file and row (from 1, after the header) if malformed."""
-    path = Path(path)
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            header, *lines = list(csv.reader(file)) or [[]]
-    except FileNotFoundError:
-        raise UserError(f"there is no log {path}") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path.name} is not a readable CSV: {error}") from None
-    header = [name.strip() for name in header]
+    """A `metrics_agent_seed_{n}.csv`, or their `metrics.csv` of all seeds; UserError naming file and row (from 1, after the
+    header) if malformed."""
+    if not Path(path).exists():
+        raise UserError(f"there is no log {path}")
+    name, header, lines = artefacts.read_csv(path)
     for column in Logs._fields:
-        if header.count(column) != 1:
-            raise UserError(f"{path.name} lacks the column {column!r}{nearest(column, header)}: expected are "
+        if column not in header:
+            raise UserError(f"{name} lacks the column {column!r}{nearest(column, header)}: expected are "
                             f"{','.join(Logs._fields)}")
     if not lines:
-        raise UserError(f"{path.name} has no rows")
-    rows = [_row(f"{path.name}: row {number}", dict(zip(header, cells, strict=False)), len(cells), len(header))
-            for number, cells in enumerate(lines, start=1)]
+        raise UserError(f"{name} has no rows")
+    rows = [_row(f"{name}: row {number}", dict(zip(header, cells, strict=True))) for number, cells in
+            enumerate(lines, start=1)]
     return Logs(*np.array(rows, np.int64).T)
 
 
-def _row(where: str, cells: dict[str, str], found: int, expected: int) -> list[int]:
+def joined(logs: Sequence[Logs]) -> Logs:
+    """Several logs of one model as one."""
+    return Logs(*(np.concatenate(columns) for columns in zip(*logs, strict=True)))
+
+
+def _row(where: str, cells: dict[str, str]) -> list[int]:
     """A row's numbers in the order of `Logs`, if they can all be true of one episode."""
-    if found != expected:
-        raise UserError(f"{where} has {found} cells where the header has {expected}")
     values = []
     for column in Logs._fields:
         text = cells[column].strip().lower()
@@ -176,7 +174,7 @@ def count(logs: Logs, run_id: str, train_seed: int, diversity: float, shift_type
     return OutcomeCounts(**DEFAULTS | number | {
         "experiment_id": "langosco", "run_id": run_id, "train_seed": train_seed, "env": "coinrun", "algo": "ppo",
         "shift_type": shift_type, "shift_name": SHIFT_NAMES[shift_type], "grade": grade, "train_diversity": diversity,
-        "spurious_corr": 1 - diversity, "n_episodes": len(outcome), "n_distinguishing": int((logs.rand_coin == 1).sum()),
+        "n_visible": len(outcome), "n_distinguishing": int((logs.rand_coin == 1).sum()),
         "horizon": HORIZON})
 
 

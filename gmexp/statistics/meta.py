@@ -74,12 +74,15 @@ def meta(y: Sequence[float] | np.ndarray, v: Sequence[float] | np.ndarray, metho
     def scaled(value: float) -> float:
         return float(centre + unit * value)
 
-    return MetaAnalysis(
+    result = MetaAnalysis(
         method, hksj, level, k, scaled(mu), unit * se, scaled(mu - half), scaled(mu + half), scaled(mu - half_next),
         scaled(mu + half_next), f"t with {k - 2} degrees of freedom" if k > 2 else "none below three studies",
         _square(unit, tau2), _square(unit, min(low2, tau2)), _square(unit, max(high2, tau2)), q,
         float(stats.chi2.sf(q, k - 1)), float(tau2 / (tau2 + typical)), float(1 + tau2 / typical),
         tuple(float(x) for x in w / w.sum()))
+    if not np.isfinite([result.low, result.high, result.se, result.tau2]).all():
+        raise UserError(f"the limits at level {level:g} are beyond the largest numbers: rescale y and v")
+    return result
 
 
 def _square(unit: float, tau2: float) -> float:

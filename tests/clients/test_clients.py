@@ -32,15 +32,16 @@ def test_stable_baselines3():
 
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
 def test_cleanrl(mode):
-    """The loop of CleanRL's scripts: gymnasium's wrappers around a vector, a torch agent, final infos."""
+    """The loop of CleanRL's scripts: gymnasium's statistics around a vector, a torch agent, final infos."""
     torch = pytest.importorskip("torch")
     envs = gymnasium.make_vec(ID, 4, "vector_entry_point", autoreset_mode=mode, **SHORT)
-    envs = wrappers.RecordEpisodeStatistics(wrappers.FlattenObservation(envs))
-    agent = torch.nn.Linear(envs.single_observation_space.shape[0], envs.single_action_space.n)
+    envs = wrappers.RecordEpisodeStatistics(envs)
+    size = sum(int(np.prod(space.shape)) for space in envs.single_observation_space.values())
+    agent = torch.nn.Linear(size, envs.single_action_space.n)
     optimizer, returns = torch.optim.Adam(agent.parameters(), 1e-3), []
     observation, _ = envs.reset(seed=1)
     for _ in range(200):
-        logits = agent(torch.as_tensor(np.asarray(observation), dtype=torch.float32))
+        logits = agent(torch.cat([torch.as_tensor(part, dtype=torch.float32).flatten(1) for part in observation.values()], 1))
         actions = torch.distributions.Categorical(logits=logits).sample()
         observation, reward, terminated, truncated, infos = envs.step(actions.numpy())
         optimizer.zero_grad()

@@ -49,7 +49,7 @@ class Tally:
     def add(self, act: Act, seed: str) -> None:
         """Try one input: what `act` makes of a generator with this seed."""
         try:
-            with _limited(SLOWEST), warnings.catch_warnings():
+            with _limited(SLOWEST), warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
                 warnings.simplefilter("ignore")
                 act(random.Random(seed))
             self.taken += 1

@@ -30,7 +30,7 @@ WAYS = ("SIGKILL", "SIGKILL of all", "SIGTERM", "SIGINT of all", "disk full")
 OF_OTHERS = (".note.tmp", "runs/.weights.npz.0123456789ab.tmp", "mine.txt", ".scratch/kept", "figures/.sketch.svg.swp")
 CLOCKS = {CurvePoint: ("seconds", "steps_per_second"), OutcomeCounts: ("created_utc", "git_sha"), Episode: ()}
 BY_CLOCKS = ("learning.json", "study.json", "run.json", "report.html")  # files that say when and how fast, and pages of them
-PATIENCE = 600.0  # seconds in which an undisturbed study is done, on a machine that others use too
+PATIENCE = 3600.0  # seconds in which an undisturbed study is done, on a machine that others use too
 STUB = Path(__file__).with_name("full_disk")  # a folder with a sitecustomize.py
 
 

@@ -78,7 +78,7 @@ def plain_figure2(tests, iids, references):
     for diversity, log in iids:
         iid[diversity].append([None if row[3] == -1 else 1 - row[3] for row in log if row[0] in good])
     for log in references:
-        line.append([int(row[3] == 1 and row[4] == 0) for row in log if row[0] in good])
+        line.append([None if row[3] == -1 else row[3] for row in log if row[0] in good])
 
     def over_runs(runs):
         if any(None in run for run in runs):
@@ -157,7 +157,7 @@ def test_counts_agree_with_a_plain_implementation(stopping, complete):
     for found in (stopping, complete):
         row = logs.count(as_logs(found), "run", 0, 0.1, 3, 1.0)
         assert {name: getattr(row, f"n_{name}") for name in plain_counts(found)} == plain_counts(found)
-        assert (row.n_episodes, row.n_distinguishing) == (len(found), sum(r[2] for r in found))
+        assert (row.n_visible, row.n_distinguishing) == (len(found), sum(r[2] for r in found))
 
 
 def test_an_unknown_outcome_is_refused():
@@ -180,13 +180,31 @@ def test_a_golden_file_becomes_counts_that_calibration_reads(tmp_path, capsys):
         log = tmp_path / "metrics_agent_seed_7.csv"
         assert main(["langosco", "import", f"files={log}", "diversity=0.02", f"out={out}"]) == 0
         (row,) = read_counts(out)
-        assert (row.n_episodes, row.n_intended, row.n_proxy, row.n_death, row.n_timeout, row.n_ambiguous,
+        assert (row.n_visible, row.n_intended, row.n_proxy, row.n_death, row.n_timeout, row.n_ambiguous,
                 row.n_distinguishing) == (5, 1, 2, 1, 1, 0, 5)
-        assert (row.run_id, row.train_seed, row.train_diversity, row.shift_type, row.shift_name, row.grade, row.horizon
-                ) == ("langosco-d0.02-s7", 7, 0.02, 3, "significant", 1.0, 1000)
+        assert row.run_id.startswith("langosco-d0.02-") and (
+            row.train_seed, row.train_diversity, row.shift_type, row.shift_name, row.grade, row.horizon
+        ) == (0, 0.02, 3, "significant", 1.0, 1000)
     assert "5 episodes, 1 intended, 2 proxy, 1 death, 1 timeout, 0 ambiguous" in capsys.readouterr().out
     again = tmp_path / "again" / "metrics_agent_seed_7.csv"
     assert logs.write_logs(again, logs.read_logs(tmp_path / "metrics_agent_seed_7.csv")).read_text() == GOLDEN
+
+
+def test_the_files_of_a_folder_are_one_model(tmp_path, capsys):
+    """The seed in a log's name is the evaluation's: only another folder is another trained model."""
+    rows_of = {("a", 0): [(0, 9, 1, 1, 0, 0, 0)], ("a", 1): [(1, 9, 1, 0, 1, 1, 0)], ("b", 0): [(2, 9, 1, 0, 0, 1, 0)]}
+    for (model, seed), found in rows_of.items():
+        write(tmp_path / model / f"metrics_agent_seed_{seed}.csv", found)
+    out = tmp_path / "counts.csv"
+    named = f"files=[{tmp_path / 'a'},{tmp_path / 'b'}]"
+    assert main(["langosco", "import", named, "diversity=0.02", f"out={out}"]) == 0
+    first, second = read_counts(out)
+    assert (first.n_visible, second.n_visible) == (2, 1) and first.run_id != second.run_id
+    assert (first.train_seed, second.train_seed) == (0, 1)
+    joined = write(tmp_path / "c" / "metrics.csv", rows_of["a", 0] + rows_of["a", 1])  # as the authors' scripts join them
+    assert main(["langosco", "import", f"files={joined}", "diversity=0.02", f"out={out}"]) == 0
+    (whole,) = read_counts(out)
+    assert (whole.n_visible, whole.n_intended, whole.n_proxy) == (2, first.n_intended, first.n_proxy)
 
 
 def test_only_good_seeds_are_counted(tmp_path):
@@ -194,7 +212,7 @@ def test_only_good_seeds_are_counted(tmp_path):
     reference = write(tmp_path / "r" / "metrics_agent_seed_1.csv", [(s, 9, 0, 1, int(s % 2), 0, 0) for s in range(6)])
     assert main(["langosco", "import", f"files={found}", "diversity=0", f"reference={reference.parent}",
                  f"out={tmp_path / 'counts.csv'}"]) == 0
-    assert read_counts(tmp_path / "counts.csv")[0].n_episodes == 3
+    assert read_counts(tmp_path / "counts.csv")[0].n_visible == 3
 
 
 # --- our own episodes -------------------------------------------------------------------------------------------------
@@ -225,7 +243,7 @@ def test_what_is_exported_is_imported_as_the_same_counts(episodes, shift, grade,
     found = logs.count(back, "run", 5, 0.0, shift, grade)
     (ours,) = (row for row in count_outcomes(episodes, RUN)
                if (row.shift_type, row.grade, row.probe) == (shift, grade, probe))
-    for name in ("n_episodes", "n_intended", "n_proxy", "n_death", "n_timeout", "n_ambiguous", "n_distinguishing"):
+    for name in ("n_visible", "n_intended", "n_proxy", "n_death", "n_timeout", "n_ambiguous", "n_distinguishing"):
         assert getattr(found, name) == getattr(ours, name), name  # here, all levels of a random coin are certified
 
 
@@ -296,7 +314,7 @@ def test_figure_2_from_logs(tmp_path, capsys):
 
     def logs(name, seed, random, marker):
         touched = (rng.random(30) < marker).astype(int)
-        return write(tmp_path / name / f"metrics_agent_seed_{seed}.csv",
+        return write(tmp_path / f"{name}-{seed}" / f"metrics_agent_seed_{seed}.csv",
                      [(s, 50, random, 1 - int(t), int(t), 0, int(t)) for s, t in enumerate(touched)])
 
     test = [logs(f"d{d}", seed, 1, 0.9 - 3 * d) for d in (0.0, 0.1) for seed in range(3)]
@@ -319,7 +337,7 @@ def test_figure_2_from_logs(tmp_path, capsys):
 # --- bad input --------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("content, expected", [
-    ("", "lacks the column 'seed'"), (HEADER + "\n", "has no rows"),
+    ("", "is empty"), (HEADER + "\n", "has no rows"),
     (HEADER.replace("died", "dead") + "\n0,1,1,1,0,0,0\n", "lacks the column 'died' (did you mean dead?)"),
     (GOLDEN + "5,1,1,1,0,0\n", "row 6 has 6 cells where the header has 7"),
     (GOLDEN + "5,1,1,1,0,0,0,0\n", "row 6 has 8 cells"),
@@ -330,7 +348,7 @@ def test_figure_2_from_logs(tmp_path, capsys):
     (GOLDEN + "5,1,1,1,0,1,0\n", "row 6 ends in more than one way"),
     (GOLDEN + "5,1,1,0,0,0,0\n", "row 6 does not say how the episode ended"),
     (GOLDEN + "5,1,1,-1,0,-1,-1\n", "row 6 does not say how the episode ended"),
-    ("\0" + GOLDEN, "lacks the column"), (b"\xff\xfe", "not a readable CSV"),
+    ("\0" + GOLDEN, "lacks the column"), (b"\xff\xfe", "not text in UTF-8"),
 ])
 def test_a_malformed_log_is_one_line(content, expected, tmp_path, capsys):
     path = tmp_path / "metrics_agent_seed_3.csv"
@@ -354,10 +372,12 @@ def test_older_ways_to_write_flags(tmp_path):
     (["import", "files=/nowhere.csv", "diversity=0", "out=c.txt"], "must end in .csv or .parquet"),
     (["import", "files=/metrics_agent_seed_1.csv", "diversity=0", "out=c.csv"], "there is no log"),
     (["import", "files=/tmp/x.csv", "diversity=0", "out=c.csv"], "does not say its agent's seed"),
-    (["import", "files=[a.csv,b.csv,c.csv]", "diversity=[0,1]", "out=c.csv"], "2 values for 3 logs"),
+    (["import", "files=[x/metrics.csv,y/metrics.csv,z/metrics.csv]", "diversity=[0,1]", "out=c.csv"], "2 values for 3 logs"),
     (["import", "files=a.csv", "diversity=2", "out=c.csv"], "diversity"),
     (["figure2"], "give either study="), (["figure2", "test=a.csv"], "diversity is missing"),
-    (["figure2", "test=a.csv", "diversity=0", "iid=[a.csv,b.csv]"], "iid names 2 logs where test names 1"),
+    (["figure2", "test=a.csv", "diversity=0", "iid=[x/a.csv,y/b.csv]"], "iid names 2 models where test names 1"),
+    (["import", "files=[m/metrics.csv,m/metrics_agent_seed_0.csv]", "diversity=0", "out=c.csv"], "name either"),
+    (["import", "files=[m/metrics_agent_seed_0.csv,m/metrics_agent_seed_1.csv]", "diversity=[0,1]", "out=c.csv"], "one model"),
     (["figure2", "study=/nowhere"], "/nowhere"),
 ])
 def test_bad_input_is_one_line(arguments, expected, capsys):

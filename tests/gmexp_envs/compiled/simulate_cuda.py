@@ -6,7 +6,9 @@ The simulator is chosen when numba is imported, so it needs a process of its own
 differs.
 """
 
+import copy
 import dataclasses
+import pickle
 import sys
 
 import numpy as np
@@ -181,6 +183,26 @@ def benchmark():
     assert all(m["median"] > 0 for m in measured["measurements"]) and len(measured["measurements"]) == 2, measured
 
 
+def copies():
+    """Copies go on exactly from where they were made, and leave the original alone."""
+    _, env, _ = _pair()
+    actions = _actions(24)
+    for row in actions[:8]:
+        env.step(row)
+    for through in (copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))):
+        twin, held = through(env), env.state()
+        ahead = [_kept(twin.step(row)) for row in actions[8:]]
+        _same(env.state(), held, "the original of a copy")
+        again = through(env)
+        _same([_kept(again.step(row)) for row in actions[8:]], ahead, "two copies")
+    _same([_kept(env.step(row)) for row in actions[8:]], ahead, "a copy and its original")
+
+
+def _kept(step):
+    """What a step returned, before the next one overwrites it."""
+    return [to_numpy(part).copy() for part in (*step.observation, *step[1:])]
+
+
 def _spoilt(make_vec):
     """A `make_vec` whose environments on a device have slightly too much gravity."""
     def make(*arguments, device="cpu", **options):
@@ -193,4 +215,4 @@ def _spoilt(make_vec):
 
 
 if __name__ == "__main__":
-    {f.__name__: f for f in (semantic, repeated, pixels, flat, evaluation, training, refusals, benchmark)}[sys.argv[1]]()
+    {f.__name__: f for f in (semantic, repeated, pixels, flat, evaluation, training, refusals, benchmark, copies)}[sys.argv[1]]()
