@@ -34,6 +34,7 @@ TASKS = {  # the environments that come with the package: where the `Task` of ea
     "follow_me": "gmexp_envs.worlds.follow_me:TASK",
     "monsters": "gmexp_envs.worlds.monsters:TASK",
     "grasping": "gmexp_envs.worlds.grasping:TASK",
+    "tetris": "gmexp_envs.worlds.tetris:TASK",
 }
 BACKENDS = ("native", "procgen")
 _imported: dict[str, str] = {}  # by name, the tasks that were named by their import path: counts know them by name alone

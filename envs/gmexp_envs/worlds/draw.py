@@ -34,7 +34,7 @@ class Tiles(NamedTuple):
 def tiles_of(world: World) -> Tiles:
     """The glyphs and colours of a world."""
     glyphs = [[[point == "#" for point in line] for line in tile.glyph] for tile in world.tiles]
-    glyphs.append([[point == "#" for point in line] for line in AGENT])
+    glyphs.append([[point == "#" and world.centred for point in line] for line in AGENT])
     colours = [[int(tile.colour[i:i + 2], 16) for i in (1, 3, 5)] for tile in world.tiles] + [[0, 0, 0]]
     themes = [[[round(255 * part) for part in colorsys.hls_to_rgb((theme / THEMES + k / 32) % 1, *TONES[name])]
                for theme in range(THEMES)] for k, name in enumerate(ATTRIBUTES)]

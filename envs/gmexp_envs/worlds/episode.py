@@ -23,7 +23,7 @@ from gmexp_envs.worlds.layout import (
     TERMINATED, THINGS, TIME, TRUNCATED, WINDOW, X, Y,
 )
 from gmexp_envs.worlds.rules import ATTEMPT, dress, owner, placement, split_of
-from gmexp_envs.worlds.scalar import hash_bits, substituted
+from gmexp_envs.worlds.scalar import called, hash_bits, substituted
 
 f32, u64 = np.float32, np.uint64
 NUM_GAMES, NUM_ENCODED, NUM_BUFFERS = len(Games._fields), len(Encoded._fields), len(Buffers._fields)
@@ -87,6 +87,7 @@ def seed_stream(table, e, seed):
     slot[EPISODES] = 0
 
 
+@called
 def next_seed(table, e, game):
     """Level seed of instance e's next episode: the next of its sequence, or a draw from its own stream."""
     slot, options = slot_at(table, e), game.options
@@ -123,6 +124,7 @@ def begin(game, seed):
     dress(game, seed)
 
 
+@called
 def begin_instance(table, e):
     """Start instance e's next episode."""
     game = game_at(table, e)
@@ -166,6 +168,7 @@ def act(table, e, action, repeat):
     return True
 
 
+@called
 def write_log(game, episode, log):
     """The event log of an instance's episode."""
     facts, now = game.facts, game.now

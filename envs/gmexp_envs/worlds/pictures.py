@@ -49,7 +49,8 @@ def text(env: CpuWorld, e: int) -> str:
     """The board of instance `e` in the characters of its world's tiles; the agent is @."""
     columns, rows = extent(env, e)
     lines = [[env.rules.tiles[kind].character for kind in line] for line in seen(env, e, 0, 0, columns, rows)]
-    lines[env.world.now[e, Y]][env.world.now[e, X]] = "@"
+    if env.rules.centred:
+        lines[env.world.now[e, Y]][env.world.now[e, X]] = "@"
     return "\n".join("".join(line) for line in lines)
 
 

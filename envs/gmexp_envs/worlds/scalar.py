@@ -81,6 +81,12 @@ class Compiler:
         return copy, bound
 
 
+def called(function: FunctionType) -> FunctionType:
+    """Mark a large or rare function that need not be inlined, which costs time to compile."""
+    function.options = {}
+    return function
+
+
 def substituted(function: FunctionType) -> FunctionType:
     """Mark a function that Numba must put in place of its calls, since it returns arrays that it makes."""
     function.options = {"inline": "always"}
@@ -88,7 +94,7 @@ def substituted(function: FunctionType) -> FunctionType:
 
 
 def _dispatcher(function: FunctionType) -> Any:
-    """Numba's dispatcher; LLVM inlines all of them, since the arrays of a game are fifty words to hand over."""
+    """Numba's dispatcher; LLVM inlines what is not marked, since the arrays of a game are fifty words to hand over."""
     from gmexp_envs.compiled.jit import jit
 
     return jit(function, **getattr(function, "options", {"forceinline": True}))

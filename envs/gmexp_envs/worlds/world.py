@@ -64,6 +64,7 @@ class World:
     horizon: int = 100  # steps, where nothing else is asked for
     stretch: float = 2.0  # how many times as long an episode is at supervision 1
     original: bool = False  # whether it has the published board as a mode
+    centred: bool = True  # the agent is a cell, in the middle of its window
 
     def __reduce__(self):
         return _imported, (self.plan.__module__,)
