@@ -175,7 +175,7 @@ def plan(args: list[str]) -> int:
     from gmexp.statistics.plan import plan as run_plan
     from gmexp.statistics.plan import plan_size
 
-    with Bar(plan_size(calibration), "plan", "cell") as bar:
+    with Bar(plan_size(calibration, env=values["env"]), "plan", "cell") as bar:
         candidates = run_plan(calibration, scenario, values["runs"], values["episodes"], values["quantity"],
                               values["simulations"], seed=values["seed"], kind=values["kind"], env=values["env"],
                               progress=bar.advance)
