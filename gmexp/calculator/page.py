@@ -57,16 +57,27 @@ def page(calibration: Any, source: str | None = None) -> str:
                    element("meta", name="viewport", content="width=device-width, initial-scale=1"),
                    element("title", "Goal misgeneralization calculator"),
                    element("style", Html(_packaged("pages/data/report.css"))))
-    body = element("main", element("p", "Goal misgeneralization, measured", class_="eyebrow"),
-                   element("h1", "How likely is harmful goal misgeneralization?"),
-                   element("p", "An agent keeps its capabilities under a distribution shift but not its goal. A "
-                                "published model puts a number on this; here beside it are the same model read as "
-                                f"odds and a posterior from {provenance['n_runs']} training runs: "
-                                f"{population(calibration)}.", class_="lede"),
-                   element("p", f"Published model: {SOURCE['name']}, {SOURCE['publisher']}, {SOURCE['date']}, {SOURCE['url']}. "
-                                f"Measured: {provenance.get('n_rows')} rows of counts, version {provenance.get('git_sha')}, "
-                                f"{provenance.get('created_utc')}.", class_="note"),
-                   embedded(calibration, source))
+    body = element(
+        "main",
+        element("p", "Goal misgeneralization, measured", class_="eyebrow"),
+        element("h1", "How likely is harmful goal misgeneralization?"),
+        element(
+            "p",
+            "An agent keeps its capabilities under a distribution shift but not its goal. A "
+            "published model puts a number on this; here beside it are the same model read as "
+            f"odds and a posterior from {provenance['n_runs']} training runs: "
+            f"{population(calibration)}.",
+            class_="lede",
+        ),
+        element(
+            "p",
+            f"Published model: {SOURCE['name']}, {SOURCE['publisher']}, {SOURCE['date']}, {SOURCE['url']}. "
+            f"Measured: {provenance.get('n_rows')} rows of counts, version {provenance.get('git_sha')}, "
+            f"{provenance.get('created_utc')}.",
+            class_="note",
+        ),
+        embedded(calibration, source),
+    )
     return "<!doctype html>\n" + element("html", head, element("body", body), lang="en") + "\n"
 
 
@@ -119,18 +130,41 @@ def page_data(calibration: Any) -> dict[str, Any]:
     return {
         "tables": {name: [dict(row) for row in table(name)] for name in TABLES},
         "calibration": {
-            "draws": post.size, "draws_of_all": calibration.posterior.size, "stages": post.stages, "levels": levels,
+            "draws": post.size,
+            "draws_of_all": calibration.posterior.size,
+            "stages": post.stages,
+            "levels": levels,
             "revealed": [{"table": post.revealed_table(level), "mean": _mean(post.revealed[level])} for level in kept],
-            "estimand": post.estimand, "environments": len(post.envs), "few": FEW_ENVIRONMENTS,
-            "measured": sorted({level.type for level in post.shifts}), "columns": names, "varied": list(columns.names),
-            "held": columns.held, "known": known,
+            "estimand": post.estimand,
+            "environments": len(post.envs),
+            "few": FEW_ENVIRONMENTS,
+            "measured": sorted({level.type for level in post.shifts}),
+            "columns": names,
+            "varied": list(columns.names),
+            "held": columns.held,
+            "known": known,
             "together": [[None if np.isnan(v) else float(v) for v in row] for row in post.x],
-            "reference_method": REFERENCE_METHOD, "capability_position": CAPABILITY_POSITION,
-            "diversity_scale": DIVERSITY_SCALE, "nodes": run_nodes(post.stages).tolist(),
-            "harm": {"a": calibration.harm["a"], "b": calibration.harm["b"]}, "warnings": calibration.warnings,
-            "origin": {key: provenance.get(key) for key in ("n_runs", "n_episodes", "n_environments", "created_utc", "git_sha",
-                                                            "data_sha256", "published_model")},
-            "derived": _encoded(derived, "<f8")}}
+            "reference_method": REFERENCE_METHOD,
+            "capability_position": CAPABILITY_POSITION,
+            "diversity_scale": DIVERSITY_SCALE,
+            "nodes": run_nodes(post.stages).tolist(),
+            "harm": {"a": calibration.harm["a"], "b": calibration.harm["b"]},
+            "warnings": calibration.warnings,
+            "origin": {
+                key: provenance.get(key)
+                for key in (
+                    "n_runs",
+                    "n_episodes",
+                    "n_environments",
+                    "created_utc",
+                    "git_sha",
+                    "data_sha256",
+                    "published_model",
+                )
+            },
+            "derived": _encoded(derived, "<f8"),
+        },
+    }
 
 
 def _mean(shares: np.ndarray) -> float | None:

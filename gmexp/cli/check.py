@@ -16,26 +16,32 @@ __all__ = ["check"]
 
 CHECKS = ("coverage", "sbc", "power", "joint", "intervals", "loo", "engine")
 CHECK = Command(
-    "check", "is the calibration itself calibrated? gmexp check {coverage,sbc,power,joint,intervals,loo,engine} key=value ...",
-    (Option("sets", whole(1), 40, "simulated data sets"),
-     Option("envs", whole(1), 1, "coverage: environments"),
-     Option("omega", number(0), 1.0, "coverage: sd between environments, in logits"),
-     Option("environments", choice("normal", "t3", "bimodal", "one_in_six_extreme"), "normal", "coverage: how they differ"),
-     Option("runs", choice("beta", "logistic_normal", "two_point"), "beta", "coverage: how a run's pursuit varies"),
-     Option("per_cell", whole(1), 6, "coverage: runs per cell"),
-     Option("unequal", boolean(), False, "coverage: unequal numbers of episodes"),
-     Option("capability", number(-8), 1.0, "coverage: logit of capability at the reference"),
-     Option("coupling", number(-1, 1), 0.0, "coverage: correlation of a run's stages under a shift"),
-     Option("seed_sd", number(0), 0.0, "coverage: of train seeds that conditions share"),
-     Option("masked", boolean(), True, "coverage: a masked arm is played"),
-     Option("counts", text("path of a CSV or parquet"), None, "loo: the counts to check against"),
-     Option("seed", whole(0), 0, "random seed"),
-     Option("out", text("path of a JSON file"), None, "write the result there"),
-     FORMAT),
+    "check",
+    "is the calibration itself calibrated? gmexp check {coverage,sbc,power,joint,intervals,loo,engine} key=value ...",
+    (
+        Option("sets", whole(1), 40, "simulated data sets"),
+        Option("envs", whole(1), 1, "coverage: environments"),
+        Option("omega", number(0), 1.0, "coverage: sd between environments, in logits"),
+        Option(
+            "environments", choice("normal", "t3", "bimodal", "one_in_six_extreme"), "normal", "coverage: how they differ"
+        ),
+        Option("runs", choice("beta", "logistic_normal", "two_point"), "beta", "coverage: how a run's pursuit varies"),
+        Option("per_cell", whole(1), 6, "coverage: runs per cell"),
+        Option("unequal", boolean(), False, "coverage: unequal numbers of episodes"),
+        Option("capability", number(-8), 1.0, "coverage: logit of capability at the reference"),
+        Option("coupling", number(-1, 1), 0.0, "coverage: correlation of a run's stages under a shift"),
+        Option("seed_sd", number(0), 0.0, "coverage: of train seeds that conditions share"),
+        Option("masked", boolean(), True, "coverage: a masked arm is played"),
+        Option("counts", text("path of a CSV or parquet"), None, "loo: the counts to check against"),
+        Option("seed", whole(0), 0, "random seed"),
+        Option("out", text("path of a JSON file"), None, "write the result there"),
+        FORMAT,
+    ),
     "gmexp check coverage sets=40 envs=4 omega=1.5 out=results/checks/coverage_env4.json",
     "coverage: intervals of this setup and of the next environment against simulated truths. sbc: ranks of the truth among "
     "posterior draws.\npower: are a moved condition and a moved environment found? joint: E[C G] with opposed runs. "
-    "intervals: over runs.\nloo: each run under each shift left out. engine: how long the sampler takes on 1,620 cells.")
+    "intervals: over runs.\nloo: each run under each shift left out. engine: how long the sampler takes on 1,620 cells.",
+)
 
 
 def check(args: list[str]) -> int:
@@ -79,8 +85,14 @@ def _coverage(values: dict[str, Any]) -> dict[str, Any]:
     from gmexp.statistics.checks import coverage
     from gmexp.statistics.simulate import World
 
-    world = World(runs_per_cell=values["per_cell"], shifts=(1, 3), **{
-        key: values[key] for key in ("envs", "omega", "environments", "runs", "unequal", "capability", "coupling", "seed_sd", "masked")})
+    world = World(
+        runs_per_cell=values["per_cell"],
+        shifts=(1, 3),
+        **{
+            key: values[key]
+            for key in ("envs", "omega", "environments", "runs", "unequal", "capability", "coupling", "seed_sd", "masked")
+        },
+    )
     with Bar(values["sets"], "coverage", "set") as bar:
         return coverage(world, values["sets"], values["seed"], progress=bar.advance)
 

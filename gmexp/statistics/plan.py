@@ -56,9 +56,20 @@ def _candidates(post: Posterior, shifts: Sequence[int] | None, env: str | None) 
     return [*((c, s) for c, s in post.cells if s in kept), *((None, s) for s in kept if env is None)]
 
 
-def plan(calibration: Calibration, scenario: Scenario, runs: int = 5, episodes: int = 200, quantity: str = "latent",
-         simulations: int = 40, draws: int = 400, seed: int = 0, shifts: Sequence[int] | None = None, kind: str | None = None,
-         env: str | None = None, progress: Callable[[int], object] | None = None) -> tuple[Candidate, ...]:
+def plan(
+    calibration: Calibration,
+    scenario: Scenario,
+    runs: int = 5,
+    episodes: int = 200,
+    quantity: str = "latent",
+    simulations: int = 40,
+    draws: int = 400,
+    seed: int = 0,
+    shifts: Sequence[int] | None = None,
+    kind: str | None = None,
+    env: str | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> tuple[Candidate, ...]:
     """Candidates in order of expected width: every measured cell and, per shift, a new environment; levels `shifts`, all of
     them for None. `progress` is called with 1 per candidate."""
     if quantity not in QUANTITIES:
@@ -85,7 +96,9 @@ def plan(calibration: Calibration, scenario: Scenario, runs: int = 5, episodes: 
             true = int(rng.integers(len(index)))
             log_lik = np.zeros(len(index))
             for _ in range(runs):
-                own = [part[index[true], 0] for part in post.deviations(shift, rng.standard_normal((post.stages, post.size, 1)))]
+                own = [
+                    part[index[true], 0] for part in post.deviations(shift, rng.standard_normal((post.stages, post.size, 1)))
+                ]
                 data = _new_run(post.estimand, eta[true] + np.array(own), episodes, rng)
                 log_lik += _log_likelihood(post.estimand, [eta[:, k, None] + nodes[k] for k in range(post.stages)], data)
             w = np.exp(log_lik - logsumexp(log_lik))

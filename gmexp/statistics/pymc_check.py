@@ -33,7 +33,15 @@ def build(design: Design) -> Any:
     import pytensor.tensor as pt
 
     p, d = Priors(), design
-    E, S, C, X, R, N, T = len(d.envs), len(d.shifts), len(d.conditions), d.x.shape[1], len(d.run_ids), len(d.run), d.run_seed.max() + 1
+    E, S, C, X, R, N, T = (
+        len(d.envs),
+        len(d.shifts),
+        len(d.conditions),
+        d.x.shape[1],
+        len(d.run_ids),
+        len(d.run),
+        d.run_seed.max() + 1,
+    )
     with pm.Model() as model:
         scale = {name: pm.HalfStudentT(name, nu=3, sigma=getattr(p, name), shape=3) for name in NAMES[:7]}
         ratio = pm.Normal("ratio", 0, p.run_shift_ratio, shape=(3, S))
@@ -45,7 +53,9 @@ def build(design: Design) -> Any:
         shifted = pm.Normal("shifted", mu=(alpha - level[:, None])[:, None, :] + own[:, :, None],
                             sigma=scale["env_shift"][:, None, None], shape=(3, E, S))
         slope = pm.Normal("slope_of", mu=beta[:, None, :], sigma=scale["slope"][:, None, None], shape=(3, E, X))
-        w = scale["condition"][:, None] * pm.Normal("w", 0, 1, shape=(3, C)) + pt.sum(slope[:, d.condition_env] * d.x[None], axis=2)
+        w = scale["condition"][:, None] * pm.Normal("w", 0, 1, shape=(3, C)) + pt.sum(
+            slope[:, d.condition_env] * d.x[None], axis=2
+        )
         u = scale["cell"][:, None, None] * pm.Normal("u", 0, 1, shape=(3, C, S))
         t = scale["seed"][:, None] * pm.Normal("t", 0, 1, shape=(3, T))
         v = scale["run"][:, None] * pm.Normal("v", 0, 1, shape=(3, R)) + t[:, np.maximum(d.run_seed, 0)] * (d.run_seed >= 0)
@@ -77,11 +87,20 @@ def measure(envs: int, draws: int, seed: int = 0) -> dict[str, Any]:
     trace = nutpie.sample(compiled, chains=2, cores=2, draws=draws, tune=draws, seed=seed, progress_bar=False)
     done = time.perf_counter()
     table = arviz.summary(trace, var_names=list(NAMES), kind="diagnostics")
-    return {"pymc": pymc.__version__, "nutpie": nutpie.__version__, "rows": len(design.run), "chains": 2, "draws": draws,
-            "compile_s": round(ready - began, 1), "sample_s": round(done - ready, 1),
-            "gradients_per_draw": float(trace.sample_stats.n_steps.mean()), "divergences": int(trace.sample_stats.diverging.sum()),
-            "rhat_max": float(table.r_hat.max()), "ess_bulk_min": float(table.ess_bulk.min()),
-            "ess_bulk_median": float(table.ess_bulk.median())}
+    return {
+        "pymc": pymc.__version__,
+        "nutpie": nutpie.__version__,
+        "rows": len(design.run),
+        "chains": 2,
+        "draws": draws,
+        "compile_s": round(ready - began, 1),
+        "sample_s": round(done - ready, 1),
+        "gradients_per_draw": float(trace.sample_stats.n_steps.mean()),
+        "divergences": int(trace.sample_stats.diverging.sum()),
+        "rhat_max": float(table.r_hat.max()),
+        "ess_bulk_min": float(table.ess_bulk.min()),
+        "ess_bulk_median": float(table.ess_bulk.median()),
+    }
 
 
 if __name__ == "__main__":

@@ -91,7 +91,9 @@ def test_unknown_names_are_typed_errors():
 
 def test_calibrated_mitigations_use_what_was_measured(calibration):
     calculator = Calculator("calibrated", calibration=calibration)
-    portfolio = mitigate(Scenario(3), [r["name"] for r in table("mitigations") if r["acts_on"] in ("div", "spec", "harm")][:3], calculator)
+    portfolio = mitigate(
+        Scenario(3), [r["name"] for r in table("mitigations") if r["acts_on"] in ("div", "spec", "harm")][:3], calculator
+    )
     assert portfolio.p_misgen[0] == pytest.approx(calculator.estimate(Scenario(3, diversity=0.3)).p_misgen)
     assert portfolio.p_misgen[0] < portfolio.before.p_misgen
     assert any("did not vary spec_quality" in note for note in portfolio.warnings)

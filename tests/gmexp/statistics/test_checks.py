@@ -32,7 +32,12 @@ def test_sbc_ranks_every_quantity():
 
 @pytest.mark.slow
 def test_power_names_what_was_moved():
-    assert set(power(sets=1, config=TINY)["found"]) == {"condition", "condition, nothing moved", "environment", "environment, nothing moved"}
+    assert set(power(sets=1, config=TINY)["found"]) == {
+        "condition",
+        "condition, nothing moved",
+        "environment",
+        "environment, nothing moved",
+    }
 
 
 def test_intervals_over_runs_in_small():
@@ -47,7 +52,9 @@ def test_scales_find_their_coordinates():
 
 
 def test_simulated_worlds_know_their_truth():
-    counts, truth = simulate(World(envs=2, runs_per_cell=400, episodes=50, shifts=(3,), unequal=True), np.random.default_rng(0))
+    counts, truth = simulate(
+        World(envs=2, runs_per_cell=400, episodes=50, shifts=(3,), unequal=True), np.random.default_rng(0)
+    )
     for (env, shift, diversity), known in truth.setups.items():
         rows = [r for r in counts if (r.env, r.shift_type, r.train_diversity) == (env, shift, diversity)]
         assert np.mean([r.capability for r in rows]) == pytest.approx(known["capability"], abs=0.05)
