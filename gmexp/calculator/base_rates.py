@@ -83,7 +83,7 @@ def _line(label: str, rates: Mapping[str, Any]) -> str:
     return f"{'':<6}{label:<30}" + "".join(f"{cell:>21}" for cell in cells)
 
 
-def report(calibration: Calibration, shifts: list[dict[str, Any]]) -> str:
+def report(shifts: list[dict[str, Any]], calibration: Calibration) -> str:
     """What a calibration says: its base rates, what one environment leaves to assumption or several allow, its warnings."""
     about, lines = calibration.environments, [base_rate_table(shifts), ""]
     n = about["n"]

@@ -176,7 +176,7 @@ def count(logs: Logs, run_id: str, train_seed: int, diversity: float, shift_type
     return OutcomeCounts(**DEFAULTS | number | {
         "experiment_id": "langosco", "run_id": run_id, "train_seed": train_seed, "env": "coinrun", "algo": "ppo",
         "shift_type": shift_type, "shift_name": SHIFT_NAMES[shift_type], "grade": grade, "train_diversity": diversity,
-        "spurious_corr": 1 - diversity, "n_episodes": len(outcome), "n_distinguishing": int((logs.rand_coin == 1).sum()),
+        "n_visible": len(outcome), "n_distinguishing": int((logs.rand_coin == 1).sum()),
         "horizon": HORIZON})
 
 
