@@ -15,9 +15,9 @@ from gmexp.artefacts.records import OutcomeCounts
 from gmexp.artefacts.study import Study
 from gmexp.calculator import Scenario
 from gmexp.calculator.domains import CAVEAT, compare_all
+from gmexp.statistics import plan as planning
 from gmexp.statistics.calibration import Calibration
 from gmexp.statistics.counts import read_counts
-from gmexp.statistics import plan as planning
 from gmexp.support.errors import UserError
 
 SCENARIO = Scenario(3)  # what further runs are to be planned for: a significant shift at the reference

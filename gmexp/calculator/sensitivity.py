@@ -17,9 +17,9 @@ from scipy import stats
 
 from gmexp import artefacts
 from gmexp.artefacts.study import Study
-from gmexp.published import formula
 from gmexp.calculator.calibrated import harm_draws
 from gmexp.calculator.core import Calculator
+from gmexp.published import formula
 from gmexp.published.inputs import SETTINGS
 from gmexp.published.modifiers import MODIFIERS, modifier_range
 from gmexp.published.scenario import Scenario

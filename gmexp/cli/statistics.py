@@ -7,10 +7,10 @@ from dataclasses import asdict
 from typing import Any
 
 from gmexp.calculator.core import Calculator
-from gmexp.published.scenario import Scenario
 from gmexp.cli.calculator import FORMAT, POPULATION, POPULATION_OPTIONS, SCENARIO_OPTIONS, columns_as_text, emit
 from gmexp.cli.check import check
 from gmexp.cli.options import Command, Option, boolean, choice, number, text, whole
+from gmexp.published.scenario import Scenario
 from gmexp.support.errors import UserError
 from gmexp.support.progress import Bar
 
