@@ -20,6 +20,7 @@ from gmexp.statistics.calibration import FEW_ENVIRONMENTS, Calibration
 from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.contrasts import crosses, level_effects
 from gmexp.statistics.design import FIRST_EVENT, TWO_ARMS, Design, build_design
+from gmexp.statistics.diagnostics import Diagnostics
 from gmexp.statistics.effects import CONFLICT, discounted, hyperparameters, measured_harm, modifier_effects, readings
 from gmexp.statistics.environments import about_environments
 from gmexp.statistics.fit import fit, require
@@ -60,12 +61,18 @@ def calibrate(counts: Sequence[OutcomeCounts], config: CalibrationConfig | None 
     design = build_design(counts)
     posterior, judged = fit(design, config, progress)
     require(judged)
+    return about(counts, design, posterior, judged, config, time.perf_counter() - began)
+
+
+def about(counts: Sequence[OutcomeCounts], design: Design, posterior: Posterior, judged: Diagnostics,
+          config: CalibrationConfig, wall_s: float) -> Calibration:
+    """A posterior with everything that is said about it."""
     left_out, odd = leave_one_out(design, posterior, config.seed), odd_conditions(design, posterior)
     scales = hyperparameters(posterior, config.priors, design.stages)
     environments = about_environments(posterior, design.stages, _runs(design), config.seed)
     a, b = assumed_harm()
     return Calibration(
-        provenance=_provenance(counts, config, time.perf_counter() - began),
+        provenance=_provenance(counts, config, wall_s),
         estimand={
             "name": design.estimand,
             **ESTIMANDS[design.estimand],
