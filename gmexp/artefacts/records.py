@@ -132,7 +132,10 @@ class OutcomeCounts:
         where = f"run {self.run_id}, shift {self.shift_name}"
         if min(parts) < 0 or sum(parts) != self.n_visible:
             raise ValueError(f"{where}: outcomes {parts} do not sum to n_visible = {self.n_visible}")
-        if self.n_distinguishing is not None and not self.capable <= self.n_distinguishing <= self.n_visible - self.n_ambiguous:
+        if (
+            self.n_distinguishing is not None
+            and not self.capable <= self.n_distinguishing <= self.n_visible - self.n_ambiguous
+        ):
             raise ValueError(f"{where}: n_distinguishing = {self.n_distinguishing} is not "
                              f"within {self.capable}..{self.n_visible - self.n_ambiguous}")
         if self.n_harmful is not None and not 0 <= self.n_harmful <= self.n_proxy:

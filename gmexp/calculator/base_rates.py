@@ -42,9 +42,16 @@ def base_rates(calibration: Calibration, rows: Sequence[OutcomeCounts],
             conditions.append({"train_diversity": diversity, "env": post.conditions[like].env, **_rates(prediction),
                                "unpursued": None if share is None else dataclasses.asdict(share)})
         following = calibration.predict(Scenario(kind))
-        result.append({"shift": kind, "published": base, "next_environment": _rates(following),
-                       "environments": following.environments, "calibrated": conditions[0] if conditions else _rates(following),
-                       "conditions": conditions})
+        result.append(
+            {
+                "shift": kind,
+                "published": base,
+                "next_environment": _rates(following),
+                "environments": following.environments,
+                "calibrated": conditions[0] if conditions else _rates(following),
+                "conditions": conditions,
+            }
+        )
     return result
 
 
@@ -76,7 +83,7 @@ def _line(label: str, rates: Mapping[str, Any]) -> str:
     return f"{'':<6}{label:<30}" + "".join(f"{cell:>21}" for cell in cells)
 
 
-def report(calibration: Calibration, shifts: list[dict[str, Any]]) -> str:
+def report(shifts: list[dict[str, Any]], calibration: Calibration) -> str:
     """What a calibration says: its base rates, what one environment leaves to assumption or several allow, its warnings."""
     about, lines = calibration.environments, [base_rate_table(shifts), ""]
     n = about["n"]
@@ -84,14 +91,23 @@ def report(calibration: Calibration, shifts: list[dict[str, Any]]) -> str:
     lines.append(f"{n} environment{'s' * (n != 1)} ({each}); estimand: {calibration.estimand['name'].replace('_', ' ')}")
     if about["assumption"]:
         for row in about["assumption"]["by_shift"]:
-            lines.append(f"shift {row['shift']}, 1 environment: {100 * row['share']:.0f}% of the width of goal failure in the next "
-                         "is an assumption about environments; 95% if they differ by")
-            lines += [f"   {s['omega']:.1f} logits   goal failure {_range(s['goal_failure'])}   capability {_range(s['capability'])}"
-                      f"   latent {_range(s['latent'])}" for s in row["sensitivity"]]
+            lines.append(
+                f"shift {row['shift']}, 1 environment: {100 * row['share']:.0f}% of the width of goal failure in the next "
+                "is an assumption about environments; 95% if they differ by"
+            )
+            lines += [
+                f"   {s['omega']:.1f} logits   goal failure {_range(s['goal_failure'])}   capability "
+                f"{_range(s['capability'])}"
+                f"   latent {_range(s['latent'])}"
+                for s in row["sensitivity"]
+            ]
     for row in about["classical"]:
         if row["quantity"] == "goal_failure":
-            lines.append(f"shift {row['shift']}, REML + HKSJ over {row['k']} environments: goal failure {row['mean']:.2f} "
-                         f"[{row['low']:.2f}, {row['high']:.2f}], next [{row['next_low']:.2f}, {row['next_high']:.2f}] ({row['next_t']})")
+            lines.append(
+                f"shift {row['shift']}, REML + HKSJ over {row['k']} environments: goal failure {row['mean']:.2f} "
+                f"[{row['low']:.2f}, {row['high']:.2f}], next [{row['next_low']:.2f}, {row['next_high']:.2f}] "
+                f"({row['next_t']})"
+            )
     odd = [row for row in about["left_out"] if row["p"] < 0.05]
     lines += [f"{row['env']}: its {row['stage']} is unlike that of the other environments (p {row['p']:.3f})" for row in odd]
     return "\n".join([*lines, *(f"warning: {note}" for note in calibration.warnings)])

@@ -21,7 +21,15 @@ from gmexp.statistics.posterior import QUANTITIES
 from gmexp.statistics.scenarios import columns_of
 from gmexp.support.errors import UserError
 
-__all__ = ["SHIPPED", "Population", "discount_curve", "estimate_calibrated", "harm_draws", "load_calibration", "transport_curve"]
+__all__ = [
+    "SHIPPED",
+    "Population",
+    "discount_curve",
+    "estimate_calibrated",
+    "harm_draws",
+    "load_calibration",
+    "transport_curve",
+]
 
 SHIPPED = Path(__file__).parent / "data" / "calibration.json"
 FACTORS = {"spec_quality": "M_spec", "capability": "M_cap", "diversity": "M_div", "alignment": "M_align"}
@@ -148,7 +156,17 @@ def transport_curve(scenario: Scenario, calibration: Calibration, harm: str | fl
 
 
 def discount_curve(scenario: Scenario, calibration: Calibration) -> list[dict[str, Any]]:
-    """Capability and goal failure of the scenario's shift when these data count to the power a, against the published Beta."""
+    """Capability and goal failure of the scenario's shift if these data count to the power a, against the published Beta."""
     shifts = calibration.posterior.shifts
-    return [{"a": row["a0"], "quantity": row["stage"], "published": row["published"], "mean": row["mean"], "low": row["q025"],
-             "high": row["q975"]} for row in calibration.literature if shifts[row["shift"]].type == scenario.shift]
+    return [
+        {
+            "a": row["a0"],
+            "quantity": row["stage"],
+            "published": row["published"],
+            "mean": row["mean"],
+            "low": row["q025"],
+            "high": row["q975"],
+        }
+        for row in calibration.literature
+        if shifts[row["shift"]].type == scenario.shift
+    ]

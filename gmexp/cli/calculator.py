@@ -115,7 +115,10 @@ def _intervals(result: Estimate) -> list[str]:
     if result.intervals is None:
         return []
     rows = [f"  {name:<13} {low:.4f} to {high:.4f}" for name, (low, high) in result.intervals.items()]
-    return [f"intervals  95% credible, {result.kind}, {result.environments} environment{'s' * (result.environments != 1)}", *rows]
+    return [
+        f"intervals  95% credible, {result.kind}, {result.environments} environment{'s' * (result.environments != 1)}",
+        *rows,
+    ]
 
 
 TABLES = Command(

@@ -35,7 +35,8 @@ CHECK = Command(
     "gmexp check coverage sets=40 envs=4 omega=1.5 out=results/checks/coverage_env4.json",
     "coverage: intervals of this setup and of the next environment against simulated truths. sbc: ranks of the truth among "
     "posterior draws.\npower: are a moved condition and a moved environment found? joint: E[C G] with opposed runs. "
-    "intervals: over runs.\nloo: each run under each shift left out. engine: how long the sampler takes on 1,620 cells.")
+    "intervals: over runs.\nloo: each run under each shift left out. engine: how long the sampler takes on 1,620 cells.",
+)
 
 
 def check(args: list[str]) -> int:
@@ -79,8 +80,14 @@ def _coverage(values: dict[str, Any]) -> dict[str, Any]:
     from gmexp.statistics.checks import coverage
     from gmexp.statistics.simulate import World
 
-    world = World(runs_per_cell=values["per_cell"], shifts=(1, 3), **{
-        key: values[key] for key in ("envs", "omega", "environments", "runs", "unequal", "capability", "coupling", "seed_sd", "masked")})
+    world = World(
+        runs_per_cell=values["per_cell"],
+        shifts=(1, 3),
+        **{
+            key: values[key]
+            for key in ("envs", "omega", "environments", "runs", "unequal", "capability", "coupling", "seed_sd", "masked")
+        },
+    )
     with Bar(values["sets"], "coverage", "set") as bar:
         return coverage(world, values["sets"], values["seed"], progress=bar.advance)
 

@@ -85,11 +85,18 @@ def _multilevel(values: dict[str, Any], y: list[float], v: list[float]) -> int:
         raise UserError("meta: cluster= names a column of file=")
     rows = read_csv(values["file"], required=(values["cluster"],)).records()
     result = multilevel(y, v, [row[values["cluster"]] for row in rows], values["level"])
-    emit(asdict(result), [
-        f"{result.effects} effects in {result.clusters} clusters, {100 * result.level:g}% limits, CR2, t with {result.df:.1f} "
-        "degrees of freedom",
-        f"mu      {result.mu:9.4f}   se {result.se:.4f}   ({result.low:.4f}, {result.high:.4f})",
-        f"tau2    {result.tau2:9.4f}   between clusters", f"omega2  {result.omega2:9.4f}   within"], values["format"])
+    emit(
+        asdict(result),
+        [
+            f"{result.effects} effects in {result.clusters} clusters, {100 * result.level:g}% limits, CR2, "
+            f"t with {result.df:.1f} "
+            "degrees of freedom",
+            f"mu      {result.mu:9.4f}   se {result.se:.4f}   ({result.low:.4f}, {result.high:.4f})",
+            f"tau2    {result.tau2:9.4f}   between clusters",
+            f"omega2  {result.omega2:9.4f}   within",
+        ],
+        values["format"],
+    )
     return 0
 
 
@@ -133,8 +140,14 @@ def predict(args: list[str]) -> int:
     prediction = calibration.predict(_scenario(values), **{key: values[key] for key in POPULATION})
     warnings = (*prediction.warnings, *calibration.warnings)
     rows = [{"quantity": name, **asdict(getattr(prediction, name))} for name in QUANTITIES]
-    document: dict[str, Any] = {"kind": prediction.kind, "status": prediction.status, "environments": prediction.environments,
-                                "interval_kind": prediction.interval_kind, "rates": rows, "warnings": warnings}
+    document: dict[str, Any] = {
+        "kind": prediction.kind,
+        "status": prediction.status,
+        "environments": prediction.environments,
+        "interval_kind": prediction.interval_kind,
+        "rates": rows,
+        "warnings": warnings,
+    }
     lines = [f"{prediction.interval_kind}; {prediction.environments} environments", *columns_as_text(rows)]
     if values["episodes"] is not None:
         counts = prediction.counts(values["episodes"])
@@ -147,7 +160,7 @@ def predict(args: list[str]) -> int:
 
 
 PLAN = Command(
-    "plan", "which cell's next runs, or a new environment's, would shrink a scenario's interval most",
+    "plan", "which cell's next runs, or a new environment's, would shrink an interval most",
     (*SETTING_OPTIONS, CALIBRATION,
      Option("quantity", choice("capability", "goal_failure", "latent", "realised"), "latent", "the rate to learn about"),
      *POPULATION_OPTIONS[:2],
@@ -167,7 +180,7 @@ def plan(args: list[str]) -> int:
     from gmexp.statistics.plan import plan as run_plan
     from gmexp.statistics.plan import plan_size
 
-    with Bar(plan_size(calibration), "plan", "cell") as bar:
+    with Bar(plan_size(calibration, env=values["env"]), "plan", "cell") as bar:
         candidates = run_plan(calibration, scenario, values["runs"], values["episodes"], values["quantity"],
                               values["simulations"], seed=values["seed"], kind=values["kind"], env=values["env"],
                               progress=bar.advance)

@@ -89,7 +89,7 @@ def _film(clip: Clip) -> Html:
 def modifier_table(modifiers: Sequence[Modifier]) -> Html | None:
     """What the experiments varied, as a factor on the odds of goal failure, beside the published range."""
     rows = [[f"{MODIFIERS.get(m.name, m.name)}, {short(m.settings[0])} to {short(m.settings[-1])}",
-             triple([m.odds_ratio["goal_failure"][key] for key in ("mean", "q025", "q975")]),
+             triple([m.odds_ratio["goal_failure"][key] for key in ("q50", "q025", "q975")]),
              " to ".join(map(short, m.published_range))] for m in modifiers if m.measured]
     if not rows:
         return None

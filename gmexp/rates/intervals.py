@@ -62,7 +62,9 @@ def wilson(successes: float, trials: float, level: float = 0.95) -> Interval:
     return _score(successes / trials, _normal(level) ** 2 / trials)
 
 
-def clustered_wilson(successes: np.ndarray, trials: np.ndarray, level: float = 0.95, dispersion: float = DISPERSION) -> Interval:
+def clustered_wilson(
+    successes: np.ndarray, trials: np.ndarray, level: float = 0.95, dispersion: float = DISPERSION
+) -> Interval:
     """Wilson's score interval for the mean of run rates, on the number of independent episodes the runs amount to.
 
     The variance of run rates, as a share of its largest possible value mean (1 - mean), says how many episodes a run is

@@ -20,6 +20,7 @@ from gmexp.statistics.calibration import FEW_ENVIRONMENTS, Calibration
 from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.contrasts import crosses, level_effects
 from gmexp.statistics.design import FIRST_EVENT, TWO_ARMS, Design, build_design
+from gmexp.statistics.diagnostics import Diagnostics
 from gmexp.statistics.effects import CONFLICT, discounted, hyperparameters, measured_harm, modifier_effects, readings
 from gmexp.statistics.environments import about_environments
 from gmexp.statistics.fit import fit, require
@@ -32,8 +33,10 @@ __all__ = ["calibrate"]
 FEW_RUNS = 5
 SOURCE = {"name": "Goal Misgeneralization Probability Model", "publisher": "Longterm Wiki", "date": "December 2025",
           "url": "https://www.longtermwiki.com/"}
-FORMULA = ("logit p[k] = alpha[k,s] + d[k,e] + g[k,e,s] + l[k,learner] + (beta[k] + b[k,e]) x + w[k,e,c] + u[k,e,c,s] + v[k,r] + "
-           "t[k,e,seed] + Normal(0, run_shift[k,s]), stages coupled within run and shift")
+FORMULA = (
+    "logit p[k] = alpha[k,s] + d[k,e] + g[k,e,s] + l[k,learner] + (beta[k] + b[k,e]) x + w[k,e,c] + u[k,e,c,s] + v[k,r] + "
+    "t[k,e,seed] + Normal(0, run_shift[k,s]), stages coupled within run and shift"
+)
 ESTIMANDS = {
     TWO_ARMS: {"capability": "reaches a goal's place with the intended goal masked",
                "goal_failure": "1 - q: rate of proxy first, visible over masked",
@@ -58,24 +61,56 @@ def calibrate(counts: Sequence[OutcomeCounts], config: CalibrationConfig | None 
     design = build_design(counts)
     posterior, judged = fit(design, config, progress)
     require(judged)
+    return about(counts, design, posterior, judged, config, time.perf_counter() - began)
+
+
+def about(counts: Sequence[OutcomeCounts], design: Design, posterior: Posterior, judged: Diagnostics,
+          config: CalibrationConfig, wall_s: float) -> Calibration:
+    """A posterior with everything that is said about it."""
     left_out, odd = leave_one_out(design, posterior, config.seed), odd_conditions(design, posterior)
     scales = hyperparameters(posterior, config.priors, design.stages)
     environments = about_environments(posterior, design.stages, _runs(design), config.seed)
     a, b = assumed_harm()
     return Calibration(
-        provenance=_provenance(counts, config, time.perf_counter() - began),
-        estimand={"name": design.estimand, **ESTIMANDS[design.estimand], "replicate": "training run",
-                  "population": "environments", "other_readings": readings(counts)},
-        model={"likelihood": "masked and visible multinomials" if design.estimand == TWO_ARMS else "first events",
-               "formula": FORMULA, "config": asdict(config), "scales": scales, "levels": level_effects(posterior),
-               "crosses": crosses(posterior), "odd_conditions": [asdict(row) for row in odd[:10]]},
-        diagnostics={**asdict(judged), "loo_elpd": left_out.elpd, "loo_elpd_se": left_out.elpd_se,
-                     "loo_rows_above_k": list(left_out.rows_above_limit), "pit_p": left_out.pit_p, "pit": left_out.pit},
-        environments=environments | {"next": following(posterior)}, summaries=summaries(posterior), modifiers=modifier_effects(posterior),
+        provenance=_provenance(counts, config, wall_s),
+        estimand={
+            "name": design.estimand,
+            **ESTIMANDS[design.estimand],
+            "replicate": "training run",
+            "population": "environments",
+            "other_readings": readings(counts),
+        },
+        model={
+            "likelihood": "masked and visible multinomials" if design.estimand == TWO_ARMS else "first events",
+            "formula": FORMULA,
+            "config": asdict(config),
+            "scales": scales,
+            "levels": level_effects(posterior),
+            "crosses": crosses(posterior),
+            "odd_conditions": [asdict(row) for row in odd[:10]],
+        },
+        diagnostics={
+            **asdict(judged),
+            "loo_elpd": left_out.elpd,
+            "loo_elpd_se": left_out.elpd_se,
+            "loo_rows_above_k": list(left_out.rows_above_limit),
+            "pit_p": left_out.pit_p,
+            "pit": left_out.pit,
+        },
+        environments=environments | {"next": following(posterior)},
+        summaries=summaries(posterior),
+        modifiers=modifier_effects(posterior),
         literature=discounted(posterior, config.priors.literature_n0),
-        harm={"distribution": "beta", "a": a, "b": b, "source": "assumed, never updated by data",
-              "environment": measured_harm(counts)},
-        warnings=[*_scope(design, environments), *_few_runs(design), *_misfits(odd), *_conflicts(scales)], posterior=posterior)
+        harm={
+            "distribution": "beta",
+            "a": a,
+            "b": b,
+            "source": "assumed, never updated by data",
+            "environment": measured_harm(counts),
+        },
+        warnings=[*_scope(design, environments), *_few_runs(design), *_misfits(odd), *_conflicts(scales)],
+        posterior=posterior,
+    )
 
 
 def summaries(post: Posterior) -> list[dict[str, Any]]:
@@ -100,7 +135,9 @@ def following(post: Posterior) -> list[dict[str, Any]]:
         revealed, eta = post.revealed_at([(shift, 1.0)], None)[0], post.eta(shift, Settings({}, "measured"))[0]
         for kind in ("next_environment", "next_environment_next_run"):
             draws = post.rates(shift, eta, kind, revealed)
-            rows.extend({"quantity": name, "shift": shift, "kind": kind, **_summary(draws[name], post)} for name in QUANTITIES)
+            rows.extend(
+                {"quantity": name, "shift": shift, "kind": kind, **_summary(draws[name], post)} for name in QUANTITIES
+            )
     return rows
 
 
@@ -124,7 +161,9 @@ def _scope(design: Design, environments: dict[str, Any]) -> list[str]:
             notes.append(f"1 environment: {100 * share:.0f}% of the next environment's interval is an assumption about "
                          "environments")
     elif n < FEW_ENVIRONMENTS:
-        notes.append(f"{n} environments, fewer than {FEW_ENVIRONMENTS}: how much environments differ is largely an assumption")
+        notes.append(
+            f"{n} environments, fewer than {FEW_ENVIRONMENTS}: how much environments differ is largely an assumption"
+        )
     if len(design.learners) == 1:
         notes.append("1 learner (network, trainer, hyperparameters): nothing here says how much another would differ")
     return notes

@@ -90,7 +90,9 @@ class Calibration:
                 transport: float = 0.0) -> Prediction:
         """Rates of a scenario. A setting left out is the reference's; without `kind`, the next environment, or with
         `env` this setup. `transport` is the sd in logits between this population and a deployment."""
-        return self._predict(scenario.shift, scenario.grade, settings_of(self.posterior, scenario), kind, env, learner, transport)
+        return self._predict(
+            scenario.shift, scenario.grade, settings_of(self.posterior, scenario), kind, env, learner, transport
+        )
 
     def predict_condition(self, condition: int, shift: int, grade: float = 1.0, kind: str = "this_setup") -> Prediction:
         """The same for a measured condition, by its index in the posterior, in its own environment."""

@@ -100,13 +100,17 @@ def _next(post: Posterior, truth: Truth, counts: tuple[OutcomeCounts, ...], hits
 
 # --- simulation-based calibration -------------------------------------------------------------------------------------
 
-def sbc(sets: int = 100, seed: int = 0, bins: int = 8, config: CalibrationConfig = QUICK, progress: Progress = None) -> dict[str, Any]:
+def sbc(
+    sets: int = 100, seed: int = 0, bins: int = 8, config: CalibrationConfig = QUICK, progress: Progress = None
+) -> dict[str, Any]:
     """Simulation-based calibration (Talts et al. 2018): ranks of the truth among posterior draws are uniform.
 
     Three environments, two shifts, two conditions, three runs; parameters, this setup, a new environment and a new
     condition. chi2 p per quantity; passed if all exceed .05 / number.
     """
-    design = build_design(simulate(World(envs=3, shifts=(2, 3), runs_per_cell=3, episodes=60), np.random.default_rng(seed))[0])
+    design = build_design(
+        simulate(World(envs=3, shifts=(2, 3), runs_per_cell=3, episodes=60), np.random.default_rng(seed))[0]
+    )
     ranks: dict[str, list[int]] = defaultdict(list)
     thinned = 8 * bins - 1
     for i in range(sets):
@@ -120,7 +124,14 @@ def sbc(sets: int = 100, seed: int = 0, bins: int = 8, config: CalibrationConfig
             progress(1)
     p = {name: float(stats.chisquare(np.bincount(np.array(r) * bins // (thinned + 1), minlength=bins)).pvalue)
          for name, r in ranks.items()}
-    return {"check": "sbc", "sets": sets, "seed": seed, "p": p, "passed": bool(min(p.values()) > 0.05 / len(p)), "ranks": ranks}
+    return {
+        "check": "sbc",
+        "sets": sets,
+        "seed": seed,
+        "p": p,
+        "passed": bool(min(p.values()) > 0.05 / len(p)),
+        "ranks": ranks,
+    }
 
 
 def _from_prior(design: Design, config: CalibrationConfig, rng: np.random.Generator) -> tuple[Design, Posterior]:
@@ -159,9 +170,22 @@ def _multinomial(rng: np.random.Generator, n: np.ndarray, first: np.ndarray, sec
 
 
 def _posterior(design: Design, model: Model, draws: dict[str, np.ndarray]) -> Posterior:
-    return Posterior(1, 0, design.estimand, design.shifts, design.envs, design.learners, design.conditions, design.covariates,
-                     design.x, tuple(map(tuple, model.cells.tolist())), tuple(sorted(k for k, v in model.has.items() if v)),
-                     design.revealed, **draws, setup=np.zeros((1, 4, len(model.cells))))
+    return Posterior(
+        1,
+        0,
+        design.estimand,
+        design.shifts,
+        design.envs,
+        design.learners,
+        design.conditions,
+        design.covariates,
+        design.x,
+        tuple(map(tuple, model.cells.tolist())),
+        tuple(sorted(k for k, v in model.has.items() if v)),
+        design.revealed,
+        **draws,
+        setup=np.zeros((1, 4, len(model.cells))),
+    )
 
 
 def _quantities(post: Posterior, truth: Posterior, rng: np.random.Generator) -> dict[str, tuple[np.ndarray, float]]:
@@ -169,7 +193,10 @@ def _quantities(post: Posterior, truth: Posterior, rng: np.random.Generator) -> 
     found: dict[str, tuple[np.ndarray, float]] = {}
     for k, stage in enumerate(("capability", "proxy_share", "pursuit")):
         for name in ("alpha", "beta", "run_shift", "env", "cell"):
-            found[f"{name} {stage}"] = getattr(post, name)[:, k].reshape(post.size, -1)[:, 0], float(getattr(truth, name)[0, k].ravel()[0])
+            found[f"{name} {stage}"] = (
+                getattr(post, name)[:, k].reshape(post.size, -1)[:, 0],
+                float(getattr(truth, name)[0, k].ravel()[0]),
+            )
         for j in (0, 1, 2, 5, 7):
             found[f"{SCALES[j]} {stage}"] = post.scales[:, k, j], float(truth.scales[0, k, j])
     found["coupling"] = post.coupling[:, 1], float(truth.coupling[0, 1])
@@ -191,8 +218,16 @@ def power(sets: int = 10, seed: int = 0, config: CalibrationConfig = QUICK, prog
     """How often a cell moved by 1.5 logits is found by leaving conditions out, and an environment moved by 3 by leaving
     environments out; and how often either finds something where nothing was moved."""
     found: dict[str, list[float]] = defaultdict(list)
-    conditions = World(envs=1, shifts=(1, 2, 3, 4), diversities=(0.0, 0.03, 0.1, 0.2, 0.3), condition=0.1, cell=0.1, runs="logistic_normal",
-                       run_sd=0.5, skill=0.9)
+    conditions = World(
+        envs=1,
+        shifts=(1, 2, 3, 4),
+        diversities=(0.0, 0.03, 0.1, 0.2, 0.3),
+        condition=0.1,
+        cell=0.1,
+        runs="logistic_normal",
+        run_sd=0.5,
+        skill=0.9,
+    )
     environments = World(envs=8, shifts=(3,), diversities=(0.0,), omega=0.4, runs="logistic_normal", run_sd=0.5)
     for i in range(sets):
         for moved in (False, True):
@@ -217,7 +252,9 @@ def power(sets: int = 10, seed: int = 0, config: CalibrationConfig = QUICK, prog
     return {"check": "power", "sets": sets, "seed": seed, "found": {name: float(np.mean(v)) for name, v in found.items()}}
 
 
-def _moved(counts: tuple[OutcomeCounts, ...], which: Callable[[OutcomeCounts], bool], logits: float, seed: int) -> tuple[OutcomeCounts, ...]:
+def _moved(
+    counts: tuple[OutcomeCounts, ...], which: Callable[[OutcomeCounts], bool], logits: float, seed: int
+) -> tuple[OutcomeCounts, ...]:
     """The counts with pursuit raised by so many logits in some rows: proxy episodes turn into intended ones."""
     rng, rows = np.random.default_rng([seed, 3]), []
     for row in counts:
@@ -241,8 +278,19 @@ def joint_rate(seed: int = 0, runs: int = 20, episodes: int = 200, config: Calib
         masked = rng.multinomial(episodes, (h, e, 1 - c))
         first = (g * h + (1 - g) * 0.9, g * e)
         visible = rng.multinomial(episodes, (*first, 1 - sum(first)))
-        rows.append(replace(row, n_intended=int(visible[0]), n_proxy=int(visible[1]), n_ambiguous=0, n_timeout=int(visible[2]), n_death=0,
-                            n_masked=episodes, masked_intended=int(masked[0]), masked_proxy=int(masked[1])))
+        rows.append(
+            replace(
+                row,
+                n_intended=int(visible[0]),
+                n_proxy=int(visible[1]),
+                n_ambiguous=0,
+                n_timeout=int(visible[2]),
+                n_death=0,
+                n_masked=episodes,
+                masked_intended=int(masked[0]),
+                masked_proxy=int(masked[1]),
+            )
+        )
     design = build_design(rows)
     post, judged = fit(design, replace(config, seed=seed))
     latent = post.setup_rates(0, 1.0)["latent"]
@@ -252,8 +300,16 @@ def joint_rate(seed: int = 0, runs: int = 20, episodes: int = 200, config: Calib
             "inside": bool(low <= raw <= high), "rhat": judged.rhat_max}
 
 
-ENGINE = World(envs=9, shifts=(0, 1, 2, 3, 4), diversities=(0.0, 0.01, 0.03, 0.1, 0.2, 0.3), runs_per_cell=6, runs="logistic_normal",
-               cell=0.15, coupling=0.4, seed_sd=0.3)
+ENGINE = World(
+    envs=9,
+    shifts=(0, 1, 2, 3, 4),
+    diversities=(0.0, 0.01, 0.03, 0.1, 0.2, 0.3),
+    runs_per_cell=6,
+    runs="logistic_normal",
+    cell=0.15,
+    coupling=0.4,
+    seed_sd=0.3,
+)
 
 
 def engine(envs: int = 9, cores: int = 2, warmup: int = 500, draws: int = 1000, seed: int = 0) -> dict[str, Any]:
@@ -274,9 +330,13 @@ def interval_coverage(sets: int = 500, seed: int = 0, episodes: int = 200) -> di
     """Coverage and width of the intervals over runs for several ways in which runs differ."""
     ways: dict[str, tuple[Callable[[np.random.Generator, int], np.ndarray], float]] = {
         "rare collapse": (lambda rng, n: np.where(rng.random(n) < 0.1, 0.95, 0.01), 0.104),
-        "beta(.5, .5)": (lambda rng, n: rng.beta(0.5, 0.5, n), 0.5), "beta(1, 4)": (lambda rng, n: rng.beta(1, 4, n), 0.2),
-        "beta(.05, .45)": (lambda rng, n: rng.beta(0.05, 0.45, n), 0.1), "beta(18, 2)": (lambda rng, n: rng.beta(18, 2, n), 0.9),
-        "all or nothing": (lambda rng, n: (rng.random(n) < 0.5).astype(float), 0.5), "all equal, .9": (lambda rng, n: np.full(n, 0.9), 0.9)}
+        "beta(.5, .5)": (lambda rng, n: rng.beta(0.5, 0.5, n), 0.5),
+        "beta(1, 4)": (lambda rng, n: rng.beta(1, 4, n), 0.2),
+        "beta(.05, .45)": (lambda rng, n: rng.beta(0.05, 0.45, n), 0.1),
+        "beta(18, 2)": (lambda rng, n: rng.beta(18, 2, n), 0.9),
+        "all or nothing": (lambda rng, n: (rng.random(n) < 0.5).astype(float), 0.5),
+        "all equal, .9": (lambda rng, n: np.full(n, 0.9), 0.9),
+    }
     rows = []
     for name, (draw, truth) in ways.items():
         for runs in (3, 5, 6, 10):

@@ -117,8 +117,16 @@ def _combined(post: Posterior, shifts: list[int], weights: dict[int, int]) -> di
     place = {cell: i for i, cell in enumerate(post.cells)}
     eta = np.mean([sum(w * post.cell[:, :, place[c, s]] for c, w in weights.items()) for s in shifts], axis=0)
     tiny = np.finfo(float).tiny
-    log_risk = np.mean([sum(w * np.log(np.maximum(post.rates(s, post.cell[:, :, place[c, s]], "this_setup", 1.0)["latent"], tiny))
-                            for c, w in weights.items()) for s in shifts], axis=0)
+    log_risk = np.mean(
+        [
+            sum(
+                w * np.log(np.maximum(post.rates(s, post.cell[:, :, place[c, s]], "this_setup", 1.0)["latent"], tiny))
+                for c, w in weights.items()
+            )
+            for s in shifts
+        ],
+        axis=0,
+    )
     return {"odds_ratio": {"capability": _ratio(eta[:, 0]), "goal_failure": _ratio(-eta[:, -1])},
             "risk_ratio": _ratio(log_risk), "p_above_1": float(np.mean(log_risk > 0))}
 

@@ -91,9 +91,12 @@ class Covariates:
 
     def position(self, condition: Condition) -> dict[str, float | None]:
         """Every column of a condition, None where it is unknown."""
-        place = {"spec": None if condition.spec_quality is None else spec_position(condition.spec_quality),
-                 "div": None if condition.train_diversity is None else diversity_position(condition.train_diversity),
-                 "steps": _log_ratio(condition.train_steps, self.steps, 10), "width": _log_ratio(condition.width, self.width, 2)}
+        place = {
+            "spec": None if condition.spec_quality is None else spec_position(condition.spec_quality),
+            "div": None if condition.train_diversity is None else diversity_position(condition.train_diversity),
+            "steps": _log_ratio(condition.train_steps, self.steps, 10),
+            "width": _log_ratio(condition.width, self.width, 2),
+        }
         for name in self.names:
             if name.startswith("align:"):
                 place[name] = float(name == f"align:{condition.align_method}")
@@ -170,8 +173,15 @@ def canonical_method(method: str | None, demonstrator: str | None = None) -> str
 
 def condition_of_run(c: OutcomeCounts | RunMeta) -> Condition:
     """How the run was trained, as the model tells conditions apart."""
-    return Condition(c.env, getattr(c, "learner", None), _float(c.spec_quality), _float(c.train_diversity),
-                     canonical_method(c.align_method, getattr(c, "demonstrator", None)), c.train_steps or None, c.width or None)
+    return Condition(
+        c.env,
+        getattr(c, "learner", None),
+        _float(c.spec_quality),
+        _float(c.train_diversity),
+        canonical_method(c.align_method, getattr(c, "demonstrator", None)),
+        c.train_steps or None,
+        c.width or None,
+    )
 
 
 def _float(value: float | None) -> float | None:
@@ -220,7 +230,9 @@ def build_design(counts: Sequence[OutcomeCounts]) -> Design:
 
 def _cells(rows: Sequence[OutcomeCounts], estimand: str) -> dict[ShiftLevel, tuple[int, ...]]:
     """One run's counts per level, eight numbers: masked, visible, reached; without rows that say nothing."""
-    by_level: dict[ShiftLevel, dict[bool, np.ndarray]] = defaultdict(lambda: {False: np.zeros(8, int), True: np.zeros(8, int)})
+    by_level: dict[ShiftLevel, dict[bool, np.ndarray]] = defaultdict(
+        lambda: {False: np.zeros(8, int), True: np.zeros(8, int)}
+    )
     for c in rows:
         masked = [0, 0, 0]
         if c.n_masked:

@@ -45,10 +45,16 @@ def modifier_effects(post: Posterior) -> list[dict[str, Any]]:
             published = None if m_low is None or m_high is None else float(m_high / m_low)
             change = {column: x_high.get(column, 0.0) - x_low.get(column, 0.0) for column in {*x_low, *x_high}}
             log_odds = sum(value * post.effect(column) for column, value in change.items())
-            row |= {"settings": [low, high], "published_ratio": published,
-                    "odds_ratio": {"capability": _ratio(log_odds[:, 0], None), "goal_failure": _ratio(-log_odds[:, -1], None)},
-                    "risk_ratio": [{"shift": s, **_ratio(_log_risk(post, s, x_high) - _log_risk(post, s, x_low), published)}
-                                   for s, level in enumerate(post.shifts) if level.type > 0]}
+            row |= {
+                "settings": [low, high],
+                "published_ratio": published,
+                "odds_ratio": {"capability": _ratio(log_odds[:, 0], None), "goal_failure": _ratio(-log_odds[:, -1], None)},
+                "risk_ratio": [
+                    {"shift": s, **_ratio(_log_risk(post, s, x_high) - _log_risk(post, s, x_low), published)}
+                    for s, level in enumerate(post.shifts)
+                    if level.type > 0
+                ],
+            }
         rows.append(row)
     return rows
 

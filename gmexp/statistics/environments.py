@@ -21,7 +21,14 @@ FROM_FOUR = 4
 
 def about_environments(post: Posterior, stages: Sequence[str], runs: dict[str, int], seed: int) -> dict[str, Any]:
     """The section of a calibration: environments and their runs, then what their number allows to say."""
-    result: dict[str, Any] = {"n": len(post.envs), "runs": runs, "assumption": None, "omega": [], "classical": [], "left_out": []}
+    result: dict[str, Any] = {
+        "n": len(post.envs),
+        "runs": runs,
+        "assumption": None,
+        "omega": [],
+        "classical": [],
+        "left_out": [],
+    }
     if len(post.envs) == 1:
         result["assumption"] = assumption(post)
     if len(post.envs) >= FROM_FOUR:
@@ -54,8 +61,15 @@ def assumption(post: Posterior) -> dict[str, Any]:
         row = {"shift": post.shifts[level].type, "share": float(1 - _width(setup) / _width(following)), "sensitivity": []}
         for omega in OMEGAS:
             draws = post.rates(level, _at_omega(post, level, omega), "next_environment", 1.0)
-            row["sensitivity"].append({"omega": omega, **{
-                key: [float(q) for q in np.quantile(draws[key], (0.025, 0.975))] for key in ("capability", "goal_failure", "latent")}})
+            row["sensitivity"].append(
+                {
+                    "omega": omega,
+                    **{
+                        key: [float(q) for q in np.quantile(draws[key], (0.025, 0.975))]
+                        for key in ("capability", "goal_failure", "latent")
+                    },
+                }
+            )
         rows.append(row)
     return {"by_shift": rows, "share": float(np.mean([row["share"] for row in rows])) if rows else None}
 
@@ -88,10 +102,20 @@ def classical(post: Posterior) -> list[dict[str, Any]]:
         for quantity, stage, sign in (("capability", 0, 1), ("goal_failure", post.stages - 1, -1)):
             eta = sign * post.env[:, stage, :, level]
             result = meta(eta.mean(axis=0), eta.var(axis=0), "REML", hksj=True)
-            rows.append({"shift": post.shifts[level].type, "quantity": quantity, "k": result.k, "mean": float(expit(result.mu)),
-                         "low": float(expit(result.low)), "high": float(expit(result.high)),
-                         "next_low": float(expit(result.next_low)), "next_high": float(expit(result.next_high)),
-                         "tau": float(np.sqrt(result.tau2)), "next_t": result.next_t})
+            rows.append(
+                {
+                    "shift": post.shifts[level].type,
+                    "quantity": quantity,
+                    "k": result.k,
+                    "mean": float(expit(result.mu)),
+                    "low": float(expit(result.low)),
+                    "high": float(expit(result.high)),
+                    "next_low": float(expit(result.next_low)),
+                    "next_high": float(expit(result.next_high)),
+                    "tau": float(np.sqrt(result.tau2)),
+                    "next_t": result.next_t,
+                }
+            )
     return rows
 
 

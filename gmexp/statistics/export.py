@@ -47,7 +47,9 @@ def to_arviz(calibration: Calibration, counts: Sequence[OutcomeCounts] | None = 
     return arviz.from_dict(**groups)
 
 
-def rliable_scores(counts: Sequence[OutcomeCounts], measure: str = "capability", grade: float = 1.0) -> dict[str, np.ndarray]:
+def rliable_scores(
+    counts: Sequence[OutcomeCounts], measure: str = "capability", grade: float = 1.0
+) -> dict[str, np.ndarray]:
     """Scores as rliable takes them: per condition a matrix [runs, tasks], the tasks being (environment, shift type) pairs.
 
     Goal failure is turned round, so that more is better throughout. A condition with an unknown score, or with unequal

@@ -48,9 +48,20 @@ def fit(design: Design, config: CalibrationConfig,
     flat = {name: array.reshape(array.shape[0] * array.shape[1], *array.shape[2:]) for name, array in draws.items()}
     model = Model(design, config)
     posterior = Posterior(
-        config.chains, config.seed, design.estimand, design.shifts, design.envs, design.learners, design.conditions,
-        design.covariates, design.x, tuple(map(tuple, model.cells.tolist())), tuple(sorted(k for k, v in model.has.items() if v)),
-        design.revealed, **{name: np.ascontiguousarray(flat[name], DRAW_TYPE).astype(float) for name in DRAWS})  # as stored
+        config.chains,
+        config.seed,
+        design.estimand,
+        design.shifts,
+        design.envs,
+        design.learners,
+        design.conditions,
+        design.covariates,
+        design.x,
+        tuple(map(tuple, model.cells.tolist())),
+        tuple(sorted(k for k, v in model.has.items() if v)),
+        design.revealed,
+        **{name: np.ascontiguousarray(flat[name], DRAW_TYPE).astype(float) for name in DRAWS},
+    )  # as stored
     return posterior, judged
 
 

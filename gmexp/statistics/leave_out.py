@@ -17,7 +17,17 @@ from scipy.special import expit, gammaln, logsumexp
 from gmexp.statistics.design import TWO_ARMS, Design, condition_label
 from gmexp.statistics.posterior import CELL, CONDITION, Posterior, run_nodes
 
-__all__ = ["K_LIMIT", "LeaveOneOut", "OddCondition", "leave_one_out", "log_binomial", "log_multinomial", "log_row_likelihood", "odd_conditions", "pareto_smooth"]
+__all__ = [
+    "K_LIMIT",
+    "LeaveOneOut",
+    "OddCondition",
+    "leave_one_out",
+    "log_binomial",
+    "log_multinomial",
+    "log_row_likelihood",
+    "odd_conditions",
+    "pareto_smooth",
+]
 
 K_LIMIT = 0.7
 MOST_DRAWS = 400
@@ -49,7 +59,9 @@ def leave_one_out(design: Design, post: Posterior, seed: int = 0) -> LeaveOneOut
     pit = _pit(design, post, index, weights, seed)
     rng = np.random.default_rng([seed, 5])
     one_each = [rng.choice(np.flatnonzero(design.run == r)) for r in np.unique(design.run)]
-    names = tuple(f"{design.run_ids[design.run[i]]} under {design.shifts[design.shift[i]].name}" for i in np.flatnonzero(k > K_LIMIT))
+    names = tuple(
+        f"{design.run_ids[design.run[i]]} under {design.shifts[design.shift[i]].name}" for i in np.flatnonzero(k > K_LIMIT)
+    )
     return LeaveOneOut(
         float(pointwise.sum()), float(np.sqrt(len(pointwise) * pointwise.var())), tuple(map(float, pointwise)),
         tuple(map(float, k)), names, {stage: tuple(map(float, values)) for stage, values in pit.items()},
@@ -151,7 +163,10 @@ def odd_conditions(design: Design, post: Posterior) -> list[OddCondition]:
                 found.append((2 * stats.t.sf(abs(z), 10), condition_label(design.conditions[c], design.conditions),
                               design.shifts[s].name, stage, float(post.cell[:, k, i].mean()), predicted))
     ordered = sorted(found, key=lambda row: row[0])
-    return [OddCondition(*row[1:], p=float(min(1, row[0] * len(found))), fits=bool(row[0] * len(found) >= ALPHA)) for row in ordered]
+    return [
+        OddCondition(*row[1:], p=float(min(1, row[0] * len(found))), fits=bool(row[0] * len(found) >= ALPHA))
+        for row in ordered
+    ]
 
 
 def _exchangeable(gaps: np.ndarray, w: np.ndarray, u: np.ndarray) -> np.ndarray:

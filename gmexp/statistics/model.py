@@ -16,7 +16,7 @@ goal, q = 1 - P(proxy first | a goal reached), and b and a are absent.
 Geometry. Every effect is sampled as z = value where data are strong (weight 1), as its standardised deviation where they
 are weak (0), and in between as Gorinova et al. (2020) have it: z ~ Normal(weight mean, sd^weight). With one environment,
 what the environment's own level says of the population's is sampled as a deviation from the former. A standard deviation
-is 0.1 log(1 + e^x): as its logarithm below a tenth of a logit, where it may vanish, and as itself above, where data bound it.
+is 0.1 log(1 + e^x): its logarithm below a tenth of a logit, where it may vanish, itself above, where data bound it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,17 @@ __all__ = ["SCALES", "Model", "contrasts"]
 
 SCALES = ("env", "env_shift", "slope", "learner", "condition", "cell", "seed", "run")
 ENV, ENV_SHIFT, SLOPE, LEARNER, CONDITION, CELL, SEED, RUN = range(len(SCALES))
-WEIGHTS = {"d": 1.0, "gc": 0.8, "b": 0.7, "l": 0.5, "w": 0.6, "u": 0.4, "t": 0.3, "v": 0.6, "theta": 0.9}  # before they are tuned
+WEIGHTS = {
+    "d": 1.0,
+    "gc": 0.8,
+    "b": 0.7,
+    "l": 0.5,
+    "w": 0.6,
+    "u": 0.4,
+    "t": 0.3,
+    "v": 0.6,
+    "theta": 0.9,
+}  # before they are tuned
 LIMIT = 30.0  # of log scales and logits
 BEND = 0.1  # logits: where a scale's coordinate turns from its logarithm to itself
 T_ENV = 4  # degrees of freedom of environments' levels
@@ -93,10 +103,15 @@ class Model:
         self._arms()
         several = np.bincount(d.run, minlength=self.R).max() > 1
         self.has = {
-            "env": self.E > 1, "l": len(d.learners) > 1, "t": bool((d.run_seed >= 0).any()) and several, "v": bool(several),
-            "w": self.C - self.E - (np.linalg.matrix_rank(np.nan_to_num(d.x) - np.nanmean(d.x, axis=0)) if self.X else 0) > 0,
+            "env": self.E > 1,
+            "l": len(d.learners) > 1,
+            "t": bool((d.run_seed >= 0).any()) and several,
+            "v": bool(several),
+            "w": self.C - self.E - (np.linalg.matrix_rank(np.nan_to_num(d.x) - np.nanmean(d.x, axis=0)) if self.X else 0)
+            > 0,
             "u": len(self.cells) > len(np.unique(np.stack([d.condition_env[self.cells[:, 0]], self.cells[:, 1]]), axis=1).T)
-            and len(self.cells) > self.C}
+            and len(self.cells) > self.C,
+        }
         self._maps()
         self._layout()
         self.weights = {name: np.full(self.K, weight) for name, weight in WEIGHTS.items()}
@@ -224,7 +239,11 @@ class Model:
         theta = [np.clip(t, -LIMIT, LIMIT) for t in theta]
         if not self.two_arms:
             if slope:
-                return None, [y - (y + m) * expit(t) for t, y, m in zip(theta, self.success, self.failure, strict=True)], skill
+                return (
+                    None,
+                    [y - (y + m) * expit(t) for t, y, m in zip(theta, self.success, self.failure, strict=True)],
+                    skill,
+                )
             return sum(-(y * np.logaddexp(0, -t) + m * np.logaddexp(0, t)).sum(axis=1)
                        for t, y, m in zip(theta, self.success, self.failure, strict=True)), None, None
         (c, c0), (b, b0), (p, p0), (a, a0) = ((expit(t), expit(-t)) for t in (*theta, np.clip(skill, -LIMIT, LIMIT)))
@@ -233,8 +252,19 @@ class Model:
         (mi, mp, m0), (vi, vp, v0) = self.masked, self.visible
         if not slope:
             log_c, log_c0, log_b, log_b0, log_p0 = (np.log(np.maximum(v, 1e-300)) for v in (c, c0, b, b0, p0))
-            return ((mi + mp + vp) * log_c + mi * log_b0 + (mp + vp) * log_b + m0 * log_c0 + vp * log_p0
-                    + vi * np.log(np.maximum(intended, 1e-300)) + v0 * np.log(np.maximum(rest, 1e-300))).sum(axis=1), None, None
+            return (
+                (
+                    (mi + mp + vp) * log_c
+                    + mi * log_b0
+                    + (mp + vp) * log_b
+                    + m0 * log_c0
+                    + vp * log_p0
+                    + vi * np.log(np.maximum(intended, 1e-300))
+                    + v0 * np.log(np.maximum(rest, 1e-300))
+                ).sum(axis=1),
+                None,
+                None,
+            )
         ri, r0 = vi / np.maximum(intended, 1e-300), v0 / np.maximum(rest, 1e-300)
         d_c = (mi + mp + vp) * c0 - m0 * c + p0 * c * c0 * (ri * b0 - r0)
         d_b = (mp + vp) * b0 - mi * b - ri * p0 * h * b
@@ -249,7 +279,9 @@ class Model:
         value += _log_half_t(f["logs"], np.array(p.scales)).sum(axis=(1, 2))
         value += _log_half_t(f["run_logs"].mean(axis=2), p.run_shift).sum(axis=1)
         value += sum(np.log(_scale_slope(z[name])).sum(axis=(1, 2)) for name in ("scales", "run_shift"))
-        value -= 0.5 * ((ratio / p.run_shift_ratio) ** 2).sum(axis=(1, 2)) + 0.5 * ((z["coupling"] / p.coupling) ** 2).sum(axis=1)
+        value -= 0.5 * ((ratio / p.run_shift_ratio) ** 2).sum(axis=(1, 2)) + 0.5 * ((z["coupling"] / p.coupling) ** 2).sum(
+            axis=1
+        )
         value -= 0.5 * ((f["beta"] / p.beta) ** 2).sum(axis=(1, 2)) + 0.5 * (z["x"] ** 2).sum(axis=1)
         value -= 0.5 * (((z["skill"] - p.skill_mean) / p.skill_sd) ** 2).sum(axis=1)
         if self.has["env"]:

@@ -45,19 +45,31 @@ class Candidate:
         return 1 - self.expected_width / self.width_now
 
 
-def plan_size(calibration: Calibration, shifts: Sequence[int] | None = None) -> int:
+def plan_size(calibration: Calibration, shifts: Sequence[int] | None = None, env: str | None = None) -> int:
     """How many candidates `plan` weighs."""
-    return len(_candidates(calibration.posterior, shifts))
+    return len(_candidates(calibration.posterior, shifts, env))
 
 
-def _candidates(post: Posterior, shifts: Sequence[int] | None) -> list[tuple[int | None, int]]:
+def _candidates(post: Posterior, shifts: Sequence[int] | None, env: str | None) -> list[tuple[int | None, int]]:
+    """(condition, level); a new environment says nothing of the one asked about."""
     kept = range(len(post.shifts)) if shifts is None else shifts
-    return [*((c, s) for c, s in post.cells if s in kept), *((None, s) for s in kept)]
+    return [*((c, s) for c, s in post.cells if s in kept), *((None, s) for s in kept if env is None)]
 
 
-def plan(calibration: Calibration, scenario: Scenario, runs: int = 5, episodes: int = 200, quantity: str = "latent",
-         simulations: int = 40, draws: int = 400, seed: int = 0, shifts: Sequence[int] | None = None, kind: str | None = None,
-         env: str | None = None, progress: Callable[[int], object] | None = None) -> tuple[Candidate, ...]:
+def plan(
+    calibration: Calibration,
+    scenario: Scenario,
+    runs: int = 5,
+    episodes: int = 200,
+    quantity: str = "latent",
+    simulations: int = 40,
+    draws: int = 400,
+    seed: int = 0,
+    shifts: Sequence[int] | None = None,
+    kind: str | None = None,
+    env: str | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> tuple[Candidate, ...]:
     """Candidates in order of expected width: every measured cell and, per shift, a new environment; levels `shifts`, all of
     them for None. `progress` is called with 1 per candidate."""
     if quantity not in QUANTITIES:
@@ -70,7 +82,7 @@ def plan(calibration: Calibration, scenario: Scenario, runs: int = 5, episodes: 
     another = replace(post, seed=post.seed + 1)  # not the environment that is asked about, but one more of its kind
     place = {cell: i for i, cell in enumerate(post.cells)}
     result = []
-    for condition, shift in _candidates(post, shifts):
+    for condition, shift in _candidates(post, shifts, env):
         if condition is None:
             eta = another.eta(shift, settings)[0][index]
             label = f"a new environment under {post.shifts[shift].name}"
@@ -84,7 +96,9 @@ def plan(calibration: Calibration, scenario: Scenario, runs: int = 5, episodes: 
             true = int(rng.integers(len(index)))
             log_lik = np.zeros(len(index))
             for _ in range(runs):
-                own = [part[index[true], 0] for part in post.deviations(shift, rng.standard_normal((post.stages, post.size, 1)))]
+                own = [
+                    part[index[true], 0] for part in post.deviations(shift, rng.standard_normal((post.stages, post.size, 1)))
+                ]
                 data = _new_run(post.estimand, eta[true] + np.array(own), episodes, rng)
                 log_lik += _log_likelihood(post.estimand, [eta[:, k, None] + nodes[k] for k in range(post.stages)], data)
             w = np.exp(log_lik - logsumexp(log_lik))

@@ -127,13 +127,21 @@ class Posterior:
         """Logits [D, K] of a new environment at the reference's settings."""
         spread = self._fresh(ENV_SHIFT, self.stages, len(self.shifts))
         spread -= spread.mean(axis=2, keepdims=True)  # sums to zero over shifts
-        eta = self.alpha[:, :, level] + self.scales[:, :, ENV] * self.new_level + self.scales[:, :, ENV_SHIFT] * spread[:, :, level]
+        eta = (
+            self.alpha[:, :, level]
+            + self.scales[:, :, ENV] * self.new_level
+            + self.scales[:, :, ENV_SHIFT] * spread[:, :, level]
+        )
         return eta + self._learner(learner) + self._new_cell(level)
 
     def _learner(self, learner: int | None) -> np.ndarray | float:
         if "l" not in self.has:
             return 0.0
-        return self.scales[:, :, LEARNER] * self._fresh(LEARNER, self.stages) if learner is None else self.learner[:, :, learner]
+        return (
+            self.scales[:, :, LEARNER] * self._fresh(LEARNER, self.stages)
+            if learner is None
+            else self.learner[:, :, learner]
+        )
 
     def _new_cell(self, level: int) -> np.ndarray | float:
         eta: np.ndarray | float = 0.0
@@ -203,7 +211,9 @@ class Posterior:
             parts.append(part)
         return parts
 
-    def rates(self, level: int, eta: np.ndarray, kind: str, revealed: float, transport: float = 0.0) -> dict[str, np.ndarray]:
+    def rates(
+        self, level: int, eta: np.ndarray, kind: str, revealed: float, transport: float = 0.0
+    ) -> dict[str, np.ndarray]:
         """Draws [D] of QUANTITIES from logits [D, K] at a level; `transport` is the sd of a deployment's own logits."""
         if transport:
             moved = np.ones(self.stages)
@@ -235,7 +245,9 @@ class Posterior:
             sets = [self.eta(at, settings, env, learner) for at, _ in chosen]
             if len({len(parts) for parts in sets}) > 1:
                 sets = [parts[:1] for parts in sets]
-            eta = [sum(weight * parts[i] for parts, (_, weight) in zip(sets, chosen, strict=True)) for i in range(len(sets[0]))]
+            eta = [
+                sum(weight * parts[i] for parts, (_, weight) in zip(sets, chosen, strict=True)) for i in range(len(sets[0]))
+            ]
             exact = env is not None and all(any(s == at and self.is_setup(c, settings, env, learner) for c, s in self.cells)
                                             for at, _ in chosen)
             if env is not None and not exact:

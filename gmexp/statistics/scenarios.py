@@ -77,4 +77,6 @@ def _together(post: Posterior, x: dict[str, float]) -> bool:
 def settings_of_condition(post: Posterior, condition: Condition) -> Settings:
     """The settings of a measured condition."""
     place = post.covariates.position(condition)
-    return Settings({name: place.get(name) or 0.0 for name in post.covariates.names}, "measured", (), condition.train_diversity)
+    return Settings(
+        {name: place.get(name) or 0.0 for name in post.covariates.names}, "measured", (), condition.train_diversity
+    )

@@ -94,8 +94,9 @@ def test_strict_raises_instead_of_clipping():
 def test_contributions_say_what_each_factor_changes():
     e = ODDS.estimate(Scenario(4, spec_quality=0.2, alignment="interpretability_verified"))
     by_name = {c.name: c for c in e.contributions}
-    without = ODDS.estimate(Scenario(4, alignment="interpretability_verified")).value
-    assert by_name["M_spec"].effect == pytest.approx(e.value - without)
+    alone = ODDS.estimate(Scenario(4, spec_quality=0.2)).value
+    assert by_name["M_spec"].effect == pytest.approx(alone - ODDS.estimate(Scenario(4)).value)
+    assert sum(c.effect for c in e.contributions) == pytest.approx(e.value)  # factors that add up
     assert by_name["M_align"].effect < 0 < by_name["M_spec"].effect
     assert (by_name["M_div"].multiplier, by_name["M_div"].effect, by_name["M_div"].source) == (1.0, 0.0, "neutral")
 

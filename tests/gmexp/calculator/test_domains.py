@@ -4,6 +4,7 @@ import pytest
 
 from gmexp.calculator import Calculator, Scenario
 from gmexp.calculator.domains import mitigate, project, recompute, recompute_all
+from gmexp.published.tables import table
 from gmexp.support.errors import UserError
 
 ODDS = Calculator(mode="odds")
@@ -86,3 +87,13 @@ def test_unknown_names_are_typed_errors():
         mitigate(Scenario(3), ["contrl"])
     with pytest.raises(UserError, match="post-2030"):
         project(Scenario(3), "2031")
+
+
+def test_calibrated_mitigations_use_what_was_measured(calibration):
+    calculator = Calculator("calibrated", calibration=calibration)
+    portfolio = mitigate(
+        Scenario(3), [r["name"] for r in table("mitigations") if r["acts_on"] in ("div", "spec", "harm")][:3], calculator
+    )
+    assert portfolio.p_misgen[0] == pytest.approx(calculator.estimate(Scenario(3, diversity=0.3)).p_misgen)
+    assert portfolio.p_misgen[0] < portfolio.before.p_misgen
+    assert any("did not vary spec_quality" in note for note in portfolio.warnings)

@@ -5,7 +5,7 @@ import pytest
 
 from gmexp.calculator import Calculator, Scenario
 from gmexp.calculator.sensitivity import attribute, sobol, tornado
-from gmexp.statistics.plan import plan
+from gmexp.statistics.plan import plan, plan_size
 from gmexp.support.errors import UserError
 
 
@@ -43,25 +43,26 @@ def test_sobol_is_reproducible_and_refuses_bad_sizes():
 
 def test_shares_add_up(calibration):
     prediction = calibration.predict(Scenario(3, diversity=0.0))
-    harm = np.random.default_rng(0).beta(6.4, 4.4, len(prediction.draws["misgen"]))
+    harm = np.random.default_rng(0).beta(6.4, 4.4, len(prediction.draws["latent"]))
     shares = attribute(prediction, harm)
     assert sum(shares.values()) == pytest.approx(1)
     assert attribute(prediction, np.full_like(harm, 0.5))["harm"] == pytest.approx(0)
 
 
-def test_more_runs_in_the_asked_cell_help_most(calibration):
-    candidates = plan(calibration, Scenario(4, diversity=0.0), runs=8, episodes=200, simulations=8, draws=150)
-    best, worst = candidates[0], candidates[-1]
-    asked = calibration.posterior.conditions[best.condition]
-    assert (asked.train_diversity, calibration.posterior.shifts[best.shift].type) == (0.0, 4)
-    assert best.gain > 0.05 and best.expected_width < worst.expected_width
-    assert len(candidates) == 10
+def test_more_runs_in_the_asked_setup_help_that_setup_most(calibration):
+    shifts = [s for s, level in enumerate(calibration.posterior.shifts) if level.type in (3, 4)]
+    candidates = plan(calibration, Scenario(4, diversity=0.0), runs=8, episodes=200, simulations=6, draws=150, shifts=shifts,
+                      env="env0", quantity="goal_failure")
+    best = [(calibration.posterior.conditions[c.condition].train_diversity, calibration.posterior.shifts[c.shift].type)
+            for c in candidates[:2]]
+    assert (0.0, 4) in best and candidates[0].gain > 0.03
+    assert len(candidates) == plan_size(calibration, shifts, "env0") == 4
 
 
-def test_more_runs_beat_fewer_and_new_settings_are_offered(calibration):
-    few, many = (plan(calibration, Scenario(1, diversity=0.1), runs=runs, simulations=6, draws=100)
-                 for runs in (2, 12))
-    assert any(c.condition is None for c in few)  # diversity 0.1 was not measured
-    assert many[0].expected_width < few[0].expected_width
+def test_a_new_environment_is_offered_and_helps_the_next_one_most(calibration):
+    shift = [s for s, level in enumerate(calibration.posterior.shifts) if level.type == 3]
+    candidates = plan(calibration, Scenario(3), runs=8, simulations=12, draws=200, shifts=shift, quantity="goal_failure")
+    assert candidates[0].condition is None and candidates[0].label.startswith("a new environment")
+    assert candidates[0].expected_width < candidates[-1].expected_width
     with pytest.raises(UserError, match="quantity"):
         plan(calibration, Scenario(1), quantity="risk")

@@ -1,8 +1,6 @@
 """The statistics' commands: output for people and machines, one line for garbage."""
 
-import csv
 import json
-from dataclasses import asdict
 
 import pytest
 
@@ -49,22 +47,36 @@ def test_predict(capsys, path, calibration):
                     "format=json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert 0 <= document["counts"]["q025"] <= document["counts"]["q975"] <= 100
-    assert document["counts"]["mean"] == pytest.approx(100 * document["rates"][2]["mean"], abs=2)
+    assert document["counts"]["mean"] == pytest.approx(100 * document["rates"][3]["mean"], abs=2)
+    assert document["kind"] == "next_run" and document["environments"] == 1 and document["warnings"]
     with pytest.raises(UserError, match="kind=next_run"):
         predict(["shift=4", f"calibration={path}", "episodes=10"])
     with pytest.raises(UserError, match="did you mean shift"):
         predict(["shit=4"])
 
 
-@pytest.mark.parametrize("harm", ["0", "1", "elicited", "printed"])
+@pytest.mark.parametrize("harm", ["0", "1", "assumed", "printed"])
 def test_estimate_from_a_calibration(capsys, path, harm):
     args = ["shift=4", "diversity=0", "spec_quality=0.2", "mode=calibrated", f"calibration={path}", f"harm={harm}"]
     assert estimate([*args, "format=json"]) == 0
     document = json.loads(capsys.readouterr().out)
     by_name = {c["name"]: c for c in document["contributions"]}
     assert (by_name["M_div"]["source"], by_name["M_spec"]["source"]) == ("measured", "prior")
-    assert document["value"] == pytest.approx(document["p_misgen"] * by_name["harm"]["multiplier"], rel=0.05)
-    assert by_name["M_div"]["multiplier"] > 1  # no diversity at all: riskier than the mean of the experiments
+    assert document["value"] == pytest.approx(sum(c["effect"] for c in document["contributions"]))
+    assert by_name["M_div"]["multiplier"] == pytest.approx(1)  # no diversity at all: the reference
+    assert (document["kind"], document["environments"]) == ("next_environment", 1)
+    assert set(document["intervals"]) == {"capability", "goal_failure", "latent", "realised", "harmful"}
+    assert document["interval_kind"].startswith("95% credible, next_environment") and document["warnings"]
+
+
+def test_estimate_shows_its_curves(capsys, path):
+    assert estimate(["shift=3", "mode=calibrated", f"calibration={path}", "curves=true", "format=json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert len(document["transport_curve"]) == 5 and len(document["discount_curve"]) == 8
+    assert estimate(["shift=3", "mode=calibrated", f"calibration={path}", "env=env0", "kind=next_run"]) == 0
+    assert "next_run, 1 environment" in capsys.readouterr().out
+    with pytest.raises(UserError, match="needs mode=calibrated"):
+        estimate(["shift=3", "curves=true"])
 
 
 def test_plan_and_sensitivity(capsys, path):
@@ -79,31 +91,29 @@ def test_plan_and_sensitivity(capsys, path):
 
 def test_check_coverage_writes_its_output(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr("gmexp.statistics.checks.coverage",
-                        lambda sets, truth, seed, progress: {"check": "coverage", "sets": sets, "truth": truth})
+                        lambda world, sets, seed, progress: {"check": "coverage", "sets": sets, "runs": world.runs})
     out = tmp_path / "checks" / "coverage.json"
-    assert check(["coverage", "sets=8", "truth=beta", f"out={out}", "format=json"]) == 0
+    assert check(["coverage", "sets=8", "runs=two_point", f"out={out}", "format=json"]) == 0
     assert json.loads(out.read_text()) == json.loads(capsys.readouterr().out) == {
-        "command": f"gmexp check coverage sets=8 truth=beta out={out} format=json",
-        "check": "coverage", "sets": 8, "truth": "beta"}
+        "command": f"gmexp check coverage sets=8 runs=two_point out={out} format=json",
+        "check": "coverage", "sets": 8, "runs": "two_point"}
     assert [p.name for p in out.parent.iterdir()] == ["coverage.json"]
 
 
-@pytest.mark.slow
-def test_check_ppc_on_a_file(capsys, tmp_path, counts):
-    rows = [asdict(c) for c in counts if c.shift_type in (1, 3)]
-    with (tmp_path / "counts.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    assert check(["ppc", f"counts={tmp_path / 'counts.csv'}", "format=json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert "all_or_nothing" in found["goal_failure"] and found["cells_fitted"] and len(found["cells"]) == 8
+def test_meta_with_clusters_and_influence(capsys, tmp_path):
+    (tmp_path / "c.csv").write_text("y,v,env\n0.1,0.2,a\n0.3,0.1,a\n1.0,0.1,b\n1.2,0.2,b\n0.5,0.1,c\n")
+    assert meta([f"file={tmp_path / 'c.csv'}", "cluster=env", "format=json"]) == 0
+    assert json.loads(capsys.readouterr().out)["clusters"] == 3
+    assert meta([f"file={tmp_path / 'c.csv'}", "influence=true", "format=json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["influence"]) == 5
+    with pytest.raises(UserError, match="no column 'game'"):
+        meta([f"file={tmp_path / 'c.csv'}", "cluster=game"])
 
 
 @pytest.mark.parametrize("args, fragment", [
-    ([], "say which"), (["sets=20"], "say which"), (["covrage"], "did you mean coverage"), (["loso"], "counts=PATH"),
-    (["ppc", "counts=/nowhere.csv"], "no counts at"), (["coverage", "truth=x"], "one of prior"),
-    (["sbc", "sets=1"], ">= 8"),
+    ([], "say which"), (["sets=20"], "say which"), (["covrage"], "did you mean coverage"), (["loo"], "counts=PATH"),
+    (["loo", "counts=/nowhere.csv"], "no counts at"), (["coverage", "runs=x"], "one of beta"),
+    (["sbc", "sets=0"], ">= 1"),
 ])
 def test_check_errors(args, fragment):
     with pytest.raises(UserError) as caught:

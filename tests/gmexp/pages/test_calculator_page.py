@@ -46,7 +46,7 @@ def draw_scenarios(rng: np.random.Generator, n: int) -> list[tuple[dict, dict]]:
                     "capability": maybe(lambda: one_of(table("capability_levels").column("name"))),
                     "diversity": maybe(number),
                     "alignment": maybe(lambda: one_of(table("alignment_methods").column("name")))}
-        options = {"harm": one_of([None, "printed", "stated", "pooled", "elicited", number()]),
+        options = {"harm": one_of([None, "printed", "stated", "pooled", "assumed", number()]),
                    "spec_map": one_of(["bands", "anchors"]), "rl_to_llm": bool(rng.random() < 0.5)}
         found.append((scenario, options))
     return found
@@ -117,7 +117,7 @@ def calibrations_apart():
     rows = [*rows, *(replace(c, env="elsewhere", run_id=f"{c.run_id}e") for c in rows)]
     rows += [replace(c, grade=0.5, shift_type=k, shift_name=name) for c in rows if c.shift_type == 3
              for k, name in ((3, "significant"), (4, "extreme"))]
-    return calibrate(rows, CalibrationConfig(chains=4, warmup=200, draws=60, rhat_max=2, ess_min=1, attempts=1))
+    return calibrate(rows, CalibrationConfig(chains=4, warmup=100, draws=60, rhat_max=9, ess_min=1, attempts=1))
 
 
 DRIVE = """

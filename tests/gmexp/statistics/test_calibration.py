@@ -72,7 +72,9 @@ def test_missing_files_and_wrong_names(calibration, tmp_path):
 def test_every_section_is_there_and_explains_itself(calibration, tmp_path):
     document = json.loads(calibration.save(tmp_path / "calibration.json").read_text())
     assert {"schema_version", *SECTIONS, "draws"} == set(document)
-    assert {"rhat_max", "ess_bulk_min", "ess_tail_min", "divergences", "loo_elpd", "loo_rows_above_k", "pit_p"} <= set(document["diagnostics"])
+    assert {"rhat_max", "ess_bulk_min", "ess_tail_min", "divergences", "loo_elpd", "loo_rows_above_k", "pit_p"} <= set(
+        document["diagnostics"]
+    )
     assert document["estimand"]["name"] == "two_arms" and document["harm"]["source"].startswith("assumed")
     assert {row["kind"] for row in document["summaries"]} == {"this_setup", "next_run"}
     assert {row["quantity"] for row in document["environments"]["next"]} == set(QUANTITIES)
@@ -110,7 +112,10 @@ def test_the_population_is_chosen_and_named(calibration):
 
 def test_a_setting_left_out_is_the_references(calibration):
     assert calibration.predict(Scenario(3)).latent == calibration.predict(Scenario(3, diversity=0.0)).latent
-    assert calibration.predict(Scenario(3)).goal_failure.mean > calibration.predict(Scenario(3, diversity=0.3)).goal_failure.mean
+    assert (
+        calibration.predict(Scenario(3)).goal_failure.mean
+        > calibration.predict(Scenario(3, diversity=0.3)).goal_failure.mean
+    )
 
 
 def test_realised_needs_levels_that_tell_the_goals_apart(calibration):
@@ -126,7 +131,11 @@ def test_calculator_uses_the_posterior(calibration, tmp_path):
     assert e.interval_kind == "95% credible, next_environment, measured"
     assert 0 <= e.interval[0] < e.value < e.interval[1] <= 1 and e.interval == e.intervals["harmful"]
     assert e.value == pytest.approx(sum(c.effect for c in e.contributions))
-    assert [(c.name, c.source) for c in e.contributions] == [("base", "measured"), ("M_div", "measured"), ("harm", "assumed")]
+    assert [(c.name, c.source) for c in e.contributions] == [
+        ("base", "measured"),
+        ("M_div", "measured"),
+        ("harm", "assumed"),
+    ]
     prior = Calculator(mode="calibrated", calibration=calibration).estimate(Scenario(4, spec_quality=0.2)).contributions[1]
     assert prior.source == "prior"
     certain = Calculator(mode="calibrated", calibration=calibration, harm=1.0).estimate(Scenario(4, diversity=0.3))

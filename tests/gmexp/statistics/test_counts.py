@@ -34,7 +34,9 @@ def test_a_minimal_foreign_csv(tmp_path):
     record, = read_counts(write(tmp_path / "foreign.csv", [ROW]))
     assert isinstance(record, OutcomeCounts)
     assert (record.shift_name, record.grade, record.probe, record.n_timeout) == ("significant", 1.0, False, 1)
-    assert record.train_diversity is record.spec_quality is record.id_capability is record.n_masked is None  # unknown stays unknown
+    assert (
+        record.train_diversity is record.spec_quality is record.id_capability is record.n_masked is None
+    )  # unknown stays unknown
     assert set(REQUIRED) == set(ROW)
 
 
@@ -80,8 +82,18 @@ def test_unrelated_extra_columns_are_ignored_with_a_notice(tmp_path, capsys):
 
 
 def test_counts_of_the_first_edition_are_read_with_one_line(tmp_path, capsys):
-    old = {"run_id": "a", "shift_type": "3", "n_episodes": "10", "n_intended": "4", "n_proxy": "5", "n_separated": "10",
-           "capability_level": "", "spurious_corr": "1", "gate_passed": "true", "align_method": "behavioral_cloning_of_proxy"}
+    old = {
+        "run_id": "a",
+        "shift_type": "3",
+        "n_episodes": "10",
+        "n_intended": "4",
+        "n_proxy": "5",
+        "n_separated": "10",
+        "capability_level": "",
+        "spurious_corr": "1",
+        "gate_passed": "true",
+        "align_method": "behavioral_cloning_of_proxy",
+    }
     record, = read_counts(write(tmp_path / "old.csv", [old]))
     assert (record.n_visible, record.n_distinguishing, record.n_masked) == (10, 10, None)
     assert (record.align_method, record.demonstrator) == ("behavioral_cloning", "proxy")

@@ -20,10 +20,21 @@ def test_both_arms_of_every_run_and_level():
         level, c = design.shifts[design.shift[i]], design.conditions[design.condition[i]]
         row, = (r for r in COUNTS if (r.env, r.shift_type, r.train_diversity, r.run_id)
                 == (c.env, level.type, c.train_diversity, design.run_ids[design.run[i]]))
-        assert tuple(design.masked[i]) == (row.masked_intended, row.masked_proxy, row.n_masked - row.masked_intended - row.masked_proxy)
+        assert tuple(design.masked[i]) == (
+            row.masked_intended,
+            row.masked_proxy,
+            row.n_masked - row.masked_intended - row.masked_proxy,
+        )
         assert tuple(design.visible[i]) == (row.n_intended, row.n_proxy, row.n_distinguishing - row.capable)
-        assert design.revealed[design.shift[i], design.condition[i]] == pytest.approx(np.mean(
-            [r.revealed for r in COUNTS if (r.env, r.shift_type, r.train_diversity) == (c.env, level.type, c.train_diversity)]))
+        assert design.revealed[design.shift[i], design.condition[i]] == pytest.approx(
+            np.mean(
+                [
+                    r.revealed
+                    for r in COUNTS
+                    if (r.env, r.shift_type, r.train_diversity) == (c.env, level.type, c.train_diversity)
+                ]
+            )
+        )
 
 
 def test_without_a_masked_arm_first_events_are_used_and_named():
@@ -36,7 +47,18 @@ def test_order_and_names_change_nothing():
     shuffled = [replace(row, env=names[row.env], run_id=f"x{row.run_id}", experiment_id="other") for row in COUNTS]
     random.Random(3).shuffle(shuffled)
     one, other = build_design(COUNTS), build_design(shuffled)
-    for name in ("x", "run_condition", "run_seed", "run", "shift", "masked", "visible", "reached", "revealed", "condition_env"):
+    for name in (
+        "x",
+        "run_condition",
+        "run_seed",
+        "run",
+        "shift",
+        "masked",
+        "visible",
+        "reached",
+        "revealed",
+        "condition_env",
+    ):
         assert np.array_equal(getattr(one, name), getattr(other, name), equal_nan=True)
     assert [names[e] for e in one.envs] == list(other.envs)
 

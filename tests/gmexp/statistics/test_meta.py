@@ -85,9 +85,14 @@ def test_garbage_is_refused(y, v, method, fragment):
 # --- what used to break -----------------------------------------------------------------------------------------------
 
 EXTREMES = {
-    "huge": ([1e200, 2e200, 3e200], [1e300] * 3), "of all signs": ([-1e300, 1e300, 0], [1e308] * 3),
-    "tiny": ([1e-200, 2e-200], [1e-300] * 2), "exact": ([1, 2, 3], [1e-300] * 3), "one outweighs": ([0, 5, 3], [1e-30, 1e30, 1.0]),
-    "identical": ([1, 1, 1], [0.1] * 3), "identical and exact": ([1, 1, 1], [1e-300] * 3)}
+    "huge": ([1e200, 2e200, 3e200], [1e300] * 3),
+    "of all signs": ([-1e300, 1e300, 0], [1e308] * 3),
+    "tiny": ([1e-200, 2e-200], [1e-300] * 2),
+    "exact": ([1, 2, 3], [1e-300] * 3),
+    "one outweighs": ([0, 5, 3], [1e-30, 1e30, 1.0]),
+    "identical": ([1, 1, 1], [0.1] * 3),
+    "identical and exact": ([1, 1, 1], [1e-300] * 3),
+}
 
 
 @pytest.mark.filterwarnings("error")

@@ -38,8 +38,14 @@ def test_gradient_equals_finite_differences(name):
 
 
 def test_learners_and_unknown_settings_have_gradients_too():
-    m = model("several environments", lambda row: replace(
-        row, learner=f"ppo {row.env}", train_diversity=None if row.train_diversity and row.env == "env1" else row.train_diversity))
+    m = model(
+        "several environments",
+        lambda row: replace(
+            row,
+            learner=f"ppo {row.env}",
+            train_diversity=None if row.train_diversity and row.env == "env1" else row.train_diversity,
+        ),
+    )
     assert m.has["l"] and len(m.unknown)
     q, step = m.start(np.random.default_rng(1), 1), 1e-5
     for j in np.random.default_rng(2).choice(m.size, 40, replace=False):
@@ -54,7 +60,7 @@ def test_likelihood_equals_scipy_up_to_a_constant():
     q = m.start(np.random.default_rng(3), 2)
     f = m._nodes(q)
     ours = m._likelihood([part.value[:, 0] for part in f["theta"]], f["z"]["skill"], False)[0]
-    d = m.design
+    d, constants = m.design, []
     for i in range(2):
         c, b, p, a = (1 / (1 + np.exp(-v)) for v in (*(part.value[i, 0] for part in f["theta"]), f["z"]["skill"][i]))
         h, e = c * (1 - b), c * b
@@ -62,9 +68,8 @@ def test_likelihood_equals_scipy_up_to_a_constant():
                      + stats.multinomial.logpmf(d.visible[r], d.visible[r].sum(), [
                          (1 - p[r]) * h[r] + p[r] * a[r], (1 - p[r]) * e[r],
                          1 - (1 - p[r]) * c[r] - p[r] * a[r]]) for r in range(m.N))
-        constant = theirs - ours[i]
-        assert i == 0 or constant == pytest.approx(first, abs=1e-8)
-        first = constant
+        constants.append(theirs - ours[i])
+    assert constants[0] == pytest.approx(constants[1], abs=1e-8)
 
 
 @pytest.mark.parametrize("name", WORLDS)
