@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gmexp import artefacts
 from gmexp.artefacts.decode import read_record
 from gmexp.artefacts.records import CurvePoint, RunMeta
-from gmexp.artefacts.study import Study, condition_labels, labels
+from gmexp.artefacts.study import Study, condition_labels, labels, pretty
 from gmexp.figures import records
 from gmexp.measures import pool
 from gmexp.rates import between_runs, learning
@@ -20,9 +21,10 @@ from gmexp_envs.task import Task
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["StudyData"]
+__all__ = ["Named", "StudyData"]
 
 T = TypeVar("T")
+Named = Callable[[str], str]  # a condition's label -> the same for readers
 
 
 class StudyData:
@@ -45,6 +47,10 @@ class StudyData:
     def conditions(self) -> dict[str, str]:
         """The condition's label of every run id."""
         return condition_labels(self.runs)
+
+    def named(self, condition: str) -> str:
+        """A condition's label for readers rather than terminals."""
+        return pretty(condition)
 
     @cached_property
     def task(self) -> Task:
