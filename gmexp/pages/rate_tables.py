@@ -30,8 +30,8 @@ def result(data: StudyData) -> Html:
             element("span", "goal failure" + _range(goal), class_="name"),
             element("span", f"capable in {cell.capability.mean:.0%} of episodes{_range(cell.capability)}"),
             class_="tile"))
-    return join([element("div", tiles, class_="tiles"), *(element("p", line) for line in _differences(data.rates, data.named)),
-                 _headline(data.rates, data.named)])
+    lines = [element("p", line) for line in _differences(data.rates, data.named)]
+    return join([element("div", tiles, class_="tiles"), *lines, _headline(data.rates, data.named)])
 
 
 def _range(rate: Rate) -> str:

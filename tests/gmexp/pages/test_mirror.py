@@ -82,7 +82,7 @@ def scan(folder: Path) -> tuple[dict, set[str], set[str]]:
 
 def apart(program: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess:
     """Run a program that talks to wandb in its own process: wandb keeps settings between runs of one."""
-    return subprocess.run([sys.executable, "-c", "import sys\nfrom gmexp import tracking\n"
+    return subprocess.run([sys.executable, "-c", "import sys\nfrom gmexp.artefacts import tracking\n"
                            "from gmexp.artefacts.tracking import open_tracker\n" + program, *map(str, arguments)],
                           env=os.environ | environment, capture_output=True, text=True, timeout=120)
 
