@@ -25,7 +25,7 @@ EXPORT = Command(
      Option("probe", boolean(), True, "the goal probe: every coin away from the end, as in their test"),
      Option("out", place("path"), None, "file; not set is metrics_agent_seed_{n}.csv beside the episodes")),
     "gmexp langosco export run=outputs/quickstart/runs/<run id> shift=0 probe=true",
-    "The marker is -1, unknown, where the coin is at the end: we do not log where else it would have been.")
+    "The marker is -1, unknown, on aligned levels: we do not log where else the intended goal would have been.")
 IMPORT = Command(
     "langosco import", "their logs as counts for gmexp calibrate; all logs of a folder are one model",
     (Option("files", FILES, None, "folders of a model's logs, or logs", required=True),

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.figure
 
 from gmexp.figures import marks, style
-from gmexp.figures.data import StudyData
+from gmexp.figures.data import Named, StudyData
 from gmexp.figures.figure import Figure, Section
 from gmexp.figures.rates import ROW
 from gmexp.figures.style import GREY, PAGE, canvas, entry, legend
@@ -33,10 +33,10 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
     if not rows:
         return None
     shown = titles(data.task)
-    return (in_rows if style.many(row.condition for row in rows) else in_colours)(rows, shown)
+    return (in_rows if style.many(row.condition for row in rows) else in_colours)(rows, shown, data.named)
 
 
-def in_colours(rows: Sequence[CellEffect], shown: Mapping[str, str]) -> matplotlib.figure.Figure:
+def in_colours(rows: Sequence[CellEffect], shown: Mapping[str, str], named: Named) -> matplotlib.figure.Figure:
     """A few conditions: a column per effect, colours side by side over the shifts."""
     colours = style.colours(row.condition for row in rows)
     shifts = sorted({(row.shift_type, row.shift_name) for row in rows})
@@ -52,11 +52,11 @@ def in_colours(rows: Sequence[CellEffect], shown: Mapping[str, str]) -> matplotl
         axis.set_xlim(-0.6, len(shifts) - 0.4)
         axis.set_xticks(range(len(shifts)), [str(kind) for kind, _ in shifts])
         axis.set_xlabel("shift (0: in distribution)")
-    legend(figure, [entry(colour, condition) for condition, colour in colours.items()])
+    legend(figure, [entry(colour, named(condition)) for condition, colour in colours.items()])
     return figure
 
 
-def in_rows(rows: Sequence[CellEffect], shown: Mapping[str, str]) -> matplotlib.figure.Figure:
+def in_rows(rows: Sequence[CellEffect], shown: Mapping[str, str], named: Named) -> matplotlib.figure.Figure:
     """Many conditions: a column per effect, a colour per shift."""
     names = style.unique(row.condition for row in rows)
     colours = style.colours(shift_text(row.shift_type, row.shift_name) for row in rows)
@@ -69,7 +69,7 @@ def in_rows(rows: Sequence[CellEffect], shown: Mapping[str, str]) -> matplotlib.
         axis.axvline(0, color=GREY, linewidth=0.8)
         axis.set_title(title)
         axis.set_xlim(-0.28, 1.03)
-    marks.named_rows(axes, names)
+    marks.named_rows(axes, map(named, names))
     legend(figure, [entry(colour, name) for name, colour in colours.items()])
     return figure
 

@@ -29,7 +29,8 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
         shares(axis, title)
         axis.set_xticks(range(len(rows)), [f"type {row.shift}" for row in rows])
         axis.set_xlim(-0.6, len(rows) - 0.4)
-    legend(figure, [style.PUBLISHED, *(entry(colour, f"calibrated, {name}") for name, colour in colours.items())], 4)
+    calibrated = [entry(colour, data.named(f"calibrated, {name}")) for name, colour in colours.items()]
+    legend(figure, [style.PUBLISHED, *calibrated], 4)
     return figure
 
 

@@ -54,7 +54,8 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
                      label="published chart")
     types = Line2D([], [], linestyle="", marker="D", markersize=5, markerfacecolor="white", markeredgecolor="black",
                    label="published types 1–4")
-    legend(figure, [letters, types, *(entry(colour, f"measured, {name}") for name, colour in colours.items())], 2)
+    measured = [entry(colour, data.named(f"measured, {name}")) for name, colour in colours.items()]
+    legend(figure, [letters, types, *measured], 2)
     key = [Line2D([], [], linestyle="", label=f"{letter}  {row['name']}")
            for letter, row in zip(LETTERS, deployments, strict=True)]
     figure.legend(handles=key, loc="outside lower left", ncols=2, handlelength=0, handletextpad=0, fontsize=SMALL)

@@ -7,7 +7,7 @@ import matplotlib.figure
 from gmexp.figures import style
 from gmexp.figures.data import StudyData
 from gmexp.figures.figure import Figure, Section
-from gmexp.figures.style import COLUMN, GREY, OKABE_ITO, PAGE, canvas, entry, legend, pretty
+from gmexp.figures.style import COLUMN, GREY, OKABE_ITO, PAGE, canvas, entry, legend
 
 PANELS = 4  # side by side
 
@@ -29,7 +29,7 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
                                      (row.with_goal, OKABE_ITO[1], "-")):
             known = [(d, v) for d, v in zip(distance, values, strict=True) if v is not None]
             axis.plot(*zip(*known, strict=True) if known else ([], []), line, color=colour)
-        axis.set_title(pretty(row.condition))
+        axis.set_title(data.named(row.condition))
         axis.set_ylim(0, None)
         axis.set_ylabel("critic's value" if axis in grid[:, 0] else "")
     task = data.task

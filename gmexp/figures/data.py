@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gmexp import artefacts
 from gmexp.artefacts.condition import condition_labels, labels
+from gmexp.artefacts.condition import condition_labels, labels, pretty
 from gmexp.artefacts.decode import read_record
 from gmexp.artefacts.records import CurvePoint, RunMeta
 from gmexp.artefacts.study import Study
@@ -23,9 +25,10 @@ from gmexp_envs.task import Task
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["StudyData"]
+__all__ = ["Named", "StudyData"]
 
 T = TypeVar("T")
+Named = Callable[[str], str]  # a condition's label -> the same for readers
 
 
 class StudyData:
@@ -48,6 +51,10 @@ class StudyData:
     def conditions(self) -> dict[str, str]:
         """The condition's label of every run id."""
         return condition_labels(self.runs)
+
+    def named(self, condition: str) -> str:
+        """A condition's label for readers rather than terminals."""
+        return pretty(condition)
 
     @cached_property
     def task(self) -> Task:

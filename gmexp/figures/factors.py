@@ -26,7 +26,7 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
         shares(axis, title)
         axis.set_xlim(-0.6, len(FACTOR_NAMES) - 0.4)
         axis.set_xticks(range(len(FACTOR_NAMES)), FACTOR_NAMES)
-    legend(figure, [entry(colour, condition) for condition, colour in colours.items()])
+    legend(figure, [entry(colour, data.named(condition)) for condition, colour in colours.items()])
     return figure
 
 

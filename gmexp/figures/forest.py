@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import matplotlib.figure
 from matplotlib.axes import Axes
 
-from gmexp.artefacts.condition import pretty
 from gmexp.figures import marks, style
 from gmexp.figures.data import StudyData
 from gmexp.figures.figure import Figure, Section
@@ -61,7 +60,7 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
         axis.set_ylim(middles[-1] + layout.height / 2, middles[0] - layout.height / 2)
         axis.grid(axis="y", visible=False)
         axis.tick_params(axis="y", length=0)
-    legend(figure, [*(entry(colour, name, linewidth=2.2) for name, colour in colours.items()), shown[0],
+    legend(figure, [*(entry(colour, data.named(name), linewidth=2.2) for name, colour in colours.items()), shown[0],
                     axes[0].scatter([], [], **marks.RUN_DOT, label="a run"), *shown[1:]])
     return figure
 
@@ -70,7 +69,7 @@ def _in_rows(data: StudyData, layout: Layout) -> matplotlib.figure.Figure:
     """Many conditions: a block of named rows per shift."""
     shifts, height = layout.titles, layout.height
     figure, (axes,) = canvas(PAGE, 0.9 + 0.15 * len(shifts) * height, len(TITLES))
-    places = [(order * height + row, pretty(name))
+    places = [(order * height + row, data.named(name))
               for order in range(len(shifts)) for row, name in enumerate(layout.names)]
     for axis, (metric, title) in zip(axes, TITLES.items(), strict=True):
         _panel(axis, metric, data, layout)

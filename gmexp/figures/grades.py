@@ -47,7 +47,7 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
             axis.tick_params(labelleft=first, labelbottom=not top)
             axis.set_ylabel(capital(metric.replace("_", " ")) if first else "")
     figure.supxlabel("grade of the shift", fontsize=style.STYLE["axes.labelsize"])
-    legend(figure, [*(entry(colour, condition) for condition, colour in colours.items()),
+    legend(figure, [*(entry(colour, data.named(condition)) for condition, colour in colours.items()),
                     entry(GREY, "a run", marker="", linewidth=0.4),
                     *[Patch(color=GREY, alpha=0.2, linewidth=0, label="next run, 95%")] * bool(next_run)])
     return figure

@@ -45,7 +45,7 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
                 axis.sharex(top)
                 axis.set_xlabel(label)
     legend(figure, [*(entry(colour, name) for name, colour in colours.items()),
-                    *(entry(GREY, condition, marker) for condition, marker in markers.items() if len(markers) > 1)])
+                    *(entry(GREY, data.named(name), marker) for name, marker in markers.items() if len(markers) > 1)])
     return figure
 
 

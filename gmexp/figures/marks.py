@@ -8,7 +8,6 @@ from typing import Any, Protocol
 import numpy as np
 from matplotlib.axes import Axes
 
-from gmexp.artefacts.condition import pretty
 from gmexp.rates.over_runs import Rate
 
 DIAMOND = {"marker": "D", "s": 22, "facecolor": "white", "edgecolor": "black", "linewidth": 1}
@@ -83,10 +82,10 @@ def dodge(position: int, size: int) -> float:
 
 
 def named_rows(axes: Sequence[Axes], names: Iterable[str]) -> None:
-    """A row per condition, the first on top, named at the left."""
+    """A row per name, the first on top, named at the left."""
     names = list(names)
     for axis in axes:
-        axis.set_yticks(range(len(names)), [pretty(name) for name in names] if axis is axes[0] else [])
+        axis.set_yticks(range(len(names)), names if axis is axes[0] else [])
         axis.set_ylim(len(names) - 0.4, -0.6)
         axis.tick_params(axis="y", length=0)
         axis.grid(axis="y", visible=False)

@@ -12,7 +12,6 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
-from gmexp.artefacts.condition import pretty
 from gmexp.figures import marks, style
 from gmexp.figures.data import StudyData
 from gmexp.figures.figure import Figure, Section
@@ -42,7 +41,7 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
     if calibration is None or len(calibration.measured_modifiers) < 2:
         return None
     ranges = {row.name: row.published_range for row in calibration.modifiers}
-    rows = list(_rows(calibration.levels, calibration.crosses, data.model_labels))
+    rows = list(_rows(calibration.levels, calibration.crosses, list(map(data.named, data.model_labels))))
     height = 1.3 + 0.2 * (len(calibration.levels) + 1.5 * len(ranges) + 2 * len(calibration.crosses))
     figure, (axes,) = canvas(PAGE, height, len(QUANTITIES))
     for name, first, last in _blocks(rows):
@@ -62,8 +61,7 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
         axis.tick_params(axis="y", length=0)
     for text, row in zip(axes[0].get_yticklabels(), rows, strict=True):
         text.set_fontweight("bold" if row.heading else "normal")
-    against = entry(OKABE_ITO[0], "")
-    against.set_label(f"against {pretty(data.model_labels[calibration.levels[0].baseline])}, 95%")
+    against = entry(OKABE_ITO[0], f"against {data.named(data.model_labels[calibration.levels[0].baseline])}, 95%")
     legend(figure, [against, style.PUBLISHED, Patch(color=BAND, label="published range of M")])
     return figure
 
@@ -75,7 +73,7 @@ def _rows(levels: Sequence[Level], crosses: Sequence[Cross], names: Sequence[str
         yield Row(y, f"M_{name}, {NAMES[name]}", heading=True)
         for level in (level for level in levels if level.modifier == name):
             y += 1
-            yield Row(y, pretty(names[level.condition]), shown=level)
+            yield Row(y, names[level.condition], shown=level)
         y += 1.6
     for cross in crosses:
         first, second = (NAMES[name] for name in cross.modifiers)

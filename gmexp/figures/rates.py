@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.figure
 
 from gmexp.figures import marks, style
-from gmexp.figures.data import StudyData
+from gmexp.figures.data import Named, StudyData
 from gmexp.figures.figure import Figure, Section
 from gmexp.figures.style import GREY, OKABE_ITO, PAGE, canvas, entry, legend, shares
 from gmexp.figures.words import wrapped
@@ -36,11 +36,11 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
     cells = strongest(data.cells)
     colours = style.colours(cell.condition for cell in cells)
     if style.many(colours):
-        return in_rows(panels_of(cells), data.published)
-    return in_colours(panels_of(cells), colours, data.published)
+        return in_rows(panels_of(cells), data.published, data.named)
+    return in_colours(panels_of(cells), colours, data.published, data.named)
 
 
-def in_colours(panels: Panels, colours: Mapping[str, str], published: Published) -> matplotlib.figure.Figure:
+def in_colours(panels: Panels, colours: Mapping[str, str], published: Published, named: Named) -> matplotlib.figure.Figure:
     """A few conditions: colours side by side over the shifts."""
     figure, (axes,) = canvas(PAGE, 2.9, 2)
     for axis, (metric, shown) in zip(axes, panels.items(), strict=True):
@@ -57,11 +57,11 @@ def in_colours(panels: Panels, colours: Mapping[str, str], published: Published)
         if not groups:
             axis.text(0.5, 0.5, "no level separates the goals,\nor no run was capable", ha="center", va="center",
                       transform=axis.transAxes, color=GREY)
-    legend(figure, [*(entry(colour, c) for c, colour in colours.items()), *[style.PUBLISHED] * bool(published)])
+    legend(figure, [*(entry(colour, named(c)) for c, colour in colours.items()), *[style.PUBLISHED] * bool(published)])
     return figure
 
 
-def in_rows(panels: Panels, published: Published) -> matplotlib.figure.Figure:
+def in_rows(panels: Panels, published: Published, named: Named) -> matplotlib.figure.Figure:
     """Many conditions: capability above, goal failure below, a column per shift."""
     cells = [cell for shown in panels.values() for cell in shown]
     names, shifts = style.unique(cell.condition for cell in cells), sorted({cell.shift_type for cell in cells})
@@ -77,7 +77,7 @@ def in_rows(panels: Panels, published: Published) -> matplotlib.figure.Figure:
             axis.title.set_fontsize(8)
             axis.set_xticks([0, 0.5, 1])
             axis.set_visible(bool(here) or axis is line[0])
-        marks.named_rows(line, names)
+        marks.named_rows(line, map(named, names))
         line[0].set_ylabel(TITLES[metric].replace(", ", ",\n"))
     legend(figure, [entry(OKABE_ITO[0], "mean over runs, 95%; dots are runs"),
                     *[entry("black", "published", marker="", linewidth=1)] * bool(published)])

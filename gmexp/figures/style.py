@@ -19,7 +19,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
-from gmexp.artefacts.condition import pretty
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 GREY = "#777777"
@@ -103,7 +102,7 @@ def legend(figure: Figure, handles: Sequence[Artist], columns: int = 7) -> None:
 
 def entry(colour: str, label: str, marker: str = "o", linewidth: float = 1.4) -> Artist:
     """A line of the legend."""
-    return Line2D([], [], color=colour, label=pretty(label), marker=marker, markersize=5, linewidth=linewidth)
+    return Line2D([], [], color=colour, label=label, marker=marker, markersize=5, linewidth=linewidth)
 
 
 # --- labels and colours -----------------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
         axis.set_xscale("log")
     axis.set_xlabel("environment steps")
     axis.xaxis.set_major_formatter(FuncFormatter(style.count))
-    legend(figure, [*(entry(colour, condition, marker="") for condition, colour in colours.items()),
+    legend(figure, [*(entry(colour, data.named(condition), marker="") for condition, colour in colours.items()),
                     *[style.PUBLISHED] * bool(known)], columns=3)
     return figure
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmexp import artefacts
-from gmexp.artefacts.condition import pretty
 from gmexp.artefacts.study import Study
 from gmexp.rates.text import shift_text
 from gmexp_envs.outcome import OUTCOMES, Outcome
@@ -50,7 +49,7 @@ class Clip:
 
 
 def read_clips(study: Study, run_id: str, condition: str) -> list[Clip]:
-    """The clips of a run, in the order of their names; what a sidecar does not say is unknown."""
+    """The clips of a run of a condition, in the order of their names; what a sidecar does not say is unknown."""
     clips = []
     films = (path for path in study.clips(run_id).glob("*") if path.suffix in KINDS)
     for film in sorted(films, key=lambda path: path.name):
@@ -58,7 +57,7 @@ def read_clips(study: Study, run_id: str, condition: str) -> list[Clip]:
         about = artefacts.read_json(sidecar) if sidecar.exists() else {}
         where = (f"{word} {about[key]}" for key, word in (("shift_name", "shift"), ("level_seed", "level")) if key in about)
         clips.append(Clip(film, KINDS[film.suffix], still if still.exists() else None, about.get("outcome", "unknown"),
-                          about.get("caption", ""), (pretty(condition), *where)))
+                          about.get("caption", ""), (condition, *where)))
     return clips
 
 

@@ -67,7 +67,8 @@ def shifts(task: Task, folder: Path) -> Html:
 
 def clip_cards(data: StudyData) -> list[Html]:
     """The filmed episodes of a study, each with its caption. Nothing moves before it is asked to."""
-    clips = [clip for run in data.runs for clip in read_clips(data.study, run.run_id, data.conditions[run.run_id])]
+    named = {run_id: data.named(condition) for run_id, condition in data.conditions.items()}
+    clips = [clip for run in data.runs for clip in read_clips(data.study, run.run_id, named[run.run_id])]
     return [element("figure", _film(clip), element(
         "figcaption", element("span", clip.outcome.replace("_", " "), class_=f"badge {clip.outcome}"),
         element("br"), clip.caption, element("br"), ", ".join(clip.where))) for clip in clips[:MAX_CLIPS]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gmexp.artefacts.condition import pretty
+from gmexp.figures.data import Named, StudyData
 from gmexp.figures.style import unique
 from gmexp.pages import parts
 from gmexp.pages.html import Html, element, join, table
@@ -17,28 +17,28 @@ from gmexp.rates.text import shift_label, triple as triple_text
 __all__ = ["by_definition", "rates", "result"]
 
 
-def result(found: Rates) -> Html:
+def result(data: StudyData) -> Html:
     """The conditions under the shown shift as tiles, how they differ in words, and goal failure by condition and shift."""
-    top = [cell for cell in strongest(found.cells) if not cell.probe]
+    top = [cell for cell in strongest(data.cells) if not cell.probe]
     cells = [cell for cell in top if cell.shift_type == SHOWN_SHIFT] or top[-1:]
     tiles = []
     for cell in cells[:4]:
         goal = cell.goal_failure
         tiles.append(element(
-            "div", element("span", f"{pretty(cell.condition)}, shift {shift_label(cell)}"),
+            "div", element("span", f"{data.named(cell.condition)}, shift {shift_label(cell)}"),
             element("b", "–" if goal.mean is None else f"{goal.mean:.0%}"),
             element("span", "goal failure" + _range(goal), class_="name"),
             element("span", f"capable in {cell.capability.mean:.0%} of episodes{_range(cell.capability)}"),
             class_="tile"))
-    return join([element("div", tiles, class_="tiles"), *(element("p", line) for line in _differences(found)),
-                 _headline(found)])
+    lines = [element("p", line) for line in _differences(data.rates, data.named)]
+    return join([element("div", tiles, class_="tiles"), *lines, _headline(data.rates, data.named)])
 
 
 def _range(rate: Rate) -> str:
     return "" if rate.mean is None else f" [{rate.low:.0%}, {rate.high:.0%}]"
 
 
-def _differences(found: Rates) -> list[Html]:
+def _differences(found: Rates, named: Named) -> list[Html]:
     """In words, what each condition does to goal failure under the shown shift, and whether its interval excludes 0."""
     lines = []
     for change in strongest(found.contrasts):
@@ -47,9 +47,9 @@ def _differences(found: Rates) -> list[Html]:
         points, side = f"{100 * abs(change.difference):.0f} points", "higher" if change.difference > 0 else "lower"
         clear = change.low > 0 or change.high < 0
         lines.append(join([
-            f"Under shift {shift_label(change)}, goal failure at {pretty(change.condition)} is ",
+            f"Under shift {shift_label(change)}, goal failure at {named(change.condition)} is ",
             element("strong", f"{points} {side} than" if clear else "not clearly different from"),
-            f" that at {pretty(change.baseline)} (difference {_signed(change)})."]))
+            f" that at {named(change.baseline)} (difference {_signed(change)})."]))
     return lines
 
 
@@ -57,14 +57,14 @@ def _signed(change: Contrast) -> str:
     return triple_text(change.difference, change.low, change.high, signed=True).replace("-", "−")
 
 
-def _headline(found: Rates) -> Html | None:
+def _headline(found: Rates, named: Named) -> Html | None:
     """Goal failure by condition and shift: the table to look at first."""
     known = goal_cells(strongest(found.cells))
     if not known:
         return None
     shifts = [label for _, label in sorted({(cell.shift_type, shift_label(cell)) for cell in known})]
-    texts = {(pretty(cell.condition), shift_label(cell)): _rate(cell.goal_failure) for cell in known}
-    texts |= {(f"{pretty(change.condition)} minus {pretty(change.baseline)}", shift_label(change)): _signed(change)
+    texts = {(named(cell.condition), shift_label(cell)): _rate(cell.goal_failure) for cell in known}
+    texts |= {(f"{named(change.condition)} minus {named(change.baseline)}", shift_label(change)): _signed(change)
               for change in found.contrasts if change.metric == "goal_failure" and shift_label(change) in shifts}
     rows = [[name, *(texts.get((name, shift), "–") for shift in shifts)] for name in unique(name for name, _ in texts)]
     return join([element("p", "Goal failure by training condition and shift: of the episodes in which the agent was "
@@ -73,12 +73,13 @@ def _headline(found: Rates) -> Html | None:
                  table(["Goal failure", *shifts], rows, caption="Goal failure by condition and shift")])
 
 
-def rates(found: Rates) -> Html:
+def rates(data: StudyData) -> Html:
     """Every cell; those of the runs alone that passed the threshold of capability; every run."""
+    found, named = data.rates, data.named
     head = ["Condition", "Shift", "Capability", "Goal failure", "Joint failure", "Runs", "Episodes"]
 
     def rows(cells: Sequence[CellRates]) -> list[list[Any]]:
-        return [[pretty(cell.condition), shift_label(cell),
+        return [[named(cell.condition), shift_label(cell),
                  *(_rate(getattr(cell, metric), bar=metric != "joint_failure") for metric in METRICS),
                  cell.n_runs, f"{cell.n_episodes:,}"] for cell in cells]
 
@@ -88,7 +89,7 @@ def rates(found: Rates) -> Html:
             "summary", f"Only the {len(_run_ids(found.gated))} of {len(_run_ids(found.cells))} runs that passed the "
             f"threshold of capability ({found.gate:.0%} in distribution)"),
             table(head, rows(found.gated), (5, 6), caption="Rates of the runs that passed the threshold")))
-    runs = [[pretty(cell.condition), shift_label(cell), run.run_id, f"{run.k} / {run.n}",
+    runs = [[named(cell.condition), shift_label(cell), run.run_id, f"{run.k} / {run.n}",
              "–" if goal.rate is None else f"{goal.k} / {goal.n}"]
             for cell in found.cells
             for run, goal in zip(cell.capability.runs, cell.goal_failure.runs, strict=True)]
@@ -101,9 +102,10 @@ def _run_ids(cells: Sequence[CellRates]) -> set[str]:
     return {run.run_id for cell in cells for run in cell.capability.runs}
 
 
-def by_definition(found: Rates) -> Html | None:
+def by_definition(data: StudyData) -> Html | None:
     """What the numbers would be if the words meant something else; None where nothing was measured under the shown shift."""
-    known = [row for row in found.definitions if row.shift_type == SHOWN_SHIFT and not row.probe]
+    named = data.named
+    known = [row for row in data.rates.definitions if row.shift_type == SHOWN_SHIFT and not row.probe]
     if not known:
         return None
     conditions = unique(row.condition for row in known)
@@ -113,7 +115,7 @@ def by_definition(found: Rates) -> Html | None:
              *(parts.triple(getattr(by[name, condition, grade], metric)) for condition in conditions
                for metric in ("capability", "goal_failure"))]
             for name, (_, about) in DEFINITIONS.items() if (name, conditions[0], grade) in by]
-    head = [f"{pretty(condition)}: {metric}" for condition in conditions for metric in ("capability", "failure")]
+    head = [f"{named(condition)}: {metric}" for condition in conditions for metric in ("capability", "failure")]
     return join([element("p", f"How much the definition matters: the same logs under shift {SHOWN_SHIFT}, judged by other "
                               "rules.", class_="note"),
                  table(["Rule", *head], rows, caption="Rates by other definitions")])

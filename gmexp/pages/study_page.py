@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from gmexp import artefacts
-from gmexp.artefacts.condition import pretty
 from gmexp.artefacts.study import Study
 from gmexp.figures.catalogue import draw_all
 from gmexp.figures.data import StudyData
@@ -46,15 +45,15 @@ def build_report(study: Path) -> Path:
 def page(data: StudyData) -> str:
     """The report as HTML."""
     sections = {
-        "result": ("Result", join([rate_tables.result(data.rates), *parts.charts(data, Section.RESULT)])),
-        "rates": ("Rates", rate_tables.rates(data.rates)),
+        "result": ("Result", join([rate_tables.result(data), *parts.charts(data, Section.RESULT)])),
+        "rates": ("Rates", rate_tables.rates(data)),
         "shifts": ("What is shifted", parts.shifts(data.task, data.study.figures)),
         "causes": ("Causes", join(parts.charts(data, Section.CAUSES))),
         "episodes": ("Episodes to look at", _clips(data)),
         "calibration": ("Calibration", _calibration(data)),
         "calculator": ("Calculator", _calculator(data)),
         "training": ("Training", _training(data)),
-        "definitions": ("Definitions", join([glossary(definitions([data.task])), rate_tables.by_definition(data.rates)])),
+        "definitions": ("Definitions", join([glossary(definitions([data.task])), rate_tables.by_definition(data)])),
         "provenance": ("Provenance", _provenance(data.index)),
     }
     first = start([data.task], data.study.figures / LEVEL, finding_of_study(data), _size(data),
@@ -68,7 +67,7 @@ def _size(data: StudyData) -> str:
     runs = {run.run_id for cell in data.cells for run in cell.capability.runs}
     conditions = unique(cell.condition for cell in data.cells)
     return (f"{len(runs)} independent training runs under {len(conditions)} "
-            f"condition{'s' * (len(conditions) > 1)} ({'; '.join(map(pretty, conditions))}), "
+            f"condition{'s' * (len(conditions) > 1)} ({'; '.join(map(data.named, conditions))}), "
             f"{sum(cell.n_episodes for cell in data.cells):,} evaluation episodes.")
 
 
@@ -107,7 +106,7 @@ def _base_rates(data: StudyData) -> Html | None:
         rows.append([label, "published", *(f"{row.published[key]:.2f}" for key in names)])
         for condition in row.conditions:
             posteriors = [getattr(condition, key) for key in names]
-            rows.append([label, f"calibrated, {pretty(condition.label)}",
+            rows.append([label, f"calibrated, {data.named(condition.label)}",
                          *(parts.triple([rate.mean, rate.q025, rate.q975]) for rate in posteriors)])
     return join([element("p", "The model's base rates: published, and calibrated on this study (posterior mean over "
                               "runs and 95% credible interval).", class_="note"),
@@ -139,7 +138,7 @@ def _variance_shares(data: StudyData) -> Html | None:
 def _training(data: StudyData) -> Html | None:
     """The learning curves, and a row per condition with when they reached what."""
     pictures = parts.charts(data, Section.TRAINING)
-    rows = [[pretty(row.condition), row.runs, f"{row.steps / 1e6:.1f}M", f"{row.seconds:.0f}", f"{row.success:.2f}",
+    rows = [[data.named(row.condition), row.runs, f"{row.steps / 1e6:.1f}M", f"{row.seconds:.0f}", f"{row.success:.2f}",
              *("–" if goal is None else join([f"{goal.steps / 1e6:.1f}M", element("small", f"{goal.seconds:.0f} s")])
                for goal in row.goals)] for row in learning.by_condition(data.learning)]
     if not rows:

@@ -13,7 +13,7 @@ MODIFIERS = {"spec": "specification quality", "cap": "capability level", "div": 
 
 
 def of_goals(tasks: Sequence[Task], goal: Callable[[Task], Goal]) -> str:
-    """A goal in the words of one environment, or of several: "the coin (coinrun) or the cheese (maze)"."""
+    """A goal in the words of one environment, or of several: "the cheese (maze) or the chests (keys and chests)"."""
     if len(tasks) == 1:
         return goal(tasks[0]).words
     return listed([f"{goal(task).words} ({task.name.replace('_', ' ')})" for task in tasks], "or")

@@ -80,4 +80,4 @@ def test_what_a_sidecar_does_not_say_is_unknown(study):
     for path in study.clips("d0-s0").glob("*.json"):
         path.unlink()
     assert {(clip.outcome, clip.caption, clip.where) for clip in read_clips(study, "d0-s0", "delta=0")} == {
-        ("unknown", "", ("δ = 0",))}
+        ("unknown", "", ("delta=0",))}

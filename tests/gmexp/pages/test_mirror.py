@@ -16,7 +16,7 @@ import pytest
 from gmexp.artefacts import tracking
 from gmexp.artefacts.study import Study
 from gmexp.artefacts.tracking import Tracker, open_tracker
-from gmexp.figures.catalogue import draw_all
+from gmexp.figures import catalogue
 from gmexp.pages import mirror
 from gmexp.pages.mirror import log_study
 from gmexp.rates import over_runs
@@ -93,7 +93,7 @@ def small(tmp_path_factory) -> Study:
                       truth=Truth({0.0: [1.0], 0.3: [1.0]}, {0.0: [1.0], 0.3: [0.0]}))
     over_runs.build(study.root)
     fabricate_model(study)
-    draw_all(study.root)
+    catalogue.draw_all(study.root)
     return study
 
 
