@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gmexp import artefacts
-from gmexp.artefacts.condition import condition_labels, labels
 from gmexp.artefacts.condition import condition_labels, labels, pretty
 from gmexp.artefacts.decode import read_record
 from gmexp.artefacts.records import CurvePoint, RunMeta
@@ -54,7 +53,7 @@ class StudyData:
 
     def named(self, condition: str) -> str:
         """A condition's label for readers rather than terminals."""
-        return pretty(condition)
+        return pretty(condition, self.task.intended.name)
 
     @cached_property
     def task(self) -> Task:
