@@ -55,6 +55,13 @@ def test_the_benchmarks_figures_are_drawn_again_from_their_reports(tmp_path):
     assert drawn == {path.name: path.read_bytes() for path in (RESULTS / "bench").glob("*.svg")}
 
 
+def means(rates: over_runs.Rates) -> list[tuple]:
+    """Every cell's rates, and what they are made of run by run."""
+    return [(*over_runs.cell_order(cell), cell.condition, metric, getattr(cell, metric).mean,
+             [(run.run_id, run.k, run.n) for run in getattr(cell, metric).runs])
+            for cells in (rates.cells, rates.above_threshold) for cell in cells for metric in over_runs.METRICS]
+
+
 @pytest.mark.parametrize("study", STUDIES, ids=[study.root.name for study in STUDIES])
 def test_counts_and_rates_follow_from_the_committed_episodes(study, tmp_path):
     copy = Study(tmp_path / "study")
@@ -63,7 +70,7 @@ def test_counts_and_rates_follow_from_the_committed_episodes(study, tmp_path):
         shutil.copy(path, copy.root / path.relative_to(study.root))
     committed = over_runs.read_rates(study.rates)
     over_runs.build(copy.root, committed.threshold)
-    assert over_runs.read_rates(copy.rates) == committed
+    assert means(over_runs.read_rates(copy.rates)) == means(committed)  # intervals are those of the version that wrote them
     unsaid = {"learner": None, "demonstrator": None}  # in counts of the first edition
     again, before = ([dataclasses.replace(row, **unsaid) for row in read_counts(path)]
                      for path in (copy.counts, study.counts))
