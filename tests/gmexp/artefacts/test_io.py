@@ -301,7 +301,8 @@ def test_what_says_the_same_is_left_alone_with_its_provenance(tmp_path):
 
 
 @pytest.mark.parametrize(("text", "word"), [
-    ('{"a": NaN}', "NaN"), ('{"a": 1e999}', "1e999"), ('{"a": 99999999999999999999}', "64 bits"), ('{"a": 1, "a": 2}', "twice"),
+    ('{"a": NaN}', "NaN"), ('{"a": 1e999}', "1e999"),
+    ('{"a": 99999999999999999999}', "64 bits"), ('{"a": 1, "a": 2}', "twice"),
     ("[" * 100_000, "nested"),
     ('{"a":' * 100 + "1" + "}" * 100, "nested"), ('{"a": "\\ud800"}', "not valid JSON"),
     ("[1]", "object"), ("", "not valid JSON"), ("\ufeff{", "not valid JSON")])
