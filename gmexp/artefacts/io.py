@@ -67,13 +67,14 @@ def _says(path: Path | str, content: dict[str, Any]) -> bool:
 
 
 def read_json(path: Path | str, required: Iterable[str] = ()) -> dict[str, Any]:
-    """The object in `path`; UserError if the file is missing, is not JSON, lacks a key of `required`, or was changed since it
-    was written."""
+    """The object in `path`; UserError if the file is missing, is not JSON, lacks a key of `required`, or was changed
+    since it was written."""
     content = parse_json(read_bytes(path, JSON_BYTES), path)
     if not isinstance(content, dict):
         raise UserError(f"{path} should hold a JSON object, not a {type(content).__name__}")
     if "provenance" in content and SEAL in content and content.pop(SEAL) != _sealed(content):
-        raise UserError(f"{path} was changed after it was written: make it anew, or remove its key {SEAL!r} if that is meant")
+        raise UserError(f"{path} was changed after it was written: make it anew, or remove its key {SEAL!r} if that is "
+                        "meant")
     if missing := [key for key in required if key not in content]:
         raise UserError(f"{path} lacks {', '.join(missing)}")
     return content

@@ -38,7 +38,8 @@ def read_bytes(path: Path | str, limit: int = BYTES) -> bytes:
             if not stat.S_ISREG(about.st_mode):
                 raise UserError(f"cannot read {path}: it is no plain file")
             if about.st_size > limit:
-                raise UserError(f"cannot read {path}: it has {about.st_size / MIB:.0f} MiB, and {limit / MIB:.0f} are the most")
+                raise UserError(f"cannot read {path}: it has {about.st_size / MIB:.0f} MiB, and {limit / MIB:.0f} are the "
+                                "most")
             return file.read(limit + 1)[:limit]
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or first_line(error)}") from error

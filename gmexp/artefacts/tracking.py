@@ -57,8 +57,8 @@ def open_tracker(logger: str = "none", mode: str = "offline", project: str = "gm
                  dir: Path | str = ".", id: str | None = None) -> Tracker:
     """A tracker by name. Offline needs no account; what it writes under `dir` can be sent later by `wandb sync`.
 
-    Sessions that share an `id` (any text: W&B gets its hash) are one W&B run, which a later session goes on with. An agent of a W&B sweep has an id
-    of its own for each run, and that one counts.
+    Sessions that share an `id` (any text: W&B gets its hash) are one W&B run, which a later session goes on with. An agent
+    of a W&B sweep has an id of its own for each run, and that one counts.
     """
     check_logger(logger, mode)
     wanted = os.environ.get("WANDB_MODE", mode)

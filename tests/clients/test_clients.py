@@ -41,7 +41,8 @@ def test_cleanrl(mode):
     optimizer, returns = torch.optim.Adam(agent.parameters(), 1e-3), []
     observation, _ = envs.reset(seed=1)
     for _ in range(200):
-        logits = agent(torch.cat([torch.as_tensor(part, dtype=torch.float32).flatten(1) for part in observation.values()], 1))
+        parts = [torch.as_tensor(part, dtype=torch.float32).flatten(1) for part in observation.values()]
+        logits = agent(torch.cat(parts, 1))
         actions = torch.distributions.Categorical(logits=logits).sample()
         observation, reward, terminated, truncated, infos = envs.step(actions.numpy())
         optimizer.zero_grad()

@@ -27,12 +27,16 @@ from . import harness, mutate
 
 MEMORY = "/dev/shm"  # where files cost microseconds
 FOLDER = Path(tempfile.mkdtemp(prefix="gmexp-fuzz-", dir=MEMORY if os.path.isdir(MEMORY) else None))
-DOCUMENT = {"experiment": "e", "config": {"a": [1, 2.5, None, True], "b": {"c": "ü"}}, "runs": [{"run_id": "r", "seed": 3}] * 3,
+DOCUMENT = {"experiment": "e", "config": {"a": [1, 2.5, None, True], "b": {"c": "ü"}}, "runs": [{"run_id": "r",
+        "seed": 3}] * 3,
             "x": [0.1] * 20, "provenance": {"command": "c", "versions": {"numpy": "1"}}}
-SETTINGS = ("shift", "spec_quality", "capability", "diversity", "alignment", "m_spec", "m_cap", "m_div", "m_align", "grade", "mode",
-            "harm", "spec_map", "strict", "rl_to_llm", "calibration", "kind", "format", "method", "hksj", "level", "y", "v", "file",
+SETTINGS = ("shift", "spec_quality", "capability", "diversity", "alignment", "m_spec", "m_cap", "m_div", "m_align",
+            "grade", "mode",
+            "harm", "spec_map", "strict", "rl_to_llm", "calibration", "kind", "format", "method", "hksj", "level", "y",
+            "v", "file",
             "name", "item", "domain", "period", "episodes", "draws", "shfit", "")
-_COUNTS = (("experiment_id", "run_id", "train_seed", "shift_type", "n_episodes", "n_visible", "n_intended", "n_proxy", "n_timeout",
+_COUNTS = (("experiment_id", "run_id", "train_seed", "shift_type", "n_episodes", "n_visible", "n_intended", "n_proxy",
+           "n_timeout",
            "n_death", "n_ambiguous", "train_diversity", "spec_quality"),
           ("e", "a", "0", "1", "20", "20", "5", "5", "5", "5", "0", "0.0", "1"),
           ("e", "a", "0", "3", "20", "20", "9", "1", "5", "5", "0", "0.0", "1"),
@@ -136,7 +140,8 @@ def parquets(rng: random.Random) -> None:
     else:
         table, path = pq.read_table(pa.BufferReader(PARQUET)), FOLDER / "curve.parquet"
         column = rng.choice(table.column_names)
-        odd = rng.choice(([None] * 40, ["x"] * 40, [math.nan] * 40, [2**62] * 40, [[1]] * 40, [{"a": 1}] * 40, [b"\xff"] * 40))
+        odd = rng.choice(([None] * 40, ["x"] * 40, [math.nan] * 40, [2**62] * 40, [[1]] * 40, [{"a": 1}] * 40,
+        [b"\xff"] * 40))
         table = rng.choice((lambda: table.drop_columns([column]), lambda: table.slice(0, 0),
                             lambda: table.append_column(rng.choice(("x", column)), pa.array(odd)),
                             lambda: table.set_column(0, column, pa.array(odd))))()
@@ -178,12 +183,14 @@ def meta_analyses(rng: random.Random) -> None:
     result = meta(y, v, rng.choice(METHODS), rng.random() < 0.5, level)
     assert all(map(math.isfinite, (result.mu, result.se, result.low, result.high, result.tau2, result.q, result.q_p)))
     below_resolution = 40 * result.se <= np.spacing(abs(result.mu))  # of the numbers themselves
-    assert (result.low < result.high or below_resolution) and result.low <= result.mu <= result.high and result.tau2 >= 0 and 0 <= result.i2 <= 1
+    assert (result.low < result.high or below_resolution) and result.low <= result.mu <= result.high
+    assert result.tau2 >= 0 and 0 <= result.i2 <= 1
 
 
 def words(rng: random.Random, keys: Sequence[str]) -> list[str]:
     """Arguments of a light verb."""
-    usual = {"shift": ("1", "2", "3", "4", "0"), "capability": ("human", "superhuman", "below_human"), "format": ("json",) * 5,
+    usual = {"shift": ("1", "2", "3", "4", "0"), "capability": ("human", "superhuman", "below_human"),
+    "format": ("json",) * 5,
              "mode": ("published", "odds", "calibrated"), "alignment": ("standard", "behavioral_cloning"),
              "y": ("0.1,0.2,0.4", "1,1,1", "0"), "v": ("0.01,0.02,0.01", "1e-300,1,1", "0")}
     found = []

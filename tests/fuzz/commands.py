@@ -9,11 +9,14 @@ from . import harness, mutate
 
 VERBS = ("run",) * 6 + ("train", "train", "evaluate", "measure", "rates", "calibrate", "report")
 CHOICES = {"env": ("coinrun", "maze"), "agent": ("ppo", "impala", "cloning", "sb3_ppo"), "logger": ("none", "wandb"),
-           "launcher": ("local", "ray", "slurm"), "evaluation": ("ladder",), "experiment": ("quickstart", "seeds", "modifiers")}
-FLAGS = ("-m", "--help", "--cfg", "--cfg=job", "--cfg=all", "--package", "--resolve", "--info", "--config-dir", "--config-name",
+           "launcher": ("local", "ray", "slurm"), "evaluation": ("ladder",), "experiment": ("quickstart", "seeds",
+           "modifiers")}
+FLAGS = ("-m", "--help", "--cfg", "--cfg=job", "--cfg=all", "--package", "--resolve", "--info", "--config-dir",
+         "--config-name",
          "--nonsense", "-x", "--")
 SWEEPS = ("0,1", "1,2,3", "range(3)", "0,range(3)", "range(0,10,0)", "range(0,1e9)", "choice(a,b)", "glob(*)", "[0,1],[2]",
-          "interval(0,1)", "sort(3,a)", "shuffle(range(4))", "tag(a,0,1)", "float(1),2", "easy,hard", "0.0,0.1", "ppo,impala", "'a,b',c")
+          "interval(0,1)", "sort(3,a)", "shuffle(range(4))", "tag(a,0,1)", "float(1),2", "easy,hard", "0.0,0.1",
+          "ppo,impala", "'a,b',c")
 
 
 @cache

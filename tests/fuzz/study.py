@@ -15,9 +15,10 @@ from gmexp.artefacts import tables
 from gmexp.artefacts.records import CurvePoint, Episode
 from gmexp.artefacts.study import Study
 from gmexp.calculator import Scenario
+from gmexp.figures.data import StudyData
 from gmexp.measures import pool
 from gmexp.pages import study_page
-from gmexp.rates import between_runs, learning, over_runs
+from gmexp.rates import learning, over_runs
 from gmexp.statistics.calibration import Calibration
 from gmexp.statistics.counts import read_counts
 
@@ -37,18 +38,13 @@ def make(root: Path) -> Study:
 
 
 def _calibration(study: Study) -> None:
-    calibration = Calibration.load(study.calibration)
-    prediction = calibration.predict(Scenario(3))
-    assert 0 <= prediction.misgen.mean <= 1
+    assert StudyData(study).calibration is not None
+    Calibration.load(study.calibration).predict(Scenario(3))
 
 
 def _rates(study: Study) -> None:
-    rates = over_runs.read_rates(study.rates)
-    over_runs.table(rates.cells), over_runs.contrast_table(rates)
-
-
-def _measures(study: Study) -> None:
-    pool.table(pool.read(study.measures))
+    if rates := StudyData(study).rates:
+        over_runs.table(rates.cells), over_runs.contrast_table(rates)
 
 
 def _of_run(read: Callable[[Study, str], object]) -> Callable[[Study], None]:
@@ -59,26 +55,27 @@ def _of_run(read: Callable[[Study, str], object]) -> Callable[[Study], None]:
 
 
 READERS: dict[str, Callable[[Study], object]] = {  # what reads a file, by its place
-    "study.json": lambda study: (study.runs(), study.read_index()),
+    "study.json": lambda study: (StudyData(study).runs, StudyData(study).conditions),
     "counts.parquet": lambda study: read_counts(study.counts),
     "rates.json": _rates,
-    "measures.json": _measures,
-    "spread.json": between_runs.read,
-    "learning.json": lambda study: learning.table(learning.read(study)),
-    "estimate.json": lambda study: study.estimates(),
+    "measures.json": lambda study: pool.show(StudyData(study).measures),
+    "learning.json": lambda study: learning.table(StudyData(study).learning),
+    "estimate.json": lambda study: StudyData(study).published,
+    "sensitivity.json": lambda study: StudyData(study).sensitivity,
     "calibration.*": _calibration,
     "runs/*/run.json": lambda study: study.gather(),
     "runs/*/checkpoint.npz": _of_run(lambda study, run: load_checkpoint(study.run(run))),
     "runs/*/episodes.parquet": _of_run(lambda study, run: tables.read_table(study.episodes(run), Episode)),
     "runs/*/curve.parquet": _of_run(lambda study, run: tables.read_records(study.curve(run), CurvePoint)),
-    "runs/*/*": lambda study: pool.table(pool.summarise(study)),
-    "*": lambda study: None,
+    "runs/*/*": pool.pool,
+    "*": lambda study: StudyData(study).between_runs,
 }
 
 
 def mutations(study: Study, scratch: Path) -> harness.Act:
     """What changes a file of a copy of the study, lets its readers read it, and puts it back."""
     copy = Study(Path(shutil.copytree(study.root, scratch / "study")))
+    study_page.page(StudyData(copy))  # once, so that no input is charged with what is compiled or imported
     beyond = scratch / "beyond"
     beyond.mkdir()
     files = [path.relative_to(copy.root) for path in sorted(copy.root.rglob("*"))
@@ -95,7 +92,7 @@ def mutations(study: Study, scratch: Path) -> harness.Act:
             if chance < REPORTS:
                 harness.command(["report", f"study={copy.root}"])
             elif chance < PAGES:
-                study_page.page(copy)
+                study_page.page(StudyData(copy))
             else:
                 read(copy)
         finally:

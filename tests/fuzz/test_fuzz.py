@@ -43,7 +43,8 @@ def test_the_fuzzer_can_fail():
     assert tally.faults.total() == 3 and "seed 1:careless:0" in next(iter(tally.examples.values()))
 
 
-JSON = st.recursive(st.none() | st.booleans() | st.integers(-2**63, 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+JSON = st.recursive(st.none() | st.booleans() | st.integers(-2**63, 2**63 - 1)
+                    | st.floats(allow_nan=False, allow_infinity=False)
                     | st.text(st.characters(exclude_categories=["Cs"])), lambda x: st.lists(x) | st.dictionaries(
                         st.text(st.characters(exclude_categories=["Cs"])), x), max_leaves=20)
 

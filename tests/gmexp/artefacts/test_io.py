@@ -301,8 +301,10 @@ def test_what_says_the_same_is_left_alone_with_its_provenance(tmp_path):
 
 
 @pytest.mark.parametrize(("text", "word"), [
-    ('{"a": NaN}', "NaN"), ('{"a": 1e999}', "1e999"), ('{"a": 99999999999999999999}', "64 bits"), ('{"a": 1, "a": 2}', "twice"),
-    ("[" * 100_000, "nested"), ('{"a":' * 100 + "1" + "}" * 100, "nested"), ('{"a": "\\ud800"}', "not valid JSON"),
+    ('{"a": NaN}', "NaN"), ('{"a": 1e999}', "1e999"),
+    ('{"a": 99999999999999999999}', "64 bits"), ('{"a": 1, "a": 2}', "twice"),
+    ("[" * 100_000, "nested"),
+    ('{"a":' * 100 + "1" + "}" * 100, "nested"), ('{"a": "\\ud800"}', "not valid JSON"),
     ("[1]", "object"), ("", "not valid JSON"), ("\ufeff{", "not valid JSON")])
 def test_documents_that_could_hurt_are_refused(tmp_path, text, word):
     (tmp_path / "a.json").write_text(text)
@@ -349,7 +351,8 @@ def test_only_plain_files_are_opened(tmp_path):
 
 
 @pytest.mark.parametrize(("text", "word"), [
-    ("a;b\n1;2\n", "semicolons"), ("a\tb\n1\t2\n", "tabs"), ("a,a\n1,2\n", "twice"), ("a,b\n1\n", "1 cells where the header has 2"),
+    ("a;b\n1;2\n", "semicolons"), ("a\tb\n1\t2\n", "tabs"), ("a,a\n1,2\n", "twice"),
+    ("a,b\n1\n", "1 cells where the header has 2"),
     ("a,b\n1,2,3\n", "3 cells"), ("", "empty"), ("b\n1\n", "lacks the column 'a'"), ('a\n"1\n', "not a readable CSV")])
 def test_tables_of_text_that_are_none(tmp_path, text, word):
     (tmp_path / "a.csv").write_text(text)

@@ -28,7 +28,8 @@ def bad_environment() -> int:
 
 
 @pytest.mark.parametrize(("action", "code", "word"), [
-    (raising(UserError("no such\nthing")), MISTAKE, "no such thing"), (raising(MemoryError("7 GiB")), MISTAKE, "not enough memory"),
+    (raising(UserError("no such\nthing")), MISTAKE, "no such thing"),
+    (raising(MemoryError("7 GiB")), MISTAKE, "not enough memory"),
     (raising(RuntimeError("DefaultCPUAllocator: can't allocate memory: 4 TB")), MISTAKE, "not enough memory"),
     (raising(FileNotFoundError(errno.ENOENT, "No such file", "x.json")), MISTAKE, "x.json: No such file"),
     (raising(OSError(errno.ENOSPC, "No space left on device")), MISTAKE, "cannot write the output"),

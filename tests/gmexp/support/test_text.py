@@ -17,7 +17,8 @@ def test_paths_are_never_parsed(text):
 
 
 @pytest.mark.parametrize(("kind", "text", "value"), [
-    (int, "1e6", 10**6), (int, "-3", -3), (int, "1_000", 1000), (float, "1e-3", 0.001), (bool, "True", True), (bool, "no", False),
+    (int, "1e6", 10**6), (int, "-3", -3), (int, "1_000", 1000), (float, "1e-3", 0.001), (bool, "True", True),
+    (bool, "no", False),
     (int | None, "null", None), (str | None, "null", None), (str, "null", "null"), (list[int], "[1, 2,3]", [1, 2, 3]),
     (list[float], "0.5", [0.5]), (list[str], "[a,'b,c',\"d\"]", ["a", "b,c", "d"]), (list[str], "a,b", ["a,b"]),
     (list[int], "[]", [])])
@@ -41,7 +42,8 @@ def test_only_a_leading_tilde_is_the_users_folder(monkeypatch):
     assert split_list("[ 'a b' , c ]") == ["a b", "c"]
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "../x", "/x", "a/b", "a\\b", ".hidden", "a\0b", "a\nb", "C:", "x" * 300, "\ud800",
+@pytest.mark.parametrize("name", ["", ".", "..", "../x", "/x", "a/b", "a\\b", ".hidden", "a\0b", "a\nb", "C:",
+                                  "x" * 300, "\ud800",
                                   None, 3])
 def test_names_that_lead_elsewhere_are_refused(name):
     with pytest.raises(UserError, match="cannot be a run's id"):
