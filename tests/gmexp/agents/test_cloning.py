@@ -56,6 +56,7 @@ def likelihood(monkeypatch) -> list[float]:
 
 # --- imitation --------------------------------------------------------------------------------------------------------
 
+@pytest.mark.slow
 @pytest.mark.parametrize("goal", ["intended", "proxy"])
 def test_the_policy_comes_to_do_what_the_demonstrator_does(tmp_path, goal, likelihood):
     config = train_config(tmp_path, f"agent=cloning_{goal}", "env.diversity=1", "env.horizon=200", iterations=30)

@@ -98,6 +98,7 @@ def test_settings_that_make_no_sense_are_refused(change):
         dataclasses.replace(CONFIG, **change)
 
 
+@pytest.mark.slow
 def test_an_agent_that_sees_frames_goes_through_the_stages(tmp_path):
     config = dataclasses.replace(train_config(tmp_path, "env.horizon=60", iterations=1), agent=CONFIG, steps=2 * 4 * 8)
     checkpoint = load_checkpoint(train(config))

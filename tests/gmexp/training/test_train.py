@@ -162,6 +162,7 @@ def test_a_run_is_described_once(tmp_path, monkeypatch):
 
 # --- killed and resumed -----------------------------------------------------------------------------------------------
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 def test_a_run_killed_at_any_moment_goes_on_bit_for_bit(tmp_path):
     iterations, kills, delays = 90, 8, random.Random(0)
@@ -281,6 +282,7 @@ def test_a_flipped_bit_is_found_or_was_without_consequence(finished, interrupted
     assert found > 80
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs a limit on file sizes")
 def test_a_file_that_may_not_grow_ends_a_run_in_one_line_and_keeps_its_last_state(interrupted):
     config, folder = interrupted
