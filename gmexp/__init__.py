@@ -13,7 +13,7 @@ from typing import Any
 
 import gmexp_envs as _gmexp_envs  # noqa: F401  its import makes the environments' ids known to gymnasium
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 FUNCTIONS = {"train": "gmexp.training.function"}  # stages as plain functions, imported when they are first used
 
 

@@ -27,14 +27,14 @@ from gmexp.calculator import base_rates
 from gmexp.evaluation.cells import cells
 from gmexp.evaluation.evaluate import evaluate
 from gmexp.evaluation.plan import EvaluationPlan
-from gmexp.langosco import figure2
+from gmexp.figures import catalogue as figures
 from gmexp.measures import pool
 from gmexp.measures.attribution import unpursued
 from gmexp.measures.config import check_measures
 from gmexp.measures.take import check, measure
 from gmexp.mitigations import verification
 from gmexp.mitigations.verification import VerificationPlan
-from gmexp.pages.films import write_clips
+from gmexp.pages.clips import write_clips
 from gmexp.pages.mirror import log_study
 from gmexp.pages.report import report
 from gmexp.rates import between_runs, estimands, learning, over_runs
@@ -162,7 +162,7 @@ def rates(study: Study, threshold: float, seed: int) -> None:
     calibration_stage.drop_stale(study)
     between_runs.write(study, seed)
     learning.write(study)
-    figure2.write_study(study)
+    figures.prepare(study)
     measured = over_runs.read_rates(study.rates)
     variances, learnt = between_runs.read(study), learning.read(study)
     print("\n\n".join(filter(None, (estimands.table(measured.estimands) if measured.estimands else "",

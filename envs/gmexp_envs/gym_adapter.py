@@ -216,7 +216,7 @@ def _build_engine(task: Task, num_envs: int, render_mode: str | None, *, observa
 def _observation_space(task: Task, engine: VecEnv) -> spaces.Space:
     if engine.observation == "pixels":
         return spaces.Box(0, 255, engine.style.shape(1)[1:], np.uint8)
-    semantics = task.semantics_of(engine.distributions[0])
+    semantics = task.on(engine.distributions[0]).semantics
     bounds = np.array(task.state_bounds(engine.distributions[0]), np.float32)
     return spaces.Dict(
         window=spaces.Box(0, len(semantics.classes) - 1, semantics.window, np.uint8),

@@ -40,7 +40,8 @@ class Checkpoint:
     @property
     def task(self) -> Task:
         """The environment that it was trained in."""
-        return find_task(self.env.name)
+        task = find_task(self.env.name)
+        return task.on(task.distribution(self.env))
 
     @property
     def training(self) -> Any:
@@ -90,7 +91,7 @@ def load_checkpoint(path: Path | str, device: str = "cpu") -> Checkpoint:
         agent = _agent(about["agent"], f"{path}: agent")
         env = decode(task.config, about["env"], f"{path}: env")
         meta = decode(RunMeta, UNSAID | about["meta"], f"{path}: meta")
-        network = agent.build(task, torch.Generator().manual_seed(0))
+        network = agent.build(task.on(task.distribution(env)), torch.Generator().manual_seed(0))
         weights = network_weights(arrays, network)
         if not all(torch.isfinite(weight).all() for weight in weights.values()):
             raise UserError(f"{path} holds weights that are no finite numbers: it cannot be evaluated")

@@ -56,7 +56,7 @@ class SB3VecEnv(TheirVecEnv):
         if env.observation == "pixels":
             space = spaces.Box(0, 255, env.style.shape(1)[1:], np.uint8)
         else:
-            meant = (find_task(task) if isinstance(task, str) else task).semantics
+            meant = (find_task(task) if isinstance(task, str) else task).on(env.distributions[0]).semantics
             space = spaces.Dict({"window": spaces.Box(0, len(meant.classes) - 1, (math.prod(meant.window),), np.uint8),
                                  "state": spaces.Box(-np.inf, np.inf, (len(meant.state),), np.float32),
                                  "appearance": spaces.Box(0, 1, (meant.appearance,), np.uint8)})

@@ -48,7 +48,7 @@ class CurvePoint:
     steps: int
     seconds: float
     episodes: int
-    success: float | None  # share of training episodes that touched the coin
+    success: float | None  # share of training episodes that reached the intended goal
     mean_return: float | None
     mean_length: float | None
     policy_entropy: float | None

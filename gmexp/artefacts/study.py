@@ -52,10 +52,6 @@ class Study:
         return self.root / "sensitivity.json"
 
     @property
-    def figure2(self) -> Path:
-        return self.root / "figure2.json"
-
-    @property
     def between_runs(self) -> Path:
         return self.root / "between_runs.json"
 

@@ -68,7 +68,7 @@ def _notice(kind: str, path: Path | str, old: list[str], names: dict[str, str]) 
 
 
 def _episodes(table: pa.Table) -> pa.Table:
-    """CoinRun's facts as the task has them; that the coin was at the end is not said of a level without a coin."""
+    """CoinRun's facts as the task has them; that the goals were together is not said of a level without the intended one."""
     coin_x, coin_y = (pc.fill_null(table[name], -1) for name in FACTS[:2])
     columns = [coin_x, coin_y, *(table[name] for name in FACTS[2:])]
     facts = [[*row, 0] for row in zip(*(column.to_pylist() for column in columns), strict=True)]

@@ -35,7 +35,7 @@ VERBS = {
     "show": Verb("gmexp.cli.show", "main", "what the shifts do to levels, as pictures", False),
     "langosco": Verb("gmexp.cli.langosco", "main", "Langosco et al.'s logs and their Figure 2, in and out", False),
     "estimate": Verb("gmexp.cli.calculator", "estimate", "P(misgeneralization) of a scenario", False),
-    "calculator": Verb("gmexp.calculator.page", "calculator", "the calculator as one interactive HTML page", False),
+    "calculator": Verb("gmexp.cli.calculator_page", "main", "the calculator as one interactive HTML page", False),
     "verify": Verb("gmexp.cli.verify", "main", "the engine against procgen's binary, a study's run against itself", False),
     "bench": Verb("gmexp.cli.bench", "main", "speed of the engine and of training, beside others'", False),
     "tables": Verb("gmexp.cli.calculator", "tables", "every table of the published model", False),

@@ -10,12 +10,9 @@ from gmexp import artefacts
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import OutcomeCounts
 from gmexp.artefacts.study import Study
-from gmexp.calculator import base_rates, pooling, sensitivity
+from gmexp.calculator import base_rates, pooling
 from gmexp.cli.schema import CalibrateConfig, RatesConfig, ReportConfig
-from gmexp.figures.bench import redraw
-from gmexp.figures.figures import draw_all
 from gmexp.measures.attribution import unpursued
-from gmexp.pages import index_page
 from gmexp.pages import report as report_stage
 from gmexp.statistics import stage
 from gmexp.statistics.counts import read_counts
@@ -76,15 +73,7 @@ def report(config: ReportConfig) -> int:
     if config.study is not None:
         print(report_stage.report(Study(_existing(config.study))))
         return 0
-    root = _existing(config.results)
-    for study in index_page.found_studies(root):
-        print(report_stage.report(study))
-    pooled = Study(root / index_page.POOLED)
-    if pooled.calibration.exists():
-        sensitivity.write(pooled)
-        draw_all(pooled.root)
-    redraw(root / "bench")
-    print("\n".join(map(str, index_page.build(root))))
+    print("\n".join(map(str, report_stage.report_all(_existing(config.results)))))
     return 0
 
 

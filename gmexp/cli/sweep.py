@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -20,7 +20,7 @@ from hydra.errors import HydraException
 from gmexp.pipeline import RunConfig
 from gmexp.support import composition as config
 from gmexp.support.conf import choices
-from gmexp.support.errors import UserError, first_line
+from gmexp.support.errors import UserError
 from gmexp.training.config import TrainConfig
 
 MOST_RUNS = 10_000
@@ -35,7 +35,7 @@ def load(arguments: Sequence[str], searched: Sequence[str] = (), name: str | Non
     fixed = []
     for item in arguments:
         key, _, text = item.partition("=")
-        parsed = _parse(key, text) if text and key in known and not _is_text(key, known) else None
+        parsed = _parse(item) if text and key in known else None
         if parsed is not None and (parsed.is_sweep_override() or key == "seed"):
             axes[key] = _values(parsed)
         else:
@@ -51,31 +51,15 @@ def load(arguments: Sequence[str], searched: Sequence[str] = (), name: str | Non
     return config.override(study, {"conditions": conditions, "seeds": seeds})
 
 
-def _is_text(key: str, known: Mapping[str, Any]) -> bool:
-    """Whether a key takes text that no sweep goes through, such as a path: it stands as it is."""
-    kinds = (str, str | None, list[str])
-    return known[key] in kinds and (key.split(".")[0] not in SWEPT or key.rsplit(".", 1)[-1] in config.PATHS)
-
-
-def _parse(key: str, text: str) -> Override:
+def _parse(item: str) -> Override:
     try:
-        return OverridesParser.create().parse_override(f"{key}={text}")
-    except (HydraException, RecursionError) as error:
-        raise UserError(f"{key}={text} is not a value or a sweep: {first_line(error)}") from error
+        return OverridesParser.create().parse_override(item)
+    except HydraException as error:
+        raise UserError(f"{item} is not a value or a sweep: {str(error).splitlines()[0]}") from error
 
 
 def _values(override: Override) -> list[Any]:
     """The values that a sweep goes through, or the one value of an override that is none."""
-    try:
-        return _swept(override)
-    except (ValueError, TypeError, ArithmeticError, HydraException) as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f"{override.input_line} is not a sweep: {first_line(error)}; write values as 1,2,3 or "
-                        "range(0,10,2)") from error
-
-
-def _swept(override: Override) -> list[Any]:
     key, swept = override.key_or_group, override.value()
     if not override.is_sweep_override():
         return [swept]

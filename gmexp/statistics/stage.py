@@ -12,14 +12,15 @@ from pathlib import Path
 from gmexp import artefacts
 from gmexp.artefacts.records import OutcomeCounts
 from gmexp.artefacts.study import Study
-from gmexp.statistics import fit
+from gmexp.statistics import calibrate as fitting
 from gmexp.statistics.calibration import Calibration
 from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.counts import read_counts
+from gmexp.statistics.fit import SamplerError, iterations
 from gmexp.support.errors import UserError
 from gmexp.support.progress import Bar
 
-OUTCOMES = ("n_intended", "n_proxy", "n_timeout", "n_death", "n_ambiguous")
+OUTCOMES = ("n_intended", "n_proxy", "n_timeout", "n_death", "n_ambiguous", "n_masked", "masked_intended", "masked_proxy")
 
 
 class Refused(UserError):
@@ -31,9 +32,9 @@ def calibrate(rows: Sequence[OutcomeCounts], out: Path, chains: int, draws: int,
     """Calibrate and save (`kept` draws); `Refused` where the sampler's own diagnostics refuse the result."""
     config = CalibrationConfig(seed=seed, chains=chains, draws=draws)
     try:
-        with Bar(config.warmup + config.draws, "calibrate", "draw") as bar:
-            calibration = fit.calibrate(rows, config, bar.advance)
-    except fit.SamplerError as error:
+        with Bar(iterations(config), "calibrate", "draw") as bar:
+            calibration = fitting.calibrate(rows, config, bar.advance)
+    except SamplerError as error:
         raise Refused(f"the calibration was refused by its own diagnostics: {error}") from error
     origin = artefacts.provenance(None, dataclasses.asdict(config), "posterior of the rates over runs")
     calibration = calibration.with_provenance(origin)

@@ -89,7 +89,8 @@ class TrainConfig:
     @property
     def task(self) -> Task:
         """The environment that is trained in."""
-        return find_task(self.env.name)
+        task = find_task(self.env.name)
+        return task.on(task.distribution(self.env))
 
     @property
     def training(self) -> Any:

@@ -16,7 +16,6 @@ from gmexp_envs.coinrun.task import TASK
 from gmexp_envs.levels import split_levels
 from gmexp_envs.shifts import shift, shift_factor
 
-from ..tiny import train_config
 
 LEVELS = 200
 CLASSES = len(TASK.semantics.classes)

@@ -21,7 +21,6 @@ from gmexp.pipeline import training_runs
 from gmexp.support.errors import UserError
 from gmexp.training.run import VERIFIED, describe
 from gmexp.training.train import train
-from gmexp_envs.coinrun.task import TASK
 
 from ..tiny import AGENT, ITERATION, train_config
 
