@@ -17,7 +17,7 @@ from gmexp_envs.levels import SPLITS
 from gmexp_envs.outcome import first_event_outcomes, INTENDED_GOAL, NEVER, PROXY_GOAL
 from gmexp_envs.shifts import shift, shift_factor
 from gmexp_envs.worlds.layout import (
-    ALIGNED, BROKEN, INTENDED_STEP, NOW, OPPOSITE, OWN, PLACEMENT, PROXY_STEP, THEMES, TIME, TRAINED, WINDOW, X, Y,
+    ALIGNED, BROKEN, HORIZON, INTENDED_STEP, NOW, OPPOSITE, OWN, PLACEMENT, PROXY_STEP, THEMES, TIME, TRAINED, WINDOW, X, Y,
 )
 from gmexp_envs.worlds.pictures import text
 
@@ -182,8 +182,10 @@ def test_context_makes_the_way_half_as_long_again(name):
 def test_supervision_makes_episodes_longer(name):
     stretch = find_task(name).world.stretch
     for supervision in (0.0, 0.5, 1.0):
-        distribution = levels(name, 50, rho=0.0, supervision=supervision, masked=True, horizon=30)
-        assert play(name, distribution, "proxy").length.max() == 30 * (1 + (stretch - 1) * supervision)
+        distribution = levels(name, 50, rho=0.0, supervision=supervision, horizon=30)
+        longest, log = 30 * (1 + (stretch - 1) * supervision), play(name, distribution, None)
+        assert (begun(name, distribution).world.facts[:, HORIZON] == longest).all()
+        assert (log.length <= longest).all() and (log.length[log.truncated] == longest).all() and log.truncated.any()
 
 
 @every_world
