@@ -1,27 +1,44 @@
-# make quickstart | make figures | make test | make install, each complete on a fresh machine
+# make quickstart | make test | make test-fast | make figures | make install, each complete on a fresh machine
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: install quickstart figures test lint
+.PHONY: install quickstart figures test test-fast lint fuzz kill clients
 
 install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -c constraints.txt -e '.[wandb,procgen,dev]'
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
 	touch $@
 
 quickstart: install
 	$(BIN)/gmexp run experiment=quickstart
 
-# every committed figure and page, from committed data
+# every committed figure and the pages, from committed data
 figures: install
 	$(BIN)/gmexp report results=results
 
 test: install
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
+# under two minutes: what a change to one room usually breaks
+test-fast: install
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
 lint: install
 	$(BIN)/ruff check gmexp envs tests
+
+# inputs of every class for so long, zero faults: make fuzz minutes=10 seed=3
+fuzz: install
+	$(BIN)/python -m tests.fuzz minutes=$(or $(minutes),10) $(if $(seed),seed=$(seed))
+
+# whole studies killed two hundred times: make kill kills=200
+kill: install
+	$(BIN)/python -m tests.kill kills=$(or $(kills),200)
+
+# other people's libraries on our environments
+clients: install
+	$(BIN)/python -m pip install -c constraints.txt -e '.[clients]'
+	$(BIN)/python -m pytest tests/clients

@@ -8,46 +8,49 @@ episodes is made anew.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gmexp import artefacts
 from gmexp.agents.checkpoint import load_checkpoint
-from gmexp.agents.ppo import NAMES
-from gmexp.artefacts.study import Study, condition_labels
+from gmexp.agents.trainer import current_name, trainer_names
+from gmexp.artefacts.condition import condition_labels
+from gmexp.artefacts.study import TRAINED, Study
 from gmexp.artefacts.tracking import open_tracker
 from gmexp.calculator import base_rates
-from gmexp.evaluation.config import EvaluationPlan
-from gmexp.evaluation.evaluate import cells, evaluate
-from gmexp.langosco import figure2
-from gmexp.measures import summary
-from gmexp.measures.command import check, measure
+from gmexp.evaluation.cells import cells
+from gmexp.evaluation.evaluate import evaluate
+from gmexp.evaluation.plan import EvaluationPlan
+from gmexp.figures import catalogue as figures
+from gmexp.measures import pool
+from gmexp.measures.attribution import unpursued
 from gmexp.measures.config import check_measures
-from gmexp.measures.pursuit import unpursued
+from gmexp.measures.take import check, measure
 from gmexp.mitigations import verification
 from gmexp.mitigations.verification import VerificationPlan
-from gmexp.pages.films import write_clips
+from gmexp.pages.clips import write_clips
 from gmexp.pages.mirror import log_study
 from gmexp.pages.report import report
-from gmexp.rates import between_runs, learning, over_runs
+from gmexp.rates import between_runs, estimands, learning, over_runs
 from gmexp.statistics import stage as calibration_stage
 from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.counts import read_counts
+from gmexp.statistics.stage import Refused
 from gmexp.support.checks import check_backend, check_session, check_threads
 from gmexp.support.composition import override, variant
 from gmexp.support.errors import UserError
+from gmexp.support.locks import alone_in
 from gmexp.support.progress import Bar
-from gmexp.training.compilation import compile_kernels
 from gmexp.training.config import LauncherConfig, LoggerConfig, TrainConfig, agent_config, env_config
 from gmexp.training.launchers import launch
-from gmexp.training.train import NOT_IDENTITY, TRAINED, describe, identity, train
+from gmexp.training.run import NOT_IDENTITY, describe, identity
+from gmexp.training.train import train
 from gmexp.training.workers import Failure
 from gmexp_envs import task_names
 
@@ -60,7 +63,7 @@ class RunConfig:
 
     experiment: str
     env: Any = variant(env_config, task_names)
-    agent: Any = variant(agent_config, lambda: NAMES)
+    agent: Any = variant(agent_config, trainer_names, current_name)
     steps: int
     conditions: list[dict[str, Any]]  # what varies between conditions: dotted keys of the training config
     seeds: list[int]  # train seeds of every condition that does not name its own
@@ -68,7 +71,7 @@ class RunConfig:
     reuse: list[str]  # studies whose finished runs are taken over where they are the same
     evaluation: EvaluationPlan
     measures: list[str]  # what else is measured of every run: names of MEASURES
-    gate: float
+    threshold: float  # in-distribution capability of the runs that count as capable
     chains: int
     draws: int
     checkpoint_seconds: float
@@ -91,8 +94,8 @@ class RunConfig:
         check_measures(self.measures)
         check_backend(self.backend)
         check_threads(self.threads)
-        if not 0 <= self.gate <= 1:
-            raise ValueError(f"gate = {self.gate} is not within [0, 1]")
+        if not 0 <= self.threshold <= 1:
+            raise ValueError(f"threshold = {self.threshold} is not within [0, 1]")
         CalibrationConfig(seed=self.statistics_seed, chains=self.chains, draws=self.draws)  # refuses what does not fit
         check_session(self.checkpoint_seconds, self.device)
 
@@ -102,9 +105,9 @@ def run(config: RunConfig) -> int:
     started = time.monotonic()
     study = Study(Path(config.out))
     planned = training_runs(config)
-    with _locked(study.root):
+    with alone_in(study.root, "gmexp run"):
+        _keep_what_is_there(study, planned)
         artefacts.remove_temporaries(study.root)
-        compile_kernels()
         _take_over(study, planned, config.reuse)
         failures = _train_and_evaluate(planned, config)
         failed = {describe(planned[position]).run_id: failure.reason for position, failure in sorted(failures.items())}
@@ -135,34 +138,38 @@ def _conclude(study: Study, counted: Sequence[TrainConfig], failed: dict[str, st
 
 def analyse(study: Study, config: RunConfig) -> None:
     """Everything after the episodes, in seconds: rates, calibration, estimates, figures, page, W&B."""
-    rates(study, config.gate, config.statistics_seed)
-    counts = read_counts(study.counts)
-    calibration = calibration_stage.calibrate(counts, study.calibration, config.chains, config.draws, config.statistics_seed)
-    shifts = base_rates.base_rates(calibration, counts, unpursued([study]))
-    origin = artefacts.provenance(None, dataclasses.asdict(config), "published beside calibrated rates")
-    artefacts.write_json(study.estimate, {"shifts": shifts}, origin)
-    if shifts:
-        print(f"\n{base_rates.report(shifts, calibration)}")
+    rates(study, config.threshold, config.statistics_seed)
+    try:
+        counts = read_counts(study.counts)
+        calibration = calibration_stage.calibrate(counts, study.calibration, config.chains, config.draws,
+                                                  config.statistics_seed)
+        shifts = base_rates.base_rates(calibration, counts, unpursued([study]))
+        origin = artefacts.provenance(None, dataclasses.asdict(config), "published beside calibrated rates")
+        artefacts.write_json(study.estimate, {"shifts": shifts}, origin)
+        if shifts:
+            print(f"\n{base_rates.report(shifts, calibration)}")
+    except Refused as error:  # the rates, figures and page do without
+        print(f"{error}; the study is complete but for it", file=sys.stderr)
     report(study)
     with open_tracker(config.logger.name, mode=config.logger.mode, project=config.logger.project,
                       group=config.experiment, name=f"{config.experiment}-study", config={}, dir=study.root) as tracker:
         log_study(tracker, study.root)
 
 
-def rates(study: Study, gate: float, seed: int) -> None:
+def rates(study: Study, threshold: float, seed: int) -> None:
     """Stage `rates`: count the episodes of every run, and print what they say."""
-    over_runs.build(study.root, gate, seed)
+    over_runs.build(study.root, threshold, seed)
+    calibration_stage.drop_stale(study)
     between_runs.write(study, seed)
     learning.write(study)
-    figure2.write_study(study)
+    figures.prepare(study)
     measured = over_runs.read_rates(study.rates)
     variances, learnt = between_runs.read(study), learning.read(study)
-    print("\n\n".join(filter(None, (over_runs.table(measured.cells), over_runs.contrast_table(measured),
+    print("\n\n".join(filter(None, (estimands.table(measured.estimands) if measured.estimands else "",
+                                     over_runs.table(measured.cells), over_runs.contrast_table(measured),
                                      between_runs.table(variances) if variances else "",
                                      learning.table(learnt) if learnt else ""))))
-    measures = summary.summarise(study)
-    if text := summary.table(measures):
-        summary.write(study, measures)
+    if text := pool.conclude(study):
         print(f"\n{text}")
 
 
@@ -205,7 +212,7 @@ def training_runs(config: RunConfig) -> list[TrainConfig]:
         raise UserError("two of the conditions have the same runs: let them differ, or give one of them other seeds")
     over_runs.check_replicates(metas, condition_labels(metas))
     for item in runs:
-        check(config.measures, item.agent)
+        check(config.measures, item.agent, item.task)
         cells(item.task, item.training, config.evaluation, item.seed)
     return runs
 
@@ -228,25 +235,18 @@ def _film(study: Study, planned: Sequence[TrainConfig], plan: EvaluationPlan) ->
         write_clips(study.run(run_id), plan)
 
 
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keep a second `gmexp run` out of the folder; the lock goes with the process, however it ends."""
-    if os.name != "posix":
-        yield
+def _keep_what_is_there(study: Study, planned: Sequence[TrainConfig]) -> None:
+    """UserError where the folder holds a study with runs that are not planned: its index would forget them."""
+    if not study.index.is_file():
         return
-    import fcntl
-
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = open(folder / ".lock", "w")
-    except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror}") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UserError(f"another gmexp run is working in {folder}: wait for it or give another out=...") from error
-        yield
+        listed = [run.run_id for run in study.runs()]
+    except UserError as error:
+        raise UserError(f"{error}: remove it, or give another out=...") from error
+    if lost := sorted(set(listed) - {describe(item).run_id for item in planned}):
+        raise UserError(f"{study.root} holds a study of {len(listed)} runs, of which {len(lost)} are not planned here "
+                        f"({lost[0]}{', ...' if len(lost) > 1 else ''}): give another out=..., or remove {study.index} "
+                        "to make another study of its runs")
 
 
 def _take_over(study: Study, planned: Sequence[TrainConfig], others: Sequence[str]) -> None:
@@ -258,11 +258,9 @@ def _take_over(study: Study, planned: Sequence[TrainConfig], others: Sequence[st
             continue
         for meta in map(describe, planned):
             there, here = other.run(meta.run_id), study.run(meta.run_id)
-            if (here / "run.json").is_file() or not all((there / name).is_file() for name in TRAINED):
+            if study.is_finished(meta) or not other.is_finished(meta):
                 continue
-            if other.finished(meta.run_id).config_hash != meta.config_hash:
-                continue
-            for name in TRAINED:
+            for name in TRAINED:  # the last one says that the others are there
                 artefacts.write_bytes(here / name, artefacts.read_bytes(there / name))
             taken += 1
     if taken:
@@ -273,18 +271,25 @@ def _take_over(study: Study, planned: Sequence[TrainConfig], others: Sequence[st
 
 def _train_and_evaluate(planned: Sequence[TrainConfig], config: RunConfig) -> dict[int, Failure]:
     """Train, evaluate and measure every run -> what failed, by its position."""
-    tasks = [(item, config.evaluation, config.measures, config.verification) for item in planned]
+    tasks = [(_anywhere(item), config.evaluation, config.measures, config.verification) for item in planned]
     with Bar(sum(item.steps for item in planned), f"train {len(planned)} runs", "step") as bar:
         return launch(config.launcher, tasks, _work, config.workers, Study(Path(config.out)).scratch, bar.advance,
                       lambda count: bar.note(f"{count}/{len(planned)} evaluated"))
 
 
+def _anywhere(config: TrainConfig) -> TrainConfig:
+    """A run's configuration with whole paths, for a machine that works in another folder."""
+    agent = config.agent
+    if getattr(agent, "demonstrator", None) is not None:
+        agent = dataclasses.replace(agent, demonstrator=os.path.abspath(agent.demonstrator))
+    return dataclasses.replace(config, out=os.path.abspath(config.out), agent=agent)
+
+
 def _work(task: tuple[TrainConfig, EvaluationPlan, list[str], VerificationPlan], report: Callable[[int], None]) -> None:
     """One run, trained, evaluated and measured; of candidates, only those that pass."""
-    config, plan, measures, verification = task
-    compile_kernels()  # on another machine for the first time
+    config, plan, measures, wanted = task
     checkpoint = load_checkpoint(train(config, report), config.device)
-    if config.verified and not verification.verify(checkpoint, verification, plan).passed:
+    if config.verified and not verification.verify(checkpoint, wanted, plan).passed:
         return
     evaluate(checkpoint, plan)
     measure(checkpoint, measures, plan)

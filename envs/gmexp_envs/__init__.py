@@ -29,6 +29,10 @@ TASKS = {  # the environments that come with the package: where the `Task` of ea
     "maze": "gmexp_envs.maze.task:CHEESE",
     "maze_line_and_gem": "gmexp_envs.maze.task:LINE_AND_GEM",
     "keys_and_chests": "gmexp_envs.keys_and_chests.task:TASK",
+    "boat_race": "gmexp_envs.worlds.boat_race:TASK",
+    "supervisor": "gmexp_envs.worlds.supervisor:TASK",
+    "follow_me": "gmexp_envs.worlds.follow_me:TASK",
+    "monsters": "gmexp_envs.worlds.monsters:TASK",
 }
 BACKENDS = ("native", "procgen")
 

@@ -1,16 +1,18 @@
-"""CoinRun for Gymnasium: `gmexp/CoinRun-v0`, registered by `import envs`.
+"""Every environment for Gymnasium: `gmexp/CoinRun-v0` and so on, known after `import gmexp` or `import gmexp_envs`, or, in
+a spawned worker that imported neither, as `gmexp_envs:gmexp/CoinRun-v0`.
 
     gymnasium.make("gmexp/CoinRun-v0", mode="easy", levels=200)
-    gymnasium.make_vec("gmexp/CoinRun-v0", num_envs=64, mode="easy")    # one native environment of 64 worlds
+    gymnasium.make_vec("gmexp/CoinRun-v0", num_envs=64, mode="easy", autoreset_mode="NextStep")
 
-Keyword arguments are those of `LevelDistribution` (or a finished `distribution`), `observation` ("semantic" or
-"pixels"), `action_repeat`, `style` and, for vectors, `threads`. The info of an episode's last step holds what the
-episode showed: level_seed, distinguishing, outcome, and intended_step and proxy_step where coin and end were touched.
+Keyword arguments are the fields of the task's level distribution (or a finished `distribution`), `observation` ("semantic"
+or "pixels"), `action_repeat`, `style` and, for vectors, `threads` and `autoreset_mode`. The info of an episode's last step
+holds what the episode showed: level_seed, distinguishing, outcome, and intended_step and proxy_step where the goals were
+reached.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import gymnasium
@@ -26,6 +28,7 @@ from gmexp_envs.vec import FrameStyle, SemanticObservation, VecEnv
 
 RENDER_FPS = 15
 METADATA = {"render_modes": ["rgb_array"], "render_fps": RENDER_FPS}
+MASK = "reset_mask"  # of `reset`'s options
 
 
 class TaskEnv(gymnasium.Env):
@@ -34,12 +37,17 @@ class TaskEnv(gymnasium.Env):
     metadata = METADATA
 
     def __init__(self, name: str, render_mode: str | None = None, **options: Any) -> None:
-        self.task = find_task(name)
+        self._name = name
         self.render_mode = _checked(render_mode)
         self._engine = _build_engine(self.task, 1, render_mode, **options)
         self.observation_space = _observation_space(self.task, self._engine)
         self.action_space = spaces.Discrete(self.task.num_actions)
         self._over = True
+
+    @property
+    def task(self) -> Task:
+        """Which environment it is."""
+        return find_task(self._name)
 
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[Any, dict]:
         """Begin an episode; with a seed, begin the stream of levels anew from it."""
@@ -50,7 +58,7 @@ class TaskEnv(gymnasium.Env):
 
     def step(self, action: int) -> tuple[Any, float, bool, bool, dict]:
         if self._over:
-            raise gymnasium.error.ResetNeeded("the episode is over: call reset() before step()")
+            raise gymnasium.error.ResetNeeded("no episode is running: call reset() before step()")
         observation, reward, terminated, truncated = self._engine.step(np.array([action]), autoreset=False)
         self._over = bool(terminated[0] or truncated[0])
         info = _episode_info(self._engine, 0) if self._over else {}
@@ -65,42 +73,90 @@ class TaskEnv(gymnasium.Env):
 
 
 class TaskVectorEnv(VectorEnv):
-    """Many instances of an environment, each beginning its next episode in the step that ends one.
+    """Many instances of an environment; `autoreset_mode` says when one whose episode ended begins the next.
 
-    Of an ended episode, the last observation and info are `infos["final_obs"]` and `infos["final_info"]`, as with
-    gymnasium's own vector environments.
+    SAME_STEP   in the step that ends one, as procgen does; the last observation and info are `infos["final_obs"]` and
+                `infos["final_info"]`
+    NEXT_STEP   in the step after, which takes no notice of its action and gives no reward
+    DISABLED    never: `reset(options={"reset_mask": ended})` does it
+    Each does what gymnasium's own `SyncVectorEnv` does, but for an int `seed`, which seeds the streams of all instances
+    as procgen's rand_seed does; a list of seeds is one each.
     """
 
     metadata = METADATA | {"autoreset_mode": AutoresetMode.SAME_STEP}
 
     def __init__(self, name: str, num_envs: int = 1, render_mode: str | None = None, threads: int = 1,
-                 **options: Any) -> None:
-        self.task = find_task(name)
+                 autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP, **options: Any) -> None:
+        self._name = name
         self.num_envs = num_envs
         self.render_mode = _checked(render_mode)
+        self.autoreset_mode = _autoreset_mode(autoreset_mode)
+        self.metadata = self.metadata | {"autoreset_mode": self.autoreset_mode}
         self._engine = _build_engine(self.task, num_envs, render_mode, threads=threads, **options)
         self.single_observation_space = _observation_space(self.task, self._engine)
         self.single_action_space = spaces.Discrete(self.task.num_actions)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
+        self._begun = np.zeros(num_envs, bool)  # instances that have played since they were made
+        self._ended = np.zeros(num_envs, bool)  # instances whose episode is over and the next not begun
 
-    def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[Any, dict]:
-        """Begin episodes everywhere; with a seed, begin the streams of levels anew from it."""
-        super().reset(seed=seed)
-        observation, infos = self._engine.reset(seed), {}
-        return _take(observation), self._with_levels(infos, range(self.num_envs))
+    @property
+    def task(self) -> Task:
+        """Which environment it is."""
+        return find_task(self._name)
+
+    def reset(self, *, seed: int | Sequence[int | None] | None = None,
+              options: dict | None = None) -> tuple[Any, dict]:
+        """Begin episodes everywhere, or where `options["reset_mask"]`, bool [N], says so; with a seed, or one each, begin
+        the streams of levels anew from it."""
+        rows = np.flatnonzero(_reset_mask(options, self.num_envs))
+        whole = len(rows) == self.num_envs
+        if isinstance(seed, Sequence | np.ndarray):
+            seeds = [None if each is None else int(each) for each in seed]
+            if len(seeds) != self.num_envs:
+                raise ValueError(f"seed names {len(seeds)} seeds for {self.num_envs} instances")
+        elif seed is None or whole:
+            super().reset(seed=seed)
+            seeds = [None] * self.num_envs
+        else:
+            seeds = [seed + k for k in range(self.num_envs)]  # a part of the instances: as gymnasium's own
+        if whole and seeds == [None] * self.num_envs:
+            observation = self._engine.reset(seed if not isinstance(seed, Sequence | np.ndarray) else None)
+        else:
+            chosen = set(rows.tolist())
+            self._engine.reseed([each if e in chosen else None for e, each in enumerate(seeds)])
+            observation = self._engine.begin(rows)
+        self._begun[rows], self._ended[rows] = True, False
+        return _take(observation), self._with_levels({}, rows)
 
     def step(self, actions: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict]:
-        step = self._engine.step(actions, autoreset=False)
+        if not self._begun.all():
+            raise gymnasium.error.ResetNeeded("no episode is running: call reset() before step()")
+        waiting = np.flatnonzero(self._ended)
+        if len(waiting) and self.autoreset_mode is AutoresetMode.DISABLED:
+            raise gymnasium.error.ResetNeeded(f"the episodes of the instances {waiting.tolist()} are over: call "
+                                              "reset(options={'reset_mask': ...}) before step()")
+        moving = np.flatnonzero(~self._ended)
+        step = self._engine.step(np.asarray(actions), moving, autoreset=False)
         observation, infos = step.observation, {}
-        ended = np.flatnonzero(step.terminated | step.truncated)
-        if len(ended):
-            for e in ended:
-                final = {"final_obs": _take(observation, e), "final_info": _episode_info(self._engine, e)}
-                infos = self._add_info(infos, final, e)
+        reward, terminated, truncated = step.reward.copy(), step.terminated.copy(), step.truncated.copy()
+        reward[waiting], terminated[waiting], truncated[waiting] = 0, False, False
+        ended = np.flatnonzero(terminated | truncated)
+        if len(waiting):
+            observation = self._engine.begin(waiting)
+            infos = self._with_levels(infos, waiting)
+        for e in ended:
+            about = _episode_info(self._engine, e)
+            if self.autoreset_mode is AutoresetMode.SAME_STEP:
+                about = {"final_obs": _take(observation, e), "final_info": about}
+            infos = self._add_info(infos, about, e)
+        if self.autoreset_mode is AutoresetMode.SAME_STEP and len(ended):
             observation = self._engine.begin(ended)
             infos = self._with_levels(infos, ended)
-        return _take(observation), step.reward.copy(), step.terminated.copy(), step.truncated.copy(), infos
+        else:
+            self._ended[:] = False
+            self._ended[ended] = True
+        return _take(observation), reward, terminated, truncated, infos
 
     def _with_levels(self, infos: dict, rows: Iterable[int]) -> dict:
         """Add which levels the episodes that begin in these instances play."""
@@ -115,6 +171,29 @@ class TaskVectorEnv(VectorEnv):
 
     def close_extras(self, **kwargs: Any) -> None:
         self._engine.close()
+
+
+def _autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:
+    """A mode by its member, its value ("NextStep") or its name ("NEXT_STEP")."""
+    known = {word: member for member in AutoresetMode for word in (member.value.lower(), member.name.lower())}
+    if isinstance(mode, AutoresetMode):
+        return mode
+    if str(mode).lower() not in known:
+        raise ValueError(f"there is no autoreset_mode {mode!r}: choose one of "
+                         f"{', '.join(member.value for member in AutoresetMode)}")
+    return known[str(mode).lower()]
+
+
+def _reset_mask(options: dict | None, num_envs: int) -> np.ndarray:
+    """Which instances `reset` is about, bool [N]."""
+    if not options or MASK not in options:
+        return np.ones(num_envs, bool)
+    mask = options[MASK]
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (num_envs,):
+        raise ValueError(f"options['{MASK}'] should be a boolean array of shape ({num_envs},)")
+    if not mask.any():
+        raise ValueError(f"options['{MASK}'] should name at least one instance")
+    return mask
 
 
 def _checked(render_mode: str | None) -> str | None:
@@ -137,7 +216,7 @@ def _build_engine(task: Task, num_envs: int, render_mode: str | None, *, observa
 def _observation_space(task: Task, engine: VecEnv) -> spaces.Space:
     if engine.observation == "pixels":
         return spaces.Box(0, 255, engine.style.shape(1)[1:], np.uint8)
-    semantics = task.semantics_of(engine.distributions[0])
+    semantics = task.on(engine.distributions[0]).semantics
     bounds = np.array(task.state_bounds(engine.distributions[0]), np.float32)
     return spaces.Dict(
         window=spaces.Box(0, len(semantics.classes) - 1, semantics.window, np.uint8),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 SEED_LIMIT = 2**31 - 1  # procgen's level seeds are [0, 2**31 - 1)
 
 
@@ -52,6 +54,13 @@ def as_levels(levels: int | SeedRange | Sequence[int] | None) -> SeedRange | tup
     if isinstance(levels, int):
         return SeedRange(0, levels)
     return tuple(int(s) for s in levels)
+
+
+def seeds_of(levels: SeedRange | Sequence[int]) -> np.ndarray:
+    """The level seeds in order, int64 [levels]."""
+    if isinstance(levels, SeedRange):
+        return np.arange(levels.first, levels.first + levels.count)
+    return np.asarray(levels, np.int64)
 
 
 def check_within(name: str, value: float, low: float, high: float) -> None:

@@ -130,7 +130,7 @@ class GoalInView(Protocol[D]):
 
     nearest: int  # signed distances to the proxy, in cells, that are recorded: from nearest (behind it) ...
     farthest: int  # ... to farthest (before it)
-    words: str  # what the distance is, for an axis
+    words: str  # what the distance is and what lies behind the proxy (drawn grey), for an axis
 
     def distribution(self, training: D) -> D:
         """Aligned levels whose intended goal is masked, and on which the agent can go on past the proxy."""
@@ -167,6 +167,7 @@ class Task(Protocol[D]):
     config: type  # dataclass of conf/env/<name>.yaml: name, diversity, spec_quality, horizon, train_levels, its own
     backends: tuple[str, ...] = ("native",)
     goal_in_view: GoalInView[D] | None = None
+    parity: str | None = None  # module that compares the engine with the real game: `verify_engine`, `CASES`, `RECORDED`
 
     def distribution(self, config: Any) -> D:
         """The levels that training on this configuration draws from."""
@@ -185,13 +186,13 @@ class Task(Protocol[D]):
         """The vector environment; arguments as `gmexp_envs.make_vec`."""
         ...
 
-    def semantics_of(self, distribution: D) -> Semantics:
-        """What the semantic observation holds on these levels, where that depends on them."""
-        return self.semantics
+    def on(self, distribution: D) -> Task[D]:
+        """This task as these levels show it: where `semantics` depend on them, one whose semantics are theirs."""
+        return self
 
     def state_bounds(self, distribution: D) -> tuple[float, ...]:
         """Bounds of the absolute values of the state vector on these levels."""
-        return self.semantics_of(distribution).bounds
+        return self.semantics.bounds
 
     def why_not(self, distribution: D, backend: str) -> str | None:
         """Why a backend cannot play a distribution; None where it can."""
@@ -209,6 +210,11 @@ class Task(Protocol[D]):
     def certify(self, distribution: D) -> np.ndarray:
         """Which of the distribution's levels tell the goals apart: bool [num_levels], by construction and in play."""
         ...
+
+    def layout_hash(self, distribution: D) -> np.ndarray | None:
+        """What there is to play in each of the distribution's levels, as uint64 [num_levels]: equal for levels that differ
+        in looks or in the intended goal's place alone. None where levels cannot be compared."""
+        return None
 
     def scripted(self, goal: GoalName, env: VecEnv) -> ScriptedPolicy:
         """A policy whose goal is known, which may read the environment's full state."""

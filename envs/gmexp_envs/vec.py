@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 OBSERVATIONS = ("semantic", "pixels")
+LONGEST = 2**30  # steps of an episode; clocks have 32 bits, and shifts may double a horizon
 
 
 class DeviceUnavailable(ValueError):
@@ -98,6 +100,20 @@ def _copied(kind: type[VecEnv], arguments: tuple, seed: int, state: Mapping[str,
     return env
 
 
+def seed_32(seed: int) -> int:
+    """The 32-bit seed that a generator like procgen's begins from: smaller ones are themselves, larger ones are hashed.
+
+    Raises ValueError for what is no whole number from 0 on.
+    """
+    try:
+        whole = operator.index(seed)
+    except TypeError:
+        whole = -1
+    if whole < 0:
+        raise ValueError(f"seed = {seed!r} must be a whole number from 0 on")
+    return whole if whole < 2**32 else int(np.random.SeedSequence(whole).generate_state(1)[0])
+
+
 def to_numpy(array) -> np.ndarray:
     """A numpy array as it is; the values of a tensor, wherever it lives."""
     return array if isinstance(array, np.ndarray) else array.cpu().numpy()
@@ -127,14 +143,18 @@ class VecEnv(ABC):
                              "distributions")
         if observation not in OBSERVATIONS:
             raise ValueError(f"there is no observation {observation!r}: choose one of {', '.join(OBSERVATIONS)}")
-        if action_repeat < 1:
-            raise ValueError(f"action_repeat = {action_repeat} must be at least 1")
+        if not 1 <= action_repeat < 2**15:
+            raise ValueError(f"action_repeat = {action_repeat} is not within 1..{2**15 - 1}")
+        for distribution in distributions:
+            if getattr(distribution, "horizon", 1) > LONGEST:
+                raise ValueError(f"horizon = {distribution.horizon} is more than the {LONGEST} steps that are counted")
         self.num_envs = num_envs
         self.rows = np.arange(num_envs)
         self.action_repeat = action_repeat
         self.distributions = tuple(distributions)
         self.observation = observation
-        self.seed = int(np.random.SeedSequence(seed).generate_state(1)[0]) if seed is None else seed
+        self.seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+        seed_32(self.seed)
 
     @abstractmethod
     def reset(self, seed: int | None = None) -> SemanticObservation | np.ndarray:

@@ -20,14 +20,14 @@ from torch import Tensor
 
 from gmexp import artefacts
 from gmexp.agents.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from gmexp.agents.config import CloningConfig, ScriptedCloningConfig
 from gmexp.agents.networks import Frames, Observation
-from gmexp.agents.ppo import PPO, PPOConfig, Progress, sample_actions
+from gmexp.agents.ppo import PPO, sample_actions
 from gmexp.agents.scripted import ScriptedAgent
+from gmexp.agents.trainer import Progress
 from gmexp.support.errors import UserError
 from gmexp.support.seeding import stream
 from gmexp_envs import Task, VecEnv
-
-PREFIX = "cloning_"  # of agent.name; the scripted demonstrator's name follows
 
 
 class Demonstrator(NamedTuple):
@@ -37,26 +37,26 @@ class Demonstrator(NamedTuple):
     digest: str
 
 
-def trained_demonstrator(config: PPOConfig) -> Demonstrator | None:
-    """Whom agent=cloning imitates, None for other trainers.
+def trained_demonstrator(config: CloningConfig, task: Task) -> Demonstrator:
+    """Whom agent=cloning imitates in an environment.
 
     UserError where it is missing, damaged, or sees or acts otherwise than its student.
     """
-    path = config.demonstrator
-    if config.name != "cloning":
-        if path is not None:
-            raise UserError(f"agent.demonstrator={path} is for agent=cloning: agent={config.name} imitates no trained agent")
-        return None
-    if path is None:
+    if config.demonstrator is None:
         raise UserError("agent=cloning needs agent.demonstrator=..., the folder of the run to imitate or its checkpoint")
-    file = find_checkpoint(path)
+    file = find_checkpoint(config.demonstrator)
     digest = hashlib.sha256(artefacts.read_bytes(file)).hexdigest()
-    found = _loaded(file, digest)
-    for same, key in (("observation", "network"), ("actions", "actions"), ("action_repeat", "action_repeat")):
-        if getattr(found.agent, same) != getattr(config, same):
-            raise UserError(f"agent.{key}={getattr(config, key)}, but the demonstrator {found.path} has "
-                            f"{getattr(found.agent, key)}: student and demonstrator must see and do alike")
-    return Demonstrator(found, digest)
+    whom = _loaded(file, digest)
+    if config.observation == "semantic" and whom.task.semantics != task.semantics:
+        raise UserError(f"the demonstrator {whom.path} was trained in {whom.task.name}, which does not show what "
+                        f"{task.name} shows: student and demonstrator must see and do alike")
+    student, demonstrator = ((agent.observation, agent.action_set(where), agent.action_repeat)
+                             for agent, where in ((config, task), (whom.agent, whom.task)))
+    for key, ours, its in zip(("network", "actions", "action_repeat"), student, demonstrator, strict=True):
+        if ours != its:
+            raise UserError(f"agent.{key}={getattr(config, key)}, but the demonstrator {whom.path} has "
+                            f"{getattr(whom.agent, key)}: student and demonstrator must see and do alike")
+    return Demonstrator(whom, digest)
 
 
 @functools.lru_cache
@@ -71,7 +71,7 @@ class TrainedAgent:
     def __init__(self, checkpoint: Checkpoint, seed: int) -> None:
         self._network = checkpoint.network
         self._generator = torch.Generator(checkpoint.device).manual_seed(seed)
-        self._actions = torch.tensor(checkpoint.task.action_sets[checkpoint.agent.actions], device=checkpoint.device)
+        self._actions = torch.tensor(checkpoint.agent.action_set(checkpoint.task), device=checkpoint.device)
 
     def act(self, observation: Observation | Frames) -> Tensor:
         """procgen actions, int64 [envs]."""
@@ -90,21 +90,25 @@ class TrainedAgent:
 class Cloning(PPO):
     """A training run with the interface of `ppo.PPO`; `clip` of its configuration means nothing here."""
 
-    def __init__(self, config: PPOConfig, task: Task, env: VecEnv, total_steps: int, seed: int, device: str = "cpu") -> None:
+    config: CloningConfig | ScriptedCloningConfig
+
+    def __init__(self, config: CloningConfig | ScriptedCloningConfig, task: Task, env: VecEnv, total_steps: int, seed: int,
+                 device: str = "cpu") -> None:
         super().__init__(config, task, env, total_steps, seed, device)
         self.demonstrator = self._find_demonstrator(seed, device)
         self._index = torch.zeros(env.num_actions, dtype=torch.int64, device=self.device)
         self._index[self._actions.long()] = torch.arange(len(self._actions), device=self.device)
 
     def _find_demonstrator(self, seed: int, device: str) -> TrainedAgent | ScriptedAgent:
-        if (trained := trained_demonstrator(self.config)) is not None:
-            return TrainedAgent(load_checkpoint(trained.checkpoint.path, device), stream(seed, "demonstrator"))
-        sets = self.task.action_sets
-        if missing := sorted(set(sets["moves"]) - set(sets[self.config.actions])):
+        if isinstance(self.config, CloningConfig):
+            file = trained_demonstrator(self.config, self.task).checkpoint.path
+            return TrainedAgent(load_checkpoint(file, device), stream(seed, "demonstrator"))
+        moves = self.task.action_sets.get("moves", range(self.task.num_actions))
+        if missing := sorted(set(moves) - set(self.config.action_set(self.task))):
             raise UserError(f"agent.actions={self.config.actions} lacks the action {missing[0]}, which the demonstrator "
                             "may take: use agent.actions=moves")
         try:
-            return ScriptedAgent(self.config.name.removeprefix(PREFIX), self.task, self.env, seed)
+            return ScriptedAgent(self.config.goal, self.task, self.env, seed)
         except ValueError as error:
             raise UserError(str(error)) from error
 

@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from gmexp.agents.first_layer import CELLS, CellLayer
+from gmexp.agents.first_layer import CellLayer
+from gmexp_envs.task import Semantics, Task
 from gmexp_envs.vec import SemanticObservation
 
 SIDE = 64  # pixels of a frame
@@ -27,9 +28,8 @@ class Observation(NamedTuple):
     @staticmethod
     def of(observation: SemanticObservation, device: torch.device) -> Observation:
         """View the environment's arrays (copied only onto another device)."""
-        window = torch.as_tensor(observation.window, device=device)
-        return Observation(window.view(len(window), CELLS), torch.as_tensor(observation.state, device=device),
-                           torch.as_tensor(observation.appearance, device=device))
+        window, state, appearance = (torch.as_tensor(part, device=device) for part in observation)
+        return Observation(window.flatten(1), state, appearance)
 
 
 class Frames(NamedTuple):
@@ -48,11 +48,9 @@ def seen(observation: SemanticObservation | np.ndarray | Tensor, device: torch.d
 class Semantic(nn.Module):
     """Two hidden layers on the semantic view, shared by policy and value."""
 
-    OBSERVATION = "semantic"
-
-    def __init__(self, width: int, hidden: int, num_actions: int, generator: torch.Generator) -> None:
+    def __init__(self, semantics: Semantics, width: int, hidden: int, num_actions: int, generator: torch.Generator) -> None:
         super().__init__()
-        self.cells = CellLayer(width, generator)
+        self.cells = CellLayer(semantics, width, generator)
         self.hidden = _linear(width, hidden, 2**0.5, generator)
         self.policy = _linear(hidden, num_actions, 0.01, generator)
         self.value = _linear(hidden, 1, 1.0, generator)
@@ -78,8 +76,6 @@ class Impala(nn.Module):
     Three blocks of `width`, 2 `width` and 2 `width` channels halve the frame, then comes a layer of `hidden` units;
     16 and 256 in the papers. Convolutions begin as Glorot and Bengio's, the heads orthogonal.
     """
-
-    OBSERVATION = "pixels"
 
     def __init__(self, width: int, hidden: int, num_actions: int, generator: torch.Generator) -> None:
         super().__init__()
@@ -124,8 +120,30 @@ class _Block(nn.Module):
         return x
 
 
-NETWORKS = {"semantic": Semantic, "impala": Impala}
 Network = Semantic | Impala
+
+
+def build_network(name: str, task: Task, width: int, hidden: int, num_actions: int, generator: torch.Generator) -> Network:
+    """The network of a name (`config.NETWORKS`) with fresh weights, for what a task shows."""
+    if name == "semantic":
+        return Semantic(task.semantics, width, hidden, num_actions, generator)
+    return Impala(width, hidden, num_actions, generator)
+
+
+def check_seen(observation: Observation | Frames, task: Task) -> None:
+    """ValueError where what an environment shows is not what its task says: compiled code relies on it."""
+    meant = task.semantics
+    expected: tuple[tuple[int, ...], ...] = ((SIDE, SIDE, 3),)
+    if isinstance(observation, Observation):
+        expected = (meant.window[0] * meant.window[1],), (len(meant.state),), (meant.appearance,)
+    for part, name, size in zip(observation, observation._fields, expected, strict=True):
+        wanted = torch.float32 if name == "state" else torch.uint8
+        if tuple(part.shape[1:]) != size or part.dtype != wanted:
+            raise ValueError(f"the environment {task.name} shows {name} as {part.dtype} {tuple(part.shape[1:])}, where its "
+                             f"task says {wanted} {size}")
+    if isinstance(observation, Observation) and (most := int(observation.window.max())) >= len(meant.classes):
+        raise ValueError(f"the environment {task.name} shows a cell of class {most}, where its task has "
+                         f"{len(meant.classes)} classes")
 
 
 def _convolution(inputs: int, channels: int, generator: torch.Generator) -> nn.Conv2d:

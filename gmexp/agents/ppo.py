@@ -1,4 +1,4 @@
-"""Proximal policy optimisation (Schulman et al. 2017), readable top to bottom but for the networks.
+"""Proximal policy optimisation (Schulman et al. 2017), readable top to bottom but for its settings and the networks.
 
 Rollouts, advantages and updates are tensors on one device from end to end; on the CPU the environment's arrays are
 viewed, never converted. One run uses one generator for everything it samples, so equal seeds give equal runs, and
@@ -7,90 +7,21 @@ viewed, never converted. One run uses one generator for everything it samples, s
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from gmexp.agents.networks import Frames, NETWORKS, Network, Observation, network_weights, seen
+from gmexp.agents.config import PPOConfig
+from gmexp.agents.networks import Frames, Observation, check_seen, network_weights, seen
+from gmexp.agents.trainer import Progress
 from gmexp_envs import Task
-from gmexp_envs.vec import SemanticObservation, VecEnv
+from gmexp_envs.vec import VecEnv
 
-# trainers of this configuration (see `gmexp.training.train.TRAINERS`)
-NAMES = ("ppo", "sb3_ppo", "cloning", "cloning_intended", "cloning_proxy")
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 REWARD_LIMIT = 10.0  # of normalised rewards
 ADVANTAGE_FLOOR = 0.02  # added to the spread that advantages are divided by: without rewards they are noise, and stay small
-
-
-@dataclass
-class PPOConfig:
-    """Hyperparameters; their values live in conf/agent/*.yaml."""
-
-    name: str  # of the trainer
-    network: str  # a key of NETWORKS, which also says what the agent sees
-    num_envs: int
-    rollout: int  # steps per environment and iteration
-    epochs: int
-    minibatches: int
-    width: int  # units of the first layer; channels of the first block of impala, half those of its others
-    hidden: int  # units of the last hidden layer
-    actions: str  # a key of the task's action sets
-    action_repeat: int  # game steps that an action lasts
-    learning_rate: float
-    anneal: bool  # learning rate falls linearly to zero
-    gamma: float
-    gae_lambda: float
-    clip: float
-    entropy: float
-    value_coefficient: float
-    max_gradient: float  # norm to which gradients are clipped
-    reward_scale: float
-    reward_normalization: float | None  # discount of the returns whose running spread divides rewards; None: no division
-    value_clip: bool  # the value, too, moves by no more than `clip` in an iteration
-    precision: str  # of the network's products: float32 or bfloat16
-    compile: bool  # the network by torch.compile
-    demonstrator: str | None = None  # of agent=cloning: a run's folder or checkpoint; older files do not name it
-
-    def __post_init__(self) -> None:
-        if self.name not in NAMES:
-            raise ValueError(f"agent.name = {self.name!r}: choose one of {', '.join(NAMES)}, which train such networks")
-        if self.network not in NETWORKS:
-            raise ValueError(f"agent.network = {self.network!r}: choose one of {', '.join(NETWORKS)}")
-        if self.network != "semantic" and self.name == "sb3_ppo":
-            raise ValueError(f"agent.network = {self.network}: agent=sb3_ppo trains the network semantic")
-        if self.precision not in PRECISIONS:
-            raise ValueError(f"agent.precision = {self.precision!r}: choose one of {', '.join(PRECISIONS)}")
-        for name in ("num_envs", "rollout", "epochs", "minibatches", "width", "hidden", "action_repeat"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"agent.{name} = {getattr(self, name)} must be at least 1")
-        for name in ("learning_rate", "max_gradient", "reward_scale"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"agent.{name} = {getattr(self, name)} must be above 0")
-        for name in ("gamma", "gae_lambda", "clip", "reward_normalization"):
-            if not 0 <= (getattr(self, name) or 0) <= 1:
-                raise ValueError(f"agent.{name} = {getattr(self, name)} is not within [0, 1]")
-        for name in ("entropy", "value_coefficient"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"agent.{name} = {getattr(self, name)} must not be negative")
-        samples = self.num_envs * self.rollout
-        if samples % self.minibatches or samples < 2 * self.minibatches:
-            raise ValueError(f"agent.minibatches = {self.minibatches} must divide num_envs x rollout = {samples} into "
-                             "parts of at least 2, whose spread scales the advantages")
-
-    @property
-    def observation(self) -> str:
-        """What the environment is to show."""
-        return NETWORKS[self.network].OBSERVATION
-
-    def build(self, task: Task, generator: torch.Generator) -> Network:
-        """The network with fresh weights, for what a task shows and takes."""
-        return NETWORKS[self.network](self.width, self.hidden, len(task.action_sets[self.actions]), generator)
 
 
 def sample_actions(logits: Float[Tensor, "batch actions"], generator: torch.Generator) -> Int[Tensor, " batch"]:
@@ -114,18 +45,6 @@ def advantages(reward: Float[Tensor, "steps envs"], value: Float[Tensor, "steps_
         running = delta + gamma * gae_lambda * alive[t] * running
         out[t] = running
     return out
-
-
-class Progress(NamedTuple):
-    """What one iteration reports; means are over the episodes that ended in it, None without any."""
-
-    episodes: int
-    success: float | None  # share of them that reached the intended goal
-    mean_return: float | None
-    mean_length: float | None
-    policy_entropy: float
-    value_loss: float
-    explained_variance: float
 
 
 class RewardNormalizer:
@@ -167,9 +86,10 @@ class PPO:
         self._called = torch.compile(self.network) if config.compile else self.network
         self.optimizer = torch.optim.Adam(self.network.parameters(), config.learning_rate, eps=1e-5, fused=True)
         self.generator = torch.Generator(self.device).manual_seed(seed)
-        self._actions = torch.tensor(task.action_sets[config.actions], dtype=torch.int32, device=self.device)
+        self._actions = torch.tensor(config.action_set(task), dtype=torch.int32, device=self.device)
         steps, envs = config.rollout, env.num_envs
         observation = seen(env.reset(), self.device)
+        check_seen(observation, task)
 
         def storage(dtype, *shape):
             return torch.zeros(steps, envs, *shape, dtype=dtype, device=self.device)
@@ -228,7 +148,7 @@ class PPO:
     def _predict(self, observation: Observation | Frames, rows: Int[Tensor, " batch"] | None = None,
                  ) -> tuple[Float[Tensor, "batch actions"], Float[Tensor, " batch"]]:
         """Logits and values in float32, whatever the network computes in."""
-        precision = PRECISIONS[self.config.precision]
+        precision = getattr(torch, self.config.precision)
         with torch.autocast(self.device.type, precision, enabled=precision is not torch.float32):
             logits, value = self._called(observation, rows)
         return logits.float(), value.float()
@@ -311,33 +231,3 @@ class PPO:
             self._normalizer.state = {k: torch.from_numpy(state[f"normalizer.{k}"].copy()).to(self.device)
                                       for k in self._normalizer.state}
         self.env.restore({k.removeprefix("env."): v for k, v in state.items() if k.startswith("env.")})
-
-
-class Policy:
-    """A trained network that acts: samples from its policy, or takes the most probable action.
-
-    The noise of a slot's k-th action depends on the seed, the slot, k and the number of slots alone, so two evaluations
-    that share seed and levels share their luck, whoever else is still playing. `slots` is that number where an
-    environment has only the first of them.
-    """
-
-    def __init__(self, network: Network, actions: Sequence[int], seed: int, greedy: bool = False, slots: int = 0) -> None:
-        self.network = network.eval()
-        self.greedy = greedy
-        self._slots = slots
-        self._device = next(network.parameters()).device
-        self._generator = torch.Generator(self._device).manual_seed(seed)
-        self._actions = torch.tensor(actions, dtype=torch.int32, device=self._device)
-
-    @torch.no_grad()
-    def act(self, observation: SemanticObservation | np.ndarray | Tensor,
-            rows: np.ndarray | Tensor) -> np.ndarray | Tensor:
-        """int32 [len(rows)] actions of the environment for these rows of the observation, a tensor where `rows` is one."""
-        shown, chosen = seen(observation, self._device), torch.as_tensor(rows, device=self._device)
-        logits, _ = self.network(shown, chosen)
-        if not self.greedy:
-            slots = max(self._slots, len(shown[0]))
-            noise = torch.rand(slots, logits.shape[1], generator=self._generator, device=self._device)
-            logits = logits + gumbel(noise[chosen])
-        actions = self._actions[logits.argmax(1)]
-        return actions if torch.is_tensor(rows) else actions.numpy(force=True)

@@ -9,6 +9,7 @@ iteration and taken away after it, which also makes its runs resumable bit for b
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -22,11 +23,11 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import VecEnv as TheirVecEnv
 from torch import Tensor, nn
 
-from gmexp.agents.first_layer import CELLS
+from gmexp.agents.config import SB3PPOConfig
 from gmexp.agents.networks import Observation, Semantic, network_weights
-from gmexp.agents.ppo import PPOConfig, Progress
-from gmexp_envs import Task
-from gmexp_envs.coinrun.layout import NUM_CLASSES, NUM_APPEARANCE, NUM_STATE
+from gmexp.agents.trainer import Progress
+from gmexp_envs import Task, find_task
+from gmexp_envs.task import Semantics
 from gmexp_envs.vec import SemanticObservation, VecEnv
 
 Shown = dict[str, np.ndarray] | np.ndarray
@@ -41,11 +42,13 @@ class SB3VecEnv(TheirVecEnv):
 
     Arguments:
         env: the environment; this adapter owns it from then on.
-        actions: the actions to offer, by procgen's numbers (all of them for None).
+        task: the environment's task, or its name.
+        actions: the actions to offer, by the environment's numbers (all of them for None).
         reward_scale: what rewards are multiplied by.
     """
 
-    def __init__(self, env: VecEnv, actions: Sequence[int] | None = None, reward_scale: float = 1.0) -> None:
+    def __init__(self, env: VecEnv, task: Task | str, actions: Sequence[int] | None = None,
+                 reward_scale: float = 1.0) -> None:
         self.native = env
         self._table = np.array(range(env.num_actions) if actions is None else actions, np.int32)
         self._reward_scale = reward_scale
@@ -53,9 +56,10 @@ class SB3VecEnv(TheirVecEnv):
         if env.observation == "pixels":
             space = spaces.Box(0, 255, env.style.shape(1)[1:], np.uint8)
         else:
-            space = spaces.Dict({"window": spaces.Box(0, NUM_CLASSES - 1, (CELLS,), np.uint8),
-                                 "state": spaces.Box(-np.inf, np.inf, (NUM_STATE,), np.float32),
-                                 "appearance": spaces.Box(0, 1, (NUM_APPEARANCE,), np.uint8)})
+            meant = (find_task(task) if isinstance(task, str) else task).on(env.distributions[0]).semantics
+            space = spaces.Dict({"window": spaces.Box(0, len(meant.classes) - 1, (math.prod(meant.window),), np.uint8),
+                                 "state": spaces.Box(-np.inf, np.inf, (len(meant.state),), np.float32),
+                                 "appearance": spaces.Box(0, 1, (meant.appearance,), np.uint8)})
         super().__init__(env.num_envs, space, spaces.Discrete(len(self._table)))
 
     def reset(self) -> Shown:
@@ -100,23 +104,22 @@ class SB3VecEnv(TheirVecEnv):
 def _shown(observation: SemanticObservation | np.ndarray) -> Shown:
     if isinstance(observation, np.ndarray):
         return observation.copy()
-    return {"window": observation.window.reshape(-1, CELLS).copy(), "state": observation.state.copy(),
-            "appearance": observation.appearance.copy()}
+    return {name: part.reshape(len(part), -1).copy() for name, part in observation._asdict().items()}
 
 
 def _row(observation: SemanticObservation | np.ndarray, e: int) -> Any:
     if isinstance(observation, np.ndarray):
         return observation[e].copy()
-    return {"window": observation.window[e].reshape(CELLS).copy(), "state": observation.state[e].copy(),
-            "appearance": observation.appearance[e].copy()}
+    return {name: part[e].ravel().copy() for name, part in observation._asdict().items()}
 
 
 class Features(BaseFeaturesExtractor):
     """`networks.Semantic` up to its last hidden layer."""
 
-    def __init__(self, space: spaces.Dict, width: int, hidden: int, num_actions: int, seed: int) -> None:
+    def __init__(self, space: spaces.Dict, semantics: Semantics, width: int, hidden: int, num_actions: int,
+                 seed: int) -> None:
         super().__init__(space, hidden)
-        self.network = Semantic(width, hidden, num_actions, torch.Generator().manual_seed(seed))
+        self.network = Semantic(semantics, width, hidden, num_actions, torch.Generator().manual_seed(seed))
         self.network.policy, self.network.value = nn.Identity(), nn.Identity()  # SB3 has its own
 
     def forward(self, observation: dict[str, Tensor]) -> Tensor:
@@ -138,23 +141,24 @@ class SB3PPO:
     callbacks (its W&B callback, say), called as SB3 calls them.
     """
 
-    def __init__(self, config: PPOConfig, task: Task, env: VecEnv, total_steps: int, seed: int, device: str = "cpu",
+    def __init__(self, config: SB3PPOConfig, task: Task, env: VecEnv, total_steps: int, seed: int, device: str = "cpu",
                  callback: BaseCallback | list[BaseCallback] | None = None) -> None:
         self.config, self.task, self.env, self.total_steps = config, task, env, total_steps
-        actions = task.action_sets[config.actions]
+        actions = config.action_set(task)
         self._torch_state = torch.Generator().manual_seed(seed).get_state()
         self._numpy_state = np.random.RandomState(seed % 2**32).get_state()
         with self._own_randomness():
             self.model = TheirPPO(
-                Policy, SB3VecEnv(env, actions, config.reward_scale), device=device, seed=None, verbose=0,
+                Policy, SB3VecEnv(env, task, actions, config.reward_scale), device=device, seed=None, verbose=0,
                 n_steps=config.rollout, batch_size=env.num_envs * config.rollout // config.minibatches,
                 n_epochs=config.epochs, gamma=config.gamma, gae_lambda=config.gae_lambda, clip_range=config.clip,
                 learning_rate=(lambda left: config.learning_rate * left) if config.anneal else config.learning_rate,
                 ent_coef=config.entropy, vf_coef=config.value_coefficient, max_grad_norm=config.max_gradient,
                 policy_kwargs={"net_arch": [], "ortho_init": False, "features_extractor_class": Features,
                                "optimizer_kwargs": {"eps": 1e-5},
-                               "features_extractor_kwargs": {"width": config.width, "hidden": config.hidden,
-                                                             "num_actions": len(actions), "seed": seed}})
+                               "features_extractor_kwargs": {"semantics": task.semantics, "width": config.width,
+                                                             "hidden": config.hidden, "num_actions": len(actions),
+                                                             "seed": seed}})
             self._write(config.build(task, torch.Generator().manual_seed(seed)))
             iterations = -(-total_steps // (config.rollout * env.num_envs * env.action_repeat))
             self._total, self._callback = self.model._setup_learn(iterations * config.rollout * env.num_envs, callback)

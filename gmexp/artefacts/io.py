@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import math
@@ -22,6 +23,7 @@ __all__ = ["encode_json", "read_json", "read_npz", "unpack_npz", "write_json", "
 
 UNPACKED = 256 * MIB  # that compressed arrays may have; ours are stored as they are, but for a calibration's draws
 MEMBERS = 10_000
+SEAL = "sha256"  # the last key of an artefact
 KINDS = "biufU"  # of arrays: booleans, numbers, text
 
 
@@ -37,17 +39,20 @@ def encode_json(content: Mapping[str, Any], indent: int = 2) -> bytes:
 
 
 def write_json(path: Path | str, payload: Mapping[str, Any], provenance: Provenance | None = None) -> Path:
-    """Write an object; `provenance`, if given, becomes its last key. NaN and infinity are refused: unknown is None.
+    """Write an object; `provenance`, if given, follows its keys, and the hash of both. NaN and infinity are refused: unknown
+    is None.
 
     A file that says the same already, whatever its provenance, is left alone: who made it first stays known.
     """
     content = plain(payload)
     try:
-        data = encode_json(content | ({"provenance": plain(provenance)} if provenance else {}))
+        if provenance is None:
+            return write_bytes(path, encode_json(content))
+        if not _says(path, content):
+            content |= {"provenance": plain(provenance)}
+            write_bytes(path, encode_json(content | {SEAL: _sealed(content)}))
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-    if provenance is None or not _says(path, content):
-        write_bytes(path, data)
+        raise type(error)(str(error) if isinstance(error, UserError) else f"{path}: {error}") from error
     return Path(path)
 
 
@@ -62,13 +67,22 @@ def _says(path: Path | str, content: dict[str, Any]) -> bool:
 
 
 def read_json(path: Path | str, required: Iterable[str] = ()) -> dict[str, Any]:
-    """The object in `path`; UserError if the file is missing, is not JSON or lacks a key of `required`."""
+    """The object in `path`; UserError if the file is missing, is not JSON, lacks a key of `required`, or was changed since it
+    was written."""
     content = parse_json(read_bytes(path, JSON_BYTES), path)
     if not isinstance(content, dict):
         raise UserError(f"{path} should hold a JSON object, not a {type(content).__name__}")
+    if "provenance" in content and SEAL in content and content.pop(SEAL) != _sealed(content):
+        raise UserError(f"{path} was changed after it was written: make it anew, or remove its key {SEAL!r} if that is meant")
     if missing := [key for key in required if key not in content]:
         raise UserError(f"{path} lacks {', '.join(missing)}")
     return content
+
+
+def _sealed(content: Mapping[str, Any]) -> str:
+    """The hash by which an artefact's content is known to be as it was written."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 # --- arrays -----------------------------------------------------------------------------------------------------------
@@ -94,7 +108,8 @@ def unpack_npz(data: bytes, name: Path | str, required: Iterable[str] = ()) -> d
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
             packed = sum(member.file_size for member in members if member.compress_type != zipfile.ZIP_STORED)
-            if len(members) > MEMBERS or packed > UNPACKED or sum(member.file_size for member in members) > BYTES:
+            stored = sum(member.file_size for member in members) - packed
+            if len(members) > MEMBERS or packed > UNPACKED or stored > len(data):
                 raise UserError(f"{name} unpacks to more than {UNPACKED // MIB} MiB: it is no file of this package")
             arrays = {member.filename.removesuffix(".npy"): _array(archive, member) for member in members}
     except UserError:

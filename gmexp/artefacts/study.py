@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from gmexp import artefacts
-from gmexp.artefacts.records import OutcomeCounts, Provenance, RunMeta
+from gmexp.artefacts.condition import condition_hash, condition_labels, learner_hash, settings
+from gmexp.artefacts.decode import decode
+from gmexp.artefacts.records import Provenance, RunMeta
 from gmexp.support.errors import UserError
+from gmexp.support.text import as_plain_name
 
-CONDITION = {  # what makes two runs different conditions, and how a label abbreviates it
-    "env": "env", "algo": "algo", "train_diversity": "delta", "spec_quality": "quality",
-    "capability_level": "capability", "align_method": "alignment", "train_steps": "steps", "width": "width",
-    "horizon": "horizon",
-}  # fmt: skip
+TRAINED = ("checkpoint.npz", "best/checkpoint.npz", "curve.parquet", "run.json")  # what a run leaves, the last one last
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +52,8 @@ class Study:
         return self.root / "sensitivity.json"
 
     @property
-    def figure2(self) -> Path:
-        return self.root / "figure2.json"
-
-    @property
-    def spread(self) -> Path:
-        return self.root / "spread.json"
+    def between_runs(self) -> Path:
+        return self.root / "between_runs.json"
 
     @property
     def learning(self) -> Path:
@@ -76,10 +70,11 @@ class Study:
     @property
     def scratch(self) -> Path:
         """Where machines that compute runs of the study leave notes for each other."""
-        return self.root / ".scratch"
+        return self.root / ".gmexp.scratch"
 
     def run(self, run_id: str) -> Path:
-        return self.root / "runs" / run_id
+        """A run's folder; UserError for an id that would lead anywhere else."""
+        return self.root / "runs" / as_plain_name(run_id, "a run's id")
 
     def checkpoint(self, run_id: str) -> Path:
         return self.run(run_id) / "checkpoint.npz"
@@ -97,7 +92,18 @@ class Study:
     def finished(self, run_id: str) -> RunMeta:
         """What a finished run says of itself in runs/<run id>/run.json."""
         path = self.run(run_id) / "run.json"
-        return _meta(artefacts.read_json(path, required=("meta",))["meta"], str(path))
+        content = artefacts.read_json(path, required=("meta",))
+        return _meta(content["meta"], str(path), content.get("config"))
+
+    def is_finished(self, meta: RunMeta) -> bool:
+        """Whether a run is complete: run.json, written last, says that it is this one, and what it speaks of is there."""
+        folder = self.run(meta.run_id)
+        if not all((folder / name).is_file() for name in TRAINED):
+            return False
+        try:
+            return self.finished(meta.run_id).config_hash == meta.config_hash
+        except UserError:  # empty or damaged
+            return False
 
     def gather(self) -> list[RunMeta]:
         """All finished runs below the folder, in order of their ids."""
@@ -110,8 +116,9 @@ class Study:
 
         `failed` says why further runs, by their ids, are missing; `rejected` why candidates did not pass verification.
         """
-        labels = condition_labels(runs)
-        entries = [{"condition": labels[run.run_id]} | artefacts.plain(run) for run in runs]
+        named, varied = condition_labels(runs), _varied(runs)
+        entries = [{"condition": named[run.run_id]} | artefacts.plain(run) | {"settings": run.settings and {
+            name: value for name, value in run.settings.items() if name in varied}} for run in runs]
         missing, refused = ([{"run_id": run_id, "reason": reason} for run_id, reason in (found or {}).items()]
                             for found in (failed, rejected))
         return artefacts.write_json(self.index, {"experiment": experiment, "config": config, "runs": entries,
@@ -119,15 +126,32 @@ class Study:
 
     def estimates(self) -> list[dict[str, Any]]:
         """Published beside calibrated rates, a row per shift; empty before the stage that estimates them."""
-        return artefacts.read_json(self.estimate, required=["shifts"])["shifts"] if self.estimate.exists() else []
+        if not self.estimate.exists():
+            return []
+        content = artefacts.read_json(self.estimate, required=["shifts"])["shifts"]
+        return decode(list[dict[str, Any]], content, f"{self.estimate}: shifts")
+
+    def _config(self, entry: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The configuration in a run's own folder, where study.json, being older, does not say what follows from it."""
+        path = self.run(str(entry.get("run_id"))) / "run.json"
+        if entry.get("condition_hash") is not None or not path.is_file():
+            return None
+        return artefacts.read_json(path).get("config")
 
     def read_index(self) -> dict[str, Any]:
-        return artefacts.read_json(self.index, required=("experiment", "config", "runs"))
+        """The content of study.json: the experiment's name, its config and its runs."""
+        content = artefacts.read_json(self.index, required=("experiment", "config", "runs"))
+        for key, kind in (("experiment", str), ("config", dict | None)):
+            decode(kind, content[key], f"{self.index}: {key}")
+        return content
 
     def runs(self) -> list[RunMeta]:
         """The runs listed in study.json."""
-        metas = [_meta(entry, f"{self.index}: run {entry.get('run_id', position)}")
-                 for position, entry in enumerate(self.read_index()["runs"])]
+        entries = self.read_index()["runs"]
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise UserError(f"{self.index}: runs should be a list of objects")
+        metas = [_meta(entry, f"{self.index}: run {position}", self._config(entry))
+                 for position, entry in enumerate(entries)]
         if not metas:
             raise UserError(f"{self.index} lists no runs")
         if len({meta.run_id for meta in metas}) < len(metas):
@@ -135,60 +159,20 @@ class Study:
         return metas
 
 
-def _meta(entry: Mapping[str, Any], where: str) -> RunMeta:
-    """A run as an artefact describes it; what older ones do not say is unknown."""
-    known = {field.name: field.default for field in fields(RunMeta)}
+def _meta(entry: Mapping[str, Any], where: str, config: Any = None) -> RunMeta:
+    """A run as an artefact describes it; what older ones do not say is unknown, or follows from the run's `config`."""
+    if not isinstance(entry, Mapping):
+        raise UserError(f"{where} should describe a run")
+    known = {f.name: f.default for f in fields(RunMeta)}
     if missing := [name for name, default in known.items() if name not in entry and default is MISSING]:
         raise UserError(f"{where} lacks {', '.join(missing)}")
-    return RunMeta(**{name: entry[name] for name in known if name in entry})
+    if isinstance(config, Mapping) and isinstance(config.get("agent"), Mapping):
+        entry = {"condition_hash": condition_hash(config), "learner_hash": learner_hash(config),
+                 "settings": settings(config)} | dict(entry)
+    return decode(RunMeta, {name: entry[name] for name in known if name in entry}, where)
 
 
-def condition_labels(runs: Sequence[RunMeta | OutcomeCounts]) -> dict[str, str]:
-    """A label for the condition of each run id: its delta, and whatever else sets it apart among these runs."""
-    conditions = [{name: getattr(run, name) for name in CONDITION} for run in runs]
-    return dict(zip([run.run_id for run in runs], labels(conditions), strict=True))
-
-
-def labels(conditions: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A label for each of these conditions, given as any part of the fields in `CONDITION`.
-
-    What most of four or more distinct conditions share goes without saying.
-    """
-    if not conditions:
-        return []
-    distinct = list(dict.fromkeys(tuple(condition.get(name) for name in CONDITION) for condition in conditions))
-    usual = {}
-    for name, values in zip(CONDITION, zip(*distinct, strict=True), strict=True):
-        value, count = Counter(values).most_common(1)[0]
-        if count == len(distinct) or (2 * count > len(distinct) and len(distinct) >= 4):
-            usual[name] = value
-
-    def label(condition: Mapping[str, Any]) -> str:
-        shown = [name for name in CONDITION if name == "train_diversity" or name not in usual
-                 or condition.get(name) != usual[name]]
-        return ", ".join(f"{CONDITION[name]}={_short(condition[name])}" for name in shown)
-
-    return [label(condition) for condition in conditions]
-
-
-def pretty(label: str) -> str:
-    """A condition's label for readers rather than terminals."""
-    plain = [part for part in label.split(", ") if "=" not in part]
-    parts = dict(part.split("=", 1) for part in label.split(", ") if "=" in part)
-    if parts.get("algo", "").startswith("cloning_"):
-        parts.pop("alignment", None)
-    words = {"algo": _words, "delta": "δ = {}".format, "quality": "quality {}".format, "alignment": _words,
-             "steps": lambda steps: f"{int(steps) / 1e6:g}M steps", "width": "width {}".format}
-    order = sorted(parts, key=lambda name: (name != "delta", name == "algo"))
-    return ", ".join([*plain, *(words.get(name, f"{name} {{}}".format)(parts[name]) for name in order)])
-
-
-def _words(name: str) -> str:
-    return {"interpretability_verified": "verified", "cloning_intended": "cloning, coin",
-            "cloning_proxy": "cloning, proxy"}.get(name, name.replace("_", " "))
-
-
-def _short(value: Any) -> str:
-    if value is None or value == "":
-        return "unknown"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _varied(runs: Sequence[RunMeta]) -> set[str]:
+    """The settings in which runs differ, as far as they are known."""
+    known = [run.settings for run in runs if run.settings is not None]
+    return {name for each in known for name in each if len({repr(other.get(name)) for other in known}) > 1}

@@ -130,7 +130,7 @@ def write_table(path: Path | str, rows: Sequence[Any] | Columns | pa.Table, reco
     if provenance:
         table = table.replace_schema_metadata({PROVENANCE_KEY: json.dumps(plain(provenance))})
     with atomic(path) as file:
-        pq.write_table(table, file, compression="zstd")
+        pq.write_table(table, file, compression="zstd", write_page_checksum=True)
     return Path(path)
 
 
@@ -163,7 +163,7 @@ def read_any_table(path: Path | str) -> pa.Table:
     """A parquet file whatever its columns: whole, of the size it announces, its text valid."""
     data = read_bytes(path)
     try:
-        file = pq.ParquetFile(io.BytesIO(data))
+        file = pq.ParquetFile(io.BytesIO(data), page_checksum_verification=True)
         about = file.metadata
         size = max(sum(about.row_group(k).total_byte_size for k in range(about.num_row_groups)),
                    8 * about.num_rows * about.num_columns)
@@ -194,3 +194,13 @@ def read_provenance(path: Path | str) -> dict[str, Any] | None:
         metadata = read_any_table(path).schema.metadata or {}
         return parse_json(metadata[PROVENANCE_KEY], path) if PROVENANCE_KEY in metadata else None
     return read_json(path).get("provenance")
+
+
+def made_from(path: Path | str) -> str | None:
+    """The hash of what the artefact `path` was made from; None where there is none that can be read."""
+    if not Path(path).is_file():
+        return None
+    try:
+        return (read_provenance(path) or {}).get("config_hash")
+    except UserError:
+        return None

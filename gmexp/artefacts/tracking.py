@@ -7,6 +7,7 @@ logging into offline logging, anything worse turns logging off, each with one li
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib.util
 import os
 import re
@@ -22,6 +23,7 @@ from gmexp.support.errors import UserError, first_line
 
 LOGGERS = ("none", "wandb")
 MODES = ("offline", "online")
+LONGEST = 128  # characters of a name
 PATIENCE = {"init_timeout": 20.0, "login_timeout": 20.0, "finish_timeout": 60.0}  # seconds a dead network may cost
 
 
@@ -55,14 +57,24 @@ def open_tracker(logger: str = "none", mode: str = "offline", project: str = "gm
                  dir: Path | str = ".", id: str | None = None) -> Tracker:
     """A tracker by name. Offline needs no account; what it writes under `dir` can be sent later by `wandb sync`.
 
-    Sessions that share an `id` are one W&B run, which a later session goes on with. An agent of a W&B sweep has an id
+    Sessions that share an `id` (any text: W&B gets its hash) are one W&B run, which a later session goes on with. An agent of a W&B sweep has an id
     of its own for each run, and that one counts.
     """
     check_logger(logger, mode)
-    if logger == "none":
+    wanted = os.environ.get("WANDB_MODE", mode)
+    if logger == "none" or wanted in ("disabled", "dryrun") or os.environ.get("WANDB_DISABLED", "").lower() == "true":
         return Tracker()
-    return WandbTracker(mode, dict(project=project, group=group, name=name, config=artefacts.plain(config or {}),
-                                   dir=str(dir), id=None if "WANDB_SWEEP_ID" in os.environ else id))
+    known = wanted if wanted in MODES else mode
+    return WandbTracker(known, dict(
+        project=project, group=shortened(group), name=shortened(name), config=artefacts.plain(config or {}), dir=str(dir),
+        id=None if id is None or "WANDB_SWEEP_ID" in os.environ else hashlib.sha256(id.encode()).hexdigest()[:16]))
+
+
+def shortened(text: str | None) -> str | None:
+    """A text of at most the 128 characters that W&B takes for a name; a longer one ends in its hash."""
+    if text is None or len(text) <= LONGEST:
+        return text
+    return f"{text[:LONGEST - 17]}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def check_logger(logger: str, mode: str) -> None:
@@ -72,21 +84,36 @@ def check_logger(logger: str, mode: str) -> None:
     if mode not in MODES:
         raise UserError(f"the W&B mode should be one of {', '.join(MODES)}, not {mode!r}")
     if logger == "wandb" and importlib.util.find_spec("wandb") is None:
-        raise UserError("logger=wandb needs the wandb package: pip install 'gmexp[wandb]', or use logger=none")
+        raise UserError("logger=wandb needs the wandb package: pip install wandb, or use logger=none")
 
 
 class WandbTracker(Tracker):
     """A W&B run that may break without breaking anything else."""
 
+    _open = 0  # runs of this process
+
     def __init__(self, mode: str, settings: Mapping[str, Any]) -> None:
         self._run: Any = None
         for attempt in dict.fromkeys((mode, "offline")):
             try:
+                if attempt != mode:
+                    settings = self._released(settings)
                 self._run = self._start(attempt, settings)
+                WandbTracker._open += 1
                 return
             except Exception as error:  # wandb and the network below it raise anything, and none of it may stop us
                 rest = "logging offline instead" if attempt == "online" else "this run is not logged there"
                 _warn(f"W&B {attempt} could not start ({first_line(error)}); {rest}")
+
+    @staticmethod
+    def _released(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Settings to start again with: W&B's service keeps the id of a run that could not start, and calls it in use."""
+        import wandb
+
+        if settings["id"] is None or WandbTracker._open:
+            return {**settings, "id": settings["id"] and f"{settings['id']}-offline"}
+        wandb.teardown()
+        return settings
 
     @staticmethod
     def _start(mode: str, settings: Mapping[str, Any]) -> Any:
@@ -107,6 +134,7 @@ class WandbTracker(Tracker):
             action(self._run, wandb)
         except Exception as error:  # see __init__
             run, self._run = self._run, None
+            WandbTracker._open -= 1
             try:
                 run.finish(exit_code=1)
             except Exception:  # its service process is gone: keep it from complaining when we exit
@@ -131,7 +159,7 @@ class WandbTracker(Tracker):
 
     def artefact(self, path: Path, kind: str, name: str) -> None:
         def upload(run: Any, wandb: Any) -> None:
-            bundle = wandb.Artifact(re.sub(r"[^\w.-]+", "-", name), type=kind)
+            bundle = wandb.Artifact(shortened(re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII)), type=kind)
             for file in [path] if path.is_file() else _artefacts_in(path):
                 bundle.add_file(str(file), name=file.name if file == path else str(file.relative_to(path)))
             run.log_artifact(bundle)
@@ -140,6 +168,8 @@ class WandbTracker(Tracker):
 
     def close(self) -> None:
         self._attempt(lambda run, _: run.finish())
+        if self._run is not None:
+            WandbTracker._open -= 1
         self._run = None
 
 

@@ -30,12 +30,12 @@ class Calculator:
 
     mode         'published' multiplies as printed, 'odds' multiplies odds (ours), 'calibrated' uses a posterior
     harm         'printed' (inferred per type), 'stated' (60%), 'pooled' (45%) or a number; calibrated mode:
-                 also 'elicited', its default, a Beta that no reinforcement-learning data update
+                 also 'assumed', its default, a Beta that no reinforcement-learning data update
     spec_map     'bands' or 'anchors': which of the source's two maps gives M_spec
     strict       raise a UserError where the published product exceeds 1, instead of clipping with a warning
     rl_to_llm    odds mode: widen the interval by the source's +-50% for carrying RL results over to LLMs
     calibration  calibrated mode: a Calibration, a path to one, or None for the one shipped
-    kind         calibrated mode: 'mean_over_runs' or 'next_run'
+    kind, env, learner, transport   calibrated mode: whom to predict (`gmexp.calculator.calibrated.Population`)
     """
 
     mode: str = "published"
@@ -44,7 +44,10 @@ class Calculator:
     strict: bool = False
     rl_to_llm: bool = False
     calibration: Calibration | str | Path | None = None
-    kind: str = "mean_over_runs"
+    kind: str | None = None
+    env: str | None = None
+    learner: str | None = None
+    transport: float = 0.0
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -56,8 +59,9 @@ class Calculator:
 
             object.__setattr__(self, "calibration", load_calibration(self.calibration))
             return
-        if self.calibration is not None:
-            raise UserError(f"mode={self.mode} uses no calibration; say mode=calibrated")
+        for name in ("calibration", "kind", "env", "learner", "transport"):
+            if getattr(self, name):
+                raise UserError(f"mode={self.mode} uses no {name}; say mode=calibrated")
         formula.harm_values(self._harm)
 
     @property
@@ -67,18 +71,20 @@ class Calculator:
     def estimate(self, scenario: Scenario) -> Estimate:
         """The estimate for one scenario."""
         if self.mode == "calibrated":
-            from gmexp.calculator.calibrated import estimate_calibrated
+            from gmexp.calculator.calibrated import Population, estimate_calibrated
 
-            return estimate_calibrated(scenario, self.calibration, self.harm, self.kind)
+            return estimate_calibrated(scenario, self.calibration, self.harm,
+                                       Population(self.kind, self.env, self.learner, self.transport))
         factors = factors_of(scenario, self.spec_map)
         shift, multipliers = np.array([scenario.shift]), np.array([[f.multiplier for f in factors]])
         many = self._evaluate(shift, multipliers, np.array([above_human(scenario)]))
         contributions = [self._base_contribution(scenario.shift)]
+        reached = contributions[0].effect
         for j, factor in enumerate(factors):
-            neutral = multipliers.copy()
-            neutral[0, j] = 1.0
-            without = np.minimum(formula.combine(formula.base_harmful(self._harm)[shift - 1], neutral, self.mode), 1)
-            contributions.append(replace(factor, effect=float(many.value[0] - without[0])))
+            so_far = np.where(np.arange(len(factors)) <= j, multipliers, 1.0)
+            after = float(np.minimum(formula.combine(formula.base_harmful(self._harm)[shift - 1], so_far, self.mode), 1)[0])
+            contributions.append(replace(factor, effect=after - reached))
+            reached = after
         interval = None if np.isnan(many.low[0]) else (float(many.low[0]), float(many.high[0]))
         return Estimate(
             mode=self.mode, raw=float(many.raw[0]), value=float(many.value[0]), p_misgen=float(many.p_misgen[0]),

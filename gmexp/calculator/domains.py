@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gmexp.calculator.core import Calculator
 from gmexp.published.formula import harm_values
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CAVEAT", "Compared", "Domain", "Portfolio", "Projection", "compare", "compare_all", "mitigate", "project",
            "recompute", "recompute_all"]
+
+LOW_RISK: dict[str, dict[str, Any]] = {  # the published low-risk end of each modifier that prevention acts on
+    "spec": {"spec_quality": 0.9}, "div": {"diversity": 0.3}, "align": {"alignment": "interpretability_verified"}}
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,10 @@ def recompute_all(calculator: Calculator | None = None) -> tuple[Domain, ...]:
     return tuple(recompute(name, calculator) for name in table("domains").column("name"))
 
 
-CAVEAT = ("The calibrated numbers are those of small reinforcement-learning agents in a platform game, carried over to "
-          "deployed systems by nothing but the model's own shift types and specification quality. No experiment here tests "
-          "that step: read them as what the model says once its opinions are replaced by these measurements.")
+CAVEAT = ("The calibrated numbers are those of small reinforcement-learning agents in a few games, for the next such "
+          "environment, carried over to deployed systems by nothing but the model's own shift types and specification "
+          "quality. No experiment here tests that step: read them as what the model says once its opinions are replaced by "
+          "these measurements.")
 
 
 @dataclass(frozen=True)
@@ -165,11 +169,12 @@ def mitigate(scenario: Scenario, mitigations: Sequence[str], calculator: Calcula
 
     Prevention replaces its modifier by 1 - reduction, or keeps the scenario's if that is lower already; a response
     with a printed effect multiplies harm and leaves p_misgen alone; the others are listed and change nothing.
+    Calibrated mode puts prevention at the published low-risk setting of its modifier, if the experiments varied that.
     """
     calculator = calculator or Calculator()
-    if calculator.mode == "calibrated":
-        raise UserError("printed risk reductions belong to the published model: use mode=published or mode=odds")
     chosen = [row("mitigations", "name", name) for name in dict.fromkeys(mitigations)]
+    if calculator.mode == "calibrated":
+        return _mitigate_calibrated(scenario, chosen, calculator)
     before = calculator.estimate(scenario)
     multiplier_of = {c.name.removeprefix("M_"): c.multiplier for c in before.contributions}
     notes, replaced, harm, naive = [], ({}, {}), [1.0, 1.0], [before.value, before.value]
@@ -195,6 +200,32 @@ def mitigate(scenario: Scenario, mitigations: Sequence[str], calculator: Calcula
     return Portfolio(
         tuple(r["name"] for r in chosen), before, tuple(e.p_misgen for e in after), tuple(harm),
         tuple(e.p_harmful * h for e, h in zip(after, harm, strict=True)), tuple(naive), (*before.warnings, *notes))
+
+
+def _mitigate_calibrated(scenario: Scenario, chosen: Sequence[Mapping[str, Any]], calculator: Calculator) -> Portfolio:
+    """Prevention as measured, responses as printed."""
+    before = calculator.estimate(scenario)
+    changes: dict[str, Any] = {}
+    notes, harm, naive = [], [1.0, 1.0], [before.value, before.value]
+    for r in chosen:
+        if r["reduction"] is None:
+            notes.append(f"{r['name']}: the source prints '{r['printed']}' and no number; nothing changes")
+            continue
+        naive = [n * (1 - reduction) for n, reduction in zip(naive, r["reduction"], strict=True)]
+        if r["acts_on"] == "harm":
+            harm = [h * (1 - reduction) for h, reduction in zip(harm, r["reduction"], strict=True)]
+            notes.append(f"{r['name']}: its effect on harm is the printed one, which nothing here measures")
+            continue
+        setting = LOW_RISK[r["acts_on"]]
+        tried = calculator.estimate(replace(scenario, **setting))
+        source = next(c.source for c in tried.contributions if c.name == f"M_{r['acts_on']}")
+        if source == "measured":
+            changes |= setting
+        else:
+            notes.append(f"{r['name']}: the experiments did not vary {next(iter(setting))}; nothing changes")
+    after = calculator.estimate(replace(scenario, **changes))
+    return Portfolio(tuple(r["name"] for r in chosen), before, (after.p_misgen,) * 2, tuple(harm),
+                     tuple(after.p_harmful * h for h in harm), tuple(naive), (*after.warnings, *notes))
 
 
 def _replace(scenario: Scenario, multipliers: dict[str, float]) -> Scenario:

@@ -15,12 +15,12 @@ from gmexp.artefacts.records import OutcomeCounts
 from gmexp.artefacts.study import Study
 from gmexp.calculator import Scenario
 from gmexp.calculator.domains import CAVEAT, compare_all
+from gmexp.statistics import plan as planning
 from gmexp.statistics.calibration import Calibration
 from gmexp.statistics.counts import read_counts
-from gmexp.statistics.plan import plan
 from gmexp.support.errors import UserError
 
-SCENARIO = Scenario(3)  # what further runs are to be planned for: a significant shift, settings at the experiments' mean
+SCENARIO = Scenario(3)  # what further runs are to be planned for: a significant shift at the reference
 NEW_RUNS = 5
 SIMULATIONS = 16  # of the new runs' data, per cell
 SHOWN = 10  # of the cells that further runs could go to
@@ -41,11 +41,11 @@ def pool(studies: Sequence[Path]) -> list[OutcomeCounts]:
             row = replace(row, experiment_id=experiment.setdefault(run, row.experiment_id))
             key = (*run, row.shift_type, row.shift_name, row.grade, row.probe, row.eval_seed)
             before, there = found.get(key, (row, folder))
-            if (before.n_episodes == row.n_episodes and plans[there] == plans[folder]
+            if (before.n_visible == row.n_visible and plans[there] == plans[folder]
                     and _outcomes(before) != _outcomes(row)):
                 raise UserError(f"run {row.run_id} has other outcomes in {folder} than in {there} under the same "
                                 f"{row.shift_name} shift: evaluate both with the same version")
-            if key not in found or row.n_episodes > before.n_episodes:
+            if key not in found or row.n_visible > before.n_visible:
                 found[key] = row, folder
     return [row for row, _ in found.values()]
 
@@ -55,8 +55,8 @@ def _plan(study: Study) -> Any:
     return (study.read_index()["config"] or {}).get("evaluation") if study.index.exists() else None
 
 
-def _outcomes(row: OutcomeCounts) -> tuple[int, ...]:
-    return row.n_intended, row.n_proxy, row.n_timeout, row.n_death, row.n_ambiguous
+def _outcomes(row: OutcomeCounts) -> tuple[int | None, ...]:
+    return row.n_intended, row.n_proxy, row.n_timeout, row.n_death, row.n_ambiguous, row.masked_intended, row.masked_proxy
 
 
 def write_scenarios(calibration: Calibration, out: Path) -> Path:
@@ -69,8 +69,7 @@ def write_scenarios(calibration: Calibration, out: Path) -> Path:
 
 def plan_size(calibration: Calibration) -> int:
     """How many cells `write_plan` weighs."""
-    post = calibration.posterior
-    return len(_levels(calibration)) * (len(post.conditions) + (not post.matching(calibration.covariates(SCENARIO)[0])))
+    return planning.plan_size(calibration, _levels(calibration))
 
 
 def _levels(calibration: Calibration) -> list[int]:
@@ -79,7 +78,7 @@ def _levels(calibration: Calibration) -> list[int]:
 
 def write_plan(calibration: Calibration, out: Path, progress: Callable[[int], object] | None = None) -> Path:
     """Write which cells' further runs would narrow the answer to `SCENARIO` most, the best ones first."""
-    found = plan(calibration, SCENARIO, NEW_RUNS, simulations=SIMULATIONS, shifts=_levels(calibration),
+    found = planning.plan(calibration, SCENARIO, NEW_RUNS, simulations=SIMULATIONS, shifts=_levels(calibration),
                  progress=progress)
     rows: list[dict[str, Any]] = [asdict(candidate) | {"gain": candidate.gain} for candidate in found[:SHOWN]]
     origin = artefacts.provenance(None, {"runs": NEW_RUNS, "scenario": asdict(SCENARIO)}, "which runs would help most")

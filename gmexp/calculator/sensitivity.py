@@ -25,7 +25,7 @@ from gmexp.published.modifiers import MODIFIERS, modifier_range
 from gmexp.published.scenario import Scenario
 from gmexp.published.tables import row, shift_types
 from gmexp.statistics.calibration import Calibration, Prediction
-from gmexp.statistics.priors import elicited_harm, literature_interval
+from gmexp.statistics.priors import assumed_harm, literature_interval
 from gmexp.support.errors import UserError
 
 __all__ = ["Bar", "Share", "attribute", "sobol", "tornado", "write"]
@@ -103,7 +103,7 @@ def _inputs(scenario: Scenario, calculator: Calculator) -> tuple[dict[str, Calla
     sd = formula.quoted_logit_sd()[shift]
     centre = formula.logit(formula.base_misgen()[shift])
     model_sd = np.log(row("uncertainties", "impact", "+-50% on estimates")["factor"]) / formula.Z90
-    harm_a, harm_b = elicited_harm()
+    harm_a, harm_b = assumed_harm()
     fixed = {c.name: c.multiplier for c in calculator.estimate(scenario).contributions[1:]}
     inputs: dict[str, Callable] = {"base": lambda u: formula.expit(centre + sd * stats.norm.ppf(u))}
     free = [name for name in MODIFIERS
@@ -132,15 +132,14 @@ def _published(calculator: Calculator | None) -> Calculator:
 
 
 def attribute(prediction: Prediction, harm: np.ndarray) -> dict[str, float]:
-    """Shares of the variance of log P(harmful misgeneralization) due to capability, goal failure and harm.
+    """Shares of the variance of log P(harmful, latent misgeneralization) due to capability, goal failure and harm.
 
     harm: draws [D]. 'dependence' is what remains: the covariance of the stages. The shares add up to 1.
     """
     floor = np.finfo(float).tiny
-    parts = {"capability": prediction.draws["capability"], "goal_failure": prediction.draws["goal_failure"],
-             "harm": harm}
+    parts = {"capability": prediction.draws["capability"], "goal_failure": prediction.draws["goal_failure"], "harm": harm}
     logs = {name: np.log(np.maximum(draws, floor)) for name, draws in parts.items()}
-    total = np.var(np.log(np.maximum(prediction.draws["misgen"], floor)) + logs["harm"])
+    total = np.var(np.log(np.maximum(prediction.draws["latent"], floor)) + logs["harm"])
     shares = {name: float(np.var(x) / total) for name, x in logs.items()}
     return {**shares, "dependence": 1 - sum(shares.values())}
 
@@ -152,7 +151,7 @@ def write(study: Study) -> None:
 
     tornado, sobol   of the published model read as odds, under shift 3 with every modifier neutral
     shares           of the variance of each calibrated base rate: the two stages, harm, and their dependence
-    priors           of the base rates for every weight of the literature, beside calibration.json's posteriors
+    priors           the published Betas, beside calibration.json's `literature`
     """
     if not study.calibration.with_suffix(".npz").exists():
         return
@@ -162,8 +161,8 @@ def write(study: Study) -> None:
     calibration, scenario, calculator = Calibration.load(study.calibration), Scenario(3), Calculator("odds")
     bars = [asdict(bar) | {"swing": bar.swing} for bar in tornado(scenario, calculator)]
     n0 = calibration.model["config"]["priors"]["literature_n0"]
-    priors = [{**{key: row[key] for key in ("a0", "stage", "shift")}, **dict(zip(
-        ("mean", "q025", "q975"), literature_interval(row["published"], row["a0"] * n0), strict=True))}
+    priors = [{**{key: row[key] for key in ("a", "stage", "shift")}, **dict(zip(
+        ("mean", "q025", "q975"), literature_interval(row["published"], n0), strict=True))}
         for row in calibration.literature]
     shares = [{"shift": row["shift"], **_variance_shares(calibration, row["shift"])} for row in study.estimates()]
     origin = artefacts.provenance(None, {"draws_sha256": draws}, "what the estimates depend on")
@@ -176,4 +175,4 @@ def write(study: Study) -> None:
 
 def _variance_shares(calibration: Calibration, shift: int) -> dict[str, float]:
     prediction = calibration.predict(Scenario(shift))
-    return attribute(prediction, harm_draws(calibration, None, shift, len(prediction.draws["misgen"]))[0])
+    return attribute(prediction, harm_draws(calibration, None, shift, len(prediction.draws["latent"]))[0])

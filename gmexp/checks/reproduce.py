@@ -14,6 +14,7 @@ from gmexp.agents.checkpoint import load_checkpoint
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode, OutcomeCounts
 from gmexp.artefacts.study import Study
+from gmexp.artefacts.upgrades import renamed
 from gmexp.evaluation.evaluate import evaluate
 from gmexp.pipeline import RunConfig
 from gmexp.pipeline import training_runs
@@ -21,8 +22,8 @@ from gmexp.rates.counting import count_outcomes
 from gmexp.statistics.counts import read_counts
 from gmexp.support.errors import UserError
 from gmexp.support.progress import Bar
-from gmexp.training.compilation import compile_kernels
-from gmexp.training.train import describe, train
+from gmexp.training.run import describe
+from gmexp.training.train import train
 
 SAME = [f.name for f in dataclasses.fields(OutcomeCounts) if f.name not in ("experiment_id", "git_sha", "created_utc")]
 
@@ -40,12 +41,11 @@ def rerun(study: Study, run_id: str | None = None) -> dict[str, Any]:
     before = [row for row in read_counts(study.counts) if row.run_id == wanted]
     if not before:
         raise UserError(f"{study.counts} has no run {wanted}")
-    compile_kernels()
     with TemporaryDirectory() as folder, Bar(planned[wanted].steps, f"train {wanted}", "step") as bar:
         item = dataclasses.replace(planned[wanted], out=folder)
         checkpoint = load_checkpoint(train(item, bar.advance), item.device)
         episodes = tables.read_table(evaluate(checkpoint, config.evaluation), Episode)
-        after = count_outcomes(episodes, Study(Path(folder)).finished(wanted), config.gate)
+        after = count_outcomes(episodes, Study(Path(folder)).finished(wanted))
     pairs = list(zip(map(_plain, before), map(_plain, after), strict=False))
     differing = [f"shift {old['shift_type']} at {old['grade']:g}" for old, new in pairs if old != new]
     return {"run_id": wanted, "rows": len(before), "same": len(before) == len(after) and not differing,
@@ -55,7 +55,7 @@ def rerun(study: Study, run_id: str | None = None) -> dict[str, Any]:
 def study_config(study: Study) -> RunConfig:
     """The configuration in study.json; UserError where it is another version's."""
     try:
-        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(RunConfig), study.read_index()["config"]))
+        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(RunConfig), renamed(study.read_index()["config"], study.index)))
     except (OmegaConfBaseException, ValueError) as error:
         raise UserError(f"{study.index} is not of this version: {str(error).splitlines()[0]}") from error
 

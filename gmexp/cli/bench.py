@@ -117,7 +117,6 @@ def _train(values: dict[str, Any]) -> int:
     from gmexp import artefacts
     from gmexp.checks.bench.race import race
     from gmexp.checks.bench.training import bench_train
-    from gmexp.training.compilation import compile_kernels
 
     out, output = Path(values.pop("out")), values.pop("format")
     samples = values["num_envs"] * values["rollout"]
@@ -125,7 +124,6 @@ def _train(values: dict[str, Any]) -> int:
         raise UserError(f"minibatches = {values['minibatches']} must divide num_envs x rollout = {samples} into parts of "
                         "at least 2")
     artefacts.check_writable(out)
-    compile_kernels()
     until, steps = values.pop("until"), values.pop("steps")
     report = bench_train(**values)
     if until:

@@ -22,15 +22,15 @@ FORMAT = Option("format", choice("text", "json"), "text", "output for people or 
 
 
 def harm_kind() -> Kind:
-    """printed, stated, pooled, elicited, or a probability."""
+    """printed, stated, pooled, assumed, or a probability."""
 
     def read(value: str) -> str | float:
-        if value in ("printed", "stated", "pooled", "elicited"):
+        if value in ("printed", "stated", "pooled", "assumed", "elicited"):
             return value
         harm_values(float(value))
         return float(value)
 
-    return Kind("printed, stated, pooled, elicited or a number from 0 to 1", read)
+    return Kind("printed, stated, pooled, assumed or a number from 0 to 1", read)
 
 
 SCENARIO_OPTIONS = (
@@ -47,16 +47,25 @@ SCENARIO_OPTIONS = (
     Option("m_align", number(0), None, "multiplier instead of alignment"),
     Option("grade", number(0, 1), 1.0, "strength of the shift, calibrated mode only"),
 )
+POPULATION = ("kind", "env", "learner", "transport")
+POPULATION_OPTIONS = (
+    Option("kind", choice("this_setup", "next_run", "next_environment", "next_environment_next_run"), None,
+           "whom to predict; next_environment, or this_setup with env="),
+    Option("env", text("a measured environment"), None, "predict this environment instead of the next one"),
+    Option("learner", text("a measured learner"), None, "network, trainer and hyperparameters"),
+    Option("transport", number(0), 0.0, "sd in logits between the experiments' population and a deployment"),
+)
 ESTIMATE = Command(
     "estimate", "P(harmful misgeneralization) of one scenario",
     (*SCENARIO_OPTIONS,
      Option("mode", choice(*MODES), "published", "published multiplies, odds multiplies odds, calibrated measures"),
-     Option("harm", harm_kind(), None, "P(harm | misgeneralization); printed, or elicited when calibrated"),
+     Option("harm", harm_kind(), None, "P(harm | misgeneralization); printed, or assumed when calibrated"),
      Option("spec_map", choice("bands", "anchors"), "bands", "which published map gives M_spec"),
      Option("strict", boolean(), False, "fail where the published product exceeds 1"),
      Option("rl_to_llm", boolean(), False, "odds mode: widen by the source's +-50%"),
      Option("calibration", text("path of a calibration"), None, "calibrated mode: instead of the shipped one"),
-     Option("kind", choice("mean_over_runs", "next_run"), "mean_over_runs", "calibrated mode: what to predict"),
+     *(replace(option, help=f"calibrated mode: {option.help}") for option in POPULATION_OPTIONS),
+     Option("curves", boolean(), False, "calibrated mode: also deployment transport and the discount of these data"),
      FORMAT),
     "gmexp estimate shift=4 spec_quality=0.2 capability=superhuman diversity=0.05 alignment=behavioral_cloning",
     "A setting left out is neutral: its modifier is exactly 1.")
@@ -68,9 +77,19 @@ def estimate(args: list[str]) -> int:
         return 0
     scenario = Scenario(**{option.key: values[option.key] for option in SCENARIO_OPTIONS})
     calculator = Calculator(**{key: values[key] for key in ("mode", "harm", "spec_map", "strict", "rl_to_llm",
-                                                           "calibration", "kind")})
+                                                           "calibration", *POPULATION)})
     result = calculator.estimate(scenario)
-    emit({"scenario": asdict(scenario), **asdict(result)}, show_estimate(result), values["format"])
+    document, lines = {"scenario": asdict(scenario), **asdict(result)}, show_estimate(result)
+    if values["curves"]:
+        if values["mode"] != "calibrated":
+            raise UserError("estimate: curves=true needs mode=calibrated")
+        from gmexp.calculator.calibrated import discount_curve, transport_curve
+
+        document["transport_curve"] = transport_curve(scenario, calculator.calibration, values["harm"])
+        document["discount_curve"] = discount_curve(scenario, calculator.calibration)
+        lines += ["deployment transport: sd in logits, next environment", *columns_as_text(document["transport_curve"]),
+                  "these data to the power a, against the published Beta", *columns_as_text(document["discount_curve"])]
+    emit(document, lines, values["format"])
     return 0
 
 
@@ -85,10 +104,18 @@ def show_estimate(result: Estimate) -> list[str]:
              f"p_harmful  {result.p_harmful:.4f}",
              f"interval   {interval}   {result.interval_kind}",
              f"clipped    {'yes' if result.clipped else 'no'}",
-             "contributions"]
+             *_intervals(result), "contributions"]
     for c in result.contributions:
         lines.append(f"  {c.name:<8} {c.multiplier:8.4f}  {c.effect:+8.4f}  {c.source:<12} {c.setting}")
     return [*lines, *(f"warning: {note}" for note in result.warnings)]
+
+
+def _intervals(result: Estimate) -> list[str]:
+    """Every interval of a calibrated estimate, and how many environments it rests on."""
+    if result.intervals is None:
+        return []
+    rows = [f"  {name:<13} {low:.4f} to {high:.4f}" for name, (low, high) in result.intervals.items()]
+    return [f"intervals  95% credible, {result.kind}, {result.environments} environment{'s' * (result.environments != 1)}", *rows]
 
 
 TABLES = Command(

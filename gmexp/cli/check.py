@@ -1,32 +1,41 @@
-"""`gmexp check {sbc,coverage,loso,ppc}`: checks of the statistics themselves."""
+"""`gmexp check {coverage,sbc,power,joint,intervals,loo}`: checks of the statistics themselves."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from gmexp.artefacts.io import write_json
 from gmexp.cli.calculator import FORMAT, emit
-from gmexp.cli.options import Command, Option, boolean, choice, text, whole
+from gmexp.cli.options import Command, Option, boolean, choice, number, text, whole
 from gmexp.support.errors import UserError, nearest
 from gmexp.support.progress import Bar
 
 __all__ = ["check"]
 
-CHECKS = ("sbc", "coverage", "loso", "ppc")
+CHECKS = ("coverage", "sbc", "power", "joint", "intervals", "loo")
 CHECK = Command(
-    "check", "is the calibration itself calibrated? gmexp check {sbc,coverage,loso,ppc} key=value ...",
-    (Option("sets", whole(8), 200, "sbc, coverage: simulated data sets"),
-     Option("truth", choice("prior", "beta", "logistic_normal"), "prior", "coverage: where the data come from"),
-     Option("counts", text("path of a CSV or parquet"), None, "loso, ppc: the counts to check against"),
-     Option("exact", boolean(), False, "loso: refit without every run whose weights cannot be trusted"),
+    "check", "is the calibration itself calibrated? gmexp check {coverage,sbc,power,joint,intervals,loo} key=value ...",
+    (Option("sets", whole(1), 40, "simulated data sets"),
+     Option("envs", whole(1), 1, "coverage: environments"),
+     Option("omega", number(0), 1.0, "coverage: sd between environments, in logits"),
+     Option("environments", choice("normal", "t3", "bimodal", "one_in_six_extreme"), "normal", "coverage: how they differ"),
+     Option("runs", choice("beta", "logistic_normal", "two_point"), "beta", "coverage: how a run's pursuit varies"),
+     Option("per_cell", whole(1), 6, "coverage: runs per cell"),
+     Option("unequal", boolean(), False, "coverage: unequal numbers of episodes"),
+     Option("capability", number(-8), 1.0, "coverage: logit of capability at the reference"),
+     Option("coupling", number(-1, 1), 0.0, "coverage: correlation of a run's stages under a shift"),
+     Option("seed_sd", number(0), 0.0, "coverage: of train seeds that conditions share"),
+     Option("masked", boolean(), True, "coverage: a masked arm is played"),
+     Option("counts", text("path of a CSV or parquet"), None, "loo: the counts to check against"),
      Option("seed", whole(0), 0, "random seed"),
      Option("out", text("path of a JSON file"), None, "write the result there"),
      FORMAT),
-    "gmexp check coverage sets=200 truth=beta out=results/checks/coverage_beta.json",
-    "sbc: ranks of the truth among posterior draws. coverage: intervals against simulated truths.\n"
-    "loso: leave one run out. ppc: do replicated runs look like the observed ones?")
+    "gmexp check coverage sets=40 envs=4 omega=1.5 out=results/checks/coverage_env4.json",
+    "coverage: intervals of this setup and of the next environment against simulated truths. sbc: ranks of the truth among "
+    "posterior draws.\npower: are a moved condition and a moved environment found? joint: E[C G] with opposed runs. "
+    "intervals: over runs.\nloo: each run under each shift left out.")
 
 
 def check(args: list[str]) -> int:
@@ -41,7 +50,7 @@ def check(args: list[str]) -> int:
     values = CHECK.parse(rest)
     if values is None:
         return 0
-    run = {"sbc": _sbc, "coverage": _coverage, "loso": _loso, "ppc": _ppc}[name]
+    run = {"sbc": _sbc, "coverage": _coverage, "power": _power, "joint": _joint, "intervals": _intervals, "loo": _loo}[name]
     document = {"command": " ".join(["gmexp check", *args]), **run(values)}
     if values["out"] is not None:
         write_json(Path(values["out"]), document)
@@ -67,40 +76,46 @@ def _sbc(values: dict[str, Any]) -> dict[str, Any]:
 
 def _coverage(values: dict[str, Any]) -> dict[str, Any]:
     from gmexp.statistics.checks import coverage
+    from gmexp.statistics.simulate import World
 
+    world = World(runs_per_cell=values["per_cell"], shifts=(1, 3), **{
+        key: values[key] for key in ("envs", "omega", "environments", "runs", "unequal", "capability", "coupling", "seed_sd", "masked")})
     with Bar(values["sets"], "coverage", "set") as bar:
-        return coverage(values["sets"], values["truth"], values["seed"], progress=bar.advance)
+        return coverage(world, values["sets"], values["seed"], progress=bar.advance)
 
 
-def _fitted(values: dict[str, Any], name: str) -> tuple[Any, Any, Any]:
-    """(design, posterior, config) of the counts given."""
+def _power(values: dict[str, Any]) -> dict[str, Any]:
+    from gmexp.statistics.checks import power
+
+    with Bar(values["sets"], "power", "set") as bar:
+        return power(values["sets"], values["seed"], progress=bar.advance)
+
+
+def _joint(values: dict[str, Any]) -> dict[str, Any]:
+    from gmexp.statistics.checks import joint_rate
+
+    return joint_rate(values["seed"])
+
+
+def _intervals(values: dict[str, Any]) -> dict[str, Any]:
+    from gmexp.statistics.checks import interval_coverage
+
+    return interval_coverage(values["sets"], values["seed"])
+
+
+def _loo(values: dict[str, Any]) -> dict[str, Any]:
+    """Rows left out, of the counts given; refused where the fit does not pass its own gate."""
     from gmexp.statistics.config import CalibrationConfig
     from gmexp.statistics.counts import read_counts
     from gmexp.statistics.design import build_design
-    from gmexp.statistics.fit import fit, require
+    from gmexp.statistics.fit import fit, iterations, require
+    from gmexp.statistics.leave_out import leave_one_out, odd_conditions
 
     if values["counts"] is None:
-        raise UserError(f"check {name}: give counts=PATH")
+        raise UserError("check loo: give counts=PATH")
     design, config = build_design(read_counts(values["counts"])), CalibrationConfig(seed=values["seed"])
-    with Bar(config.warmup + config.draws, "sampling", "draw") as bar:
+    with Bar(iterations(config), "sampling", "draw") as bar:
         posterior, judged = fit(design, config, bar.advance)
     require(judged)
-    return design, posterior, config
-
-
-def _loso(values: dict[str, Any]) -> dict[str, Any]:
-    from gmexp.statistics.loso import exact_runs, leave_one_run_out
-
-    design, posterior, config = _fitted(values, "loso")
-    result = leave_one_run_out(design, posterior, values["seed"])
-    if values["exact"]:
-        with Bar(result.runs_above_limit, "refits", "run") as bar:
-            result = exact_runs(design, result, replace(config, warmup=300, draws=300, attempts=1), bar.advance)
-    return {"check": "loso", "n_runs": len(design.run_ids), **asdict(result), "run_ids": design.run_ids}
-
-
-def _ppc(values: dict[str, Any]) -> dict[str, Any]:
-    from gmexp.statistics.predictive import posterior_predictive
-
-    design, posterior, _ = _fitted(values, "ppc")
-    return posterior_predictive(design, posterior, values["seed"])
+    return {"check": "loo", **asdict(leave_one_out(design, posterior, values["seed"])),
+            "odd_conditions": [asdict(row) for row in odd_conditions(design, posterior)[:10]]}

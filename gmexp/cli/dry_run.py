@@ -9,9 +9,9 @@ from gmexp.artefacts import tables
 from gmexp.artefacts.records import CurvePoint
 from gmexp.artefacts.study import Study
 from gmexp.pipeline import RunConfig, training_runs
+from gmexp.support.limits import available_cores
 from gmexp.training.config import TrainConfig
-from gmexp.training.train import describe
-from gmexp.training.workers import available_cores
+from gmexp.training.run import describe
 
 STATES = {"run.json": "trained", "resume.npz": "begun"}
 

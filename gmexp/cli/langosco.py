@@ -58,9 +58,10 @@ def export(values: dict[str, Any]) -> int:
     from gmexp.artefacts import tables
     from gmexp.artefacts.records import Episode
     from gmexp.langosco import logs
+    from gmexp.rates.definitions import in_arm
 
     folder = Path(values["run"])
-    episodes = tables.read_table(folder / "episodes.parquet", Episode)
+    episodes = in_arm(tables.read_table(folder / "episodes.parquet", Episode))
     grade = float(values["shift"] > 0) if values["grade"] is None else values["grade"]
     played = logs.logs_of_cell(episodes, values["shift"], grade, values["probe"])
     name = f"metrics_agent_seed_{episodes['train_seed'][0].as_py()}.csv"
@@ -95,7 +96,7 @@ def import_(values: dict[str, Any]) -> int:
         counts.append(logs.count(played, run_id, seed, diversity, values["shift"], values["grade"], path.name))
     logs.write_counts(out, counts)
     for row in counts:
-        print(f"{row.run_id}: {row.n_episodes} episodes, {row.n_intended} intended, {row.n_proxy} proxy, {row.n_death} "
+        print(f"{row.run_id}: {row.n_visible} episodes, {row.n_intended} intended, {row.n_proxy} proxy, {row.n_death} "
               f"death, {row.n_timeout} timeout, {row.n_ambiguous} ambiguous")
     print(out)
     return 0

@@ -1,4 +1,4 @@
-"""`gmexp VERB key=value ...`: one verb per stage; a user's mistake is one line and exit code 2."""
+"""`gmexp VERB key=value ...`: one verb per stage; a user's mistake is one line and exit code 2 (`support.boundary`)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VERBS = {
     "run": Verb("gmexp.pipeline", "run", "a whole study: train, evaluate, rates, calibrate, estimate, report", True),
     "train": Verb("gmexp.training.train", "run", "one training run -> checkpoint", True),
     "evaluate": Verb("gmexp.evaluation.evaluate", "run", "a checkpoint under the graded shifts -> episodes", True),
-    "measure": Verb("gmexp.measures.command", "run", "a checkpoint's causes, critic, factors, magnitudes", True),
+    "measure": Verb("gmexp.measures.take", "run", "a checkpoint's causes, critic, factors, magnitudes", True),
     "rates": Verb("gmexp.cli.study", "rates", "episodes of all runs -> counts and rates", True),
     "calibrate": Verb("gmexp.cli.study", "calibrate", "counts -> posterior", True),
     "report": Verb("gmexp.cli.study", "report", "a study -> figures and one HTML page", True),
@@ -35,7 +35,7 @@ VERBS = {
     "show": Verb("gmexp.cli.show", "main", "what the shifts do to levels, as pictures", False),
     "langosco": Verb("gmexp.cli.langosco", "main", "Langosco et al.'s logs and their Figure 2, in and out", False),
     "estimate": Verb("gmexp.cli.calculator", "estimate", "P(misgeneralization) of a scenario", False),
-    "calculator": Verb("gmexp.calculator.page", "calculator", "the calculator as one interactive HTML page", False),
+    "calculator": Verb("gmexp.cli.calculator_page", "main", "the calculator as one interactive HTML page", False),
     "verify": Verb("gmexp.cli.verify", "main", "the engine against procgen's binary, a study's run against itself", False),
     "bench": Verb("gmexp.cli.bench", "main", "speed of the engine and of training, beside others'", False),
     "tables": Verb("gmexp.cli.calculator", "tables", "every table of the published model", False),

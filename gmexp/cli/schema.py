@@ -15,7 +15,7 @@ class RatesConfig:
     """`gmexp rates`: episodes -> counts and rates."""
 
     study: str
-    gate: float
+    threshold: float
     seed: int
 
 

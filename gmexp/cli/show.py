@@ -43,13 +43,11 @@ def main(args: Sequence[str]) -> int:
         raise UserError("give study=... or run=..., not both")
     from gmexp.artefacts.study import Study
     from gmexp.pages import gallery
-    from gmexp.training.compilation import compile_kernels
 
     task, training, seeds = _levels(values)
     name = f"shift-{shift}" if factor is None else f"factor-{factor}"
     default = Study(Path(values["study"])).figures / "shifts.png" if values["study"] else Path("outputs", "show",
                                                                                                f"{name}.png")
-    compile_kernels()
     kinds = range(1, 5) if shift == "all" else [int(shift or 0)]
     print(gallery.write(task, training, kinds, factor, values["grades"], seeds, values["cell"],
                         Path(values["out"] or default)))
@@ -61,7 +59,7 @@ def _levels(values: dict[str, Any]) -> tuple[Task, Any, SeedRange]:
     from gmexp.agents.checkpoint import load_checkpoint
     from gmexp.artefacts.study import Study
     from gmexp.cli.config import load
-    from gmexp.evaluation.evaluate import own_levels
+    from gmexp.evaluation.cells import own_levels
 
     if values["run"]:
         checkpoint = load_checkpoint(values["run"])

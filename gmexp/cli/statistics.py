@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from gmexp.calculator.core import Calculator
-from gmexp.cli.calculator import FORMAT, SCENARIO_OPTIONS, columns_as_text, emit
+from gmexp.cli.calculator import FORMAT, POPULATION, POPULATION_OPTIONS, SCENARIO_OPTIONS, columns_as_text, emit
 from gmexp.cli.check import check
 from gmexp.cli.options import Command, Option, boolean, choice, number, text, whole
 from gmexp.published.scenario import Scenario
@@ -43,6 +43,8 @@ META = Command(
      Option("method", choice("REML", "DL", "PM"), "REML", "estimator of the between-study variance"),
      Option("hksj", boolean(), False, "Hartung-Knapp-Sidik-Jonkman limits"),
      Option("level", number(0.5, 0.999), 0.95, "level of the intervals"),
+     Option("cluster", text("a column of file"), None, "effects within clusters (environments): CR2 standard errors"),
+     Option("influence", boolean(), False, "every study left out in turn"),
      FORMAT),
     "gmexp meta y=-0.89,-1.59,-1.35 v=0.33,0.19,0.42 hksj=true")
 
@@ -57,13 +59,40 @@ def meta(args: list[str]) -> int:
         raise UserError(f"meta: give file=, or both y= and v=; for example: {META.example}")
     y, v = (_read_studies(values["file"]) if values["file"] else
             (_numbers("y", values["y"]), _numbers("v", values["v"])))
+    if values["cluster"] is not None:
+        return _multilevel(values, y, v)
     result = run_meta(y, v, values["method"], values["hksj"], values["level"])
-    emit(_finite(asdict(result)), [
+    document, lines = _finite(asdict(result)), []
+    if values["influence"]:
+        from gmexp.statistics.multilevel import influence
+
+        rows = [{"study": i.study + 1, "residual": i.residual, "cook": i.cook, "weight": i.hat, "mu_without": i.without.mu,
+                 "tau2_without": i.without.tau2} for i in influence(y, v, values["method"], values["hksj"], values["level"])]
+        document["influence"], lines = rows, ["", *columns_as_text(rows)]
+    emit(document, [
         f"{result.k} studies, {result.method}{', HKSJ' if result.hksj else ''}, {100 * result.level:g}% limits",
         f"mu    {result.mu:9.4f}   se {result.se:.4f}   ({result.low:.4f}, {result.high:.4f})",
-        f"next  {'':9}   a new study: ({result.next_low:.4f}, {result.next_high:.4f})",
+        f"next  {'':9}   a new study: ({result.next_low:.4f}, {result.next_high:.4f}), {result.next_t}",
         f"tau2  {result.tau2:9.4f}   ({result.tau2_low:.4f}, {result.tau2_high:.4f})   I2 {100 * result.i2:.1f}%",
-        f"Q     {result.q:9.4f}   p {result.q_p:.3g}"], values["format"])
+        f"Q     {result.q:9.4f}   p {result.q_p:.3g}", *lines], values["format"])
+    return 0
+
+
+def _multilevel(values: dict[str, Any], y: list[float], v: list[float]) -> int:
+    from gmexp.statistics.multilevel import multilevel
+
+    if values["file"] is None:
+        raise UserError("meta: cluster= names a column of file=")
+    with open(values["file"], newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    if values["cluster"] not in rows[0]:
+        raise UserError(f"{values['file']} has no column {values['cluster']!r}; it has {', '.join(rows[0])}")
+    result = multilevel(y, v, [row[values["cluster"]] for row in rows], values["level"])
+    emit(asdict(result), [
+        f"{result.effects} effects in {result.clusters} clusters, {100 * result.level:g}% limits, CR2, t with {result.df:.1f} "
+        "degrees of freedom",
+        f"mu      {result.mu:9.4f}   se {result.se:.4f}   ({result.low:.4f}, {result.high:.4f})",
+        f"tau2    {result.tau2:9.4f}   between clusters", f"omega2  {result.omega2:9.4f}   within"], values["format"])
     return 0
 
 
@@ -93,38 +122,43 @@ def _read_studies(path: str) -> tuple[list[float], list[float]]:
 
 PREDICT = Command(
     "predict", "rates of a scenario from a calibration",
-    (*SETTING_OPTIONS, CALIBRATION,
-     Option("kind", choice("mean_over_runs", "next_run"), "mean_over_runs", "the mean over runs or one new run"),
-     Option("episodes", whole(1), None, "with kind=next_run: also predict how many of so many episodes misgeneralize"),
+    (*SETTING_OPTIONS, CALIBRATION, *POPULATION_OPTIONS,
+     Option("episodes", whole(1), None, "with a kind of one run: also predict how many of so many episodes misgeneralize"),
      FORMAT),
-    "gmexp predict shift=3 diversity=0.1 kind=next_run calibration=results/quickstart/calibration.json",
-    "A setting left out stays at the mean of the measured conditions.")
+    "gmexp predict shift=3 diversity=0.1 kind=next_run env=coinrun calibration=results/quickstart/calibration.json",
+    "A setting left out is the reference's: PPO standard, specification 1, delta 0, the usual budget.")
 
 
 def predict(args: list[str]) -> int:
     values = PREDICT.parse(args)
     if values is None:
         return 0
-    if values["episodes"] is not None and values["kind"] != "next_run":
-        raise UserError("predict: episodes needs kind=next_run")
-    prediction = _load(values["calibration"]).predict(_scenario(values), values["kind"])
-    rates = ("capability", "goal_failure", "misgen")
-    rows = [{"quantity": name, **asdict(getattr(prediction, name))} for name in rates]
-    document: dict[str, Any] = {"kind": prediction.kind, "rates": rows, "warnings": prediction.warnings}
-    lines = [*columns_as_text(rows), *(f"warning: {note}" for note in prediction.warnings)]
+    if values["episodes"] is not None and not (values["kind"] or "").endswith("next_run"):
+        raise UserError("predict: episodes needs kind=next_run or kind=next_environment_next_run")
+    from gmexp.statistics.posterior import QUANTITIES
+
+    calibration = _load(values["calibration"])
+    prediction = calibration.predict(_scenario(values), **{key: values[key] for key in POPULATION})
+    warnings = (*prediction.warnings, *calibration.warnings)
+    rows = [{"quantity": name, **asdict(getattr(prediction, name))} for name in QUANTITIES]
+    document: dict[str, Any] = {"kind": prediction.kind, "status": prediction.status, "environments": prediction.environments,
+                                "interval_kind": prediction.interval_kind, "rates": rows, "warnings": warnings}
+    lines = [f"{prediction.interval_kind}; {prediction.environments} environments", *columns_as_text(rows)]
     if values["episodes"] is not None:
         counts = prediction.counts(values["episodes"])
         document["counts"] = asdict(counts)
-        lines.insert(4, f"of {values['episodes']} episodes {counts.q50:.0f} misgeneralize "
-                        f"(95%: {counts.q025:.0f} to {counts.q975:.0f})")
+        lines.append(f"of {values['episodes']} episodes {counts.q50:.0f} misgeneralize "
+                     f"(95%: {counts.q025:.0f} to {counts.q975:.0f})")
+    lines += [f"warning: {note}" for note in warnings]
     emit(document, lines, values["format"])
     return 0
 
 
 PLAN = Command(
-    "plan", "which cell's next runs would shrink a scenario's interval most",
+    "plan", "which cell's next runs, or a new environment's, would shrink a scenario's interval most",
     (*SETTING_OPTIONS, CALIBRATION,
-     Option("quantity", choice("capability", "goal_failure", "misgen"), "misgen", "the rate to learn about"),
+     Option("quantity", choice("capability", "goal_failure", "latent", "realised"), "latent", "the rate to learn about"),
+     *POPULATION_OPTIONS[:2],
      Option("runs", whole(1, 100), 5, "new training runs per cell"),
      Option("episodes", whole(1), 200, "episodes per run"),
      Option("simulations", whole(4), 40, "simulated data sets per cell"),
@@ -139,12 +173,12 @@ def plan(args: list[str]) -> int:
         return 0
     calibration, scenario = _load(values["calibration"]), _scenario(values)
     from gmexp.statistics.plan import plan as run_plan
+    from gmexp.statistics.plan import plan_size
 
-    post = calibration.posterior
-    cells = (len(post.conditions) + (not post.matching(calibration.covariates(scenario)[0]))) * len(post.shifts)
-    with Bar(cells, "plan", "cell") as bar:
+    with Bar(plan_size(calibration), "plan", "cell") as bar:
         candidates = run_plan(calibration, scenario, values["runs"], values["episodes"], values["quantity"],
-                              values["simulations"], seed=values["seed"], progress=bar.advance)
+                              values["simulations"], seed=values["seed"], kind=values["kind"], env=values["env"],
+                              progress=bar.advance)
     rows = [{"cell": c.label, "width_now": c.width_now, "expected_width": c.expected_width, "mcse": c.mcse,
              "gain": c.gain, "ess": c.ess} for c in candidates[:values["top"]]]
     emit(rows, columns_as_text(rows), values["format"])
@@ -174,7 +208,7 @@ def sensitivity(args: list[str]) -> int:
 
         calibration = _load(values["calibration"])
         prediction = calibration.predict(scenario)
-        harm, _ = harm_draws(calibration, None, scenario.shift, len(prediction.draws["misgen"]))
+        harm, _ = harm_draws(calibration, None, scenario.shift, len(prediction.draws["latent"]))
         shares = attribute(prediction, harm)
         emit({"shares": shares}, [f"{name:<13} {share:7.3f}" for name, share in shares.items()], values["format"])
         return 0

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 from gmexp import artefacts
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import OutcomeCounts
 from gmexp.artefacts.study import Study
-from gmexp.calculator import base_rates, pooling, sensitivity
+from gmexp.calculator import base_rates, pooling
 from gmexp.cli.schema import CalibrateConfig, RatesConfig, ReportConfig
-from gmexp.figures.bench import redraw
-from gmexp.figures.figures import draw_all
-from gmexp.measures.pursuit import unpursued
-from gmexp.pages import index_page
+from gmexp.measures.attribution import unpursued
 from gmexp.pages import report as report_stage
 from gmexp.statistics import stage
 from gmexp.statistics.counts import read_counts
@@ -33,7 +31,7 @@ def rates(config: RatesConfig) -> int:
         study.write_index(runs[0].experiment_id, {}, runs, origin)
     from gmexp import pipeline
 
-    pipeline.rates(study, config.gate, config.seed)
+    pipeline.rates(study, config.threshold, config.seed)
     return 0
 
 
@@ -58,7 +56,7 @@ def calibrate(config: CalibrateConfig) -> int:
     shifts = base_rates.base_rates(calibration, rows, unpursued(studies))
     print(base_rates.report(shifts, calibration))
     origin = artefacts.provenance(None, dataclasses.asdict(config), "published beside calibrated rates")
-    if config.studies or [study.calibration for study in studies] == [out]:
+    if config.studies or [os.path.realpath(study.calibration) for study in studies] == [os.path.realpath(out)]:
         artefacts.write_json(out.with_name("estimate.json"), {"shifts": shifts}, origin)
     if config.studies:
         tables.write_table(out.with_name("counts.parquet"), rows, OutcomeCounts, origin)
@@ -75,15 +73,7 @@ def report(config: ReportConfig) -> int:
     if config.study is not None:
         print(report_stage.report(Study(_existing(config.study))))
         return 0
-    root = _existing(config.results)
-    for study in index_page.found_studies(root):
-        print(report_stage.report(study))
-    pooled = Study(root / index_page.POOLED)
-    if pooled.calibration.exists():
-        sensitivity.write(pooled)
-        draw_all(pooled.root)
-    redraw(root / "bench")
-    print("\n".join(map(str, index_page.build(root))))
+    print("\n".join(map(str, report_stage.report_all(_existing(config.results)))))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""`gmexp verify engine | run`: the commands; the comparisons are in `verification` and `rerun`."""
+"""`gmexp verify engine | run`: the commands; the comparisons are the environments' own, and `checks.reproduce`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from gmexp.cli.options import Command, Option, boolean, choice, dispatch, text, whole
@@ -14,14 +15,11 @@ from gmexp.support.errors import UserError
 
 __all__ = ["main"]
 
-ENGINES = {"coinrun": "gmexp.checks.parity", "maze": "gmexp_envs.maze.procgen.parity",
-           "keys_and_chests": "gmexp_envs.keys_and_chests.procgen.parity"}  # where each is compared
-RECORDED = {"maze": "mazes.npz", "keys_and_chests": "keys_and_chests.npz"}  # files recorded of the fork's variants
 QUICK = {"levels": 256, "steps": 16_384, "frames": 4_096, "edited": 2_048}
 
 COMMAND = Command(
     "verify engine", "a native engine against procgen's binary, bit by bit",
-    (Option("env", choice(*ENGINES), "coinrun", "which environment's"),
+    (Option("env", text("name"), "coinrun", "which environment's"),
      Option("seed", whole(0, 2**31 - 1), None, "seed of all comparisons; not set draws a fresh one"),
      Option("levels", whole(4), 8192, "levels to compare"),
      Option("steps", whole(1), 1_048_576, "steps to compare, every float"),
@@ -68,8 +66,8 @@ def engine(values: dict[str, Any]) -> int:
         values["seed"] = secrets.randbelow(2**31)
     if quick:
         values |= {name: min(values[name], most) for name, most in QUICK.items()}
-    files = {} if recorded is None else {"recorded": _recorded(env, recorded)}
-    parity = importlib.import_module(ENGINES[env])
+    parity = _parity(env)
+    files = {} if recorded is None else {"recorded": _recorded(env, parity, recorded)}
     try:
         report = parity.verify_engine(**values, **files, progress=Bar)
     except ProcgenUnavailable as error:
@@ -80,12 +78,22 @@ def engine(values: dict[str, Any]) -> int:
     return 0 if differences == 0 and all(report["controls"].values()) else 1
 
 
-def _recorded(env: str, path: str) -> Path:
+def _parity(env: str) -> ModuleType:
+    """The module that compares an environment's engine with the real game."""
+    from gmexp_envs import TASKS, find_task
+
+    if (module := find_task(env).parity) is None:
+        others = ", ".join(name for name in TASKS if find_task(name).parity)
+        raise UserError(f"env={env} is no game of others' that it could be compared with: choose one of {others}")
+    return importlib.import_module(module)
+
+
+def _recorded(env: str, parity: ModuleType, path: str) -> Path:
     """The file of recorded variants."""
-    if env not in RECORDED:
-        raise UserError(f"recorded={path} goes with env={' or env='.join(RECORDED)}, not with env={env}")
+    if (name := getattr(parity, "RECORDED", None)) is None:
+        raise UserError(f"recorded={path}: nothing was recorded for env={env}")
     if not Path(path).is_file():
-        raise UserError(f"recorded={path} is no file: give the path of {RECORDED[env]}")
+        raise UserError(f"recorded={path} is no file: give the path of {name}")
     return Path(path)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from gmexp.cli.options import Command, Option, boolean, choice, listing, number, text, whole
 from gmexp.support.errors import UserError
@@ -44,9 +45,22 @@ def main(args: Sequence[str]) -> int:
                                for name in dict.fromkeys(values["outcomes"] or NAMES))
     values["out"] = values["out"] and Path(values["out"])
     from gmexp.pages.films import WatchPlan, watch
-    from gmexp.training.compilation import compile_kernels
+    from gmexp.support.startup import settle_torch
 
-    compile_kernels()
-    for path in watch(WatchPlan(**values)):
+    settle_torch()
+    agent = _agent(*(values.pop(name) for name in ("run", "agent", "env", "diversity")))
+    for path in watch(agent, WatchPlan(**values)):
         print(path)
     return 0
+
+
+def _agent(run: str | None, name: str | None, env: str, diversity: float) -> Any:
+    """A run's checkpoint, or a scripted agent on an environment's default training distribution."""
+    from gmexp.agents.checkpoint import load_checkpoint
+    from gmexp.cli.config import load
+    from gmexp.pages.films import Scripted
+
+    if run is not None:
+        return load_checkpoint(run)
+    config = load("train", [f"env={env}", f"env.diversity={diversity}"])
+    return Scripted(name, config.task, config.training)

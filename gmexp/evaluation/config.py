@@ -1,48 +1,16 @@
-"""What `gmexp evaluate` is told, and what a trained agent is put through."""
+"""What `gmexp evaluate` is told."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from gmexp.support.checks import check_backend, check_device, check_seed
-from gmexp_envs.task import SHIFT_TYPES
+from gmexp.agents.mitigation import mitigation_config, mitigation_names
+from gmexp.evaluation.plan import EvaluationPlan
+from gmexp.support.checks import check_backend, check_device
+from gmexp.support.composition import variant
 
-
-@dataclass
-class EvaluationPlan:
-    """What a trained agent is put through."""
-
-    shifts: list[int]
-    grades: list[float]
-    probes: list[int]  # shift types that are also played on levels that all separate the goals
-    attributed: list[int]  # shift types under which causal attribution is measured
-    episodes: int  # per cell
-    slots: int  # sub-environments per cell, each playing episodes / slots
-    seed: int  # of sampled actions
-    greedy: bool
-    clips: int  # animated episodes to keep per run, at most
-
-    def __post_init__(self) -> None:
-        if self.episodes < 1 or self.slots < 1 or self.episodes % self.slots:
-            raise ValueError(f"evaluation.episodes = {self.episodes} must be a multiple of evaluation.slots = "
-                             f"{self.slots}, so that every slot plays equally many")
-        for name in ("shifts", "probes", "attributed"):
-            for kind in getattr(self, name):
-                if kind not in SHIFT_TYPES:
-                    raise ValueError(f"evaluation.{name} = {getattr(self, name)}: shift types are 0 (none) and 1 to 4")
-        for name in ("shifts", "attributed"):
-            if not getattr(self, name):
-                raise ValueError(f"evaluation.{name} is empty: name at least one of 0 to 4")
-        if lone := sorted(set(self.probes) - set(self.shifts)):
-            raise ValueError(f"evaluation.probes names {lone[0]}, which evaluation.shifts = {self.shifts} does not")
-        if max(self.shifts) > 0 and not self.grades:
-            raise ValueError("evaluation.grades is empty: the shifts need at least one")
-        for grade in self.grades:
-            if not 0 <= grade <= 1:
-                raise ValueError(f"evaluation.grades = {self.grades}: {grade} is not within [0, 1]")
-        check_seed("evaluation.seed", self.seed)
-        if self.clips < 0:
-            raise ValueError(f"evaluation.clips = {self.clips} must not be negative")
+__all__ = ["EvaluateConfig", "EvaluationPlan"]
 
 
 @dataclass
@@ -53,6 +21,7 @@ class EvaluateConfig:
     evaluation: EvaluationPlan
     device: str
     backend: str  # of the environment: native, or procgen for the real binary, where an agent fares the same
+    mitigation: Any = variant(mitigation_config, mitigation_names)  # that acts with the agent
 
     def __post_init__(self) -> None:
         check_device(self.device)

@@ -1,7 +1,7 @@
 """Episodes played again with their actions, and seen moment by moment.
 
 An episode is fixed by its level and its actions, so whoever chose them need not act a second time: `record` notes the
-actions of many worlds while they play without pictures, `film` plays one of them again and draws it.
+actions of many instances while they play without pictures, `film` plays one of them again and draws it.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from gmexp_envs.vec import EpisodeLog, SemanticObservation, VecEnv
 BEFORE = 12  # game steps between the picture before a touch and that of the touch
 STEPS_PER_PICTURE = 2  # game steps between the pictures of an animation, where decisions are not further apart
 
-Critic = Callable[[SemanticObservation | np.ndarray], np.ndarray]  # -> float [worlds], in units of reward
+Critic = Callable[[SemanticObservation | np.ndarray], np.ndarray]  # -> float [instances], in units of reward
 
 
 class Tape(NamedTuple):
-    """What the first episode of every world was played with, and its log (of no use where a limit cut it short)."""
+    """What the first episode of every instance was played with, and its log (of no use where a limit cut it short)."""
 
-    actions: np.ndarray  # uint8 [decisions, worlds]; 0 once the episode is over
+    actions: np.ndarray  # uint8 [decisions, instances]; 0 once the episode is over
     log: EpisodeLog
 
 
 def record(actor: Actor, env: VecEnv, decisions: int | None = None) -> Tape:
-    """Play the first episode of every world, or the given number of decisions of it."""
+    """Play the first episode of every instance, or the given number of decisions of it."""
     observation = env.reset()
     rows = np.arange(env.num_envs)
     played: list[np.ndarray] = []
@@ -124,7 +124,7 @@ def film(take: Take, size: int, pictures: Collection[int] | None = None, critic:
     Arguments:
         size: pixels across and down a picture.
         pictures: the moments to draw; None for all.
-        critic: values the observation of one world.
+        critic: values the observation of one instance.
         observation: which one, semantic or pixels.
     """
     alone = dataclasses.replace(take.distribution, levels=(take.level_seed,), sequential=True)

@@ -8,27 +8,21 @@ episode, never from the episode after.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 import numpy as np
 
-from gmexp_envs.vec import EpisodeLog, SemanticObservation, VecEnv, to_numpy
+from gmexp_envs.task import Actor
+from gmexp_envs.vec import EpisodeLog, VecEnv, to_numpy
 
-
-class Actor(Protocol):
-    """Anything that acts: `rows` are the slots whose actions are wanted, `observation` that of all slots."""
-
-    def act(self, observation: SemanticObservation, rows: np.ndarray) -> np.ndarray:
-        """int32 [len(rows)] actions, of the kind that `rows` is: numpy's, or a tensor on the environment's device."""
-        ...
+__all__ = ["Actor", "play"]
 
 
 def play(actor: Actor, env: VecEnv, episodes_per_slot: int,
          on_progress: Callable[[int, int], None] | None = None) -> tuple[EpisodeLog, np.ndarray]:
     """Play `episodes_per_slot` episodes in every slot from a reset -> (logs, slot of each), ordered by slot and index.
 
-    `on_progress(steps, episodes)` is told after each step how many were added. On a device everything stays there to the
-    end; a step waits for it once, to know which episodes ended.
+    `on_progress(steps, episodes)` is called after each step with how many were added. On a device everything stays on it
+    to the end; a step waits for it once, to know which episodes ended.
     """
     observation = env.reset()
     rows = env.rows

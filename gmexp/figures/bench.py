@@ -31,7 +31,7 @@ def write(path: Path, report: dict[str, Any]) -> list[Path]:
     """Write the figure of the report at `path` beside it, as SVG and PNG."""
     with matplotlib.rc_context(style.STYLE):
         figure = _speed_over_worlds(report) if "num_envs" in report else _training(report)
-        return [artefacts.write_bytes(path.with_suffix(f".{suffix}"), style.render(figure, suffix))
+        return [artefacts.write_bytes(path.with_suffix(f".{suffix}"), style.saved(figure, suffix))
                 for suffix in ("svg", "png")]
 
 

@@ -1,4 +1,4 @@
-"""How figures look: style, colours and the few shapes they are made of."""
+"""How figures look: style, fonts, colours, canvas, axes and legends."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
-from gmexp.artefacts.study import pretty
-from gmexp.rates.over_runs import Rate
+from gmexp.artefacts.condition import pretty
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 GREY = "#777777"
+SMALL = 6.5  # points: the smallest text but for letters inside marks
+SUFFIXES = ("png", "svg")  # in the order in which they are drawn
+DPI = 200  # of a PNG
 COLUMN, PAGE = 3.4, 7.0  # widths in inches
 MOST_COLOURS = 5  # conditions side by side
 STYLE = {
@@ -34,8 +36,6 @@ STYLE = {
     "xtick.major.size": 0, "ytick.major.size": 2, "lines.linewidth": 1.4, "svg.hashsalt": "gmexp",
     "savefig.facecolor": "white", "font.family": "DejaVu Sans",
 }  # fmt: skip
-DIAMOND = {"marker": "D", "s": 22, "facecolor": "white", "edgecolor": "black", "linewidth": 1}
-RUN_DOT = {"s": 7, "color": "black", "alpha": 0.45, "linewidth": 0}
 PUBLISHED = Line2D([], [], linestyle="", marker="D", markersize=4.7, markerfacecolor="white", markeredgecolor="black",
                    label="published")
 
@@ -64,10 +64,23 @@ def canvas(width: float, height: float, columns: int, rows: int = 1) -> tuple[Fi
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
-def render(figure: Figure, suffix: str) -> bytes:
-    """The figure as a file, without a date or anything else that changes from one time to the next."""
+def render(figure: Figure, suffixes: Sequence[str] = SUFFIXES) -> dict[str, bytes]:
+    """The figure as files by suffix, without a date or anything else that changes from one time to the next.
+
+    The layout depends a little on what was drawn before; every file is drawn as if the PNG came first.
+    """
+    if "png" not in suffixes:
+        dpi = figure.dpi
+        figure.set_dpi(DPI)
+        figure.draw_without_rendering()
+        figure.set_dpi(dpi)
+    return {suffix: saved(figure, suffix) for suffix in SUFFIXES if suffix in suffixes}
+
+
+def saved(figure: Figure, suffix: str) -> bytes:
+    """The figure as one file."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=suffix, dpi=200, metadata={"svg": {"Date": None}, "png": {"Software": None}}[suffix])
+    figure.savefig(buffer, format=suffix, dpi=DPI, metadata={"svg": {"Date": None}, "png": {"Software": None}}[suffix])
     return buffer.getvalue()
 
 
@@ -90,38 +103,6 @@ def legend(figure: Figure, handles: Sequence[Artist], columns: int = 7) -> None:
 def entry(colour: str, label: str, marker: str = "o", linewidth: float = 1.4) -> Artist:
     """A line of the legend."""
     return Line2D([], [], color=colour, label=pretty(label), marker=marker, markersize=5, linewidth=linewidth)
-
-
-# --- shapes -----------------------------------------------------------------------------------------------------------
-
-def run_dots(axis: Axes, x: float, rate: Rate, colour: str) -> None:
-    """A rate: faint dots for its runs, their mean and its interval."""
-    if rate.mean is None:
-        return
-    known = [run.rate for run in rate.runs if run.rate is not None]
-    spread = np.linspace(-0.07, 0.07, len(known)) if len(known) > 1 else [0.0]
-    axis.scatter(x + np.asarray(spread), known, s=9, color=colour, alpha=0.4, linewidth=0, zorder=2)
-    interval(axis, x, rate.mean, rate.low, rate.high, colour)
-
-
-def interval(axis: Axes, x: float, mean: float, low: float, high: float, colour: str) -> None:
-    axis.plot([x, x], [low, high], color=colour, linewidth=1.4, zorder=3, solid_capstyle="butt")
-    axis.scatter(x, mean, s=22, color=colour, edgecolor="white", linewidth=0.7, zorder=5)
-
-
-def published(axis: Axes, x: Any, y: Any) -> None:
-    axis.scatter(x, y, **DIAMOND, zorder=6)
-
-
-def mean_curve(curves: Sequence[tuple[np.ndarray, np.ndarray]], logarithmic: bool = False,
-               ) -> tuple[np.ndarray, np.ndarray]:
-    """The mean of curves on the grid where all of them are defined, even on the axis it is for."""
-    known = [(steps[~np.isnan(y)], y[~np.isnan(y)]) for steps, y in curves]
-    known = [(steps, y) for steps, y in known if len(steps)]
-    if not known:
-        return np.array([]), np.array([])
-    grid = (np.geomspace if logarithmic else np.linspace)(max(s[0] for s, _ in known), min(s[-1] for s, _ in known), 200)
-    return grid, np.mean([np.interp(grid, *curve) for curve in known], axis=0)
 
 
 # --- labels and colours -----------------------------------------------------------------------------------------------
@@ -148,22 +129,10 @@ def many(names: Iterable[str]) -> bool:
     return len(unique(names)) > MOST_COLOURS
 
 
-def dodge(position: int, size: int) -> float:
-    """Where in its column the `position`-th of `size` conditions stands."""
-    return 0.0 if size == 1 else (position / (size - 1) - 0.5) * min(0.6, 0.3 * (size - 1))
-
-
 def delta(condition: str) -> float | None:
     """The delta of a condition's label that names nothing else."""
     name, _, value = condition.partition("=")
     return float(value) if name == "delta" and "," not in value else None
-
-
-def wrapped(label: str) -> str:
-    """A shift's label as a narrow column."""
-    for short, broken in ((" ", "\n"), (" (", "\n("), (" at ", "\nat "), ("in distribution", "in\ndistribution")):
-        label = label.replace(short, broken, 1)
-    return label
 
 
 def count(value: float, _: Any = None) -> str:

@@ -6,26 +6,29 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import matplotlib
+import matplotlib.figure
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from matplotlib.figure import Figure
 
 from gmexp import artefacts
 from gmexp.artefacts import tables
+from gmexp.artefacts.condition import condition_labels
 from gmexp.artefacts.records import Episode
-from gmexp.artefacts.study import Study, condition_labels
-from gmexp.figures import style
+from gmexp.artefacts.study import Study
+from gmexp.figures import marks, style
+from gmexp.figures.data import StudyData
+from gmexp.figures.figure import Figure, Section
 from gmexp.figures.style import COLUMN, GREY, OKABE_ITO, canvas, entry, legend, shares
 from gmexp.langosco.logs import Logs, UNKNOWN, good_seeds, logs_of_cell
-from gmexp.measures import attribution
+from gmexp.rates.definitions import in_arm
 from gmexp.rates.intervals import Mean, mean_of_shares
 from gmexp.support.errors import UserError
 from gmexp_envs.outcome import NEVER
 
+FILE = "figure2.json"
 SERIES = {"objective_robustness_failure": (OKABE_ITO[0], "objective robustness failure"),
           "iid_robustness_failure": (OKABE_ITO[1], "IID robustness failure")}
 
@@ -118,18 +121,20 @@ def study_logs(root: Path) -> tuple[list[tuple[float, Logs]], list[tuple[float, 
 
     The test is the goal probe of shift 0: training's own levels, but with every coin away from the end. References are
     the runs of the lowest training diversity on the same levels, with an invisible marker at the probe's coin: the arm
-    `hidden` of causal attribution in distribution. Runs without that measure give none. Other than in Langosco et al.'s
+    `masked` of causal attribution in distribution. Runs without that measure give none. Other than in Langosco et al.'s
     logs no coin is to be seen at the end either; reaching the end counts as collecting it there.
     """
+    from gmexp.measures import attribution
+
     study = Study(root)
     runs = study.runs()
     tests, iids, references = [], [], []
     for run in runs:
-        episodes = tables.read_table(study.episodes(run.run_id), Episode)
+        episodes = in_arm(tables.read_table(study.episodes(run.run_id), Episode))
         test, iid = (logs_of_cell(episodes, 0, 0.0, probe) for probe in (True, False))
         tests.append((run.train_diversity, test))
         iids.append((run.train_diversity, iid))
-        arms = study.run(run.run_id) / attribution.FILE
+        arms = study.run(run.run_id) / attribution.MEASURE.file
         if run.train_diversity == min(run.train_diversity for run in runs) and arms.is_file():
             references.append(reference_logs(tables.read_table(arms, attribution.ArmEpisode)))
     return tests, iids, [log for log in references if len(log.seed)]
@@ -137,8 +142,8 @@ def study_logs(root: Path) -> tuple[list[tuple[float, Logs]], list[tuple[float, 
 
 def reference_logs(arms: pa.Table) -> Logs:
     """A run's levels with the invisible marker, from its attribution under shift 0; empty where it was not measured."""
-    rows = arms.filter(pc.and_(pc.equal(arms["shift_type"], 0), pc.equal(arms["arm"], "hidden")))
-    marker, end, death = (pc.fill_null(rows[f"{name}_step"], NEVER).to_numpy() for name in ("coin", "end", "death"))
+    rows = arms.filter(pc.and_(pc.equal(arms["shift_type"], 0), pc.equal(arms["arm"], "masked")))
+    marker, end, death = (pc.fill_null(rows[f"{name}_step"], NEVER).to_numpy() for name in ("intended", "proxy", "death"))
     reached = end != NEVER
     died = ~reached & (death != NEVER)
     length = rows["length"].to_numpy()
@@ -146,46 +151,36 @@ def reference_logs(arms: pa.Table) -> Logs:
     return Logs(rows["level_seed"].to_numpy(), np.where(reached, end, length), *(f.astype(np.int64) for f in flags))
 
 
-def write_study(study: Study) -> None:
+# --- a study's own artefact and figure --------------------------------------------------------------------------------
+
+def prepare(study: Study) -> None:
     """Write figure2.json of a study that varies training diversity, and nothing else, at three levels or more; it needs
     the goal probe of shift 0."""
-    runs = study.runs()
-    labels = set(condition_labels(runs).values())
+    labels = set(condition_labels(study.runs()).values())
     if len(labels) < 3 or None in map(style.delta, labels):
         return
     try:
-        found = figure2(*study_logs(study.root))
+        content = figure2(*study_logs(study.root))
     except UserError:  # the probe was not played
         return
     origin = artefacts.provenance(None, {"study": study.index.name}, "Figure 2 of Langosco et al. (2022)")
-    artefacts.write_json(study.figure2, dataclasses.asdict(found), origin)
+    artefacts.write_json(study.root / FILE, dataclasses.asdict(content), origin)
 
 
-def of_study(study: Study) -> Figure | None:
+def draw_study(data: StudyData) -> matplotlib.figure.Figure | None:
     """The figure from a study's figure2.json, None where there is none."""
-    if not study.figure2.is_file():
-        return None
-    content = artefacts.read_json(study.figure2, required=[f.name for f in dataclasses.fields(Figure2)])
+    content = data.record(FILE, Figure2)
+    return None if content is None else draw(content)
 
-    def mean(value: dict[str, Any] | None) -> Mean | None:
-        return None if value is None else Mean(**value | {"runs": tuple(value["runs"])})
-
-    points = tuple(Point(row["diversity"], *(mean(row[f.name]) for f in dataclasses.fields(Point)[1:]))
-                   for row in content["points"])
-    return draw(Figure2(points, mean(content["most_possible"]), content["n_seeds"], content["n_good_seeds"]))
-
-
-# --- drawing ----------------------------------------------------------------------------------------------------------
 
 def write(found: Figure2, folder: Path) -> list[Path]:
     """Write figure2.png and figure2.svg."""
     with matplotlib.rc_context(style.STYLE):
-        figure = draw(found)
-        return [artefacts.write_bytes(folder / f"figure2.{suffix}", style.render(figure, suffix))
-                for suffix in ("png", "svg")]
+        return [artefacts.write_bytes(folder / f"figure2.{suffix}", content)
+                for suffix, content in style.render(draw(found)).items()]
 
 
-def draw(found: Figure2) -> Figure:
+def draw(found: Figure2) -> matplotlib.figure.Figure:
     """Failure against training diversity in even steps: runs as dots, their mean and interval; the reference as a line.
 
     On good seeds, or on all where it is unknown which are good.
@@ -197,13 +192,10 @@ def draw(found: Figure2) -> Figure:
         for x, point in enumerate(found.points):
             share = getattr(point, name if good else f"{name}_all_seeds")
             if share.mean is not None:
-                known[x + 0.25 * style.dodge(order, len(SERIES))] = share
+                known[x + 0.25 * marks.dodge(order, len(SERIES))] = share
         axis.plot(list(known), [share.mean for share in known.values()], "--", color=colour, linewidth=1)
         for x, share in known.items():
-            runs = [rate for rate in share.runs if rate is not None]
-            axis.scatter(x + np.linspace(-0.05, 0.05, len(runs)), runs, s=9, color=colour, alpha=0.4, linewidth=0,
-                         zorder=2)
-            style.interval(axis, x, share.mean, share.low, share.high, colour)
+            marks.run_dots(axis, x, share, colour, width=0.05)
     handles = [entry(colour, label) for colour, label in SERIES.values()]
     if found.most_possible is not None and found.most_possible.mean is not None:
         axis.axhline(found.most_possible.mean, color=GREY, linestyle="--", linewidth=1)
@@ -214,3 +206,12 @@ def draw(found: Figure2) -> Figure:
     axis.set_xlabel("training levels with a random coin")
     legend(figure, handles, columns=1)
     return figure
+
+
+FIGURE = Figure(
+    "figure2",
+    "Figure 2 of Langosco et al. (2022) from our runs: blue, the marker at the end touched with every coin moved (of "
+    "all episodes, deaths included); orange, no coin in distribution. Good seeds are levels on which agents of the "
+    "lowest diversity do not touch an invisible marker at the coin's other place; the grey line is how often they "
+    "then reach the end.",
+    Section.RESULT, draw_study, rank=20, narrow=True, prepare=prepare)

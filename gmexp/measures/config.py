@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gmexp.evaluation.config import EvaluationPlan
+from gmexp.evaluation.plan import EvaluationPlan
+from gmexp.measures.measure import find_measure, measure_names
 from gmexp.support.checks import check_device
-
-MEASURES = ("attribution", "critic", "factors", "magnitude")
 
 
 @dataclass
@@ -21,12 +21,12 @@ class MeasureConfig:
 
     def __post_init__(self) -> None:
         if not self.measures:
-            raise ValueError(f"measures is empty: name at least one of {', '.join(MEASURES)}")
+            raise ValueError(f"measures is empty: name at least one of {', '.join(measure_names())}")
         check_measures(self.measures)
         check_device(self.device)
 
 
-def check_measures(names: list[str]) -> None:
+def check_measures(names: Sequence[str]) -> None:
+    """ValueError for a name that is no measure's."""
     for name in names:
-        if name not in MEASURES:
-            raise ValueError(f"measures names {name!r}: choose from {', '.join(MEASURES)}")
+        find_measure(name)

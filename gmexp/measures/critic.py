@@ -9,26 +9,46 @@ the intended goal is worth to the critic. Values are in units of the scaled rewa
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
 
 import gmexp_envs
 from gmexp import artefacts
-from gmexp.agents.checkpoint import Checkpoint
-from gmexp.agents.networks import Observation, Semantic
-from gmexp.evaluation.config import EvaluationPlan
-from gmexp.evaluation.evaluate import held_out
-from gmexp.measures.origin import identity
+from gmexp.artefacts.upgrades import renamed
+from gmexp.evaluation.cells import held_out
+from gmexp.measures.context import Context, MeasuredRun, by_condition, mean_over_runs
+from gmexp.measures.measure import Measure
+from gmexp.rates import text
+from gmexp.rates.intervals import Mean
 from gmexp.support.seeding import stream
-from gmexp_envs.task import GoalInView
-from gmexp_envs.vec import SemanticObservation
+from gmexp_envs.task import Actor, GoalInView
+from gmexp_envs.vec import SemanticObservation, VecEnv
 
-FILE = "critic.json"
+if TYPE_CHECKING:
+    from gmexp.agents.networks import Semantic
+
+REWARD = 10  # of reaching the intended goal, in procgen's units
 STEPS = 400  # game steps that are watched of each level
+
+
+@dataclass(frozen=True, slots=True)
+class CriticRow:
+    """What one run's critic makes of the states at one distance to the proxy; None without such states."""
+
+    run_id: str
+    watched: int  # levels
+    reached_proxy: int  # of these
+    passed_proxy: int
+    distance: int  # cells, negative behind the proxy
+    levels: int  # with states at this distance
+    pairs: int  # of these, with states that have the proxy's cell in view
+    value: float | None  # in units of reward
+    without_goal: float | None  # of the pairs
+    with_goal: float | None
 
 
 class Profile(NamedTuple):
@@ -41,44 +61,40 @@ class Profile(NamedTuple):
     pairs: np.ndarray  # states with the proxy's cell in view
 
 
-def measure(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable[[int], None]) -> Path:
-    """Watch a checkpoint's critic -> critic.json in the run's folder."""
-    study = checkpoint.task.goal_in_view
-    distribution = dataclasses.replace(study.distribution(checkpoint.training), horizon=STEPS,
-                                       levels=held_out(checkpoint.meta.train_seed, plan.slots), sequential=True)
-    env = gmexp_envs.make_vec(checkpoint.task, plan.slots, distribution=distribution, seed=stream(plan.seed, "levels"),
+def take(context: Context) -> list[CriticRow]:
+    """Watch a checkpoint's critic."""
+    checkpoint, plan, view = context.checkpoint, context.plan, context.task.goal_in_view
+    distribution = dataclasses.replace(view.distribution(context.training), horizon=STEPS, sequential=True,
+                                       levels=held_out(context.train_seed, plan.slots))
+    env = gmexp_envs.make_vec(context.task, plan.slots, distribution=distribution, seed=stream(plan.seed, "levels"),
                               action_repeat=checkpoint.agent.action_repeat)
-    actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
-    reward_scale = checkpoint.agent.reward_scale * 10
-    profile, reached, passed = watch(study, checkpoint.network, actor, env, on_progress)
+    profile, reached, passed = watch(view, checkpoint.network, context.actor(), env, context.on_progress)
     env.close()
-    origin = artefacts.provenance(None, identity(checkpoint, plan, "critic"),
-                                  "the critic's value of the same states with and without the intended goal at the proxy")
-    return artefacts.write_json(checkpoint.path.with_name(FILE), {
-        "run_id": checkpoint.meta.run_id, "levels": plan.slots, "reached_proxy": int(reached.sum()),
-        "passed_proxy": int(passed.sum()), "profile": rows(profile, study.nearest, reward_scale)}, origin)
+    watched = plan.slots, int(reached.sum()), int(passed.sum())
+    return [CriticRow(context.run_id, *watched, **row)
+            for row in rows(profile, view.nearest, checkpoint.agent.reward_scale * REWARD)]
 
 
-def size(checkpoint: Checkpoint, plan: EvaluationPlan) -> int:
-    """How many levels `measure` plays."""
-    return plan.slots
+def size(context: Context) -> int:
+    """How many levels `take` plays."""
+    return context.plan.slots
 
 
-def watch(study: GoalInView, network: Semantic, actor, env: gmexp_envs.VecEnv,
+def watch(view: GoalInView, network: Semantic, actor: Actor, env: VecEnv,
           on_progress: Callable[[int], None] = lambda levels: None) -> tuple[Profile, np.ndarray, np.ndarray]:
     """Play one episode in every instance -> (profile, proxy reached, proxy passed), the latter two bool [N]."""
-    n, distances = env.num_envs, study.farthest - study.nearest + 1
+    n, distances = env.num_envs, view.farthest - view.nearest + 1
     profile = Profile(*(np.zeros((n, distances), kind) for kind in (float, float, float, np.int64, np.int64)))
     reached, passed = np.zeros(n, bool), np.zeros(n, bool)
     actions = np.zeros(n, np.int32)
     observation, rows = env.reset(), np.arange(n)
-    past = study.past(env)
+    past = view.past(env)
     while len(rows):
-        distance = study.distance(env)[rows]
+        distance = view.distance(env)[rows]
         reached[rows] |= distance <= 0
         passed[rows] |= distance <= -past[rows]
-        inside = (distance >= study.nearest) & (distance <= study.farthest)
-        _add(study, profile, network, observation, env, rows[inside], distance[inside])
+        inside = (distance >= view.nearest) & (distance <= view.farthest)
+        _add(view, profile, network, observation, env, rows[inside], distance[inside])
         actions[rows] = actor.act(observation, rows)
         step = env.step(actions, rows, autoreset=False)
         observation = step.observation
@@ -88,29 +104,36 @@ def watch(study: GoalInView, network: Semantic, actor, env: gmexp_envs.VecEnv,
     return profile, reached, passed
 
 
-@torch.no_grad()
-def _add(study: GoalInView, profile: Profile, network: Semantic, observation: SemanticObservation,
-         env: gmexp_envs.VecEnv, rows: np.ndarray, distance: np.ndarray) -> None:
+def _add(view: GoalInView, profile: Profile, network: Semantic, observation: SemanticObservation, env: VecEnv,
+         rows: np.ndarray, distance: np.ndarray) -> None:
     """Value the states of the instances `rows`, that far from the proxy, and add them up."""
     if len(rows) == 0:
         return
-    device = next(network.parameters()).device
     seen = SemanticObservation(*(part[rows] for part in observation))
-    without = network(Observation.of(seen, device))[1].numpy(force=True)
-    at = (rows, distance - study.nearest)
+    without = _values(network, seen)
+    at = (rows, distance - view.nearest)
     np.add.at(profile.without, at, without)
     np.add.at(profile.states, at, 1)
-    visible, window = study.drawn(seen.window, env, rows)
+    visible, window = view.drawn(seen.window, env, rows)
     if len(visible) == 0:
         return
     changed = SemanticObservation(window, seen.state[visible], seen.appearance[visible])
-    at = (rows[visible], distance[visible] - study.nearest)
+    at = (rows[visible], distance[visible] - view.nearest)
     np.add.at(profile.paired, at, without[visible])
-    np.add.at(profile.with_goal, at, network(Observation.of(changed, device))[1].numpy(force=True))
+    np.add.at(profile.with_goal, at, _values(network, changed))
     np.add.at(profile.pairs, at, 1)
 
 
-def rows(profile: Profile, nearest: int, scale: float) -> list[dict]:
+def _values(network: Semantic, seen: SemanticObservation) -> np.ndarray:
+    import torch
+
+    from gmexp.agents.networks import Observation
+
+    with torch.no_grad():
+        return network(Observation.of(seen, next(network.parameters()).device))[1].numpy(force=True)
+
+
+def rows(profile: Profile, nearest: int, scale: float) -> list[dict[str, Any]]:
     """The profile by distance: means over levels of each level's own mean, divided by `scale`; None without states."""
 
     def mean(sums: np.ndarray, counts: np.ndarray) -> float | None:
@@ -122,3 +145,72 @@ def rows(profile: Profile, nearest: int, scale: float) -> list[dict]:
              "value": mean(profile.without[:, k], profile.states[:, k]),
              "without_goal": mean(profile.paired[:, k], profile.pairs[:, k]),
              "with_goal": mean(profile.with_goal[:, k], profile.pairs[:, k])} for k in range(profile.states.shape[1])]
+
+
+def older(folder: Path) -> list[CriticRow] | None:
+    """The rows of an earlier version's critic.json; None without one."""
+    path = folder / "critic.json"
+    if not path.is_file():
+        return None
+    content = renamed(artefacts.read_json(path, required=("run_id", "levels", "profile")), path)
+    watched = content["run_id"], content["levels"], content["reached_proxy"], content["passed_proxy"]
+    return [CriticRow(*watched, **row) for row in content["profile"]]
+
+
+# --- over runs --------------------------------------------------------------------------------------------------------
+
+@dataclass(frozen=True, slots=True)
+class CriticStudy:
+    """What the intended goal is worth to the critics of a condition; profiles are means over runs by distance to the
+    proxy."""
+
+    condition: str
+    n_runs: int
+    before: Mean  # value with the goal in view minus without, from one cell before the proxy to where the view ends
+    behind: Mean  # the same behind it
+    passed: Mean  # share of levels whose proxy was reached on which the agent went on past it
+    distance: tuple[int, ...]
+    value: tuple[float | None, ...]
+    with_goal: tuple[float | None, ...]
+    without_goal: tuple[float | None, ...]
+
+
+def pool(runs: Sequence[MeasuredRun]) -> list[CriticStudy]:
+    """Every condition's critics."""
+    return [_condition(condition, measured) for condition, measured in by_condition(runs).items()]
+
+
+def _condition(condition: str, runs: Sequence[MeasuredRun]) -> CriticStudy:
+    near = gmexp_envs.task_of(runs[0].meta.env).semantics.window[1] // 2  # cells within which the critic sees the proxy
+    profiles = [{row.distance: row for row in run.rows} for run in runs]
+    distances = tuple(sorted(profiles[0]))
+
+    def over_runs(name: str) -> tuple[float | None, ...]:
+        known = [[getattr(p[d], name) for p in profiles if getattr(p[d], name) is not None] for d in distances]
+        return tuple(float(np.mean(values)) if values else None for values in known)
+
+    first = [run.rows[0] for run in runs]
+    return CriticStudy(
+        condition, len(runs), mean_over_runs([_worth(p, range(1, near + 1)) for p in profiles]),
+        mean_over_runs([_worth(p, range(-near, 0)) for p in profiles]),
+        mean_over_runs([row.passed_proxy / row.reached_proxy if row.reached_proxy else None for row in first]),
+        distances, over_runs("value"), over_runs("with_goal"), over_runs("without_goal"))
+
+
+def _worth(profile: Mapping[int, CriticRow], distances: range) -> float | None:
+    """Mean over distances of the value with the intended goal minus without."""
+    known = [profile[d].with_goal - profile[d].without_goal for d in distances
+             if d in profile and profile[d].with_goal is not None]
+    return float(np.mean(known)) if known else None
+
+
+def show(pooled: Sequence[CriticStudy]) -> str:
+    """A row per condition."""
+    rows = [(row.condition, row.n_runs, text.quantity(row.before, signed=True), text.quantity(row.behind, signed=True),
+             text.quantity(row.passed)) for row in pooled]
+    head = ("value of seeing the goal", "runs", "before the proxy", "behind it", "goes on past it")
+    return text.table(head, rows, right=(1,))
+
+
+MEASURE = Measure("critic", "the critic's value of the same states with and without the intended goal at the proxy",
+                  CriticRow, CriticStudy, take, size, pool, show, frozenset({"semantic view", "goal in view"}), older)

@@ -1,35 +1,47 @@
 """Each factor of the ladder shifted alone, so that an effect can be traced to what shifted.
 
-The same held-out levels as in the ladder, once as the factor makes them and once with every level telling the
-goals apart (the goal probe), because a factor that leaves the correlation alone shows no goal failure by itself.
+The same held-out levels as in the ladder, once as the factor makes them and once with every level telling the goals apart
+(the distinguishing set), because a factor that leaves the correlation alone shows no goal failure by itself.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from gmexp import artefacts
-from gmexp.agents.checkpoint import Checkpoint
-from gmexp.artefacts import tables
+import numpy as np
+
 from gmexp.artefacts.records import Episode
-from gmexp.evaluation.config import EvaluationPlan
-from gmexp.evaluation.evaluate import Cell, held_out, levels_folder, make_env, play_cells
-from gmexp.measures.origin import identity
+from gmexp.evaluation.cells import Cell, held_out
+from gmexp.measures.context import Context, MeasuredRun
+from gmexp.measures.measure import Measure
+from gmexp.rates import text
+from gmexp.rates.counting import count_outcomes
+from gmexp.rates.intervals import Mean, mean_of_shares
 from gmexp.support.errors import UserError
-from gmexp.support.seeding import stream
+from gmexp_envs import task_of
 from gmexp_envs.shifts import shift_factor
-from gmexp_envs.task import Task
-
-FILE = "factors.parquet"
 
 
-def factor_cells(task: Task, training: Any, plan: EvaluationPlan, train_seed: int = 0) -> list[Cell]:
-    """Every factor alone at the plan's highest grade, and its probe; named by the factor, of shift type 0."""
-    grade = max(plan.grades, default=1.0)
-    unseen = dataclasses.replace(training, levels=held_out(train_seed, plan.episodes), sequential=True)
+@dataclass(frozen=True, slots=True)
+class FactorRates:
+    """Capability and goal failure by the first event with one factor shifted alone (intervals: clustered Wilson)."""
+
+    condition: str
+    factor: str
+    grade: float
+    probe: bool
+    capability: Mean
+    goal_failure: Mean
+
+
+def factor_cells(context: Context) -> list[Cell]:
+    """Every factor alone at the plan's highest grade, and its distinguishing set; named by the factor, of shift type 0."""
+    task, grade = context.task, max(context.plan.grades, default=1.0)
+    unseen = dataclasses.replace(context.training, levels=held_out(context.train_seed, context.plan.episodes),
+                                 sequential=True)
     try:
         shifted = {factor.name: shift_factor(task, unseen, factor.name, grade) for factor in task.factors}
     except ValueError as error:
@@ -38,18 +50,35 @@ def factor_cells(task: Task, training: Any, plan: EvaluationPlan, train_seed: in
             for factor, distribution in shifted.items() for probed in (False, True)]
 
 
-def measure(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable[[int], None]) -> Path:
-    """Play a checkpoint with every factor shifted alone -> factors.parquet in the run's folder."""
-    planned = factor_cells(checkpoint.task, checkpoint.training, plan, checkpoint.meta.train_seed)
-    env = make_env(checkpoint.task, planned, plan, checkpoint.agent, device=checkpoint.device)
-    actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
-    columns = play_cells(checkpoint.task, actor, env, planned, plan, checkpoint.meta, levels_folder(checkpoint.path),
-                         on_progress)
-    env.close()
-    origin = artefacts.provenance(None, identity(checkpoint, plan, "factors"), "episodes with each factor shifted alone")
-    return tables.write_table(checkpoint.path.with_name(FILE), columns, Episode, origin)
+def take(context: Context) -> dict[str, np.ndarray]:
+    """Play a checkpoint with every factor shifted alone."""
+    return context.play(factor_cells(context))
 
 
-def size(checkpoint: Checkpoint, plan: EvaluationPlan) -> int:
-    """How many episodes `measure` plays."""
-    return len(factor_cells(checkpoint.task, checkpoint.training, plan, checkpoint.meta.train_seed)) * plan.episodes
+def size(context: Context) -> int:
+    """How many episodes `take` plays."""
+    return len(factor_cells(context)) * context.plan.episodes
+
+
+def pool(runs: Sequence[MeasuredRun]) -> list[FactorRates]:
+    """Every factor's rates, in the order of conditions and of the task's factors."""
+    order = list(dict.fromkeys(run.condition for run in runs))
+    cells: dict[tuple, list[tuple[int, int, int, int]]] = defaultdict(list)
+    for run in runs:
+        names = [factor.name for factor in task_of(run.meta.env).factors]
+        for row in count_outcomes(run.table, run.meta):
+            place = order.index(run.condition), names.index(row.shift_name), row.shift_name, row.grade, row.probe
+            cells[place].append((row.reached, row.n_visible, row.n_proxy, row.capable))
+    return [FactorRates(order[condition], factor, grade, probe, mean_of_shares(counts[:, 0], counts[:, 1]),
+                        mean_of_shares(counts[:, 2], counts[:, 3]))
+            for (condition, _, factor, grade, probe), rows in sorted(cells.items()) for counts in [np.array(rows)]]
+
+
+def show(pooled: Sequence[FactorRates]) -> str:
+    """A row per factor and condition."""
+    rows = [(f"{row.factor} alone{' (probe)' * row.probe}", row.condition, text.quantity(row.capability),
+             text.quantity(row.goal_failure)) for row in pooled]
+    return text.table(("factor", "condition", "capability", "goal failure"), rows)
+
+
+MEASURE = Measure("factors", "episodes with each factor shifted alone", Episode, FactorRates, take, size, pool, show)

@@ -17,30 +17,28 @@ In distribution all of them are near zero but rho; how far from zero is their no
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
-from scipy import sparse
-from scipy.spatial.distance import cdist, pdist
 
 import gmexp_envs
-from gmexp import artefacts
-from gmexp.agents.checkpoint import Checkpoint
-from gmexp.agents.networks import Observation, Semantic
-from gmexp.artefacts import tables
-from gmexp.evaluation.config import EvaluationPlan
-from gmexp.evaluation.evaluate import cells, held_out
-from gmexp.evaluation.rollout import Actor
-from gmexp.measures.origin import identity
+from gmexp.evaluation.cells import held_out
+from gmexp.measures.context import Context, MeasuredRun, mean_over_runs
+from gmexp.measures.measure import Measure
+from gmexp.rates import text
+from gmexp.rates.intervals import Mean
 from gmexp.support.seeding import stream
-from gmexp_envs.task import Task
+from gmexp_envs.task import Actor, Task
 from gmexp_envs.vec import SemanticObservation
 
-FILE = "magnitude.parquet"
+if TYPE_CHECKING:
+    from scipy import sparse
+
+    from gmexp.agents.networks import Semantic
+
 LEVELS = 400  # of each cell and of the training distribution
 DECISIONS = 64  # the kept state is one of the first so many
 FOLDS = 5
@@ -65,36 +63,31 @@ class Magnitude:
 class States(NamedTuple):
     """One state of every level."""
 
-    window: np.ndarray  # uint8 [N, 13, 13]
-    look: np.ndarray  # uint8 [N, 86]
+    window: np.ndarray  # uint8 [N, rows, columns]
+    appearance: np.ndarray  # uint8 [N, features]
     features: np.ndarray  # float32 [N, hidden]
     place: np.ndarray  # int [N]: as `Present.placement`
 
 
-def measure(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable[[int], None]) -> Path:
-    """Measure the magnitude of every cell of a plan -> magnitude.parquet in the run's folder."""
-    training = checkpoint.training
-    seed = checkpoint.meta.train_seed
-    planned = cells(checkpoint.task, training, plan, seed)
-    reference = dataclasses.replace(training, levels=held_out(seed, LEVELS, "validation"), sequential=True)
+def take(context: Context) -> list[Magnitude]:
+    """Measure the magnitude of every cell of a plan."""
+    checkpoint, seed, plan_seed = context.checkpoint, context.train_seed, context.plan.seed
+    planned = context.cells()
+    reference = dataclasses.replace(context.training, levels=held_out(seed, LEVELS, "validation"), sequential=True)
     distributions = [reference, *(dataclasses.replace(cell.distribution, levels=held_out(seed, LEVELS))
                                   for cell in planned)]
-    actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
-    states = visit(checkpoint.task, checkpoint.network, actor, distributions, checkpoint.agent.action_repeat,
-                   np.random.default_rng(stream(plan.seed, "states")), stream(plan.seed, "levels"), on_progress)
-    classes = len(checkpoint.task.semantics.classes)
-    found = [Magnitude(checkpoint.meta.run_id, cell.shift_type, cell.shift_name, cell.grade, cell.probe, LEVELS,
-                       float(there.place.mean()), two_sample(states[0], there, classes, plan.seed),
-                       energy_coefficient(states[0].features, there.features))
-             for cell, there in zip(planned, states[1:], strict=True)]
-    origin = artefacts.provenance(None, identity(checkpoint, plan, "magnitude"),
-                                  "measured distance of each cell from training")
-    return tables.write_table(checkpoint.path.with_name(FILE), found, Magnitude, origin)
+    states = visit(context.task, checkpoint.network, context.actor(), distributions, checkpoint.agent.action_repeat,
+                   np.random.default_rng(stream(plan_seed, "states")), stream(plan_seed, "levels"), context.on_progress)
+    classes = len(context.task.semantics.classes)
+    return [Magnitude(context.run_id, cell.shift_type, cell.shift_name, cell.grade, cell.probe, LEVELS,
+                      float(shifted.place.mean()), two_sample(states[0], shifted, classes, plan_seed),
+                      energy_coefficient(states[0].features, shifted.features))
+            for cell, shifted in zip(planned, states[1:], strict=True)]
 
 
-def size(checkpoint: Checkpoint, plan: EvaluationPlan) -> int:
-    """How many episodes `measure` plays."""
-    return (1 + len(cells(checkpoint.task, checkpoint.training, plan))) * LEVELS
+def size(context: Context) -> int:
+    """How many episodes `take` plays."""
+    return (1 + len(context.cells())) * LEVELS
 
 
 def visit(task: Task, network: Semantic, actor: Actor, distributions: Sequence[Any], action_repeat: int,
@@ -103,9 +96,13 @@ def visit(task: Task, network: Semantic, actor: Actor, distributions: Sequence[A
 
     The state is that after 0 to DECISIONS - 1 decisions, chosen at random; or the last one of a shorter episode.
     """
+    import torch
+
+    from gmexp.agents.networks import Observation
+
     levels = distributions[0].num_levels
     env = gmexp_envs.make_vec(task, levels * len(distributions), distribution=distributions, seed=seed,
-                        action_repeat=action_repeat)
+                              action_repeat=action_repeat)
     when = np.tile(rng.integers(DECISIONS, size=levels), len(distributions))  # the same for the same level
     observation, rows = env.reset(), np.arange(env.num_envs)
     kept = SemanticObservation(*(np.empty_like(part) for part in observation))
@@ -135,7 +132,8 @@ def visit(task: Task, network: Semantic, actor: Actor, distributions: Sequence[A
 
 def two_sample(first: States, second: States, classes: int, seed: int) -> float:
     """2 x accuracy - 1 of a penalised logistic regression on one-hot cells and appearance, cross-validated."""
-    from sklearn.linear_model import LogisticRegression  # a second that others need not wait for
+    from scipy import sparse
+    from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
     x = sparse.vstack([_one_hot(first, classes), _one_hot(second, classes)]).tocsr()
@@ -148,6 +146,8 @@ def two_sample(first: States, second: States, classes: int, seed: int) -> float:
 
 def _one_hot(states: States, classes: int) -> sparse.csr_matrix:
     """Tile classes of the window and appearance as sparse indicator columns."""
+    from scipy import sparse
+
     n = len(states.window)
     flat = states.window.reshape(n, -1)
     cells = sparse.csr_matrix((np.ones(flat.size), (np.repeat(np.arange(n), flat.shape[1]),
@@ -158,6 +158,48 @@ def _one_hot(states: States, classes: int) -> sparse.csr_matrix:
 
 def energy_coefficient(first: np.ndarray, second: np.ndarray) -> float:
     """Szekely and Rizzo's H = (2 E|X - Y| - E|X - X'| - E|Y - Y'|) / 2 E|X - Y| of two samples [N, D], unbiased sums."""
+    from scipy.spatial.distance import cdist, pdist
+
     between = cdist(first, second).mean()
     within = pdist(first).mean() + pdist(second).mean()
     return float((2 * between - within) / (2 * between)) if between > 0 else 0.0
+
+
+# --- over runs --------------------------------------------------------------------------------------------------------
+
+@dataclass(frozen=True, slots=True)
+class CellMagnitude:
+    """How far a cell is from training, over runs."""
+
+    condition: str
+    shift_type: int
+    shift_name: str
+    grade: float
+    probe: bool
+    rho: float
+    two_sample: Mean
+    feature_distance: Mean
+
+
+def pool(runs: Sequence[MeasuredRun]) -> list[CellMagnitude]:
+    """Every cell, in the order of conditions and shifts."""
+    order = list(dict.fromkeys(run.condition for run in runs))
+    cells: dict[tuple, list[Magnitude]] = defaultdict(list)
+    for run in runs:
+        for row in run.rows:
+            cells[order.index(run.condition), row.shift_type, row.shift_name, row.grade, row.probe].append(row)
+    return [CellMagnitude(order[position], *cell, float(np.mean([row.rho for row in rows])),
+                          mean_over_runs([row.two_sample for row in rows]),
+                          mean_over_runs([row.feature_distance for row in rows]))
+            for (position, *cell), rows in sorted(cells.items())]
+
+
+def show(pooled: Sequence[CellMagnitude]) -> str:
+    """A row per condition and cell."""
+    rows = [(row.condition, text.shift_label(row), f"{row.rho:+.2f}", text.quantity(row.two_sample),
+             text.quantity(row.feature_distance)) for row in pooled]
+    return text.table(("condition", "shift", "rho", "distance of observations", "of policy features"), rows, right=(2,))
+
+
+MEASURE = Measure("magnitude", "measured distance of each cell from training", Magnitude, CellMagnitude, take, size, pool,
+                  show, frozenset({"semantic view"}))

@@ -41,14 +41,21 @@ def png(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def require_mp4() -> None:
-    """UserError where no encoder is installed."""
+def has_encoder() -> bool:
+    """Whether `mp4` can work here."""
     try:
         import imageio_ffmpeg
 
         imageio_ffmpeg.get_ffmpeg_exe()
-    except (ImportError, RuntimeError) as error:
-        raise UserError("format=mp4 needs an encoder: pip install imageio-ffmpeg, or take format=gif") from error
+    except (ImportError, RuntimeError):
+        return False
+    return True
+
+
+def require_mp4() -> None:
+    """UserError where no encoder is installed."""
+    if not has_encoder():
+        raise UserError("format=mp4 needs an encoder: pip install imageio-ffmpeg, or take format=gif")
 
 
 def mp4(pictures: Sequence[Image.Image]) -> bytes:

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 import gmexp_envs
 from gmexp import artefacts
 from gmexp.artefacts.study import Study
-from gmexp.evaluation.evaluate import held_out
+from gmexp.evaluation.cells import held_out
 from gmexp.pages import animation
 from gmexp.pages.ladder import published
 from gmexp.pages.overlay import INK, LINE, PAPER, SOFT, font, frame_cell, shown_goals

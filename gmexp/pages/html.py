@@ -1,4 +1,4 @@
-"""The little HTML the report needs: elements that escape what they are given."""
+"""The little HTML that pages need: elements that escape what they are given."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import html
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-VOID = frozenset({"img", "br", "meta"})
+VOID = frozenset({"img", "br", "meta", "source"})
 
 
 class Html(str):
@@ -33,18 +33,38 @@ def _child(child: Any) -> str:
     return html.escape(str(child))
 
 
-def table(head: Sequence[Any], rows: Iterable[Sequence[Any]], numeric: Sequence[int] = ()) -> Html:
-    """A table that scrolls by itself on a narrow page; the columns in `numeric` are set flush right."""
-    def cells(tag: str, row: Sequence[Any]) -> list[Html]:
-        return [element(tag, cell, class_="n" if i in numeric else None) for i, cell in enumerate(row)]
+def table(head: Sequence[Any], rows: Iterable[Sequence[Any]], numeric: Sequence[int] = (),
+          caption: str | None = None) -> Html:
+    """A table; on a narrow screen each row becomes a block, its cells named by `head`.
 
+    The columns in `numeric` are set flush right. A value that continues in the first column shows only once, except in
+    blocks. `caption` says what is in it, for those who go from table to table.
+    """
+    names = [_plain(cell) for cell in head]
+    columns = element("tr", [element("th", cell, scope="col", class_="n" if i in numeric else None)
+                             for i, cell in enumerate(head)])
     body, group = [], None
-    for row in rows:  # a value that continues in the first column is not repeated
-        shown = ["" if row[0] == group else row[0], *row[1:]]
-        body.append(element("tr", cells("td", shown), class_="first" if row[0] != group else None))
+    for row in rows:
+        again = row[0] == group
+        cells = [element("td", element("span", cell) if again and i == 0 else cell, data_label=name or None,
+                         class_="again" if again and i == 0 else "n" if i in numeric else None)
+                 for i, (cell, name) in enumerate(zip(row, names, strict=True))]
+        body.append(element("tr", cells, class_=None if again else "first"))
         group = row[0]
-    return element("div", element("table", element("thead", element("tr", cells("th", head))),
-                                  element("tbody", body)), class_="scroll")
+    title = None if caption is None else element("caption", caption)
+    return element("div", element("table", title, element("thead", columns), element("tbody", body)), class_="scroll")
+
+
+def _plain(cell: Any) -> str:
+    """The text of a cell without its markup, to be escaped again."""
+    if not isinstance(cell, Html):
+        return str(cell)
+    inside, shown = False, []
+    for letter in cell:
+        inside = letter == "<" or (inside and letter != ">")
+        if not inside and letter != ">":
+            shown.append(letter)
+    return html.unescape("".join(shown))
 
 
 def glossary(pairs: Iterable[tuple[Any, Any]]) -> Html:

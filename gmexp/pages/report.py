@@ -1,35 +1,75 @@
-"""Stage `report`: all figures of a study and its page."""
+"""Stage `report`: all figures of a study and its page; or of all studies in a folder, and the page over them."""
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 
+from gmexp import artefacts
 from gmexp.artefacts.study import Study
 from gmexp.calculator import sensitivity
-from gmexp.figures.figures import draw_all
+from gmexp.figures.bench import redraw
+from gmexp.figures.catalogue import draw_all
+from gmexp.pages import index_page
+from gmexp.pages.start import LEVEL
 from gmexp.pages.study_page import build_report
+from gmexp.statistics.stage import drop_stale
+from gmexp.support.errors import UserError
+from gmexp.support.extras import missing_package
+
+__all__ = ["report", "report_all"]
 
 PICTURED_GRADES = (0.0, 0.5, 1.0)
 PICTURED_CELL = 10  # pixels
 PICTURED_LEVELS = 1
+SEARCHED_LEVELS = 40  # for one on which the goals part
 
 
 def report(study: Study) -> Path:
     """Draw, and build the page -> its path."""
+    drop_stale(study)
     sensitivity.write(study)
-    _picture_shifts(study)
+    _picture(study)
     draw_all(study.root)
     return build_report(study.root)
 
 
-def _picture_shifts(study: Study) -> None:
-    """Picture what the shifts do to a level of this study, unless that is there (`gmexp show` draws more of them)."""
-    path = study.figures / "shifts.png"
-    if path.exists() or "env" not in (study.read_index()["config"] or {}):
-        return
-    from gmexp.pages import gallery
-    from gmexp.training.compilation import compile_kernels
+def report_all(root: Path) -> list[Path]:
+    """The same for every study in a folder, and the page over all of them -> what was written, pages last."""
+    studies = index_page.found_studies(root)
+    pages = [report(study) for study in studies]
+    pooled = Study(root / index_page.POOLED)
+    if pooled.calibration.exists():
+        sensitivity.write(pooled)
+        draw_all(pooled.root)
+    redraw(root / "bench")
+    level = root / "figures" / LEVEL
+    source = next((path for study in studies if (path := study.figures / LEVEL).exists()), None)
+    if source is not None and not level.exists():
+        level.parent.mkdir(exist_ok=True)
+        shutil.copyfile(source, level)
+    return [*pages, *index_page.build(root)]
 
-    compile_kernels()
-    task, training, levels = gallery.of_study(study, PICTURED_LEVELS)
-    gallery.write(task, training, range(1, 5), None, PICTURED_GRADES, levels, PICTURED_CELL, path)
+
+def _picture(study: Study) -> None:
+    """Picture what the shifts do to a level of this study, and a level on which the goals part, unless that is there
+    (`gmexp show` draws more of them). Without what engines need, say so and go on: the page does without."""
+    shifts, level = study.figures / "shifts.png", study.figures / LEVEL
+    if (shifts.exists() and level.exists()) or "env" not in (study.read_index()["config"] or {}):
+        return
+    from gmexp.pages import animation, gallery, level_picture
+
+    try:
+        if not shifts.exists():
+            task, training, levels = gallery.of_study(study, PICTURED_LEVELS)
+            gallery.write(task, training, range(1, 5), None, PICTURED_GRADES, levels, PICTURED_CELL, shifts)
+        if not level.exists():
+            picture = level_picture.draw(*gallery.of_study(study, SEARCHED_LEVELS))
+            artefacts.write_bytes(level, animation.png(picture))
+    except ImportError as error:
+        if (lacking := missing_package(error.name)) is None:
+            raise
+        print(f"no pictures of levels in {study.figures}: {lacking}", file=sys.stderr)
+    except UserError as error:
+        print(f"no picture of a level in {study.figures}: {error}", file=sys.stderr)

@@ -69,14 +69,14 @@ def _check_number(name: str, value: float | None, low: float, high: float) -> No
 class Contribution:
     """One factor of an estimate: its setting, its multiplier, and where that comes from.
 
-    `effect` is what the factor changes: the estimate minus the estimate with this factor neutral.
+    `effect` is what the factor changes when it joins those before it, so that the effects add up to the value.
     """
 
     name: str
     setting: str
     multiplier: float
     effect: float
-    source: str  # published, interpolated, inferred, given, measured, prior
+    source: str  # published, interpolated, inferred, given, neutral, measured, prior, assumed
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,10 @@ class Estimate:
 
     raw        the formula's number, which the published product can drive above 1
     value      the estimate, raw brought into [0, 1]; equal to p_harmful
-    p_misgen   P(capability transfers and the goal fails), without harm
+    p_misgen   P(capability transfers and the goal fails), without harm; calibrated: realised misgeneralization
     interval   (low, high) as described by `interval_kind`; None where the source gives none
+    kind, environments, intervals   calibrated mode: the population, how many environments speak, and 95% intervals of
+               capability, goal_failure, latent, realised and harmful
     """
 
     mode: str
@@ -99,6 +101,9 @@ class Estimate:
     clipped: bool
     contributions: tuple[Contribution, ...] = ()
     warnings: tuple[str, ...] = field(default=())
+    kind: str | None = None
+    environments: int | None = None
+    intervals: dict[str, tuple[float, float]] | None = None
 
 
 @dataclass(frozen=True)

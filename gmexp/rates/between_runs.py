@@ -1,4 +1,4 @@
-"""How much runs of one condition differ, and what pooling their episodes would have claimed -> spread.json.
+"""How much runs of one condition differ, and what pooling their episodes would have claimed -> between_runs.json.
 
 For every cell with at least LEAST_RUNS runs, at the highest grade of its shift, and each rate:
 
@@ -16,14 +16,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from gmexp import artefacts
+from gmexp.artefacts.decode import decode
 from gmexp.artefacts.study import Study
-from gmexp.rates import intervals
+from gmexp.artefacts.upgrades import current, renamed
+from gmexp.rates import intervals, text
 from gmexp.rates.over_runs import CellRates, Rate, goal_cells, read_rates, strongest
+from gmexp.rates.text import shift_label
 
 LEAST_RUNS = 10
 SAMPLES = (3, 5, 10, 20)  # runs drawn; as far as there are so many
@@ -42,8 +44,8 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
-    """One rate of one cell over its runs."""
+class BetweenRuns:
+    """How one rate of one cell varies over its runs."""
 
     condition: str
     metric: str
@@ -66,31 +68,28 @@ class Spread:
 
 
 def write(study: Study, seed: int = 0) -> None:
-    """Write spread.json of a study that has rates, if any of its cells has enough runs."""
+    """Write between_runs.json of a study that has rates, if any of its cells has enough runs."""
     cells = strongest(read_rates(study.rates).cells)
     shown = [("capability", cell) for cell in cells if not cell.probe]
     shown += [("goal_failure", cell) for cell in goal_cells(cells)]
-    found = [spread(cell, metric, np.random.default_rng([seed, order])) for order, (metric, cell) in enumerate(shown)
+    found = [between_runs(cell, metric, np.random.default_rng([seed, order])) for order, (metric, cell) in enumerate(shown)
              if getattr(cell, metric).n_runs >= LEAST_RUNS]
     if found:
-        origin = artefacts.provenance(None, {"seed": seed, "draws": DRAWS}, "the spread between runs")
-        artefacts.write_json(study.spread, {"spreads": [dataclasses.asdict(item) for item in found]}, origin)
+        origin = artefacts.provenance(None, {"seed": seed, "draws": DRAWS}, "how much runs of a condition differ")
+        artefacts.write_json(study.between_runs, {"cells": [dataclasses.asdict(item) for item in found]}, origin)
 
 
-def read(study: Study) -> list[Spread]:
-    """The content of spread.json; nothing where there is none."""
-    if not study.spread.is_file():
+def read(study: Study) -> list[BetweenRuns]:
+    """The content of between_runs.json, or of an earlier version's spread.json; nothing where there is neither."""
+    path = current(study.between_runs)
+    if not path.is_file():
         return []
-
-    def built(row: dict[str, Any]) -> Spread:
-        return Spread(**row | {"pooled": tuple(row["pooled"]), "clustered": tuple(row["clustered"]),
-                               "coverage": tuple(Coverage(**each) for each in row["coverage"])})
-
-    return [built(row) for row in artefacts.read_json(study.spread, required=("spreads",))["spreads"]]
+    content = renamed(artefacts.read_json(path), path)
+    return list(decode(tuple[BetweenRuns, ...], content.get("cells"), str(path)))
 
 
-def spread(cell: CellRates, metric: str, rng: np.random.Generator) -> Spread:
-    """The spread of a cell's rate over the runs for which it exists (at least two)."""
+def between_runs(cell: CellRates, metric: str, rng: np.random.Generator) -> BetweenRuns:
+    """How a cell's rate varies over the runs for which it exists (at least two)."""
     rate: Rate = getattr(cell, metric)
     k, n = (np.array([getattr(run, name) for run in rate.runs if run.n]) for name in ("k", "n"))
     p, total = k / n, k.sum() / n.sum()
@@ -98,7 +97,7 @@ def spread(cell: CellRates, metric: str, rng: np.random.Generator) -> Spread:
     between = max(float(p.var(ddof=1)) - within, 0.0)
     whole = between + within
     independent = total * (1 - total) / n.sum()
-    return Spread(
+    return BetweenRuns(
         cell.condition, metric, cell.shift_type, cell.shift_name, cell.grade, cell.probe, len(p), int(n.sum()),
         float(p.mean()), float(p.min()), float(p.max()), between**0.5, within**0.5, between / whole if whole else None,
         float(p.var(ddof=1) / len(p) / independent) if independent else None, intervals.wilson(k.sum(), n.sum()),
@@ -115,18 +114,16 @@ def _coverage(k: np.ndarray, n: np.ndarray, runs: int, rng: np.random.Generator)
     return Coverage(runs, *np.mean(found, axis=0).tolist())
 
 
-def table(spreads: Sequence[Spread]) -> str:
-    """The spreads as text, a row per rate."""
-    lines = [f"{'condition':<28}{'rate':<14}{'shift':<26}{'runs':>5}{'mean':>6}  {'pooled 95%':<14}{'clustered 95%':<15}"
-             f"{'sd between':>11}{'within':>8}{'design effect':>15}"]
-    for s in spreads:
-        shift = f"{s.shift_type} {s.shift_name.replace('_', ' ')}" + " (probe)" * s.probe
-        pair = [f"[{low:.2f}, {high:.2f}]" for low, high in (s.pooled, s.clustered)]
-        lines.append(f"{s.condition:<28}{s.metric.replace('_', ' '):<14}{shift:<26}{s.runs:>5}{s.mean:>6.2f}  {pair[0]:<14}"
-                     f"{pair[1]:<15}{s.sd_between:>11.3f}{s.sd_within:>8.3f}"
-                     f"{'-' if s.design_effect is None else format(s.design_effect, '.1f'):>15}")
-    for m in sorted({each.runs for s in spreads for each in s.coverage}):
-        covered = [each for s in spreads for each in s.coverage if each.runs == m]
+def table(found: Sequence[BetweenRuns]) -> str:
+    """A row per rate, and how well intervals cover."""
+    rows = [(s.condition, s.metric.replace("_", " "), shift_label(s), s.runs, f"{s.mean:.2f}", text.interval(*s.pooled),
+             text.interval(*s.clustered), f"{s.sd_between:.3f}", f"{s.sd_within:.3f}",
+             None if s.design_effect is None else f"{s.design_effect:.1f}") for s in found]
+    head = ("condition", "rate", "shift", "runs", "mean", "pooled 95%", "clustered 95%", "sd between", "within",
+            "design effect")
+    lines = [text.table(head, rows, right=(3, 4, 7, 8, 9), rule=False)]
+    for m in sorted({each.runs for s in found for each in s.coverage}):
+        covered = [each for s in found for each in s.coverage if each.runs == m]
         lines.append(f"{m} runs: 95% intervals of pooled episodes cover {np.mean([c.pooled for c in covered]):.0%}, "
                      f"clustered ones {np.mean([c.clustered for c in covered]):.0%}")
     return "\n".join(lines)

@@ -1,7 +1,7 @@
 """How fast the runs of a study learned, from their curves -> learning.json.
 
-Success is the share of training episodes that touch the coin, over the last WINDOW iterations. Seconds are those of
-training alone, on whatever else the machine did; steps are game steps. Training draws from so many levels that hardly
+Success is the share of training episodes that reach the intended goal, over the last WINDOW iterations. Seconds are those
+of training alone, on whatever else the machine did; steps are game steps. Training draws from so many levels that hardly
 any is met twice, so training success is that on new levels too.
 """
 
@@ -18,14 +18,16 @@ import pyarrow as pa
 
 from gmexp import artefacts
 from gmexp.artefacts import tables
+from gmexp.artefacts.condition import condition_labels
 from gmexp.artefacts.records import CurvePoint
-from gmexp.artefacts.study import Study, condition_labels
+from gmexp.artefacts.study import Study
+from gmexp.rates import text
 
 WINDOW = 20  # iterations
 GOALS = (0.8, 0.85, 0.9)
 
-# Published learning curves of CoinRun on frames, all levels: {steps: episode return / 10}, of PPO with the Impala network
-# (the training logs that come with openai/train-procgen), by `RunMeta.env`.
+# Published learning curves on frames of all levels: {steps: episode return / 10}, of PPO with the Impala network (the
+# training logs that come with openai/train-procgen), by `RunMeta.env`.
 PUBLISHED = {
     "coinrun": {1e6: 0.71, 2e6: 0.83, 3e6: 0.87, 8e6: 0.81, 20e6: 0.90, 25e6: 0.91},
     "coinrun_hard": {2e6: 0.56, 10e6: 0.71, 20e6: 0.78, 40e6: 0.76, 80e6: 0.84, 200e6: 0.90},
@@ -120,9 +122,9 @@ def by_condition(found: Sequence[Learning]) -> list[ConditionLearning]:
         runs = [item for item in found if item.condition == condition]
         goals: list[Reached | None] = []
         for goal in GOALS:
-            there = [each for item in runs for each in item.reached if each.success == goal]
-            goals.append(Reached(goal, *(_median_time([getattr(each, name) for each in there], len(runs))
-                                         for name in ("steps", "seconds"))) if 2 * len(there) > len(runs) else None)
+            times = [each for item in runs for each in item.reached if each.success == goal]
+            goals.append(Reached(goal, *(_median_time([getattr(each, name) for each in times], len(runs))
+                                         for name in ("steps", "seconds"))) if 2 * len(times) > len(runs) else None)
         rows.append(ConditionLearning(condition, len(runs), median(item.steps for item in runs),
                                       median(item.seconds for item in runs),
                                       float(np.mean([item.success for item in runs])), tuple(goals)))
@@ -130,16 +132,15 @@ def by_condition(found: Sequence[Learning]) -> list[ConditionLearning]:
 
 
 def _median_time(known: Sequence[float], runs: int) -> float:
-    """The median over all runs, those that never got there being slower than any; over half of them did."""
+    """The median over all runs, those that never got so far being slower than any; over half of them did."""
     return float(np.median([*known, *[max(known)] * (runs - len(known))]))
 
 
 def table(found: Sequence[Learning]) -> str:
     """A row per condition."""
-    lines = [f"{'condition':<28}{'runs':>5}{'steps':>9}{'seconds':>9}{'success':>9}"
-             + "".join(f"{f'{goal:.0%} after':>18}" for goal in GOALS)]
+    rows = []
     for row in by_condition(found):
-        times = ("-" if goal is None else f"{goal.steps / 1e6:.1f}M, {goal.seconds:.0f} s" for goal in row.goals)
-        lines.append(f"{row.condition:<28}{row.runs:>5}{row.steps / 1e6:>8.1f}M{row.seconds:>9.0f}{row.success:>9.2f}"
-                     + "".join(f"{time:>18}" for time in times))
-    return "\n".join(lines)
+        times = (None if goal is None else f"{goal.steps / 1e6:.1f}M, {goal.seconds:.0f} s" for goal in row.goals)
+        rows.append((row.condition, row.runs, f"{row.steps / 1e6:.1f}M", f"{row.seconds:.0f}", f"{row.success:.2f}", *times))
+    head = ("condition", "runs", "steps", "seconds", "success", *(f"{goal:.0%} after" for goal in GOALS))
+    return text.table(head, rows, right=range(1, len(head)), rule=False)

@@ -1,30 +1,40 @@
 """Stage `rates`: episode logs -> counts per run and cell -> rates across runs.
 
 A cell is a condition under a shift at a grade; a training run is its replicate. Counts are stored, rates derive from
-them: per run with Wilson's interval, across runs with intervals that know runs differ (see `intervals`).
+them. What both arms say is in `estimands`; the rates here count the visible arm's first events, which is all that studies
+without a masked arm have: per run with Wilson's interval, across runs with intervals that know runs differ (`intervals`).
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from gmexp import artefacts
 from gmexp.artefacts import tables
+from gmexp.artefacts.condition import condition_labels
+from gmexp.artefacts.decode import decode
 from gmexp.artefacts.records import Episode, OutcomeCounts, RunMeta
-from gmexp.artefacts.study import Study, condition_labels
-from gmexp.rates import intervals
+from gmexp.artefacts.study import Study
+from gmexp.artefacts.upgrades import renamed
+from gmexp.rates import intervals, text
 from gmexp.rates.counting import cell_order, count_outcomes
 from gmexp.rates.definitions import DefinedRates, compare, tally
+from gmexp.rates.estimands import CellEstimands, added, estimands
+from gmexp.rates.text import shift_label
 from gmexp.support.errors import UserError
 
-METRICS = ("capability", "goal_failure", "joint_failure")
+SHARES: dict[str, Callable[[OutcomeCounts], tuple[int, int]]] = {  # of first events: numerator and denominator in one run
+    "capability": lambda row: (row.reached, row.n_visible),
+    "goal_failure": lambda row: (row.n_proxy, row.capable),
+    "joint_failure": lambda row: (row.n_proxy, row.distinguishing or 0),
+}
+METRICS = tuple(SHARES)
 
 
 # --- counts -> rates --------------------------------------------------------------------------------------------------
@@ -72,27 +82,22 @@ class CellRates:
     joint_failure: Rate
 
 
-def summarise(counts: Sequence[OutcomeCounts], rng: np.random.Generator) -> list[CellRates]:
-    """Rates of every cell, ordered by condition and shift; rows that differ only in evaluation seed are added up."""
-    labels = condition_labels(counts)
+def summarise(counts: Sequence[OutcomeCounts], labels: Mapping[str, str], rng: np.random.Generator) -> list[CellRates]:
+    """Rates of every cell, ordered by condition and shift; rows that differ only in evaluation seed are added up.
+
+    `labels` are the conditions' by run id.
+    """
     cells: dict[tuple, dict[str, list[OutcomeCounts]]] = defaultdict(lambda: defaultdict(list))
     for row in counts:
-        cells[(row.train_diversity, labels[row.run_id], *cell_order(row))][row.run_id].append(row)
+        diversity = -1.0 if row.train_diversity is None else row.train_diversity
+        cells[(diversity, labels[row.run_id], *cell_order(row))][row.run_id].append(row)
     summaries = []
-    for (_, condition, shift_type, shift_name, grade, probe), runs in sorted(cells.items()):
+    for (_, condition, *cell), runs in sorted(cells.items()):
         ids = sorted(runs)
-        rates = {metric: rate_of(ids, *np.array([_fraction(metric, runs[i]) for i in ids]).T, rng) for metric in METRICS}
-        episodes = sum(row.n_episodes for rows in runs.values() for row in rows)
-        summaries.append(CellRates(condition, shift_type, shift_name, grade, probe, len(ids), episodes, **rates))
+        totals = [added(runs[i]) for i in ids]
+        rates = {metric: rate_of(ids, *np.array([share(row) for row in totals]).T, rng) for metric, share in SHARES.items()}
+        summaries.append(CellRates(condition, *cell, len(ids), sum(row.n_visible for row in totals), **rates))
     return summaries
-
-
-def _fraction(metric: str, rows: Sequence[OutcomeCounts]) -> tuple[int, int]:
-    """Numerator and denominator of a metric in one run."""
-    proxy, capable = sum(row.n_proxy for row in rows), sum(row.capable for row in rows)
-    if metric == "capability":
-        return sum(row.reached for row in rows), sum(row.n_episodes for row in rows)
-    return (proxy, capable) if metric == "goal_failure" else (proxy, sum(row.distinguishing or 0 for row in rows))
 
 
 def rate_of(run_ids: Sequence[str], k: np.ndarray, n: np.ndarray, rng: np.random.Generator) -> Rate:
@@ -131,10 +136,10 @@ def contrasts(cells: Sequence[CellRates]) -> list[Contrast]:
         if base is None or base is cell:
             continue
         for metric in METRICS:
-            mine, theirs = getattr(cell, metric), getattr(base, metric)
-            if mine.mean is not None and theirs.mean is not None:
+            rate, compared = getattr(cell, metric), getattr(base, metric)
+            if rate.mean is not None and compared.mean is not None:
                 found.append(Contrast(metric, cell.condition, base.condition, *cell_order(cell), *intervals.difference(
-                    (mine.mean, mine.low, mine.high), (theirs.mean, theirs.low, theirs.high))))
+                    (rate.mean, rate.low, rate.high), (compared.mean, compared.low, compared.high))))
     return found
 
 
@@ -160,37 +165,59 @@ def goal_cells(cells: Sequence[CellRates]) -> list[CellRates]:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """The content of rates.json: all runs; those alone that passed the capability gate; comparisons."""
+    """The content of rates.json: all runs; those alone that passed the capability threshold; comparisons; what both arms
+    say, empty where one was played."""
 
-    gate: float
+    threshold: float
     cells: tuple[CellRates, ...]
-    gated: tuple[CellRates, ...]
+    above_threshold: tuple[CellRates, ...]
     contrasts: tuple[Contrast, ...]
     definitions: tuple[DefinedRates, ...]
+    estimands: tuple[CellEstimands, ...] = ()
 
 
-def build(study: Path, gate: float = 0.8, seed: int = 0) -> list[Path]:
-    """Count the outcomes of every run of a study and summarise them: writes counts.parquet and rates.json."""
-    if not 0 <= gate <= 1:
-        raise UserError(f"gate should be a share within [0, 1], not {gate}")
+def build(study: Path, threshold: float = 0.8, seed: int = 0) -> list[Path]:
+    """Count the outcomes of every run of a study and summarise them: writes counts.parquet and rates.json.
+
+    `threshold` is the share of in-distribution levels that a run must solve to be among `Rates.above_threshold`.
+    """
     paths = Study(Path(study))
-    runs = paths.runs()
+    counts, rates = count_study(paths, threshold, seed)
+    origin = artefacts.provenance(None, {"threshold": threshold, "seed": seed}, "outcome counts and rates with intervals")
+    return [tables.write_table(paths.counts, counts, OutcomeCounts, origin),
+            artefacts.write_json(paths.rates, artefacts.plain(rates), origin)]
+
+
+def count_study(study: Study, threshold: float = 0.8, seed: int = 0) -> tuple[list[OutcomeCounts], Rates]:
+    """The counts and rates of a study's runs, from their episodes."""
+    _check_threshold(threshold)
+    runs = study.runs()
     labels = condition_labels(runs)
     check_replicates(runs, labels)
     counts, tallies = [], []
     for meta in runs:
-        episodes = tables.read_table(paths.episodes(meta.run_id), Episode)
-        counts += count_outcomes(episodes, meta, gate)
+        episodes = tables.read_table(study.episodes(meta.run_id), Episode)
+        counts += count_outcomes(episodes, meta)
         tallies.append((labels[meta.run_id], tally(episodes)))
     if not counts:
-        raise UserError(f"{paths.root}: its runs have no episodes")
+        raise UserError(f"{study.root}: its runs have no episodes")
+    rates = rates_of(counts, labels, threshold, seed)
+    return counts, replace(rates, definitions=tuple(compare(tallies)))
+
+
+def rates_of(counts: Sequence[OutcomeCounts], labels: Mapping[str, str], threshold: float = 0.8, seed: int = 0) -> Rates:
+    """The rates that follow from counts alone, without other definitions of an outcome."""
+    _check_threshold(threshold)
     all_runs, passed_runs = np.random.SeedSequence(seed).spawn(2)
-    cells = summarise(counts, np.random.default_rng(all_runs))
-    gated = summarise([row for row in counts if row.gate_passed], np.random.default_rng(passed_runs))
-    rates = Rates(gate, tuple(cells), tuple(gated), tuple(contrasts(cells)), tuple(compare(tallies)))
-    origin = artefacts.provenance(None, {"gate": gate, "seed": seed}, "outcome counts and rates with intervals")
-    return [tables.write_table(paths.counts, counts, OutcomeCounts, origin),
-            artefacts.write_json(paths.rates, artefacts.plain(rates), origin)]
+    cells = summarise(counts, labels, np.random.default_rng(all_runs))
+    passed = [row for row in counts if row.id_capability is not None and row.id_capability >= threshold]
+    above = summarise(passed, labels, np.random.default_rng(passed_runs))
+    return Rates(threshold, tuple(cells), tuple(above), tuple(contrasts(cells)), (), tuple(estimands(counts, labels)))
+
+
+def _check_threshold(threshold: float) -> None:
+    if not 0 <= threshold <= 1:
+        raise UserError(f"threshold should be a share within [0, 1], not {threshold}")
 
 
 def check_replicates(runs: Sequence[RunMeta], labels: dict[str, str]) -> None:
@@ -206,58 +233,28 @@ def check_replicates(runs: Sequence[RunMeta], labels: dict[str, str]) -> None:
 
 def read_rates(path: Path) -> Rates:
     """The content of a rates.json."""
-    content = artefacts.read_json(path, required=[f.name for f in dataclasses.fields(Rates)])
-
-    def rate(values: dict[str, Any]) -> Rate:
-        return Rate(**values | {"runs": tuple(RunRate(**run) for run in values["runs"])})
-
-    def cells(rows: list[dict[str, Any]]) -> tuple[CellRates, ...]:
-        return tuple(CellRates(**row | {metric: rate(row[metric]) for metric in METRICS}) for row in rows)
-
+    content = renamed(artefacts.read_json(path, required=["cells"]), path)
+    content.pop("provenance", None)
     try:
-        return Rates(content["gate"], cells(content["cells"]), cells(content["gated"]),
-                     tuple(Contrast(**row) for row in content["contrasts"]),
-                     tuple(DefinedRates(**row | {"capability": tuple(row["capability"]),
-                                                 "goal_failure": tuple(row["goal_failure"])})
-                           for row in content["definitions"]))
-    except (TypeError, KeyError) as error:
+        return decode(Rates, content, str(path))
+    except UserError as error:
         raise UserError(f"{path} is not a rates file of this version: {error}") from error
 
 
 # --- for the terminal -------------------------------------------------------------------------------------------------
 
 def table(cells: Sequence[CellRates]) -> str:
-    """The rates as aligned text. A dash is unknown: nobody was capable, or no level separates the goals."""
-    head = ("condition", "shift", "runs", "episodes", "capability", "goal failure", "joint")
-    rows = [head]
-    previous = None
-    for cell in cells:
-        rows.append(("" if cell.condition == previous else cell.condition, shift_label(cell), str(cell.n_runs),
-                     str(cell.n_episodes), *(show(getattr(cell, metric)) for metric in METRICS)))
-        previous = cell.condition
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    right = (2, 3)
-
-    def line(row: Sequence[str]) -> str:
-        return "  ".join(text.rjust(w) if i in right else text.ljust(w)
-                         for i, (text, w) in enumerate(zip(row, widths, strict=True))).rstrip()
-
-    return "\n".join([line(head), "  ".join("-" * w for w in widths), *map(line, rows[1:])])
+    """The rates as aligned text. A dash is unknown: nobody was capable, or no level tells the goals apart."""
+    rows = []
+    for previous, cell in zip([None, *cells], cells, strict=False):
+        condition = "" if previous and cell.condition == previous.condition else cell.condition
+        rows.append((condition, shift_label(cell), cell.n_runs, cell.n_episodes,
+                     *(text.quantity(getattr(cell, metric)) for metric in METRICS)))
+    return text.table(("condition", "shift", "runs", "episodes", "capability", "goal failure", "joint"), rows, right=(2, 3))
 
 
 def contrast_table(rates: Rates) -> str:
     """How goal failure differs between conditions, shift by shift, as text; empty with one condition."""
-    lines = [f"{shift_label(c):<27}{c.condition} minus {c.baseline}: {c.difference:+.2f} [{c.low:+.2f}, {c.high:+.2f}]"
-             for c in rates.contrasts if c.metric == "goal_failure"]
-    return "\n".join(["difference in goal failure, with 95% interval", *lines]) if lines else ""
-
-
-def shift_label(cell: CellRates | OutcomeCounts | Contrast) -> str:
-    """A cell's shift in words: its number and name, its grade where that is not 1, and whether it is the probe."""
-    grade = f" at {cell.grade:g}" if cell.shift_type and cell.grade != 1 else ""
-    return f"{cell.shift_type} {cell.shift_name.replace('_', ' ')}{grade}{' (probe)' if cell.probe else ''}"
-
-
-def show(rate: Rate) -> str:
-    """`0.83 [0.71, 0.91]`, or a dash if unknown."""
-    return "-" if rate.mean is None else f"{rate.mean:.2f} [{rate.low:.2f}, {rate.high:.2f}]"
+    rows = [(shift_label(c), f"{c.condition} minus {c.baseline}", text.triple(c.difference, c.low, c.high, signed=True))
+            for c in rates.contrasts if c.metric == "goal_failure"]
+    return text.table(("shift", "difference in goal failure", "with 95% interval"), rows) if rows else ""

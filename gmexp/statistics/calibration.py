@@ -1,7 +1,8 @@
 """The calibration as an artefact: a JSON file that explains itself, and its draws in an npz beside it.
 
     calibration = Calibration.load("calibration.json")
-    calibration.predict(Scenario(shift=3, diversity=0.1), kind="next_run")
+    calibration.predict(Scenario(shift=3, diversity=0.1))                        # the next environment
+    calibration.predict(Scenario(shift=3), kind="next_run", env="coinrun")
 
 The JSON holds the sha256 of the npz; a draw file that does not match is refused. No pickles.
 """
@@ -10,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -19,38 +19,54 @@ from typing import Any
 
 import numpy as np
 
-from gmexp.artefacts.io import encode_json
+from gmexp.artefacts.decode import decode
+from gmexp.artefacts.io import encode_json, read_json, unpack_npz
+from gmexp.artefacts.reader import read_bytes
 from gmexp.artefacts.records import Provenance
 from gmexp.artefacts.writer import settled_companion, write_pair
 from gmexp.published.scenario import Scenario
-from gmexp.statistics.design import Condition, Covariates, ShiftLevel, canonical_method
-from gmexp.statistics.posterior import DRAWS, Posterior, Summary, summarise
+from gmexp.statistics.design import FIRST_EVENT, TWO_ARMS, Condition, Covariates, ShiftLevel
+from gmexp.statistics.posterior import DRAW_TYPE, DRAWS, QUANTITIES, Posterior, Settings, Summary, summarise
+from gmexp.statistics.scenarios import settings_of, settings_of_condition
 from gmexp.support.errors import UserError
 
-__all__ = ["SCHEMA_VERSION", "Calibration", "Prediction"]
+__all__ = ["FEW_ENVIRONMENTS", "SCHEMA_VERSION", "Calibration", "Prediction"]
 
-SCHEMA_VERSION = 2
-DRAW_TYPE = "float32"  # seven digits, far more than so many draws can tell
-SECTIONS = ("provenance", "estimand", "model", "diagnostics", "summaries", "modifiers", "literature", "harm",
+SCHEMA_VERSION = 3
+FEW_ENVIRONMENTS = 5
+SECTIONS = ("provenance", "estimand", "model", "diagnostics", "environments", "summaries", "modifiers", "literature", "harm",
             "warnings")
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """Rates of one scenario: summaries, the draws [D] behind them, and warnings."""
+    """Rates of one scenario in one population: summaries, the draws [D] behind them, and warnings.
+
+    capability     reaches a goal without seeing the intended one
+    goal_failure   of the levels on which the agent, blind, gets to the proxy first, those on which it still does
+    latent         capability x goal failure within runs
+    realised       proxy first on a distinguishing level, of all episodes played under the shift
+    """
 
     kind: str
+    status: str  # measured, interpolated or extrapolated
+    environments: int
     capability: Summary
     goal_failure: Summary
-    misgen: Summary
+    latent: Summary
+    realised: Summary
     draws: Mapping[str, np.ndarray]
     warnings: tuple[str, ...]
     chains: int
     seed: int
 
+    @property
+    def interval_kind(self) -> str:
+        return f"95% credible, {self.kind}, {self.status}"
+
     def counts(self, episodes: int) -> Summary:
-        """How many of so many episodes misgeneralize: with kind 'next_run', those of one new run."""
-        y = np.random.default_rng([self.seed, 9]).binomial(episodes, np.clip(self.draws["misgen"], 0, 1))
+        """How many of so many episodes misgeneralize; with a kind of one run, those of that run."""
+        y = np.random.default_rng([self.seed, 9]).binomial(episodes, np.clip(self.draws["realised"], 0, 1))
         return summarise(y.astype(float), self.chains)
 
 
@@ -62,6 +78,7 @@ class Calibration:
     estimand: dict[str, Any]
     model: dict[str, Any]
     diagnostics: dict[str, Any]
+    environments: dict[str, Any]
     summaries: list[dict[str, Any]]
     modifiers: list[dict[str, Any]]
     literature: list[dict[str, Any]]
@@ -69,43 +86,36 @@ class Calibration:
     warnings: list[str]
     posterior: Posterior
 
-    def predict(self, scenario: Scenario, kind: str = "mean_over_runs") -> Prediction:
-        """Capability, goal failure and their joint rate for a scenario.
+    def predict(self, scenario: Scenario, kind: str | None = None, env: str | None = None, learner: str | None = None,
+                transport: float = 0.0) -> Prediction:
+        """Rates of a scenario. A setting left out is the reference's; without `kind`, the next environment, or with
+        `env` this setup. `transport` is the sd in logits between this population and a deployment."""
+        return self._predict(scenario.shift, scenario.grade, settings_of(self.posterior, scenario), kind, env, learner, transport)
 
-        A setting left out stays at the mean of the measured conditions; a multiplier (m_spec, ...) is refused.
-        """
-        x, notes = self.covariates(scenario)
-        return self._prediction(scenario.shift, scenario.grade, x, kind, notes)
+    def predict_condition(self, condition: int, shift: int, grade: float = 1.0, kind: str = "this_setup") -> Prediction:
+        """The same for a measured condition, by its index in the posterior, in its own environment."""
+        c = self.posterior.conditions[condition]
+        settings = settings_of_condition(self.posterior, c)
+        return self._predict(shift, grade, settings, kind, c.env, c.learner, 0.0)
 
-    def predict_condition(self, condition: int, shift: int, grade: float = 1.0,
-                          kind: str = "mean_over_runs") -> Prediction:
-        """The same for a measured condition, by its index in the posterior, under a shift type."""
-        return self._prediction(shift, grade, self.posterior.x[condition], kind, ())
-
-    def _prediction(self, shift: int, grade: float, x: np.ndarray, kind: str, notes: tuple[str, ...]) -> Prediction:
-        draws, more = self.posterior.predict(shift, grade, x, kind)
-        return Prediction(kind, **{key: summarise(value, self.posterior.chains) for key, value in draws.items()},
-                          draws=draws, warnings=(*notes, *more), chains=self.posterior.chains,
-                          seed=self.posterior.seed)
-
-    def covariates(self, scenario: Scenario) -> tuple[np.ndarray, tuple[str, ...]]:
-        """Centred covariates [K] of a scenario, and warnings where it leaves the measured range."""
-        for name in ("m_spec", "m_cap", "m_div", "m_align"):
-            if getattr(scenario, name) is not None:
-                raise UserError(f"mode=calibrated measures the modifiers: give a setting instead of {name}")
-        method = None if scenario.alignment is None else canonical_method(scenario.alignment)
+    def _predict(self, shift: int, grade: float, settings: Settings, kind: str | None, env: str | None, learner: str | None,
+                 transport: float) -> Prediction:
         post = self.posterior
-        x = post.covariates.columns(scenario.spec_quality, scenario.capability, scenario.diversity, method, None)
-        notes = []
-        for j, (name, setting) in enumerate(zip(post.covariates.names, x, strict=True)):
-            low, high = post.x[:, j].min(), post.x[:, j].max()
-            if setting == 0 or low - 1e-9 <= setting <= high + 1e-9:
-                continue
-            what = {"spec": "specification quality", "cap": "capability level",
-                    "div": "training diversity"}.get(name, f"alignment method {method}")
-            notes.append(f"{what} was not varied in the experiments: its effect here is the prior's" if low == high
-                         else f"{what} lies outside the measured range: extrapolated")
-        return x, tuple(notes)
+        if transport < 0 or not np.isfinite(transport):
+            raise UserError(f"transport must be a standard deviation in logits of at least 0, not {transport!r}")
+        kind = kind or ("next_environment" if env is None else "this_setup")
+        here = kind in ("this_setup", "next_run")
+        if here and env is None:
+            if len(post.envs) > 1:
+                raise UserError(f"kind={kind} is about one environment: give env=; measured are {', '.join(post.envs)}")
+            env = post.envs[0]
+        if not here and env is not None:
+            raise UserError(f"kind={kind} is about an environment that was not measured: leave env out")
+        place = _index("env", env, post.envs) if here else None
+        who = None if learner is None else _index("learner", learner, post.learners)
+        draws, status, notes = post.predict(shift, grade, settings, kind, place, who, transport)
+        return Prediction(kind, status, len(post.envs), **{key: summarise(draws[key], post.chains) for key in QUANTITIES},
+                          draws=draws, warnings=(*settings.notes, *notes), chains=post.chains, seed=post.seed)
 
     def with_provenance(self, provenance: Provenance) -> Calibration:
         """The same calibration with what the stage knows of its provenance merged in."""
@@ -126,52 +136,115 @@ class Calibration:
         document = {"schema_version": SCHEMA_VERSION, **{name: getattr(self, name) for name in SECTIONS}}
         document["draws"] = {
             "file": draws_path.name, "sha256": hashlib.sha256(data).hexdigest(), "dtype": str(np.dtype(DRAW_TYPE)),
-            "n": len(self.posterior.rho), "names": list(DRAWS),
+            "n": self.posterior.size, "names": list(DRAWS),
             "shapes": {name: list(array.shape) for name, array in self.posterior.draws.items()}}
+        document["model"] = document["model"] | {"structure": structure_as_json(self.posterior)}
         return write_pair(path, encode_json(document, indent=1), draws_path, data)
 
     @classmethod
     def load(cls, path: str | Path) -> Calibration:
         """Read a saved calibration; a UserError says what is missing, damaged or tampered with."""
         path = Path(path)
+        if not path.is_file():
+            raise UserError(f"no calibration at {path}: there is no such file")
+        document = read_json(path)
+        if document.get("schema_version") != SCHEMA_VERSION:
+            raise UserError(f"{path} has schema version {document.get('schema_version')}; this reads {SCHEMA_VERSION}: "
+                            "make it anew from its counts by gmexp calibrate")
+        stored = decode(_Document, {key: document[key] for key in document if key in SECTIONS or key == "draws"}, str(path))
+        packed = settled_companion(path.with_suffix(".npz"), stored.draws.sha256)
+        data = read_bytes(packed)
+        if hashlib.sha256(data).hexdigest() != stored.draws.sha256:
+            raise UserError(f"{packed.name} is not the draw file that {path.name} was saved with (sha256 differs)")
+        arrays = unpack_npz(data, packed, DRAWS)
+        for name, array in arrays.items():
+            if array.dtype.kind != "f" or not np.isfinite(array).all():
+                raise UserError(f"{packed}: the draws of {name} are not finite numbers")
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-            stored = document["draws"]
-            if document["schema_version"] != SCHEMA_VERSION:
-                raise UserError(f"{path} has schema version {document['schema_version']}; this reads {SCHEMA_VERSION}: "
-                                "make it anew from its counts by gmexp calibrate")
-            data = settled_companion(path.with_suffix(".npz"), stored["sha256"]).read_bytes()
-        except FileNotFoundError as error:
-            raise UserError(f"no calibration at {path}: {error.filename} does not exist") from None
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
-            raise UserError(f"{path} is not a calibration: {type(error).__name__}: {error}") from None
-        if hashlib.sha256(data).hexdigest() != stored["sha256"]:
-            raise UserError(f"{stored['file']} is not the draw file that {path.name} was saved with (sha256 differs)")
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            draws = {name: arrays[name].astype(float) for name in DRAWS}
-        try:
-            return cls(**{name: document[name] for name in SECTIONS},
-                       posterior=Posterior(**_structure(document["model"]), **draws))
-        except (KeyError, TypeError) as error:
-            raise UserError(f"{path} is not a calibration: {type(error).__name__}: {error}") from None
+            posterior = Posterior(**_structure(stored.model), **{name: arrays[name].astype(float) for name in DRAWS})
+            check_shapes(posterior)
+        except UserError:
+            raise
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise UserError(f"{path} is not a calibration: {type(error).__name__}: {error}") from error
+        return cls(**{name: getattr(stored, name) for name in SECTIONS}, posterior=posterior)
+
+
+@dataclass(frozen=True)
+class _Draws:
+    """Which file holds the draws: the one beside, of this hash."""
+
+    file: str
+    sha256: str
+    dtype: str
+    n: int
+    names: list[str]
+    shapes: dict[str, list[int]]
+
+
+@dataclass(frozen=True)
+class _Document:
+    """A calibration's JSON."""
+
+    provenance: dict[str, Any]
+    estimand: dict[str, Any]
+    model: dict[str, Any]
+    diagnostics: dict[str, Any]
+    environments: dict[str, Any]
+    summaries: list[dict[str, Any]]
+    modifiers: list[dict[str, Any]]
+    literature: list[dict[str, Any]]
+    harm: dict[str, Any]
+    warnings: list[str]
+    draws: _Draws
+
+
+def _index(name: str, value: str, known: tuple[str | None, ...]) -> int:
+    if value not in known:
+        raise UserError(f"{name}={value!r} was not measured; measured are {', '.join(str(k) for k in known)}")
+    return known.index(value)
+
+
+def check_shapes(post: Posterior) -> None:
+    """ValueError where a posterior's parts do not fit each other."""
+    d, s, e, x, c = post.size, len(post.shifts), len(post.envs), len(post.covariates.names), len(post.conditions)
+    k = {TWO_ARMS: 3, FIRST_EVENT: 2}[post.estimand]
+    expected = {"alpha": (k, s), "beta": (k, x), "scales": (k, 8), "run_shift": (k, s), "coupling": (k * (k - 1) // 2,),
+                "env": (k, e, s), "slope": (k, e, x), "learner": (k, len(post.learners)), "cell": (k, len(post.cells)),
+                "setup": (4, len(post.cells))}
+    for name, shape in expected.items():
+        if (actual := getattr(post, name).shape) != (d, *shape):
+            raise ValueError(f"the draws of {name} have the shape {list(actual)}, and should have {[d, *shape]}")
+    if post.x.shape != (c, x) or post.revealed.shape != (s, c):
+        raise ValueError(f"the covariates should be {c} x {x} numbers, the revealed shares {s} x {c}")
+    if not 1 <= post.chains <= d or d % post.chains:
+        raise ValueError(f"{d} draws are not those of {post.chains} chains")
+    for cell in post.cells:
+        if len(cell) != 2 or not all(type(i) is int and 0 <= i < n for i, n in zip(cell, (c, s), strict=True)):
+            raise ValueError(f"cells names {list(cell)}, which is none of its cells")
 
 
 def structure_as_json(post: Posterior) -> dict[str, Any]:
     """What `_structure` reads back."""
-    return {"chains": post.chains, "seed": post.seed, "shifts": [asdict(s) for s in post.shifts],
-            "conditions": [asdict(c) for c in post.conditions], "covariates": asdict(post.covariates),
-            "x": post.x.tolist(), "condition_cells": [list(c) for c in post.condition_cells],
-            "cells": [list(c) for c in post.cells], "measured": [list(c) for c in post.measured]}
+    return {"chains": post.chains, "seed": post.seed, "estimand": post.estimand, "shifts": [asdict(s) for s in post.shifts],
+            "envs": list(post.envs), "learners": list(post.learners), "conditions": [asdict(c) for c in post.conditions],
+            "covariates": asdict(post.covariates), "x": _nullable(post.x), "cells": [list(c) for c in post.cells],
+            "has": list(post.has), "revealed": _nullable(post.revealed)}
+
+
+def _nullable(array: np.ndarray) -> list[list[float | None]]:
+    return [[None if np.isnan(v) else float(v) for v in row] for row in array]
 
 
 def _structure(model: Mapping[str, Any]) -> dict[str, Any]:
     c = model["structure"]
-    covariates = Covariates(**{k: tuple(v) if isinstance(v, list) else v for k, v in c["covariates"].items()})
-    return {"chains": c["chains"], "seed": c["seed"], "shifts": tuple(ShiftLevel(**s) for s in c["shifts"]),
-            "conditions": tuple(Condition(**k) for k in c["conditions"]), "covariates": covariates,
-            "x": np.array(c["x"], dtype=float).reshape(-1, len(covariates.names)),
-            "condition_cells": tuple(tuple(k) for k in c["condition_cells"]),
-            "cells": tuple(tuple(k) for k in c["cells"]), "measured": tuple(tuple(k) for k in c["measured"])}
+    typed = {"chains": int, "seed": int, "estimand": str, "shifts": tuple[ShiftLevel, ...], "envs": tuple[str, ...],
+             "learners": tuple[str | None, ...], "conditions": tuple[Condition, ...], "covariates": Covariates,
+             "cells": tuple[tuple[int, ...], ...], "has": tuple[str, ...]}
+    parts = {name: decode(kind, c[name], f"model: structure: {name}") for name, kind in typed.items()}
+    rows = len(parts["conditions"]), len(parts["covariates"].names)
+    return parts | {"x": np.array(c["x"], dtype=float).reshape(rows),
+                    "revealed": np.array(c["revealed"], dtype=float).reshape(len(parts["shifts"]), rows[0])}
 
 
 def _pack(draws: Mapping[str, np.ndarray]) -> bytes:
@@ -185,4 +258,3 @@ def _pack(draws: Mapping[str, np.ndarray]) -> bytes:
             np.lib.format.write_array(content, np.ascontiguousarray(draws[name], DRAW_TYPE), allow_pickle=False)
             archive.writestr(member, content.getvalue())
     return buffer.getvalue()
-

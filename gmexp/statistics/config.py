@@ -7,55 +7,62 @@ from dataclasses import dataclass, field
 
 from gmexp.support.errors import UserError
 
-__all__ = ["A0_GRID", "CalibrationConfig", "Priors"]
-
-A0_GRID = (0.0, 0.25, 0.5, 1.0)  # weights of the literature that are always reported
+__all__ = ["CalibrationConfig", "Priors"]
 
 
 @dataclass(frozen=True)
 class Priors:
-    """Prior of the hierarchical model. A base rate is uniform on (0, 1): logit mu ~ Logistic(0, 1)."""
+    """Scales of the hierarchical model, in logits. A rate at the reference is uniform: alpha ~ Logistic(0, 1).
 
-    beta_sd: float = 1.0  # a modifier's log odds ratio over its published low-to-high contrast
-    omega_sd: float = 1.0  # half-normal: departures of conditions from the modifiers' lines, logit scale
-    tau_sd: float = 0.5  # half-normal: shift-by-condition deviations, logit scale
-    sigma_sd: float = 1.5  # half-normal: run effects shared by all shifts, logit scale
-    phi_log_mean: float = math.log(2.0)  # log-normal: concentration of a run's rate around its mean, in runs
-    phi_log_sd: float = 1.0
-    literature_n0: float = 2.0  # pseudo-runs behind a published rate at a0 = 1
+    Every standard deviation is half-Student with three degrees of freedom: a scale that the data want far out is not held
+    back.
+    """
+
+    beta: float = 1.0  # normal: a modifier's log odds ratio over its published low-to-high contrast
+    env: float = 1.5  # environments' levels
+    env_shift: float = 0.5  # what a shift does in one environment and not in another
+    learner: float = 1.0
+    slope: float = 0.5  # modifiers' differences between environments
+    condition: float = 0.5
+    cell: float = 0.5  # condition x shift
+    seed: float = 0.5  # training seeds that several conditions share
+    run: float = 1.0  # what a run keeps across shifts
+    run_shift: float = 1.0  # what it does under one shift only
+    run_shift_ratio: float = 0.4  # normal: log ratio of a shift's run_shift to their geometric mean
+    coupling: float = 1.0  # normal: how far a later stage's logit follows an earlier one within a run and shift
+    skill_mean: float = 1.0  # normal, not learnt: logit of P(intended goal | pursued) in a cell
+    skill_sd: float = 1.5
+    literature_n0: float = 2.0  # pseudo-runs behind a published rate
+
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """In the order of `gmexp.statistics.model.SCALES`."""
+        return (self.env, self.env_shift, self.slope, self.learner, self.condition, self.cell, self.seed, self.run)
 
 
 @dataclass(frozen=True)
 class CalibrationConfig:
-    """Settings of `calibrate`. Runs are the unit of evidence throughout."""
+    """Settings of `calibrate`. Runs are the replicates within an environment, environments those of what generalises."""
 
     seed: int = 0
     chains: int = 4
-    warmup: int = 600
+    warmup: int = 500
     draws: int = 1000  # per chain, after warm-up
     target_accept: float = 0.85
-    a0: float = 0.0  # weight of the published rates; 0 leaves them out
-    phi_per_shift: bool = True  # else one concentration per stage
-    condition_effects: bool | None = None  # None: where conditions outnumber what their settings can tell apart
-    cell_effects: bool | None = None  # None: where a shift has more than one condition
-    run_effects: bool | None = None  # None: where one run is evaluated under several shifts
-    ordered: bool = False  # keep only draws whose risk does not fall from shift type 1 to 4
-    capability_gate: float = 0.8  # in-distribution levels solved, for the gated results
-    gated: bool = False  # leave out runs below the gate
+    trajectory: float = 2.2  # mean length, in posterior standard deviations
     rhat_max: float = 1.01
     ess_min: float = 400.0
     attempts: int = 3  # each doubles warm-up and draws until the diagnostics pass
+    cores: int = 1  # processes among which chains are divided; more pay from a few hundred cells on
     priors: Priors = field(default_factory=Priors)
 
     def __post_init__(self) -> None:
-        for name, low in (("chains", 2), ("warmup", 100), ("draws", 20), ("attempts", 1)):
+        for name, low in (("chains", 2), ("warmup", 100), ("draws", 20), ("attempts", 1), ("cores", 1)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < low:
                 raise UserError(f"{name} must be a whole number >= {low}, not {value!r}")
-        if not 0 <= self.a0 <= 1:
-            raise UserError(f"a0 must be a number from 0 to 1, not {self.a0!r}")
         if not 0.5 <= self.target_accept < 1:
             raise UserError(f"target_accept must be from 0.5 to below 1, not {self.target_accept!r}")
         for name, value in vars(self.priors).items():
-            if name != "phi_log_mean" and not (math.isfinite(value) and value > 0):
+            if name != "skill_mean" and not (math.isfinite(value) and value > 0):
                 raise UserError(f"priors.{name} must be a finite number above 0, not {value!r}")

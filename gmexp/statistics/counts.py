@@ -1,50 +1,62 @@
 """Read counts, ours or other people's: a CSV or parquet in the schema of `OutcomeCounts`.
 
-Only what identifies a run, its shift and its outcomes is required; the rest has a default or may be unknown.
-Every problem is one UserError naming the file, the row and the column. Rows count from 1, the header aside.
+Only what identifies a run, its shift and its outcomes is required; the rest may be unknown, and stays so. Counts of the
+first edition are read with one line of notice. Every problem is one UserError naming the file, the row and the column.
+Rows count from 1, the header aside.
 """
 
 from __future__ import annotations
 
 import csv
 import math
+import sys
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gmexp.artefacts.records import OutcomeCounts, column_names
-from gmexp.published.modifiers import canonical
 from gmexp.support.errors import UserError, nearest
 
-__all__ = ["DEFAULTS", "REQUIRED", "read_counts"]
+__all__ = ["DEFAULTS", "REQUIRED", "SHIFT_NAMES", "read_counts"]
 
-REQUIRED = ("run_id", "shift_type", "n_episodes", "n_intended", "n_proxy")
+REQUIRED = ("run_id", "shift_type", "n_visible", "n_intended", "n_proxy")
 DEFAULTS: dict[str, Any] = {
-    "experiment_id": "", "train_seed": 0, "eval_seed": 0, "env": "", "algo": "", "shift_name": None, "grade": None,
-    "probe": False, "spec_quality": 1.0, "capability_level": None, "train_diversity": 0.0, "spurious_corr": 1.0,
-    "align_method": None, "train_steps": 0, "n_timeout": 0, "n_death": 0, "n_ambiguous": 0, "n_distinguishing": None,
-    "n_harmful": None, "horizon": 0, "id_capability": None, "gate_passed": None, "config_hash": "", "git_sha": None,
-    "created_utc": "", "width": None,
+    "experiment_id": "", "train_seed": 0, "eval_seed": 0, "env": "", "learner": None, "algo": "", "shift_name": None,
+    "grade": None, "spec_quality": None, "train_diversity": None, "align_method": None, "demonstrator": None,
+    "train_steps": None, "width": None, "n_timeout": 0, "n_death": 0, "n_ambiguous": 0, "n_distinguishing": None,
+    "n_masked": None, "masked_intended": None, "masked_proxy": None, "n_harmful": None, "horizon": None,
+    "id_capability": None, "config_hash": "", "git_sha": None, "created_utc": "", "probe": False,
 }
 SHIFT_NAMES = ("in_distribution", "superficial", "moderate", "significant", "extreme")
 UNIT_INTERVAL = ("grade", "spec_quality", "train_diversity", "id_capability")
-COUNTS = tuple(name for name in column_names(OutcomeCounts) if name.startswith("n_"))
+COUNTS = tuple(name for name in column_names(OutcomeCounts) if name.startswith(("n_", "masked_")))
 KINDS = typing.get_type_hints(OutcomeCounts)
 MISSING = ("", "na", "nan", "none", "null")
 BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
+FIRST_EDITION = {"n_episodes": "n_visible", "n_separated": "n_distinguishing"}
+NO_LONGER = ("capability_level", "spurious_corr", "gate_passed")
+CLONES = {"behavioral_cloning": "intended", "behavioral_cloning_of_proxy": "proxy"}
 
 
 def read_counts(path: str | Path) -> tuple[OutcomeCounts, ...]:
     """All rows of a .csv or .parquet file as validated records."""
     path = Path(path)
-    rows = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+    header, rows = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+    old = [column for column in header if column in FIRST_EDITION or column in NO_LONGER]
+    rows = [_second_edition(row) for row in rows] if old else rows
+    header = [FIRST_EDITION.get(column, column) for column in header if column not in NO_LONGER]
+    _check_header(path.name, header)
+    if old:
+        _notice(f"{path.name}: counts of the first edition (no masked arm): read as first events")
+    if unknown := [column for column in header if column not in KINDS]:
+        _notice(f"{path.name}: columns that gmexp does not know are ignored: {', '.join(unknown)}")
     counts, seen = [], {}
     for number, row in enumerate(rows, start=1):
         record = _record(path.name, number, row)
-        key = (record.experiment_id, record.run_id, record.shift_type, record.shift_name, record.grade, record.probe,
-               record.eval_seed)
+        key = (record.experiment_id, record.env, record.run_id, record.shift_type, record.shift_name, record.grade,
+               record.probe, record.eval_seed)
         if key in seen:
             raise UserError(f"{path.name}: row {number} repeats row {seen[key]}: the same run, shift, grade, probe "
                             "and eval_seed; add up the counts or tell the rows apart")
@@ -55,23 +67,40 @@ def read_counts(path: str | Path) -> tuple[OutcomeCounts, ...]:
     return tuple(counts)
 
 
-def _read_csv(path: Path) -> Iterable[Mapping[str, Any]]:
+def _notice(line: str) -> None:
+    print(f"note: {line}", file=sys.stderr)
+
+
+def _second_edition(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the first edition under today's names: a clone's method and its demonstrator were one label then."""
+    new = {FIRST_EDITION.get(column, column): value for column, value in row.items() if column not in NO_LONGER}
+    if new.get("align_method") in CLONES and not new.get("demonstrator"):
+        new |= {"align_method": "behavioral_cloning", "demonstrator": CLONES[new["align_method"]]}
+    return new
+
+
+def _read_csv(path: Path) -> tuple[list[str], list[Mapping[str, Any]]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            _check_header(path.name, reader.fieldnames or ())
+            header = list(reader.fieldnames or ())
             rows = list(reader)
     except FileNotFoundError:
         raise UserError(f"no counts at {path}") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path.name} is not a readable CSV: {error}") from None
+    if len(header) == 1 and (mark := next((m for m in ";\t" if m in header[0]), None)):
+        raise UserError(f"{path.name} separates its columns by {'tabs' if mark == chr(9) else 'semicolons'}: "
+                        "separate them by commas")
     for number, row in enumerate(rows, start=1):
         if None in row:
             raise UserError(f"{path.name}: row {number} has more cells than the header")
-    return rows
+        if None in row.values():
+            raise UserError(f"{path.name}: row {number} has fewer cells than the header")
+    return header, rows
 
 
-def _read_parquet(path: Path) -> Iterable[Mapping[str, Any]]:
+def _read_parquet(path: Path) -> tuple[list[str], list[Mapping[str, Any]]]:
     import pyarrow
     import pyarrow.parquet
 
@@ -81,18 +110,16 @@ def _read_parquet(path: Path) -> Iterable[Mapping[str, Any]]:
         raise UserError(f"no counts at {path}") from None
     except (OSError, pyarrow.ArrowException) as error:
         raise UserError(f"{path.name} is not a readable parquet file: {error}".splitlines()[0]) from None
-    _check_header(path.name, table.column_names)
-    return table.to_pylist()
+    return table.column_names, table.to_pylist()
 
 
-def _check_header(name: str, header: Iterable[str]) -> None:
-    header, known = list(header), column_names(OutcomeCounts)
+def _check_header(name: str, header: list[str]) -> None:
     for column in REQUIRED:
         if column not in header:
             raise UserError(f"{name} lacks the column {column!r}{nearest(column, header)}; "
                             f"required are {', '.join(REQUIRED)}")
     for column in header:
-        if column not in known and (near := nearest(column, known)):
+        if column not in KINDS and (near := nearest(column, list(KINDS))):
             raise UserError(f"{name} has an unknown column {column!r}{near}")
 
 
@@ -112,7 +139,7 @@ def _record(name: str, number: int, row: Mapping[str, Any]) -> OutcomeCounts:
     values["shift_name"] = values["shift_name"] or SHIFT_NAMES[shift]
     values["grade"] = float(shift > 0) if values["grade"] is None else values["grade"]
     if "n_timeout" not in row and "n_death" not in row:  # foreign counts may tell only the goals apart
-        values["n_timeout"] = values["n_episodes"] - values["n_intended"] - values["n_proxy"] - values["n_ambiguous"]
+        values["n_timeout"] = values["n_visible"] - values["n_intended"] - values["n_proxy"] - values["n_ambiguous"]
     try:
         return OutcomeCounts(**values)
     except ValueError as error:
@@ -152,10 +179,5 @@ def _check(where: str, column: str, value: Any) -> None:
         raise UserError(f"{where}: {value} is not a shift type from 0 to 4")
     if column in UNIT_INTERVAL and not 0 <= value <= 1:
         raise UserError(f"{where}: {value:g} is not within 0 to 1")
-    if column == "spurious_corr" and not -1 <= value <= 1:
-        raise UserError(f"{where}: {value:g} is not within -1 to 1")
-    if column == "capability_level":
-        try:
-            canonical("capability_levels", value)
-        except UserError as error:
-            raise UserError(f"{where}: {error}") from None
+    if column in ("train_steps", "width") and value < 1:
+        raise UserError(f"{where}: {value} is not at least 1; leave it empty where it is unknown")

@@ -1,38 +1,31 @@
-"""From counts to the arrays of the model: one binomial per (stage, run, shift).
+"""From counts to the arrays of the model: one row per run and shift level, both arms.
 
-Stage 0, capability: y = episodes that reached any goal, n = episodes; rows with probe = false only.
-Stage 1, goal failure: y = proxy first, n = intended or proxy first; every row, probes included.
-
-Rows of one run under one shift (evaluation seeds, probe and shift) are added up: the training run is the
-replicate. The order of rows, runs and experiments, and the names of runs, change nothing.
+Rows of one run under one shift (evaluation seeds) are added up: the training run is the replicate. A distinguishing set
+speaks for a run's latent goal only where the shift's own levels cannot tell the goals apart. The order of rows, runs,
+environments and experiments, and their names, change nothing.
 """
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
-from scipy.special import logit
 
 from gmexp.artefacts.records import OutcomeCounts, RunMeta
 from gmexp.published.modifiers import canonical
-from gmexp.published.tables import table
 from gmexp.support.errors import UserError
 
-__all__ = ["CAPABILITY", "GOAL", "STAGES", "Condition", "Covariates", "Design", "ShiftLevel", "build_design",
-           "condition_of_run"]
+__all__ = ["FIRST_EVENT", "STAGES", "TWO_ARMS", "Condition", "Covariates", "Design", "ShiftLevel", "build_design",
+           "condition_label", "condition_of_run"]
 
-STAGES = ("capability", "goal_failure")
-CAPABILITY, GOAL = range(2)
+TWO_ARMS, FIRST_EVENT = "two_arms", "first_event"
+STAGES = {TWO_ARMS: ("capability", "proxy_share", "pursuit"), FIRST_EVENT: ("capability", "pursuit")}
 DIVERSITY_SCALE = 0.02  # diversity acts on a log scale from here on: 2% randomised levels already help much
-CAPABILITY_POSITION = {"below_human": -0.5, "human": 0.0, "superhuman": 0.5}
-HUMAN_SOLVES = 0.9  # share of in-distribution levels; an assumption: nobody measured people here
-CAPABILITY_SCALE = 3.5  # logits of that share from 'below_human' (.61) to 'superhuman' (.98)
-SOLVED_RANGE = (0.01, 0.99)
 REFERENCE_METHOD = "standard"
+REFERENCE_SPEC, REFERENCE_DIVERSITY = 1.0, 0.0
 
 
 @dataclass(frozen=True, order=True)
@@ -44,76 +37,77 @@ class ShiftLevel:
     grade: float
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Condition:
-    """How a run was trained. Empty text stands for unknown."""
+    """How a run was trained: everything that was chosen but the seed. None is unknown."""
 
     env: str
-    algo: str
-    spec_quality: float
-    capability_level: str
-    train_diversity: float
-    align_method: str
-    train_steps: int
-    width: int = 0  # of the network; 0 stands for unknown
+    learner: str | None
+    spec_quality: float | None
+    train_diversity: float | None
+    align_method: str  # with whose demonstrations, where it imitates
+    train_steps: int | None
+    width: int | None
 
     @property
-    def budget(self) -> tuple[str, int, int]:
-        """What capability is bought with."""
-        return self.env, self.train_steps, self.width
+    def settings(self) -> tuple:
+        """What may be compared across environments."""
+        return self.spec_quality, self.train_diversity, self.align_method, self.train_steps, self.width
+
+    @property
+    def order(self) -> tuple:
+        """A key to sort by, the unknown first."""
+        return tuple((v is not None, v if v is not None else 0) for v in self.settings) + (self.learner or "",)
 
 
-def condition_label(condition: Condition, among: Sequence[Condition]) -> str:
-    """One line for a condition, with its budget where theirs differ."""
-    c = condition
-    level = f" capability={c.capability_level}" if c.capability_level else ""
-    level += f" steps={c.train_steps} width={c.width}" if len({k.budget for k in among}) > 1 else ""
-    return f"{c.env or 'env'} spec_quality={c.spec_quality:g} diversity={c.train_diversity:g}{level} {c.align_method}"
+def condition_label(condition: Condition, among: Sequence[Condition] = ()) -> str:
+    """One line for a condition: its environment and what it does not share with all the others."""
+    words = {"learner": "learner", "spec_quality": "quality", "train_diversity": "delta", "align_method": "",
+             "train_steps": "steps", "width": "width"}
+    parts = [condition.env or "environment"]
+    for name, word in words.items():
+        value = getattr(condition, name)
+        if name == "train_diversity" or len({getattr(c, name) for c in among}) > 1:
+            shown = "unknown" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+            parts.append(f"{word} {shown}".strip())
+    return ", ".join(parts)
 
 
 @dataclass(frozen=True)
 class Covariates:
-    """Modifiers as columns x, signed so that the published model expects risk to rise with x.
+    """Settings as columns x, 0 at the reference: specification 1, delta 0, the standard method, the usual budget.
 
-    spec   (0.55 - quality) / 0.7              1 apart between the published 0.9 and 0.2
-    cap    -0.5, 0, 0.5                        below human, human, superhuman; of runs without a level, where budgets
-                                               (steps, width) vary: logit of the share of in-distribution levels that
-                                               agents of the budget solve, 0 at 90%, 1 apart over 3.5 logits
-    div    -ln(1 + d/.02) / ln(1 + .3/.02)     1 apart between diversity 0.3 and 0
-    steps  log10 of training steps             only where they vary and that share is unknown
-    align:METHOD   1 for that method, 0 else; a column for every measured and published method other than the
-                   reference, and 'align:other' for any further one
-    `centre` is subtracted; it is the mean over the measured conditions.
+    spec   (1 - quality) / 0.7                 1 apart between the published 0.9 and 0.2
+    div    -ln(1 + d/.02) / ln(1 + .3/.02)     -1 at diversity 0.3
+    steps  log10 of training steps over the reference's;   width   log2 of the network's
+    align:METHOD   1 for that method, 0 else
+    `names` are the columns that vary; `held` says at which setting every other one was held (None: unknown).
     """
 
     names: tuple[str, ...]
-    centre: tuple[float, ...]
-    reference_method: str
+    held: dict[str, float | None]
+    steps: int | None  # the reference's
+    width: int | None
 
-    def columns(self, spec_quality: float | None, capability: str | None, diversity: float | None,
-                method: str | None, steps: int | None) -> np.ndarray:
-        """Centred x [K]; None leaves a covariate at its centre. An unmeasured method uses the column 'align:other'."""
-        raw = dict(zip(self.names, self.centre, strict=True))
-        if spec_quality is not None:
-            raw["spec"] = spec_position(spec_quality)
-        if capability is not None:
-            raw["cap"] = CAPABILITY_POSITION[canonical("capability_levels", capability)]
-        if diversity is not None:
-            raw["div"] = diversity_position(diversity)
-        if steps is not None and "steps" in raw:
-            raw["steps"] = math.log10(steps)
-        if method is not None:
-            for name in self.names:
-                if name.startswith("align:"):
-                    raw[name] = 0.0
-            if method != self.reference_method:
-                name = f"align:{method}"
-                raw[name if name in raw else "align:other"] = 1.0
-        return np.array([raw[name] for name in self.names]) - np.array(self.centre)
+    def position(self, condition: Condition) -> dict[str, float | None]:
+        """Every column of a condition, None where it is unknown."""
+        place = {"spec": None if condition.spec_quality is None else spec_position(condition.spec_quality),
+                 "div": None if condition.train_diversity is None else diversity_position(condition.train_diversity),
+                 "steps": _log_ratio(condition.train_steps, self.steps, 10), "width": _log_ratio(condition.width, self.width, 2)}
+        for name in self.names:
+            if name.startswith("align:"):
+                place[name] = float(name == f"align:{condition.align_method}")
+        if condition.align_method != REFERENCE_METHOD:
+            place[f"align:{condition.align_method}"] = 1.0
+        return place
+
+
+def _log_ratio(value: int | None, reference: int | None, base: int) -> float | None:
+    return None if value is None or reference is None else math.log(value / reference, base)
 
 
 def spec_position(quality: float) -> float:
-    return (0.55 - quality) / 0.7
+    return (REFERENCE_SPEC - quality) / 0.7
 
 
 def diversity_position(diversity: float) -> float:
@@ -122,19 +116,26 @@ def diversity_position(diversity: float) -> float:
 
 @dataclass(frozen=True)
 class Design:
-    """Arrays of the model: N rows, R runs, S shift levels, C conditions, K covariates."""
+    """Arrays of the model: N rows (run x level), R runs, S levels, E environments, C conditions, K columns."""
 
+    estimand: str  # TWO_ARMS or FIRST_EVENT
     shifts: tuple[ShiftLevel, ...]
+    envs: tuple[str, ...]
+    learners: tuple[str | None, ...]
     conditions: tuple[Condition, ...]
     covariates: Covariates
-    x: np.ndarray  # [C, K] centred covariates of each condition
+    x: np.ndarray  # [C, K], NaN where unknown
+    condition_env: np.ndarray  # [C]
+    condition_learner: np.ndarray  # [C]
     run_condition: np.ndarray  # [R]
+    run_seed: np.ndarray  # [R] index of a train seed shared with another condition of the environment, -1 for none
     run_ids: tuple[str, ...]  # [R], for reports only
-    stage: np.ndarray  # [N]
     run: np.ndarray  # [N]
     shift: np.ndarray  # [N]
-    y: np.ndarray  # [N]
-    n: np.ndarray  # [N]
+    masked: np.ndarray  # [N, 3] intended place first, proxy first, neither
+    visible: np.ndarray  # [N, 3] on distinguishing levels
+    reached: np.ndarray  # [N, 2] reached a goal on any level, did not: what FIRST_EVENT takes for capability
+    revealed: np.ndarray  # [S, C] share of distinguishing levels, NaN where unknown
 
     @property
     def condition(self) -> np.ndarray:
@@ -142,121 +143,148 @@ class Design:
         return self.run_condition[self.run]
 
     @property
-    def cell(self) -> np.ndarray:
-        """[N, 3] stage, shift and condition of each row."""
-        return np.stack([self.stage, self.shift, self.condition], axis=1)
+    def env(self) -> np.ndarray:
+        """[N] environment of each row."""
+        return self.condition_env[self.condition]
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        return STAGES[self.estimand]
 
     def select(self, rows: np.ndarray) -> Design:
         """The same design with some rows only (boolean or index); runs and shifts keep their numbers."""
-        kept = {name: getattr(self, name)[rows] for name in ("stage", "run", "shift", "y", "n")}
+        kept = {name: getattr(self, name)[rows] for name in ("run", "shift", "masked", "visible", "reached")}
         return Design(**{f.name: kept.get(f.name, getattr(self, f.name)) for f in fields(self)})
 
 
-def canonical_method(method: str | None) -> str:
-    """The table's name where the method is a known alias, else the measured label itself."""
+def canonical_method(method: str | None, demonstrator: str | None = None) -> str:
+    """The table's name where the method is a known alias, else the label itself; cloning with whose demonstrations."""
     if not method:
         return REFERENCE_METHOD
     try:
-        return canonical("alignment_methods", method)
+        name = canonical("alignment_methods", method)
     except UserError:
-        return method.strip().lower()
+        name = method.strip().lower()
+    return f"{name}:{demonstrator}" if demonstrator else name
+
+
+def condition_of_run(c: OutcomeCounts | RunMeta) -> Condition:
+    """How the run was trained, as the model tells conditions apart."""
+    return Condition(c.env, getattr(c, "learner", None), _float(c.spec_quality), _float(c.train_diversity),
+                     canonical_method(c.align_method, getattr(c, "demonstrator", None)), c.train_steps or None, c.width or None)
+
+
+def _float(value: float | None) -> float | None:
+    return None if value is None else float(value)
 
 
 def build_design(counts: Sequence[OutcomeCounts]) -> Design:
     """Arrays from counts; a UserError where a run is inconsistent or there is nothing to fit."""
     if not counts:
         raise UserError("there are no counts to calibrate from")
-    condition_of: dict[tuple[str, str], Condition] = {}
-    cells: dict[tuple[str, str], dict[tuple[int, ShiftLevel], list[int]]] = defaultdict(dict)
+    condition_of: dict[tuple, Condition] = {}
+    seeds: dict[tuple, int] = {}
+    rows_of: dict[tuple, list[OutcomeCounts]] = defaultdict(list)
     for c in counts:
-        key = (c.experiment_id, c.run_id)
+        key = (c.experiment_id, c.env, c.run_id)
         condition = condition_of_run(c)
         if condition_of.setdefault(key, condition) != condition:
             raise UserError(f"run {c.run_id} of experiment {c.experiment_id} appears under two training conditions: "
-                            f"{condition_of[key]} and {condition}")
-        level = ShiftLevel(c.shift_type, c.shift_name, float(c.grade))
-        for stage, y, n in ((CAPABILITY, c.reached, 0 if c.probe else c.n_episodes), (GOAL, c.n_proxy, c.capable)):
-            cell = cells[key].setdefault((stage, level), [0, 0])
-            cell[0] += y if n else 0
-            cell[1] += n
-    shifts = _shift_levels(cells)
-    conditions = tuple(sorted(set(condition_of.values())))
-    # Runs in an order that their names do not decide: by condition, then by their own data.
-    order = sorted(cells, key=lambda key: (condition_of[key], sorted(
-        (stage, level, *yn) for (stage, level), yn in cells[key].items())))
-    rows = [(stage, r, shifts.index(level), y, n) for r, key in enumerate(order)
-            for (stage, level), (y, n) in sorted(cells[key].items()) if n]
-    table_ = np.array(rows, dtype=np.int64).reshape(-1, 5)
-    covariates, x = _covariates(conditions, _solved(counts))
-    return Design(shifts, conditions, covariates, x,
-                  np.array([conditions.index(condition_of[key]) for key in order]),
-                  tuple(run_id for _, run_id in order), *table_.T)
+                            f"{condition_label(condition_of[key])} and {condition_label(condition)}")
+        seeds[key] = c.train_seed
+        rows_of[key].append(c)
+    estimand = TWO_ARMS if any(c.n_masked for c in counts) else FIRST_EVENT
+    cells = {key: _cells(rows, estimand) for key, rows in rows_of.items()}
+    if any(cells.values()):
+        cells = {key: by_level for key, by_level in cells.items() if by_level}
+    else:  # nothing was measured: every rate is the prior's
+        cells = {key: {ShiftLevel(c.shift_type, c.shift_name, float(c.grade)): (0,) * 8 for c in rows}
+                 for key, rows in rows_of.items()}
+    levels = tuple(sorted({level for by_level in cells.values() for level in by_level}))
+    signature = {key: (condition_of[key].order, sorted((level, *cell) for level, cell in by_level.items()))
+                 for key, by_level in cells.items()}
+    envs = sorted({key[1] for key in cells}, key=lambda e: sorted(signature[k] for k in cells if k[1] == e))
+    order = sorted(cells, key=lambda key: (envs.index(key[1]), signature[key]))
+    conditions = list(dict.fromkeys(condition_of[key] for key in order))
+    learners = list(dict.fromkeys(c.learner for c in conditions))
+    rows = [(r, levels.index(level), *cell) for r, key in enumerate(order) for level, cell in sorted(cells[key].items())]
+    table = np.array(rows, dtype=np.int64)
+    covariates, x = _covariates(conditions, [conditions.index(condition_of[key]) for key in order])
+    return Design(
+        estimand, levels, tuple(envs), tuple(learners), tuple(conditions), covariates, x,
+        np.array([envs.index(c.env) for c in conditions]), np.array([learners.index(c.learner) for c in conditions]),
+        np.array([conditions.index(condition_of[key]) for key in order]),
+        _shared_seeds(order, condition_of, seeds), tuple(key[2] for key in order), table[:, 0], table[:, 1],
+        table[:, 2:5], table[:, 5:8], table[:, 8:10], _revealed(rows_of, condition_of, conditions, levels))
 
 
-def condition_of_run(c: OutcomeCounts | RunMeta) -> Condition:
-    """How the run was trained, as the model tells conditions apart."""
-    level = canonical("capability_levels", c.capability_level) if c.capability_level else ""
-    return Condition(c.env, c.algo, float(c.spec_quality), level, float(c.train_diversity),
-                     canonical_method(c.align_method), int(c.train_steps), int(c.width or 0))
+def _cells(rows: Sequence[OutcomeCounts], estimand: str) -> dict[ShiftLevel, tuple[int, ...]]:
+    """One run's counts per level, eight numbers: masked, visible, reached; without rows that say nothing."""
+    by_level: dict[ShiftLevel, dict[bool, np.ndarray]] = defaultdict(lambda: {False: np.zeros(8, int), True: np.zeros(8, int)})
+    for c in rows:
+        masked = [0, 0, 0]
+        if c.n_masked:
+            masked = [c.masked_intended, c.masked_proxy, c.n_masked - c.masked_intended - c.masked_proxy]
+        n = c.capable if c.distinguishing is None else c.distinguishing
+        if c.distinguishing is None and estimand == TWO_ARMS:
+            masked = [0, 0, 0]  # of unknown levels, the arms cannot be compared
+        by_level[ShiftLevel(c.shift_type, c.shift_name, float(c.grade))][c.probe] += np.array(
+            [*masked, c.n_intended, c.n_proxy, n - c.capable, c.reached, c.n_visible - c.reached])
+    cells = {}
+    for level, arms in by_level.items():
+        cell = arms[False].copy()
+        if not cell[:6].sum():  # its own levels tell nothing apart
+            cell[:6] = arms[True][:6]
+        if cell[:6].sum() or (estimand == FIRST_EVENT and cell[6:].sum()):
+            cells[level] = tuple(cell.tolist())
+    return cells
 
 
-def _shift_levels(cells: dict) -> tuple[ShiftLevel, ...]:
-    """The measured levels, and any of types 0-4 that was not measured (its posterior is its prior)."""
-    measured = {level for by_cell in cells.values() for _, level in by_cell}
-    names = {0: "in_distribution", **{r["type"]: r["name"] for r in table("shift_types")}}
-    missing = {ShiftLevel(t, name, float(t > 0)) for t, name in names.items()
-               if not any(level.type == t for level in measured)}
-    return tuple(sorted(measured | missing))
+def _shared_seeds(order: Sequence[tuple], condition_of: dict, seeds: dict) -> np.ndarray:
+    """[R] a number for every (environment, train seed) that two conditions share, -1 elsewhere.
 
-
-def _solved(counts: Sequence[OutcomeCounts]) -> dict[Condition, float]:
-    """In-distribution capability of each condition, the mean over its runs; conditions where it is unknown are left out."""
-    runs: dict[Condition, dict[tuple[str, str], float | None]] = defaultdict(dict)
-    for c in counts:
-        runs[condition_of_run(c)][c.experiment_id, c.run_id] = c.id_capability
-    known = {condition: [value for value in by_run.values() if value is not None] for condition, by_run in runs.items()}
-    return {condition: float(np.mean(values)) for condition, values in known.items() if values}
-
-
-def capability_position(solved: float) -> float:
-    """Where a share of solved in-distribution levels stands between 'below_human' (-0.5) and 'superhuman' (0.5)."""
-    return float(logit(np.clip(solved, *SOLVED_RANGE)) - logit(HUMAN_SOLVES)) / CAPABILITY_SCALE
-
-
-def _budget_positions(conditions: tuple[Condition, ...], solved: dict[Condition, float],
-                      reference: str) -> list[float] | None:
-    """The position of each condition's budget; None unless budgets vary and all of them are known.
-
-    A budget is judged by its runs with the reference method and the best specification, so that what the other
-    modifiers do to capability stays their own effect.
+    Seeds that repeat within a condition are no seeds: a file without them says 0 throughout.
     """
-    positions = {}
-    for budget in {c.budget for c in conditions}:
-        mine = [c for c in conditions if c.budget == budget and c in solved]
-        mine = [c for c in mine if c.align_method == reference] or mine
-        shares = [solved[c] for c in mine if c.spec_quality == max(m.spec_quality for m in mine)]
-        if not shares:
-            return None
-        positions[budget] = capability_position(float(np.mean(shares)))
-    return [positions[c.budget] for c in conditions] if len(positions) > 1 else None
+    repeated = Counter((condition_of[key], seeds[key]) for key in order)
+    unreliable = {condition.env for (condition, _), n in repeated.items() if n > 1}
+    used = Counter((key[1], seeds[key]) for key in order if key[1] not in unreliable)
+    shared = {pair: i for i, pair in enumerate(pair for pair in dict.fromkeys((key[1], seeds[key]) for key in order)
+                                               if used[pair] > 1)}
+    return np.array([shared.get((key[1], seeds[key]), -1) for key in order])
 
 
-def _covariates(conditions: tuple[Condition, ...], solved: dict[Condition, float]) -> tuple[Covariates, np.ndarray]:
-    methods = [c.align_method for c in conditions]
-    reference = REFERENCE_METHOD if REFERENCE_METHOD in methods else max(sorted(set(methods)), key=methods.count)
-    named = any(c.capability_level for c in conditions)
-    positions = None if named else _budget_positions(conditions, solved, reference)
-    columns = {
-        "spec": [spec_position(c.spec_quality) for c in conditions],
-        "cap": positions or [CAPABILITY_POSITION[c.capability_level or "human"] for c in conditions],
-        "div": [diversity_position(c.train_diversity) for c in conditions],
-    }
-    if positions is None and len({c.train_steps for c in conditions}) > 1 \
-            and len({c.capability_level for c in conditions}) == 1:
-        columns["steps"] = [math.log10(max(c.train_steps, 1)) for c in conditions]
-    published = set(table("alignment_methods").column("name"))
-    for method in [*sorted((set(methods) | published) - {reference}), "other"]:
-        columns[f"align:{method}"] = [float(m == method) for m in methods]
-    raw = np.array(list(columns.values()), dtype=float).T
-    centre = raw.mean(axis=0)
-    return Covariates(tuple(columns), tuple(float(c) for c in centre), reference), raw - centre
+def _covariates(conditions: Sequence[Condition], run_condition: Sequence[int]) -> tuple[Covariates, np.ndarray]:
+    runs = Counter(run_condition)
+
+    def usual(name: str) -> int | None:
+        """The budget of most runs of the standard method, the larger of equals."""
+        votes: Counter = Counter()
+        for i, c in enumerate(conditions):
+            if getattr(c, name) is not None and (c.align_method == REFERENCE_METHOD
+                                                 or all(k.align_method != REFERENCE_METHOD for k in conditions)):
+                votes[getattr(c, name)] += runs[i]
+        return max(votes, key=lambda value: (votes[value], value)) if votes else None
+
+    bare = Covariates((), {}, usual("train_steps"), usual("width"))
+    methods = sorted({f"align:{c.align_method}" for c in conditions} - {f"align:{REFERENCE_METHOD}"})
+    columns = {name: [bare.position(c).get(name, 0.0) for c in conditions] for name in ("spec", "div", "steps", "width")}
+    columns |= {name: [float(name == f"align:{c.align_method}") for c in conditions] for name in methods}
+    known = {name: {v for v in column if v is not None} for name, column in columns.items()}
+    varied = [name for name in columns if len(known[name]) > 1]
+    held = {name: next(iter(known[name]), None) for name in columns if name not in varied}
+    x = np.array([[np.nan if columns[name][i] is None else columns[name][i] for name in varied]
+                  for i in range(len(conditions))], dtype=float).reshape(len(conditions), len(varied))
+    return Covariates(tuple(varied), held, bare.steps, bare.width), x
+
+
+def _revealed(rows_of: dict, condition_of: dict, conditions: Sequence[Condition],
+              levels: Sequence[ShiftLevel]) -> np.ndarray:
+    told, played = np.zeros((2, len(levels), len(conditions)))
+    for key, rows in rows_of.items():
+        for c in rows:
+            level = ShiftLevel(c.shift_type, c.shift_name, float(c.grade))
+            if not c.probe and c.distinguishing is not None and level in levels and condition_of[key] in conditions:
+                at = levels.index(level), conditions.index(condition_of[key])
+                told[at] += c.distinguishing
+                played[at] += c.n_visible
+    return np.divide(told, played, out=np.full(told.shape, np.nan), where=played > 0)

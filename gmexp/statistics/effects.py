@@ -1,216 +1,179 @@
-"""What a posterior says about the published claims: modifiers, multiplicativity, ordering, the literature's pull."""
+"""What a posterior says about the published claims: modifiers at the same settings, and the literature's pull."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from scipy import stats
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from gmexp.artefacts.records import OutcomeCounts
-from gmexp.published.modifiers import modifier_range
-from gmexp.statistics.config import A0_GRID, CalibrationConfig, Priors
-from gmexp.statistics.design import CAPABILITY, GOAL, STAGES
-from gmexp.statistics.posterior import Posterior, summarise
-from gmexp.statistics.priors import literature_conflict, literature_log_ratio, literature_pseudocounts, literature_rates
+from gmexp.published.modifiers import alignment_modifier, diversity_modifier, modifier_range, spec_modifier
+from gmexp.published.tables import shift_types
+from gmexp.statistics.config import Priors
+from gmexp.statistics.design import REFERENCE_METHOD, diversity_position, spec_position
+from gmexp.statistics.model import SCALES
+from gmexp.statistics.posterior import Posterior, Settings, summarise
+from gmexp.support.errors import UserError
 
-__all__ = ["definition_sensitivity", "literature_grid", "measured_harm", "modifier_effects", "multiplicativity",
-           "ordering_violation", "respects_order"]
+__all__ = ["DISCOUNTS", "discounted", "hyperparameters", "measured_harm", "modifier_effects", "readings"]
 
-CONFLICT = 0.05
-EDGE = 1e-9
-# published low-risk, neutral (multiplier 1) and high-risk settings: arguments of Covariates.columns
-SETTINGS: dict[str, tuple[dict[str, Any], ...]] = {
-    "spec": tuple({"spec_quality": q} for q in (0.9, 0.55, 0.2)),
-    "cap": tuple({"capability": level} for level in ("below_human", "human", "superhuman")),
-    "div": tuple({"diversity": d} for d in (0.3, 0.1 + 0.2 * np.log(1.4) / np.log(2), 0.1)),
-    "align": tuple({"method": m} for m in ("interpretability_verified", "standard", "behavioral_cloning")),
-}
-BLANK = {"spec_quality": None, "capability": None, "diversity": None, "method": None, "steps": None}
+DISCOUNTS = (0.0, 0.25, 0.5, 1.0)  # powers of the reinforcement-learning likelihood
+CONFLICT = 0.01
+CLOSE_RATIO = 1.25
 
 
 def modifier_effects(post: Posterior) -> list[dict[str, Any]]:
-    """Each modifier between its published low- and high-risk settings.
+    """Each modifier between the two measured settings that lie furthest apart, against the published ratio of the same two.
 
-    odds_ratio   exp of the log odds contrast, per stage (conditional on run and cell)
-    risk_ratio   standardised P(capable and goal fails), per measured shift type: low/neutral and high/neutral
-                 with a new condition's u (g-computation); the published multipliers are ratios of that kind. Empty
-                 for a modifier that was not varied: its odds ratio is the prior's
-    extrapolated whether a published setting lies outside the measured ones
-    p_in_range   posterior probability that both ratios lie within the published range of the multiplier
+    odds_ratio  median and 95% interval per stage, in a new environment
+    risk_ratio  per measured shift type: latent misgeneralization at the riskier setting over that at the other (median:
+                such ratios have no useful mean); `over_published` divides it by the published ratio; p_within says how
+                probably the two agree within a factor of 1.25, p_same_direction whether they point the same way
+    A modifier that was not varied has no ratio. Capability's treatment is the training budget, which the source does not
+    map to its multipliers.
     """
-    effects = []
-    for name, settings in SETTINGS.items():
-        low, neutral, high = (post.covariates.columns(**{**BLANK, **setting}) for setting in settings)
-        moved = high - low != 0
-        measured = bool(np.any(np.ptp(post.x, axis=0)[moved] > 0))
-        beyond = bool(np.any((np.minimum(low, high) < post.x.min(axis=0) - EDGE)[moved]
-                             | (np.maximum(low, high) > post.x.max(axis=0) + EDGE)[moved]))
-        log_or = {STAGES[k]: post.slope(k, high - low) for k in (CAPABILITY, GOAL)}
-        effects.append({
-            "name": name, "measured": measured, "extrapolated": measured and beyond,
-            "settings": [next(iter(s.values())) for s in settings],
-            "odds_ratio": {stage: asdict(summarise(np.exp(draws), post.chains)) for stage, draws in log_or.items()},
-            "published_range": list(modifier_range(name)),
-            "risk_ratio": [_risk_ratio(post, level, low, neutral, high, modifier_range(name))
-                           for level in range(len(post.shifts)) if measured and _measured_level(post, level)]})
-    return effects
+    rows = []
+    for name, settings in _pairs(post).items():
+        row: dict[str, Any] = {"name": name, "measured": settings is not None, "published_range": list(modifier_range(name)),
+                               "settings": [], "published_ratio": None, "odds_ratio": {}, "risk_ratio": []}
+        if settings is not None:
+            (low, x_low, m_low), (high, x_high, m_high) = settings
+            published = None if m_low is None or m_high is None else float(m_high / m_low)
+            change = {column: x_high.get(column, 0.0) - x_low.get(column, 0.0) for column in {*x_low, *x_high}}
+            log_odds = sum(value * post.effect(column) for column, value in change.items())
+            row |= {"settings": [low, high], "published_ratio": published,
+                    "odds_ratio": {"capability": _ratio(log_odds[:, 0], None), "goal_failure": _ratio(-log_odds[:, -1], None)},
+                    "risk_ratio": [{"shift": s, **_ratio(_log_risk(post, s, x_high) - _log_risk(post, s, x_low), published)}
+                                   for s, level in enumerate(post.shifts) if level.type > 0]}
+        rows.append(row)
+    return rows
 
 
-def _measured_level(post: Posterior, level: int) -> bool:
-    stages = {k for k, s, _ in post.measured if s == level}
-    return post.shifts[level].type > 0 and stages == {CAPABILITY, GOAL}
+def _pairs(post: Posterior) -> dict[str, tuple | None]:
+    """Per modifier (setting, columns, published multiplier) of its less and its more risky end; None if it did not vary."""
+    def ends(field: str) -> tuple[float, float] | None:
+        values = {getattr(c, field) for c in post.conditions} - {None}
+        return (min(values), max(values)) if len(values) > 1 else None
+
+    pairs: dict[str, tuple | None] = {"spec": None, "cap": None, "div": None, "align": None}
+    if quality := ends("spec_quality"):
+        pairs["spec"] = tuple((q, {"spec": spec_position(q)}, float(spec_modifier(q))) for q in reversed(quality))
+    if steps := ends("train_steps"):
+        reference = post.covariates.steps
+        pairs["cap"] = tuple((n, {"steps": float(np.log10(n / reference))}, None) for n in steps)
+    if diversity := ends("train_diversity"):
+        pairs["div"] = tuple((d, {"div": diversity_position(d)}, float(diversity_modifier(d))) for d in reversed(diversity))
+    methods = sorted({c.align_method for c in post.conditions} - {REFERENCE_METHOD})
+    if methods and len({c.align_method for c in post.conditions}) > 1:
+        method = methods[0]
+        pairs["align"] = tuple((m, {} if m == REFERENCE_METHOD else {f"align:{m}": 1.0}, _alignment(m))
+                               for m in (REFERENCE_METHOD, method))
+    return {name: pair if pair and all(c in post.covariates.names for end in pair for c in end[1]) else None
+            for name, pair in pairs.items()}
 
 
-def _risk_ratio(post: Posterior, level: int, low: np.ndarray, neutral: np.ndarray, high: np.ndarray,
-                published: tuple[float, float]) -> dict[str, Any]:
-    risk = [post.rates(level, x)["misgen"] for x in (low, neutral, high)]
-    floor = np.finfo(float).tiny
-    ratio_low, ratio_high = (r / np.maximum(risk[1], floor) for r in (risk[0], risk[2]))
-    inside = np.mean([np.mean((r >= published[0]) & (r <= published[1])) for r in (ratio_low, ratio_high)])
-    both = (np.minimum(ratio_low, ratio_high) >= published[0]) & (np.maximum(ratio_low, ratio_high) <= published[1])
-    return {"shift": level, "low": asdict(summarise(ratio_low, post.chains)),
-            "high": asdict(summarise(ratio_high, post.chains)), "p_in_range": float(np.mean(both)),
-            "p_end_in_range": float(inside)}
+def _alignment(method: str) -> float | None:
+    try:
+        return float(alignment_modifier(method.split(":")[0]))
+    except UserError:
+        return None
 
 
-def multiplicativity(post: Posterior, priors: Priors) -> dict[str, Any]:
-    """Whether effects multiply on the odds scale: tau, the sd of departures under each shift level with several conditions.
+def _log_risk(post: Posterior, level: int, x: dict[str, float]) -> np.ndarray:
+    eta = post.eta(level, Settings(x, "measured"))[0]
+    return np.log(np.maximum(post.rates(level, eta, "next_environment", 1.0)["latent"], np.finfo(float).tiny))
 
-    `bayes_factor_additive` is the Savage-Dickey ratio p(tau = 0 | data) / p(tau = 0): above 1 the data favour
-    modifiers that act under this shift as they do under the others.
+
+def _ratio(log_ratio: np.ndarray, published: float | None) -> dict[str, Any]:
+    low, median, high = (float(v) for v in np.exp(np.quantile(log_ratio, (0.025, 0.5, 0.975))))
+    row: dict[str, Any] = {"median": median, "q025": low, "q975": high}
+    if published is not None:
+        relative = log_ratio - np.log(published)
+        row |= {"over_published": float(np.exp(np.median(relative))),
+                "p_within": float(np.mean(np.abs(relative) < np.log(CLOSE_RATIO))),
+                "p_same_direction": float(np.mean(np.sign(log_ratio) == np.sign(np.log(published))))}
+    return row
+
+
+def hyperparameters(post: Posterior, priors: Priors, stages: Sequence[str]) -> list[dict[str, Any]]:
+    """Every scale beside its prior; `p` is how much of the prior lies beyond the posterior's median, two-sided: a small
+    one means that data and prior disagree."""
+    rows = []
+    for j, name in enumerate(SCALES):
+        for k, stage in enumerate(stages):
+            draws = post.scales[:, k, j]
+            at = 2 * stats.t.cdf(np.median(draws) / priors.scales[j], 3) - 1
+            rows.append({"scale": name, "stage": stage, **asdict(summarise(draws, post.chains)),
+                         "prior_median": float(priors.scales[j] * stats.t.ppf(0.75, 3)), "p": float(2 * min(at, 1 - at))})
+    return rows
+
+
+def discounted(post: Posterior, n0: float) -> list[dict[str, Any]]:
+    """Capability and goal failure in a new environment if the likelihood counts to the power a, against the published Beta.
+
+    At a = 0 nothing but Beta(1 + n0 p, 1 + n0 (1 - p)) around the published rate p is left, at a = 1 both speak in full.
+    The likelihood is the posterior in a new environment, on the logit scale, as a normal.
     """
-    conditions = Counter((stage, shift) for stage, shift, _ in post.cells)
-    result: dict[str, Any] = {}
-    for k, stage in enumerate(STAGES):
-        result[stage] = []
-        for s in (s for s in range(len(post.shifts)) if conditions[k, s] > 1):
-            tau = post.tau[:, k, s]
-            mirrored = stats.gaussian_kde(np.concatenate([tau, -tau]))  # the density at the boundary 0, unbiased
-            prior = 2 * stats.norm.pdf(0, scale=priors.tau_sd)
-            result[stage].append({"shift": s, "tau": asdict(summarise(tau, post.chains)),
-                                  "bayes_factor_additive": float(2 * mirrored(0)[0] / prior)})
-    return result
+    rows, grid = [], np.linspace(-12, 12, 1201)
+    mu = expit(grid)
+    for s, level in enumerate(post.shifts):
+        if level.type == 0 or level.grade != 1:
+            continue
+        printed = shift_types()[level.type - 1]
+        rates = post.rates(s, post.eta(s, Settings({}, "measured"))[0], "next_environment", 1.0)
+        for quantity in ("capability", "goal_failure"):
+            p, eta = printed[quantity], logit(np.clip(rates[quantity], 1e-6, 1 - 1e-6))
+            log_prior = stats.beta.logpdf(mu, 1 + n0 * p, 1 + n0 * (1 - p)) + np.log(mu) + np.log1p(-mu)
+            for a in DISCOUNTS:
+                log_density = log_prior + a * stats.norm.logpdf(grid, eta.mean(), eta.std())
+                weights = np.exp(log_density - log_density.max())
+                weights /= weights.sum()
+                low, high = np.interp((0.025, 0.975), np.cumsum(weights) - 0.5 * weights, mu)
+                rows.append({"a": a, "stage": quantity, "shift": s, "published": float(p), "mean": float(weights @ mu),
+                             "q025": float(low), "q975": float(high)})
+    return rows
 
 
-def _ladder(post: Posterior, stage: int) -> list[int]:
-    """Measured level of each shift type 1-4 at its largest grade, in order of type."""
-    best: dict[int, int] = {}
-    for s in sorted({s for k, s, _ in post.measured if k == stage}):
-        level = post.shifts[s]
-        if level.type > 0 and (level.type not in best or level.grade >= post.shifts[best[level.type]].grade):
-            best[level.type] = s
-    return [best[t] for t in sorted(best)]
+def readings(counts: Sequence[OutcomeCounts]) -> list[dict[str, Any]]:
+    """Other readings of the same counts: mean over runs per environment, shift and diversity. None is unknown.
 
-
-def _violates(post: Posterior, stage: int) -> np.ndarray:
-    """[D] whether the stage's risk breaks the published order of shift types: capability falls, goal failure rises."""
-    sign = -1 if stage == CAPABILITY else 1
-    return np.any(np.diff(sign * post.alpha[:, stage][:, _ladder(post, stage)], axis=1) < 0, axis=1)
-
-
-def respects_order(post: Posterior) -> np.ndarray:
-    """[D] whether capability does not rise and goal failure does not fall over the measured shift types."""
-    return ~(_violates(post, CAPABILITY) | _violates(post, GOAL))
-
-
-def ordering_violation(post: Posterior) -> dict[str, float]:
-    """P(the order of the measured shift types is violated), per stage and for either."""
-    return {**{stage: float(np.mean(_violates(post, k))) for k, stage in enumerate(STAGES)},
-            "either": float(np.mean(~respects_order(post)))}
-
-
-def literature_grid(post: Posterior, config: CalibrationConfig) -> tuple[list[dict[str, Any]], list[str]]:
-    """Rates at the centre of the covariates for every weight of the literature, by reweighting; and conflicts.
-
-    The ratio of two mixtures is bounded, so the weights are: `ess` says how many draws they are worth. `weight` is
-    the posterior weight of the literature's half of the mixture.
+    first_event          proxy / (intended or proxy first), accidents included
+    first_event_low, _high   Manski bounds: every distinguishing episode without a goal would have shown the intended goal,
+                         or the proxy
+    reached, reached_no_timeouts   share of episodes that reached any goal; time-outs left out of the denominator
+    accidents            the intended goal's place reached by agents that cannot see it
+    aversion             whether the visible intended goal is reached less often than its place by the blind
     """
-    n0, rates = config.priors.literature_n0, literature_rates(post.shifts)
-    flat = post.alpha.reshape(len(post.alpha), -1)
-
-    def log_ratio(a0: float) -> tuple[np.ndarray, np.ndarray]:
-        each = literature_log_ratio(flat, literature_pseudocounts(post.shifts, a0 * n0).reshape(-1, 2))[0]
-        return each.sum(axis=1), 1 - 0.5 / np.exp(each)  # P(literature component | draw)
-
-    used = log_ratio(config.a0)[0]
-    rows, conflicts = [], []
-    for a0 in A0_GRID:
-        relative, component = log_ratio(a0)
-        weights = np.exp(relative - used - np.max(relative - used))
-        weights /= weights.sum()
-        for k, stage in enumerate(STAGES):
-            for s in np.flatnonzero(np.isfinite(rates[k])):
-                mu = expit(post.alpha[:, k, s])
-                mean = float(weights @ mu)
-                low, high = _weighted_quantiles(mu, weights, (0.025, 0.975))
-                row = {"a0": a0, "stage": stage, "shift": int(s), "published": float(rates[k, s]), "mean": mean,
-                       "q025": low, "q975": high, "ess": float(1 / np.sum(weights**2)),
-                       "weight": float(weights @ component[:, k * len(post.shifts) + s])}
-                if a0 == 0:
-                    resampled = mu if config.a0 == 0 else _resample(mu, weights, config.seed)
-                    row["conflict_p"] = literature_conflict(resampled, float(rates[k, s]), n0)
-                    if row["conflict_p"] < CONFLICT and (k, s, ) in {(m[0], m[1]) for m in post.measured}:
-                        conflicts.append(f"{stage} under {post.shifts[s].name}: the data ({mean:.2f}) and the "
-                                         f"published {rates[k, s]:.2f} disagree (p = {row['conflict_p']:.3f})")
-                rows.append(row)
-    return rows, conflicts
-
-
-def _weighted_quantiles(x: np.ndarray, weights: np.ndarray, at: Sequence[float]) -> list[float]:
-    order = np.argsort(x)
-    return [float(q) for q in np.interp(at, np.cumsum(weights[order]) - 0.5 * weights[order], x[order])]
-
-
-def _resample(x: np.ndarray, weights: np.ndarray, seed: int) -> np.ndarray:
-    return np.random.default_rng([seed, 4]).choice(x, size=len(x), p=weights)
-
-
-def definition_sensitivity(counts: Sequence[OutcomeCounts]) -> list[dict[str, Any]]:
-    """Goal failure and capability under other readings of deaths and time-outs, mean over runs per shift and diversity.
-
-    goal_failure              as analysed: proxy / (intended + proxy)
-    goal_failure_low, _high   Manski bounds: every distinguishing episode without a goal would have shown the intended goal,
-                              or the proxy; None where the number of distinguishing episodes is unknown
-    capability                as analysed: reached / episodes
-    capability_no_timeouts    time-outs left out of the denominator
-    """
-    cells: dict[tuple, dict[tuple, list[OutcomeCounts]]] = {}
+    cells: dict[tuple, list[OutcomeCounts]] = {}
     for c in counts:
-        cell = (c.shift_type, c.shift_name, float(c.grade), float(c.train_diversity))
-        cells.setdefault(cell, {}).setdefault((c.experiment_id, c.run_id), []).append(c)
-    return [{"shift_type": kind, "shift_name": name, "grade": grade, "train_diversity": diversity, "runs": len(runs),
-             **_mean_readings(list(runs.values()))}
-            for (kind, name, grade, diversity), runs in sorted(cells.items())]
+        if not c.probe:
+            cells.setdefault((c.env, c.shift_type, c.shift_name, float(c.grade), c.train_diversity), []).append(c)
+    rows = []
+    for (env, kind, name, grade, diversity), members in sorted(cells.items(), key=lambda item: str(item[0])):
+        each = [_readings(c) for c in members]
+        known = {key: [r[key] for r in each if r[key] is not None] for key in each[0]}
+        rows.append({"env": env, "shift_type": kind, "shift_name": name, "grade": grade, "train_diversity": diversity,
+                     "runs": len({(c.experiment_id, c.run_id) for c in members}),
+                     **{key: float(np.mean(values)) if values else None for key, values in known.items()}})
+    return rows
 
 
-def _mean_readings(runs: list[list[OutcomeCounts]]) -> dict[str, float | None]:
-    readings = [_readings(rows) for rows in runs]
-    found = {key: [r[key] for r in readings if r[key] is not None] for key in readings[0]}
-    return {key: float(np.mean(values)) if values else None for key, values in found.items()}
-
-
-def _readings(rows: list[OutcomeCounts]) -> dict[str, float | None]:
-    """The readings of one run's rows in one cell."""
-    proxy, capable = sum(c.n_proxy for c in rows), sum(c.capable for c in rows)
-    plain = [c for c in rows if not c.probe]
-    reached, n, timeouts = (sum(getattr(c, key) for c in plain) for key in ("reached", "n_episodes", "n_timeout"))
-    distinguishing = None
-    if all(c.n_distinguishing is not None for c in rows):
-        distinguishing = sum(c.n_distinguishing for c in rows)
-    return {"goal_failure": proxy / capable if capable else None,
-            "goal_failure_low": proxy / distinguishing if distinguishing else None,
-            "goal_failure_high": (proxy + distinguishing - capable) / distinguishing if distinguishing else None,
-            "capability": reached / n if n else None,
-            "capability_no_timeouts": reached / (n - timeouts) if n > timeouts else None}
+def _readings(c: OutcomeCounts) -> dict[str, float | None]:
+    told = c.distinguishing
+    played, blind = c.n_visible - c.n_timeout, c.accident_rate
+    return {"first_event": c.first_event_failure, "first_event_low": c.n_proxy / told if told else None,
+            "first_event_high": (c.n_proxy + told - c.capable) / told if told else None,
+            "reached": c.reached / c.n_visible if c.n_visible else None,
+            "reached_no_timeouts": c.reached / played if played else None, "accidents": blind,
+            "aversion": None if blind is None or not told else float(c.n_intended / told < blind)}
 
 
 def measured_harm(counts: Sequence[OutcomeCounts]) -> dict[str, Any] | None:
-    """Harm observed in the environments, apart from the elicited harm; None where nobody counted it."""
+    """Harm observed in the environments, apart from the assumed harm; None where nobody counted it."""
     known = [c for c in counts if c.n_harmful is not None]
     if not known:
         return None

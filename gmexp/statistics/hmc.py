@@ -37,8 +37,6 @@ class Density(Protocol):
 
     def gradient(self, q: np.ndarray) -> np.ndarray: ...  # [chains, size] -> [chains, size]
 
-    def fold(self, q: np.ndarray) -> np.ndarray: ...  # signs [chains, size] under which the density is invariant
-
 
 class StepSize:
     """Dual averaging of the log step size towards a target acceptance."""
@@ -123,8 +121,7 @@ def _move(density: Density, q: np.ndarray, logp: np.ndarray, grad: np.ndarray, s
     accept = np.exp(np.minimum(change, 0))
     take = rng.uniform(size=len(q)) < accept
     q, grad = np.where(take[:, None], position, q), np.where(take[:, None], slope, grad)
-    signs = density.fold(q)
-    return q * signs, np.where(take, new_logp, logp), grad * signs, accept, change < -DIVERGENCE
+    return q, np.where(take, new_logp, logp), grad, accept, change < -DIVERGENCE
 
 
 def _first_step(density: Density, q: np.ndarray, logp: np.ndarray, grad: np.ndarray, scale: np.ndarray,

@@ -1,7 +1,10 @@
 """Random-effects meta-analysis: y_i ~ N(theta_i, v_i), theta_i ~ N(mu, tau2).
 
 tau2 by REML (Fisher scoring as in metafor), DerSimonian-Laird or Paule-Mandel; Wald or Hartung-Knapp-Sidik-Jonkman
-limits; Higgins prediction interval; Q-profile interval of tau2 (Viechtbauer 2007).
+limits, the latter never narrower than without it (q at least 1: Roever, Knapp and Friede 2015); Higgins's prediction
+interval, t with k - 2 degrees of freedom; Q-profile interval of tau2 (Viechtbauer 2007), stretched to hold the estimate.
+Data are brought to unit scale first, so that huge and tiny ones are treated alike. Effects within environments, influence
+and leave-one-out are in `gmexp.statistics.multilevel`.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ from gmexp.support.errors import UserError
 __all__ = ["METHODS", "MetaAnalysis", "meta"]
 
 METHODS = ("REML", "DL", "PM")
+SMALLEST = 1e-24  # variance of a study, on the unit scale: below it nothing is told apart
+LARGEST = 1e300  # of what is taken in: differences must remain numbers
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,7 @@ class MetaAnalysis:
     high: float
     next_low: float  # prediction interval of a new study; NaN below three studies
     next_high: float
+    next_t: str  # the distribution that interval uses
     tau2: float
     tau2_low: float
     tau2_high: float
@@ -48,24 +54,44 @@ def meta(y: Sequence[float] | np.ndarray, v: Sequence[float] | np.ndarray, metho
     """Meta-analysis of estimates y with sampling variances v."""
     y, v = np.asarray(y, dtype=float), np.asarray(v, dtype=float)
     _check(y, v, method, level)
-    k = len(y)
+    k, centre = len(y), float(np.median(y))
+    unit = float(max(np.abs(y - centre).max(), np.sqrt(v.max())))
+    y, v = (y - centre) / unit, np.maximum((np.sqrt(v) / unit) ** 2, SMALLEST)
     tau2 = {"REML": _reml, "DL": _dersimonian_laird, "PM": _paule_mandel}[method](y, v)
     w = 1 / (v + tau2)
     mu = float(w @ y / w.sum())
     variance = 1 / w.sum()
     if hksj:
-        variance *= float(w @ (y - mu) ** 2) / (k - 1)
+        variance *= max(1.0, float(w @ (y - mu) ** 2) / (k - 1))
     se = float(np.sqrt(variance))
     tail = 0.5 + level / 2
     half = se * (stats.t.ppf(tail, k - 1) if hksj else stats.norm.ppf(tail))
     half_next = stats.t.ppf(tail, k - 2) * np.sqrt(tau2 + se**2) if k > 2 else np.nan
     q = _q(0.0, y, v)
-    typical = (k - 1) * np.sum(1 / v) / (np.sum(1 / v) ** 2 - np.sum(1 / v**2))  # Higgins & Thompson's within variance
+    typical = _typical(v)
     low2, high2 = _q_profile(y, v, level)
+
+    def scaled(value: float) -> float:
+        return float(centre + unit * value)
+
     return MetaAnalysis(
-        method, hksj, level, k, mu, se, mu - half, mu + half, float(mu - half_next), float(mu + half_next), tau2, low2,
-        high2, q, float(stats.chi2.sf(q, k - 1)), float(tau2 / (tau2 + typical)), float(1 + tau2 / typical),
+        method, hksj, level, k, scaled(mu), unit * se, scaled(mu - half), scaled(mu + half), scaled(mu - half_next),
+        scaled(mu + half_next), f"t with {k - 2} degrees of freedom" if k > 2 else "none below three studies",
+        _square(unit, tau2), _square(unit, min(low2, tau2)), _square(unit, max(high2, tau2)), q,
+        float(stats.chi2.sf(q, k - 1)), float(tau2 / (tau2 + typical)), float(1 + tau2 / typical),
         tuple(float(x) for x in w / w.sum()))
+
+
+def _square(unit: float, tau2: float) -> float:
+    """tau2 on the data's own scale, at most the largest number there is."""
+    root = unit * float(np.sqrt(tau2))
+    return root * root if root < 1e154 else float(np.finfo(float).max)
+
+
+def _typical(v: np.ndarray) -> float:
+    """Higgins and Thompson's typical within-study variance."""
+    w = v.min() / v
+    return float(v.min() * (len(v) - 1) * w.sum() / max(w.sum() ** 2 - (w**2).sum(), np.finfo(float).tiny))
 
 
 def _check(y: np.ndarray, v: np.ndarray, method: str, level: float) -> None:
@@ -80,6 +106,8 @@ def _check(y: np.ndarray, v: np.ndarray, method: str, level: float) -> None:
     if not (np.all(np.isfinite(y)) and np.all(np.isfinite(v)) and np.all(v > 0)):
         i = int(np.argmin(np.isfinite(y) & np.isfinite(v) & (v > 0)))
         raise UserError(f"study {i + 1}: y = {y[i]:g}, v = {v[i]:g}; y must be finite and v a positive variance")
+    if np.abs(y).max() > LARGEST:
+        raise UserError(f"y must not exceed {LARGEST:g}: give it in other units")
 
 
 def _q(tau2: float, y: np.ndarray, v: np.ndarray) -> float:
@@ -90,7 +118,8 @@ def _q(tau2: float, y: np.ndarray, v: np.ndarray) -> float:
 
 def _dersimonian_laird(y: np.ndarray, v: np.ndarray) -> float:
     w = 1 / v
-    return max(0.0, float((_q(0.0, y, v) - (len(y) - 1)) / (w.sum() - (w**2).sum() / w.sum())))
+    spread = float(w.sum() - (w**2).sum() / w.sum())
+    return max(0.0, (_q(0.0, y, v) - (len(y) - 1)) / spread) if spread > 0 else 0.0
 
 
 def _solve_q(target: float, y: np.ndarray, v: np.ndarray) -> float:
@@ -98,7 +127,7 @@ def _solve_q(target: float, y: np.ndarray, v: np.ndarray) -> float:
     if _q(0.0, y, v) <= target:
         return 0.0
     high = np.var(y) + v.max()
-    while _q(high, y, v) > target:
+    while _q(high, y, v) > target and high < 1e30:
         high *= 4
     return float(optimize.brentq(lambda t: _q(t, y, v) - target, 0.0, high, xtol=1e-14, rtol=1e-13))
 
@@ -126,6 +155,8 @@ def _reml(y: np.ndarray, v: np.ndarray) -> float:
         trace = w.sum() - (w**2).sum() / w.sum()
         score = float((w**2) @ residual**2) - trace
         information = float((w**2).sum() - 2 * (w**3).sum() / w.sum() + ((w**2).sum() / w.sum()) ** 2)
+        if not information > 0:  # one study outweighs all the others
+            return tau2
         step = score / information
         new = max(0.0, tau2 + step)
         while likelihood(new) < likelihood(tau2) and abs(step) > 1e-14:

@@ -1,36 +1,22 @@
-"""The hierarchical beta-binomial: log density and its gradient, for several chains at once.
+"""The hierarchical model as a log density with its gradient, vectorised over chains.
 
-Stage k (capability, goal failure), run r trained under condition c, shift s:
+Of run r in environment e, trained under condition c, at shift level s, with its stages k:
 
-    y ~ BetaBinomial(n, mu phi, (1 - mu) phi)
-    logit mu = m[k] (alpha[k,s] + x[c] . beta[k] + w[k,c] + u[k,s,c]) + v[k,r]
+    masked[r,s]  ~ Multinomial(n; h, e, 1 - h - e)          h = C (1 - b), e = C b     C capability, b proxy share
+    visible[r,s] ~ Multinomial(n; (1-q) h + q a, (1-q) e, rest)    q pursuit, a skill: P(intended | pursued)
+    logit (C, b, q)[k,r,s] = M[k,c,s] + v[k,r] + coupling + Normal(0, run_shift[k,s])
+    M[k,c,s] = alpha[k,s] + d[k,e] + g[k,e,s] + l[k,learner] + (beta[k] + b[k,e]) x_c + w[k,c] + u[k,c,s]
+    v[k,r]   ~ Normal(t[k,e,seed], run);  coupling = sum over earlier stages j of gamma[k,j] (their logit - M[j,c,s])
 
-    m = sqrt(1 + c^2 sigma^2) with c = 16 sqrt(3) / 15 pi makes alpha + x . beta + w + u the logit of the mean over
-    runs, to about .01 and whatever sigma is (Zeger, Liang & Albert 1988, Biometrics 44): priors, literature and odds
-    ratios speak about that mean, as they do without run effects.
+d is Student's t with 4 degrees of freedom; g sums to zero over shifts, which are a fixed set; the others are normal. A
+run's pursuit is logit-normal rather than Beta: as U-shaped where runs are all or nothing, and the coupling of stages
+within a run and shift is then a plain regression. Where there is no masked arm, C is the share of episodes that reached a
+goal, q = 1 - P(proxy first | a goal reached), and b and a are absent.
 
-    alpha ~ Logistic(0, 1), that is a mean uniform on (0, 1), or a robust mixture with a literature rate (`priors.py`)
-    beta  ~ Normal(0, beta_sd)
-    w     ~ Normal(0, omega[k]), omega ~ HalfNormal(omega_sd)   departures of conditions from the modifiers' lines, which
-                                                                are their own least-squares fit: w is orthogonal to
-                                                                1 and x over the measured conditions
-    u     ~ Normal(0, tau[k,s]), tau ~ HalfNormal(tau_sd)       departures from additivity on the logit scale
-    v     ~ Normal(0, sigma[k]), sigma ~ HalfNormal(sigma_sd)   one checkpoint under several shifts
-    corr(v[0,r], v[1,r]) = rho,  p(rho) proportional to 1 - rho^2
-    phi[k,s] ~ LogNormal(phi_log_mean, phi_log_sd)              runs differ, down to all or nothing
-
-Without w, whatever all runs of a condition have in common under every shift and the lines miss would pass for the luck
-of its runs, and the mean over runs would leave it out. Where the settings tell all conditions apart anyway, as they do
-two, nothing is left for w, and there is none. That alpha and beta are those of the measured conditions, not of all that
-could be, keeps the posterior round; `posterior.Posterior.line` adds what they differ by.
-
-Each shift has a tau of its own: conditions may act alike under most shifts and each in its own way under one (supervision,
-in our experiments), where one tau for all would let the many cells that agree pull the few that do not.
-
-The beta integrates out exactly. w, u and v are t z, non-centred with t ~ Normal(0, sd) and scale |t|: the same
-half-normal prior without the long tail that log |t| has near zero. The density does not change when t and its z
-change sign together; `fold` picks the side t >= 0. Sampled coordinates are unconstrained:
-alpha, beta, z_w, z_u, z_v, log phi, t_omega, t_tau, t_sigma, artanh rho.
+Geometry. Every effect is sampled as z = value where data are strong (weight 1), as its standardised deviation where they
+are weak (0), and in between as Gorinova et al. (2020) have it: z ~ Normal(weight mean, sd^weight). With one environment,
+what the environment's own level says of the population's is sampled as a deviation from the former. A standard deviation
+is 0.1 log(1 + e^x): as its logarithm below a tenth of a logit, where it may vanish, and as itself above, where data bound it.
 """
 
 from __future__ import annotations
@@ -38,288 +24,374 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
-from scipy.linalg import null_space
-from scipy.special import digamma, expit, gammaln
+from scipy.special import expit
 
 from gmexp.statistics.config import CalibrationConfig
-from gmexp.statistics.design import CAPABILITY, Design, GOAL
-from gmexp.statistics.matrices import Matrix, compact, indicator, places
-from gmexp.statistics.priors import literature_log_ratio, literature_pseudocounts
+from gmexp.statistics.design import TWO_ARMS, Design
+from gmexp.statistics.matrices import Matrix, indicator
 
-__all__ = ["Model", "Parameters", "marginal_factor", "orthogonal_to_lines", "with_intercept"]
+__all__ = ["SCALES", "Model", "contrasts"]
 
-ETA_LIMIT = 35.0  # beyond this the logistic function is 0 or 1 in double precision
-LOG_PHI_LIMIT = 20.0
-TINY = 1e-15
-MARGINAL = (16 * np.sqrt(3) / (15 * np.pi)) ** 2  # c^2
-
-
-def marginal_factor(sigma: np.ndarray) -> np.ndarray:
-    """m: conditional logit = m x marginal logit + run effect."""
-    return np.sqrt(1 + MARGINAL * sigma**2)
+SCALES = ("env", "env_shift", "slope", "learner", "condition", "cell", "seed", "run")
+ENV, ENV_SHIFT, SLOPE, LEARNER, CONDITION, CELL, SEED, RUN = range(len(SCALES))
+WEIGHTS = {"d": 1.0, "gc": 0.8, "b": 0.7, "l": 0.5, "w": 0.6, "u": 0.4, "t": 0.3, "v": 0.6, "theta": 0.9}  # before they are tuned
+LIMIT = 30.0  # of log scales and logits
+BEND = 0.1  # logits: where a scale's coordinate turns from its logarithm to itself
+T_ENV = 4  # degrees of freedom of environments' levels
 
 
-@dataclass(frozen=True)
-class Parameters:
-    """Constrained parameters. Leading axes are those of the vectors they were unpacked from, written [...]."""
-
-    alpha: np.ndarray  # [..., 2, S]
-    beta: np.ndarray  # [..., 2, K]
-    w: np.ndarray  # [..., W] for the pairs of Model.condition_cells
-    u: np.ndarray  # [..., U] for the cells of Model.cells
-    v: np.ndarray  # [..., V] for the pairs of Model.run_slots
-    phi: np.ndarray  # [..., 2, S]
-    omega: np.ndarray  # [..., 2]
-    tau: np.ndarray  # [..., 2, S]
-    sigma: np.ndarray  # [..., 2]
-    rho: np.ndarray  # [...]
+def contrasts(shifts: int) -> np.ndarray:
+    """[S, S - 1]: orthonormal columns that sum to zero."""
+    return np.linalg.qr(np.concatenate([np.ones((shifts, 1)), np.eye(shifts)[:, :-1]], axis=1))[0][:, 1:]
 
 
-@dataclass(frozen=True, slots=True)
-class _Forward:
-    """Intermediate values of the likelihood."""
+@dataclass
+class _Node:
+    """An effect [n, K, size] with its mean and log sd, broadcastable; `weight` [K] as in the module's text. Its deviation is
+    normal or, if `heavy`, Student's t."""
 
-    small: np.ndarray  # [3, chains, N]: mu phi, (1 - mu) phi, phi
-    mu: np.ndarray  # [chains, N]
-    nu: np.ndarray  # 1 - mu without cancellation
-    marginal: np.ndarray  # logit of the mean over runs
-    factor: np.ndarray | None  # m of the row's stage; None without run effects
+    mean: np.ndarray
+    log_sd: np.ndarray
+    weight: np.ndarray
+    z: np.ndarray
+    heavy: bool = False
+
+    def __post_init__(self) -> None:
+        w = self.weight[:, None]
+        self.shrunk = np.exp(-w * self.log_sd)
+        self.u = (self.z - w * self.mean) * self.shrunk  # standardised deviation
+        self.sd = np.exp(self.log_sd)
+        self.value = self.mean + self.sd * self.u
+
+    def log_density(self) -> np.ndarray:
+        """[n], of z."""
+        square = (T_ENV + 1) / 2 * np.log1p(self.u**2 / T_ENV) if self.heavy else 0.5 * self.u**2
+        return -np.sum(square + self.weight[:, None] * self.log_sd, axis=(1, 2))
+
+    def back(self, d_value: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Slopes by z, mean and log sd, of the node's density plus what `d_value` passes on."""
+        w = self.weight[:, None]
+        du = self.sd * d_value - ((T_ENV + 1) * self.u / (T_ENV + self.u**2) if self.heavy else self.u)
+        dz = du * self.shrunk
+        return dz, d_value - w * dz, self.sd * self.u * d_value - w * (self.u * du + 1)
 
 
 class Model:
-    """Log density of the unconstrained vector [chains, size] for one design."""
+    """Log density and gradient at q [chains, size]; `slices` says where each block of coordinates sits."""
 
     def __init__(self, design: Design, config: CalibrationConfig) -> None:
-        self.design, self.priors = design, config.priors
-        self.S, self.K = len(design.shifts), len(design.covariates.names)
-        cell = design.cell
-        run_slot = np.stack([design.stage, design.run], axis=1)
-        repeated = len(np.unique(run_slot, axis=0)) < len(run_slot)
-        self.cells = _distinct(cell, _wanted(config.cell_effects, _several_conditions(cell)))  # [U, 3]
-        self.condition_cells = _distinct(cell[:, [0, 2]], _wanted(config.condition_effects,
-                                                                  _several_shifts(cell)))  # [W, 2]
-        self.basis, basis_stage = orthogonal_to_lines(self.condition_cells, design.x)  # [Z, W]: w = t z @ basis
-        if not len(self.basis):
-            self.condition_cells = self.condition_cells[:0]
-        self.tau_index = self.cells[:, 0] * self.S + self.cells[:, 1]  # [U] into tau
-        self.departures = [(scale, z, index) for scale, z, index in (
-            ("omega", "w", basis_stage), ("tau", "u", self.tau_index)) if len(index)]
-        self.run_slots = _distinct(run_slot, _wanted(config.run_effects, repeated))  # [V, 2]
-        self.pairs = self._stage_pairs()  # [P, 2] goal slot, capability slot of one run
-        self.phi_width = 2 * self.S if config.phi_per_shift else 2
-        self.slices = self._layout()
-        self.size = self.slices["rho"].stop
-        self.normal_mean, self.normal_sd = self._normal_priors()
-        self.pseudo = literature_pseudocounts(design.shifts, config.a0 * config.priors.literature_n0).reshape(-1, 2)
-        # fixed arrays of the likelihood
-        self.fixed = self._fixed_map(cell)  # [2S + 2K + U, N]
-        self.slot_to_row = places(run_slot, self.run_slots) if len(self.run_slots) else None  # [V, N]
-        self.stage_to_row = indicator(design.stage, 2).T
-        self.phi_index = design.stage * self.S + design.shift if config.phi_per_shift else design.stage
-        self.row_to_phi = indicator(self.phi_index, self.phi_width)
-        self.v_to_stage = indicator(self.run_slots[:, 0], 2)
-        self.to_scale = [indicator(index, self.slices[scale].stop - self.slices[scale].start)
-                         for scale, _, index in self.departures]
-        self.added = np.stack([design.y, design.n - design.y, design.n]).astype(float)[:, None, :]  # [3, 1, N]
+        d = self.design = design
+        self.priors = config.priors
+        self.K, self.S, self.E, self.C = len(d.stages), len(d.shifts), len(d.envs), len(d.conditions)
+        self.N, self.R, self.X = len(d.run), len(d.run_condition), d.x.shape[1]
+        self.two_arms = d.estimand == TWO_ARMS
+        self.H = contrasts(self.S)
+        self.cells = np.unique(np.stack([d.condition, d.shift], axis=1), axis=0)  # [cells, 2]
+        place = {tuple(cell): i for i, cell in enumerate(self.cells.tolist())}
+        self.cell = np.array([place[cell] for cell in zip(d.condition.tolist(), d.shift.tolist(), strict=True)])
+        self.pairs = [(k, j) for k in range(self.K) for j in range(k)]
+        self._arms()
+        several = np.bincount(d.run, minlength=self.R).max() > 1
+        self.has = {
+            "env": self.E > 1, "l": len(d.learners) > 1, "t": bool((d.run_seed >= 0).any()) and several, "v": bool(several),
+            "w": self.C - self.E - (np.linalg.matrix_rank(np.nan_to_num(d.x) - np.nanmean(d.x, axis=0)) if self.X else 0) > 0,
+            "u": len(self.cells) > len(np.unique(np.stack([d.condition_env[self.cells[:, 0]], self.cells[:, 1]]), axis=1).T)
+            and len(self.cells) > self.C}
+        self._maps()
+        self._layout()
+        self.weights = {name: np.full(self.K, weight) for name, weight in WEIGHTS.items()}
 
-    def _stage_pairs(self) -> np.ndarray:
-        slot_of = {(int(k), int(r)): i for i, (k, r) in enumerate(self.run_slots)}
-        pairs = [(i, slot_of[CAPABILITY, r]) for (k, r), i in slot_of.items()
-                 if k == GOAL and (CAPABILITY, r) in slot_of]
-        return np.array(pairs, dtype=int).reshape(-1, 2)
+    def _arms(self) -> None:
+        d = self.design
+        if self.two_arms:
+            self.masked, self.visible = d.masked.T.astype(float), d.visible.T.astype(float)
+        else:
+            self.success = np.stack([d.reached[:, 0], d.visible[:, 0]]).astype(float)
+            self.failure = np.stack([d.reached[:, 1], d.visible[:, 1]]).astype(float)
 
-    def _layout(self) -> dict[str, slice]:
-        """Where each block of coordinates sits; 'normal' spans the blocks with a normal prior."""
-        sizes = {"alpha": 2 * self.S, "beta": 2 * self.K, "w": len(self.basis), "u": len(self.cells),
-                 "v": len(self.run_slots), "log_phi": self.phi_width, "omega": 2 if len(self.condition_cells) else 0,
-                 "tau": 2 * self.S if len(self.cells) else 0, "sigma": 2 if len(self.run_slots) else 0,
-                 "rho": 1 if len(self.pairs) else 0}
-        ends = np.cumsum([0, *sizes.values()])
-        blocks = {name: slice(int(a), int(b)) for name, a, b in zip(sizes, ends[:-1], ends[1:], strict=True)}
-        return {"normal": slice(blocks["beta"].start, blocks["sigma"].stop), **blocks}
+    def _maps(self) -> None:
+        d = self.design
+        self.unknown = np.argwhere(np.isnan(d.x))
+        self.x = np.where(np.isnan(d.x), np.nanmean(d.x, axis=0) if self.X else 0, d.x)
+        self.x_sd = np.nanstd(d.x, axis=0) if self.X else np.zeros(0)
+        self.cell_env = d.condition_env[self.cells[:, 0]]
+        self.to_cell, self.to_run = indicator(self.cell, len(self.cells)), indicator(d.run, self.R)
+        self.to_shift = indicator(d.shift, self.S)
+        self.cell_to_env_shift = indicator(self.cell_env * self.S + self.cells[:, 1], self.E * self.S)
+        self.cell_to_condition = indicator(self.cells[:, 0], self.C)
+        self.condition_to_env = indicator(d.condition_env, self.E)
+        self.condition_to_learner = indicator(d.condition_learner, len(d.learners))
+        self.seeds = int(d.run_seed.max()) + 1
+        self.run_to_seed = indicator(np.maximum(d.run_seed, 0), max(self.seeds, 1))
 
-    def _normal_priors(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and sd of every coordinate with a normal prior."""
-        p = self.priors
-        prior = {"beta": (0, p.beta_sd), "w": (0, 1), "u": (0, 1), "v": (0, 1),
-                 "log_phi": (p.phi_log_mean, p.phi_log_sd), "omega": (0, p.omega_sd), "tau": (0, p.tau_sd),
-                 "sigma": (0, p.sigma_sd)}
-        width = [self.slices[name].stop - self.slices[name].start for name in prior]
-        mean, sd = np.array(list(prior.values()), dtype=float).T
-        return np.repeat(mean, width), np.repeat(sd, width)
-
-    def _fixed_map(self, cell: np.ndarray) -> Matrix:
-        """Marginal logit of each row = (alpha, beta, w, u) @ map."""
-        d, rows = self.design, np.arange(len(self.design.y))
-        beta = np.zeros((2, self.K, len(rows)))
-        beta[d.stage, :, rows] = d.x[d.condition]
-        blocks = [indicator(d.stage * self.S + d.shift, 2 * self.S).T, beta.reshape(2 * self.K, len(rows))]
-        if len(self.condition_cells):
-            blocks.append(sparse.csr_array(self.basis) @ sparse.csr_array(places(cell[:, [0, 2]], self.condition_cells)))
-        if len(self.cells):
-            blocks.append(places(cell, self.cells))
-        return compact(sparse.csr_array(sparse.vstack([sparse.csr_array(block) for block in blocks])))
+    def _layout(self) -> None:
+        K, S, E, has = self.K, self.S, self.E, self.has
+        shapes = {"scales": (K, len(SCALES)), "run_shift": (K, S), "coupling": (len(self.pairs),), "level": (K, 1),
+                  "c": (K, S - 1), "beta": (K, self.X), "d": (K, E), "gc": (K, E * (S - 1)), "b": (K, E * self.X),
+                  "l": (K, len(self.design.learners) * has["l"]), "w": (K, self.C * has["w"]),
+                  "u": (K, len(self.cells) * has["u"]), "t": (K, self.seeds * has["t"]), "v": (K, self.R * has["v"]),
+                  "theta": (K, self.N), "skill": (self.N * self.two_arms,), "x": (len(self.unknown),)}
+        ends = np.cumsum([0, *(int(np.prod(shape)) for shape in shapes.values())])
+        self.shapes = shapes
+        self.slices = {name: slice(int(a), int(b)) for name, a, b in zip(shapes, ends[:-1], ends[1:], strict=True)}
+        self.size = int(ends[-1])
 
     def log_density(self, q: np.ndarray) -> np.ndarray:
         """Log density [chains] at q [chains, size], up to a constant."""
-        alpha = q[:, self.slices["alpha"]]
-        logp = -2 * np.sum(np.logaddexp(0.5 * alpha, -0.5 * alpha), axis=1)
-        if self.pseudo.any():
-            logp += literature_log_ratio(alpha, self.pseudo)[0].sum(axis=1)
-        logp -= 0.5 * np.sum(((q[:, self.slices["normal"]] - self.normal_mean) / self.normal_sd) ** 2, axis=1)
-        if len(self.pairs):  # 1 - rho^2 from the prior, and the same again as Jacobian
-            logp += 2 * np.log(np.maximum(1 - np.tanh(q[:, self.slices["rho"].start]) ** 2, TINY))
-        small = self._forward(q, self._correlated(q)).small
-        terms = gammaln(small + self.added) - gammaln(small)
-        return logp + np.sum(terms[0] + terms[1] - terms[2], axis=1)
+        return self._evaluate(q, False)[0]
 
     def gradient(self, q: np.ndarray) -> np.ndarray:
         """Gradient [chains, size] of `log_density`."""
-        s, grad, z_v = self.slices, np.empty_like(q), self._correlated(q)
-        alpha = q[:, s["alpha"]]
-        grad[:, s["alpha"]] = -np.tanh(0.5 * alpha)
-        if self.pseudo.any():
-            grad[:, s["alpha"]] += literature_log_ratio(alpha, self.pseudo)[1]
-        grad[:, s["normal"]] = (self.normal_mean - q[:, s["normal"]]) / self.normal_sd**2
-        if len(self.pairs):
-            grad[:, s["rho"]] = -4 * np.tanh(q[:, s["rho"]])
-        f = self._forward(q, z_v)
-        mu, nu, phi = f.mu, f.nu, f.small[2]
-        d_a, d_b, d_n = digamma(f.small + self.added) - digamma(f.small)
-        grad[:, s["log_phi"]] += (phi * (mu * d_a + nu * d_b - d_n)) @ self.row_to_phi
-        self._chain_rule(q, z_v, f, mu * nu * phi * (d_a - d_b), grad)
-        return grad
+        return self._evaluate(q, True)[1]
 
-    def fold(self, q: np.ndarray) -> np.ndarray:
-        """Signs [chains, size] that bring q to scales t >= 0 without changing its density."""
-        s, signs = self.slices, np.ones_like(q)
-        for scale, z, index in (*self.departures, ("sigma", "v", self.run_slots[:, 0])):
-            if len(index):
-                signs[:, s[scale]] = np.where(q[:, s[scale]] < 0, -1.0, 1.0)
-                signs[:, s[z]] = signs[:, s[scale]][:, index]
-        if len(self.pairs):
-            signs[:, s["rho"]] = signs[:, s["sigma"]].prod(axis=1, keepdims=True)
-        return signs
+    def start(self, rng: np.random.Generator, chains: int) -> np.ndarray:
+        """Where chains begin: scales below their priors', levels near zero."""
+        q = 0.3 * rng.standard_normal((chains, self.size))
+        for name in ("scales", "run_shift"):
+            q[:, self.slices[name]] += 3
+        return q
 
-    def _forward(self, q: np.ndarray, z_v: np.ndarray) -> _Forward:
-        """From coordinates to the Beta parameters of every row."""
-        s = self.slices
-        fixed = np.concatenate([q[:, :s["beta"].stop], *(q[:, s[scale]][:, index] * q[:, s[z]]
-                                                         for scale, z, index in self.departures)], axis=1)
-        marginal, factor = fixed @ self.fixed, None
-        eta = marginal
-        if len(self.run_slots):
-            t = q[:, s["sigma"]]
-            factor = marginal_factor(t) @ self.stage_to_row
-            eta = factor * marginal + (t[:, self.run_slots[:, 0]] * z_v) @ self.slot_to_row
-        eta = np.minimum(np.maximum(eta, -ETA_LIMIT), ETA_LIMIT)
-        mu, nu = expit(eta), expit(-eta)
-        log_phi = np.minimum(np.maximum(q[:, s["log_phi"]], -LOG_PHI_LIMIT), LOG_PHI_LIMIT)
-        small = np.empty((3, *eta.shape))
-        small[2] = np.exp(log_phi)[:, self.phi_index]
-        np.multiply(mu, small[2], out=small[0])
-        np.multiply(nu, small[2], out=small[1])
-        return _Forward(small, mu, nu, marginal, factor)
+    def _nodes(self, q: np.ndarray) -> dict[str, np.ndarray | _Node]:
+        """From coordinates to every effect, parents first."""
+        n, K, S, E, d = len(q), self.K, self.S, self.E, self.design
+        z = {name: q[:, part].reshape(n, *self.shapes[name]) for name, part in self.slices.items()}
+        logs, run_logs = _log_scale(z["scales"]), _log_scale(z["run_shift"])
+        f: dict[str, np.ndarray | _Node] = {"z": z, "logs": logs, "scale": np.exp(logs), "run_logs": run_logs}
 
-    def _chain_rule(self, q: np.ndarray, z_v: np.ndarray, f: _Forward, d_eta: np.ndarray, grad: np.ndarray) -> None:
-        """Carry d/d eta [chains, N] over to the sampled coordinates, adding to grad in place."""
-        s = self.slices
-        d_fixed = (d_eta if f.factor is None else d_eta * f.factor) @ self.fixed.T
-        grad[:, :s["beta"].stop] += d_fixed[:, :s["beta"].stop]
-        end = s["beta"].stop
-        for (scale, z, index), to_scale in zip(self.departures, self.to_scale, strict=True):
-            start, end = end, end + len(index)
-            grad[:, s[scale]] += (q[:, s[z]] * d_fixed[:, start:end]) @ to_scale
-            grad[:, s[z]] += q[:, s[scale]][:, index] * d_fixed[:, start:end]
-        if len(self.run_slots):
-            t = q[:, s["sigma"]]
-            d_v, z = d_eta @ self.slot_to_row.T, q[:, s["v"]]
-            d_z = t[:, self.run_slots[:, 0]] * d_v  # for the correlated standard normals
-            grad[:, s["sigma"]] += (z_v * d_v) @ self.v_to_stage
-            grad[:, s["sigma"]] += MARGINAL * t / marginal_factor(t) * ((d_eta * f.marginal) @ self.stage_to_row.T)
-            if len(self.pairs):
-                # z_cap = rho z_goal + sqrt(1 - rho^2) e, and d rho / d artanh(rho) = 1 - rho^2
-                first, second = self.pairs.T
-                rho = np.tanh(q[:, s["rho"]])
-                rest = np.sqrt(np.maximum(1 - rho**2, TINY))
-                d_second = d_z[:, second]
-                grad[:, s["rho"]] += np.sum(d_second * (rest**2 * z[:, first] - rho * rest * z[:, second]), axis=1,
-                                            keepdims=True)
-                d_z[:, first] += rho * d_second
-                d_z[:, second] = rest * d_second
-            grad[:, s["v"]] += d_z
+        def node(name: str, mean: np.ndarray | float, which: int) -> _Node:
+            f[name] = _Node(np.broadcast_to(mean, z[name].shape), logs[:, :, which, None], self.weights[name], z[name],
+                            name == "d")
+            return f[name]
 
-    def _correlated(self, q: np.ndarray) -> np.ndarray:
-        """Standard normal run effects [..., V], correlated between the stages of a run.
+        scale = f["scale"]
+        if self.has["env"]:
+            f["A"], f["c"], f["beta"] = z["level"], z["c"], z["beta"]
+            level = node("d", z["level"], ENV).value
+            gc = node("gc", np.tile(z["c"], (1, 1, E)), ENV_SHIFT).value
+            slope = node("b", np.tile(z["beta"], (1, 1, E)), SLOPE).value
+        else:  # the environment's own level, and the population's as a deviation from it
+            level, gc, slope = z["d"], z["gc"], z["b"]
+            f["A"] = z["d"] - scale[:, :, ENV, None] * z["level"]
+            f["c"] = gc - scale[:, :, ENV_SHIFT, None] * z["c"]
+            f["beta"] = slope - scale[:, :, SLOPE, None] * z["beta"]
+        f["alpha"] = f["A"] + f["c"] @ self.H.T
+        f["gc_value"], f["slope"] = gc.reshape(n, K, E, S - 1), slope.reshape(n, K, E, self.X)
+        f["env"] = level[..., None] + f["gc_value"] @ self.H.T  # [n, K, E, S]
+        x = np.broadcast_to(self.x, (n, *self.x.shape)).copy()
+        x[:, self.unknown[:, 0], self.unknown[:, 1]] += self.x_sd[self.unknown[:, 1]] * z["x"]
+        f["x"] = x
+        w = np.einsum("nkcj,ncj->nkc", f["slope"][:, :, d.condition_env], x)
+        if self.has["l"]:
+            w = w + node("l", 0.0, LEARNER).value[:, :, d.condition_learner]
+        if self.has["w"]:
+            w = node("w", w, CONDITION).value
+        m = f["env"].reshape(n, K, E * S)[:, :, self.cell_env * S + self.cells[:, 1]] + w[:, :, self.cells[:, 0]]
+        f["M"] = node("u", m, CELL).value if self.has["u"] else m
+        mean = f["M"][:, :, self.cell]
+        if self.has["v"]:
+            t = 0.0
+            if self.has["t"]:
+                t = node("t", 0.0, SEED).value[:, :, np.maximum(d.run_seed, 0)] * (d.run_seed >= 0)
+            mean = mean + node("v", t, RUN).value[:, :, d.run]
+        self._rows(f, mean)
+        return f
 
-        Capability follows goal failure, which runs differ in more: so rho is free to move where the data say little of it.
-        """
-        z = q[..., self.slices["v"]]
-        if not len(self.pairs):
-            return z
-        first, second = self.pairs.T
-        rho = np.tanh(q[..., self.slices["rho"]])
-        z = z.copy()
-        z[..., second] = rho * z[..., first] + np.sqrt(np.maximum(1 - rho**2, TINY)) * z[..., second]
-        return z
+    def _rows(self, f: dict, mean: np.ndarray) -> None:
+        """Logits of every run at every level, each stage after those before it."""
+        d, z = self.design, f["z"]
+        log_sd = f["run_logs"][:, :, d.shift]
+        f["theta"], f["deviation"] = [], []
+        for k in range(self.K):
+            m = mean[:, k]
+            for pair, (later, j) in enumerate(self.pairs):
+                if later == k:
+                    m = m + z["coupling"][:, pair, None] * f["deviation"][j]
+            part = _Node(m[:, None], log_sd[:, k, None], self.weights["theta"][k:k + 1], z["theta"][:, k, None])
+            f["theta"].append(part)
+            f["deviation"].append(part.value[:, 0] - f["M"][:, k][:, self.cell])
 
-    def _w(self, q: np.ndarray, t_omega: np.ndarray) -> np.ndarray:
-        """Departures of conditions [..., W]."""
-        stage = self.departures[0][2] if len(self.basis) else np.zeros(0, int)
-        return (t_omega[..., stage] * q[..., self.slices["w"]]) @ self.basis
+    def _evaluate(self, q: np.ndarray, slope: bool) -> tuple[np.ndarray | None, np.ndarray | None]:
+        f = self._nodes(q)
+        value, d_theta, d_skill = self._likelihood([part.value[:, 0] for part in f["theta"]], f["z"]["skill"], slope)
+        if not slope:
+            nodes = [f[name] for name in ("d", "gc", "b", "l", "w", "u", "t", "v") if name in f] + f["theta"]
+            return value + self._prior(f) + sum(part.log_density() for part in nodes), None
+        return None, self._backward(f, d_theta, d_skill)
 
-    def unpack(self, q: np.ndarray) -> Parameters:
-        """Constrained parameters from q [..., size]; absent effects have scale 0."""
-        s, lead = self.slices, q.shape[:-1]
-        zeros = np.zeros((*lead, 2))
-        t_omega = q[..., s["omega"]] if len(self.condition_cells) else zeros
-        t_tau = q[..., s["tau"]] if len(self.cells) else np.zeros((*lead, 2 * self.S))
-        t_sigma = q[..., s["sigma"]] if len(self.run_slots) else zeros
-        rho = np.zeros(lead)
-        if len(self.pairs):
-            rho = np.tanh(q[..., s["rho"]][..., 0]) * np.sign(t_sigma.prod(axis=-1))
-        phi = np.exp(np.clip(q[..., s["log_phi"]], -LOG_PHI_LIMIT, LOG_PHI_LIMIT)).reshape(*lead, 2, -1)
-        return Parameters(
-            alpha=q[..., s["alpha"]].reshape(*lead, 2, self.S), beta=q[..., s["beta"]].reshape(*lead, 2, self.K),
-            w=self._w(q, t_omega), u=t_tau[..., self.tau_index] * q[..., s["u"]],
-            v=t_sigma[..., self.run_slots[:, 0]] * self._correlated(q),
-            phi=np.broadcast_to(phi, (*lead, 2, self.S)), omega=np.abs(t_omega),
-            tau=np.abs(t_tau).reshape(*lead, 2, self.S), sigma=np.abs(t_sigma), rho=rho)
+    def _likelihood(self, theta: list[np.ndarray], skill: np.ndarray,
+                    slope: bool) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
+        """Log likelihood [n], or its slopes by the logits."""
+        theta = [np.clip(t, -LIMIT, LIMIT) for t in theta]
+        if not self.two_arms:
+            if slope:
+                return None, [y - (y + m) * expit(t) for t, y, m in zip(theta, self.success, self.failure, strict=True)], skill
+            return sum(-(y * np.logaddexp(0, -t) + m * np.logaddexp(0, t)).sum(axis=1)
+                       for t, y, m in zip(theta, self.success, self.failure, strict=True)), None, None
+        (c, c0), (b, b0), (p, p0), (a, a0) = ((expit(t), expit(-t)) for t in (*theta, np.clip(skill, -LIMIT, LIMIT)))
+        h = c * b0
+        intended, rest = p0 * h + p * a, p0 * c0 + p * a0
+        (mi, mp, m0), (vi, vp, v0) = self.masked, self.visible
+        if not slope:
+            log_c, log_c0, log_b, log_b0, log_p0 = (np.log(np.maximum(v, 1e-300)) for v in (c, c0, b, b0, p0))
+            return ((mi + mp + vp) * log_c + mi * log_b0 + (mp + vp) * log_b + m0 * log_c0 + vp * log_p0
+                    + vi * np.log(np.maximum(intended, 1e-300)) + v0 * np.log(np.maximum(rest, 1e-300))).sum(axis=1), None, None
+        ri, r0 = vi / np.maximum(intended, 1e-300), v0 / np.maximum(rest, 1e-300)
+        d_c = (mi + mp + vp) * c0 - m0 * c + p0 * c * c0 * (ri * b0 - r0)
+        d_b = (mp + vp) * b0 - mi * b - ri * p0 * h * b
+        d_p = p * p0 * (ri * (a - h) + r0 * (a0 - c0)) - vp * p
+        return None, [d_c, d_b, d_p], p * a * a0 * (ri - r0)
+
+    def _prior(self, f: dict) -> np.ndarray:
+        """[n] all that is not the density of a node."""
+        z, p = f["z"], self.priors
+        ratio = f["run_logs"] - f["run_logs"].mean(axis=2, keepdims=True)
+        value = -2 * np.logaddexp(0.5 * f["alpha"], -0.5 * f["alpha"]).sum(axis=(1, 2))
+        value += _log_half_t(f["logs"], np.array(p.scales)).sum(axis=(1, 2))
+        value += _log_half_t(f["run_logs"].mean(axis=2), p.run_shift).sum(axis=1)
+        value += sum(np.log(_scale_slope(z[name])).sum(axis=(1, 2)) for name in ("scales", "run_shift"))
+        value -= 0.5 * ((ratio / p.run_shift_ratio) ** 2).sum(axis=(1, 2)) + 0.5 * ((z["coupling"] / p.coupling) ** 2).sum(axis=1)
+        value -= 0.5 * ((f["beta"] / p.beta) ** 2).sum(axis=(1, 2)) + 0.5 * (z["x"] ** 2).sum(axis=1)
+        value -= 0.5 * (((z["skill"] - p.skill_mean) / p.skill_sd) ** 2).sum(axis=1)
+        if self.has["env"]:
+            return value
+        value -= (T_ENV + 1) / 2 * np.log1p(z["level"] ** 2 / T_ENV).sum(axis=(1, 2))
+        return value - 0.5 * (z["c"] ** 2).sum(axis=(1, 2)) - 0.5 * (z["beta"] ** 2).sum(axis=(1, 2))
+
+    def _backward(self, f: dict, d_theta: list[np.ndarray], d_skill: np.ndarray) -> np.ndarray:
+        """Carry slopes by the logits back to the coordinates, children first."""
+        n, K, d, z, p = len(d_skill), self.K, self.design, f["z"], self.priors
+        g = {name: np.zeros((n, *shape)) for name, shape in self.shapes.items()}
+        mean, d_cell = np.empty((n, K, self.N)), np.zeros((n, K, self.N))
+        passed = [slope.copy() for slope in d_theta]
+        for k in reversed(range(K)):
+            dz, dm, ds = f["theta"][k].back(passed[k][:, None])
+            g["theta"][:, k], mean[:, k] = dz[:, 0], dm[:, 0]
+            g["run_shift"][:, k] = ds[:, 0] @ self.to_shift
+            for pair, (later, j) in enumerate(self.pairs):
+                if later == k:
+                    g["coupling"][:, pair] += (dm[:, 0] * f["deviation"][j]).sum(axis=1)
+                    passed[j] += z["coupling"][:, pair, None] * dm[:, 0]
+                    d_cell[:, j] -= z["coupling"][:, pair, None] * dm[:, 0]
+        if self.has["v"]:
+            dt = self._pull(f, g, "v", RUN, _fold(mean, self.to_run))
+            if self.has["t"]:
+                self._pull(f, g, "t", SEED, _fold(dt * (d.run_seed >= 0), self.run_to_seed))
+        dm = _fold(mean + d_cell, self.to_cell)
+        if self.has["u"]:
+            dm = self._pull(f, g, "u", CELL, dm)
+        d_env = _fold(dm, self.cell_to_env_shift).reshape(n, K, self.E, self.S)
+        dw = _fold(dm, self.cell_to_condition)
+        if self.has["w"]:
+            dw = self._pull(f, g, "w", CONDITION, dw)
+        if self.has["l"]:
+            self._pull(f, g, "l", LEARNER, _fold(dw, self.condition_to_learner))
+        d_slope = np.stack([_fold(dw * f["x"][:, None, :, j], self.condition_to_env) for j in range(self.X)], axis=3) \
+            if self.X else np.zeros((n, K, self.E, 0))
+        dx = np.einsum("nkc,nkcj->ncj", dw, f["slope"][:, :, d.condition_env])[:, self.unknown[:, 0], self.unknown[:, 1]]
+        g["x"] = dx * self.x_sd[self.unknown[:, 1]] - z["x"]
+        g["skill"] = d_skill - (z["skill"] - p.skill_mean) / p.skill_sd**2
+        self._population(f, g, d_env, d_slope)
+        g["coupling"] -= z["coupling"] / p.coupling**2
+        centre = f["run_logs"].mean(axis=2, keepdims=True)
+        g["run_shift"] -= (f["run_logs"] - centre) / p.run_shift_ratio**2
+        g["run_shift"] += _half_t_slope(centre, p.run_shift) / self.S
+        g["scales"] += _half_t_slope(f["logs"], np.array(p.scales))
+        for name in ("scales", "run_shift"):  # so far by the log scale
+            slope = _scale_slope(z[name])
+            g[name] = g[name] * slope + expit(-z[name]) - slope
+        return np.concatenate([g[name].reshape(n, -1) for name in self.slices], axis=1)
+
+    def _pull(self, f: dict, g: dict, name: str, which: int, d_value: np.ndarray) -> np.ndarray:
+        """Take a node's slopes into g; returns that by its mean."""
+        g[name], d_mean, d_log = f[name].back(d_value)
+        g["scales"][:, :, which] += d_log.sum(axis=2)
+        return d_mean
+
+    def _population(self, f: dict, g: dict, d_env: np.ndarray, d_slope: np.ndarray) -> None:
+        """The same for environments and what they come from."""
+        n, K, z, scale = len(d_env), self.K, f["z"], f["scale"]
+        d_alpha, d_beta = -np.tanh(0.5 * f["alpha"]), -f["beta"] / self.priors.beta**2
+        d_level, d_c = d_alpha.sum(axis=2, keepdims=True), d_alpha @ self.H
+        d_d = d_env.sum(axis=3)
+        d_gc, d_b = (d_env @ self.H).reshape(n, K, -1), d_slope.reshape(n, K, -1)
+        if self.has["env"]:
+            g["level"] = d_level + self._pull(f, g, "d", ENV, d_d).sum(axis=2, keepdims=True)
+            g["c"] = d_c + self._pull(f, g, "gc", ENV_SHIFT, d_gc).reshape(n, K, self.E, -1).sum(axis=2)
+            g["beta"] = d_beta + self._pull(f, g, "b", SLOPE, d_b).reshape(n, K, self.E, -1).sum(axis=2)
+            return
+        g["d"] = d_d + d_level
+        g["gc"], g["b"] = d_gc + d_c, d_b + d_beta
+        for name, which, slope in (("level", ENV, d_level), ("c", ENV_SHIFT, d_c), ("beta", SLOPE, d_beta)):
+            g[name] = -scale[:, :, which, None] * slope
+            g["scales"][:, :, which] += (g[name] * z[name]).sum(axis=2)
+        g["level"] -= (T_ENV + 1) * z["level"] / (T_ENV + z["level"] ** 2)
+        g["c"] -= z["c"]
+        g["beta"] -= z["beta"]
+
+    def tuned(self, draws: np.ndarray) -> dict[str, np.ndarray]:
+        """Weights for every effect from pilot draws [draws, size]: how much of its variance the data take away."""
+        f = self._nodes(draws)
+        weights = dict(self.weights)
+        for name in self.weights:
+            parts = f.get(name)
+            if name == "theta":
+                weights[name] = np.array([_weight(part)[0] for part in parts])
+            elif isinstance(parts, _Node) and parts.z.shape[2]:
+                weights[name] = _weight(parts)
+        return weights
+
+    def recoded(self, q: np.ndarray, weights: dict[str, np.ndarray]) -> np.ndarray:
+        """The same effects in the coordinates of other weights."""
+        f, q = self._nodes(q), q.copy()
+        for name, weight in weights.items():
+            parts = f.get(name)
+            if name == "theta":
+                z = np.stack([(w * part.mean + np.exp(w * part.log_sd) * part.u)[:, 0]
+                              for w, part in zip(weight, parts, strict=True)], axis=1)
+            elif isinstance(parts, _Node):
+                z = weight[:, None] * parts.mean + np.exp(weight[:, None] * parts.log_sd) * parts.u
+            else:
+                continue
+            q[:, self.slices[name]] = z.reshape(len(q), -1)
+        return q
+
+    def unpack(self, q: np.ndarray) -> dict[str, np.ndarray]:
+        """What a `Posterior` keeps of q [draws, size]."""
+        f, n = self._nodes(q), len(q)
+        learner = f["l"].value if self.has["l"] else np.zeros((n, self.K, len(self.design.learners)))
+        return {"alpha": f["alpha"], "beta": f["beta"], "scales": f["scale"], "run_shift": np.exp(f["run_logs"]),
+                "coupling": f["z"]["coupling"], "env": f["env"], "slope": f["slope"], "learner": learner, "cell": f["M"]}
 
 
-def _wanted(setting: bool | None, automatic: bool) -> bool:
-    return automatic if setting is None else setting
+def _fold(values: np.ndarray, to: Matrix) -> np.ndarray:
+    """Sums of values [n, K, rows] by the columns of a zero-one matrix [rows, columns]."""
+    n, K, rows = values.shape
+    return np.asarray(values.reshape(n * K, rows) @ to).reshape(n, K, -1)
 
 
-def _several_conditions(cell: np.ndarray) -> bool:
-    """Whether any (stage, shift) was measured under more than one condition."""
-    return len(np.unique(cell, axis=0)) > len(np.unique(cell[:, :2], axis=0))
+def _weight(part: _Node) -> np.ndarray:
+    """[K]: 0 unless the data take away a third of the variance, as a scale near zero bends all but standardised effects."""
+    left = (part.value - part.mean).var(axis=0).mean(axis=-1) / (part.sd**2).mean(axis=(0, 2))
+    return np.where(left > 0.67, 0.0, np.clip(1 - left, 0.0, 1.0))
 
 
-def _several_shifts(cell: np.ndarray) -> bool:
-    """Whether any (stage, condition) was measured under more than one shift."""
-    return len(np.unique(cell, axis=0)) > len(np.unique(cell[:, [0, 2]], axis=0))
+def _log_scale(x: np.ndarray) -> np.ndarray:
+    """Log of the scale at its coordinate."""
+    x = np.clip(x, -LIMIT, 1e6)
+    return np.log(BEND) + np.log(np.logaddexp(0, x))
 
 
-def orthogonal_to_lines(condition_cells: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(basis [Z, W], stage [Z]): orthonormal rows that span what lines in x [C, K] cannot fit of the (stage, condition)
-    pairs [W, 2]."""
-    rows, stages = [np.zeros((0, len(condition_cells)))], []
-    for stage in np.unique(condition_cells[:, 0]):
-        mine = np.flatnonzero(condition_cells[:, 0] == stage)
-        left = null_space(with_intercept(x[condition_cells[mine, 1]]).T).T
-        block = np.zeros((len(left), len(condition_cells)))
-        block[:, mine] = left
-        rows.append(block)
-        stages += [stage] * len(left)
-    return np.concatenate(rows), np.array(stages, int)
+def _scale_slope(x: np.ndarray) -> np.ndarray:
+    """Its derivative."""
+    x = np.clip(x, -LIMIT, 1e6)
+    return expit(x) / np.logaddexp(0, x)
 
 
-def with_intercept(x: np.ndarray) -> np.ndarray:
-    """x [..., K] with a column of ones before it."""
-    return np.concatenate([np.ones((*x.shape[:-1], 1)), x], axis=-1)
+def _log_half_t(log_scale: np.ndarray, width: np.ndarray | float) -> np.ndarray:
+    """Log density of the log of a half-Student variable with three degrees of freedom."""
+    return log_scale - 2 * np.log1p(np.exp(2 * np.minimum(log_scale, LIMIT)) / (3 * np.square(width)))
 
 
-def _distinct(rows: np.ndarray, wanted: bool) -> np.ndarray:
-    return np.unique(rows, axis=0) if wanted else rows[:0]
+def _half_t_slope(log_scale: np.ndarray, width: np.ndarray | float) -> np.ndarray:
+    square = np.exp(2 * np.minimum(log_scale, LIMIT)) / (3 * np.square(width))
+    return 1 - 4 * square / (1 + square)

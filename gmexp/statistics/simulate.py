@@ -1,165 +1,163 @@
-"""Synthetic experiments with known answers, for coverage studies and simulation-based calibration."""
+"""Synthetic experiments with known answers: environments, conditions and runs with known C, accidents, pursuit and skill."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from scipy import stats
-from scipy.special import expit
+from scipy.special import expit, ndtr
 
 from gmexp.artefacts.records import OutcomeCounts
-from gmexp.statistics.config import CalibrationConfig
-from gmexp.statistics.design import CAPABILITY, Condition, Covariates, Design, GOAL, ShiftLevel, diversity_position
-from gmexp.statistics.model import Model, Parameters, marginal_factor
-from gmexp.statistics.posterior import NODES, WEIGHTS, draw_beta
+from gmexp.statistics.counts import SHIFT_NAMES
+from gmexp.statistics.design import diversity_position
 from gmexp.support.errors import UserError
 
-__all__ = ["TRUTHS", "Truth", "grid_design", "prior_draw", "simulate", "synthetic_counts"]
+__all__ = ["ENVIRONMENTS", "QUANTITIES", "RUNS", "World", "Truth", "simulate", "synthetic_counts"]
 
-SHIFT_NAMES = ("in_distribution", "superficial", "moderate", "significant", "extreme")
-TRUTHS = ("prior", "beta", "logistic_normal")
-COPULA = 0.6  # correlation of a run's normal scores between shifts in the truth 'beta'
+QUANTITIES = ("capability", "goal_failure", "latent", "realised")
+RUNS = ("beta", "logistic_normal", "two_point")
+ENVIRONMENTS = ("normal", "t3", "bimodal", "one_in_six_extreme")
+MONTE_CARLO = 20_000  # runs behind a true mean
+
+
+@dataclass(frozen=True)
+class World:
+    """What is simulated. Scales are in logits.
+
+    runs           how a run's pursuit varies: U-shaped Beta(mu / phi), logit-normal, or all or nothing
+    coupling       correlation of a run's pursuit with its capability under the same shift
+    seed_sd        shared by the conditions' runs of one seed
+    """
+
+    envs: int = 1
+    shifts: tuple[int, ...] = (1, 2, 3, 4)
+    diversities: tuple[float, ...] = (0.0, 0.3)
+    runs_per_cell: int = 6
+    episodes: int = 200
+    unequal: bool = False  # episodes vary sixfold between cells
+    omega: float = 1.0
+    env_shift: float = 0.3
+    condition: float = 0.2
+    cell: float = 0.2
+    environments: str = "normal"
+    runs: str = "beta"
+    phi: float = 1.0  # of the Beta
+    run_sd: float = 0.8  # of capability and of a logit-normal pursuit, half its variance kept across shifts
+    coupling: float = 0.0
+    seed_sd: float = 0.0
+    share_varies: float = 0.5  # the proxy share's effects as a part of the other stages'
+    capability: float = 1.0  # logit at the reference
+    pursuit: float = -0.5
+    proxy_share: float = 1.0
+    skill: float = 0.85
+    diversity_effect: float = -1.5  # of diversity 0.3 against 0, on goal failure
+    masked: bool = True
+
+    def __post_init__(self) -> None:
+        for name, known in (("runs", RUNS), ("environments", ENVIRONMENTS)):
+            if getattr(self, name) not in known:
+                raise UserError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
 
 
 @dataclass(frozen=True)
 class Truth:
-    """A simulated data set's own rates. Cells are (stage, shift, condition)."""
+    """Means over runs by (environment, shift type, diversity) and of one further environment by (shift, diversity)."""
 
-    mean: dict[tuple[int, int, int], float]  # mean over runs
-    next_run: dict[tuple[int, int, int], float]  # rate of one further run
-    parameters: Parameters | None  # of the model, where the truth is one
-
-
-def grid_design(shifts: int = 4, diversities: tuple[float, ...] = (0.0, 0.1, 0.3), runs: int = 8, episodes: int = 50,
-                stages: tuple[int, ...] = (GOAL,)) -> Design:
-    """A complete crossed design with y = 0: every run of every condition under every shift type 1, 2, ..."""
-    levels = tuple(ShiftLevel(t, SHIFT_NAMES[t], 1.0) for t in range(1, shifts + 1))
-    conditions = tuple(Condition("grid", "ppo", 1.0, "", d, "standard", 0) for d in diversities)
-    raw = np.array([[diversity_position(d)] for d in diversities])
-    run_condition = np.repeat(np.arange(len(conditions)), runs)
-    stage, run, shift = (a.ravel() for a in np.meshgrid(stages, np.arange(len(run_condition)), np.arange(shifts),
-                                                        indexing="ij"))
-    n = np.full(len(stage), episodes)
-    return Design(levels, conditions, Covariates(("div",), (float(raw.mean()),), "standard"), raw - raw.mean(),
-                  run_condition, tuple(f"run{r}" for r in range(len(run_condition))), stage, run, shift, 0 * n, n)
+    setups: dict[tuple[str, int, float], dict[str, float]]
+    new: dict[tuple[int, float], dict[str, float]]
 
 
-def prior_draw(model: Model, rng: np.random.Generator) -> np.ndarray:
-    """One draw [size] of the sampled coordinates from the prior."""
-    s, q = model.slices, np.empty(model.size)
-    q[s["alpha"]] = rng.logistic(size=2 * model.S)
-    q[s["normal"]] = rng.normal(model.normal_mean, model.normal_sd)
-    if len(model.pairs):
-        q[s["rho"]] = np.arctanh(2 * rng.beta(2, 2) - 1)
-    return q * model.fold(q[None])[0]
+def simulate(world: World, rng: np.random.Generator) -> tuple[tuple[OutcomeCounts, ...], Truth]:
+    """Counts of a world's environments and what they were simulated from."""
+    rows: list[OutcomeCounts] = []
+    setups, new = {}, {}
+    much = np.array([1.0, 1.0, world.share_varies])  # of capability, pursuit and proxy share
+    for e in range(world.envs + 1):  # the last one is the next environment, which nobody measures
+        level = np.array([_level(world, rng) for _ in range(3)])
+        shift = world.env_shift * rng.standard_normal((3, 5))
+        seeds = world.seed_sd * rng.standard_normal((3, world.runs_per_cell))
+        for d in world.diversities:
+            condition = world.condition * rng.standard_normal(3)
+            kept = rng.standard_normal((3, world.runs_per_cell))
+            for s in world.shifts:
+                effects = level + shift[:, s] + condition + world.cell * rng.standard_normal(3)
+                mean = (np.array([world.capability - 0.3 * s, world.pursuit - 0.2 * s, world.proxy_share]) + much * effects
+                        + np.array([0, world.diversity_effect * diversity_position(d), 0]))
+                population = _runs(world, mean, world.seed_sd * rng.standard_normal((3, MONTE_CARLO)),
+                                   rng.standard_normal((3, MONTE_CARLO)), rng)
+                truth = _means(population, _revealed(s, d))
+                if e == world.envs:
+                    new[s, d] = truth
+                    continue
+                setups[f"env{e}", s, d] = truth
+                for r, run in enumerate(zip(*_runs(world, mean, seeds, kept, rng), strict=True)):
+                    n = int(rng.integers(world.episodes // 3, 2 * world.episodes)) if world.unequal else world.episodes
+                    rows.append(_row(world, f"env{e}", r, s, d, n, run, rng))
+    return tuple(rows), Truth(setups, new)
 
 
-def simulate(design: Design, truth: str, rng: np.random.Generator,
-             config: CalibrationConfig) -> tuple[Design, Truth]:
-    """The design with simulated y, and what it was simulated from.
+def _level(world: World, rng: np.random.Generator) -> float:
+    z = {"normal": rng.standard_normal(), "t3": rng.standard_t(3) / np.sqrt(3), "bimodal": rng.choice([-1.0, 1.0]),
+         "one_in_six_extreme": 0.4 * rng.standard_normal() + 2.2 * (rng.random() < 1 / 6)}[world.environments]
+    return world.omega * float(z)
 
-    prior            the model itself, parameters from its prior
-    beta             runs Beta(mu, 1 - mu): mostly all or nothing, phi = 1, base rates a logit above the prior's
-                     centre, a run's rates tied between shifts by a Gaussian copula
-    logistic_normal  runs logit-normal with sd 1 shared by all shifts and sd 1 of their own
-    """
-    if truth not in TRUTHS:
-        raise UserError(f"truth must be one of {', '.join(TRUTHS)}, not {truth!r}")
-    model = Model(design, config)
-    parameters = model.unpack(prior_draw(model, rng)) if truth == "prior" else None
-    cells = sorted({tuple(map(int, c)) for c in design.cell})
-    if parameters is not None:
-        eta, phi, theta, new = _from_model(model, parameters, cells, rng)
-        mean = {c: float(expit(marginal_factor(parameters.sigma[c[0]]) * eta[c]
-                              + parameters.sigma[c[0]] * NODES) @ WEIGHTS) for c in cells}
+
+def _runs(world: World, mean: np.ndarray, seeds: np.ndarray, kept: np.ndarray,
+          rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Capability, pursuit and proxy share [runs] of runs around logits mean [3]."""
+    own = (kept + rng.standard_normal(kept.shape)) / np.sqrt(2)
+    z_q = world.coupling * own[0] + np.sqrt(1 - world.coupling**2) * own[1]
+    capability = expit(mean[0] + world.run_sd * own[0] + seeds[0])
+    share = expit(mean[2] + world.share_varies * (world.run_sd * own[2] + seeds[2]))
+    mu = expit(mean[1] + seeds[1])
+    if world.runs == "logistic_normal":
+        pursuit = expit(mean[1] + seeds[1] + world.run_sd * z_q)
+    elif world.runs == "two_point":
+        pursuit = np.where(ndtr(z_q) < mu, 0.97, 0.03)
     else:
-        alpha = rng.normal(1.0 if truth == "beta" else 0.0, 1.0, size=(2, len(design.shifts)))
-        beta = rng.normal(0.0, 1.0, size=(2, design.x.shape[1]))
-        eta = {c: float(alpha[c[0], c[1]] + design.x[c[2]] @ beta[c[0]]) for c in cells}
-        theta, new, mean = (_copula_beta if truth == "beta" else _logistic_normal)(design, eta, rng)
-    y = rng.binomial(design.n, theta)
-    if set(design.stage) == {CAPABILITY, GOAL}:  # only capable episodes can show a goal
-        capable = {(r, s): value for k, r, s, value in zip(design.stage, design.run, design.shift, y, strict=True)
-                   if k == CAPABILITY}
-        n = np.array([n if k == CAPABILITY else capable[r, s] for k, r, s, n in
-                      zip(design.stage, design.run, design.shift, design.n, strict=True)])
-        y = np.where(design.stage == GOAL, rng.binomial(n, theta), y)
-        design = replace(design, n=n)
-    return replace(design, y=y), Truth(mean, new, parameters)
+        pursuit = np.clip(stats.beta.ppf(ndtr(z_q), mu * world.phi, (1 - mu) * world.phi), 1e-9, 1 - 1e-9)
+    return capability, pursuit, share
 
 
-def _from_model(model: Model, p: Parameters, cells: list, rng: np.random.Generator) -> tuple:
-    d = model.design
-    fixed = np.concatenate([p.alpha.ravel(), p.beta.ravel(), p.w @ model.basis.T, p.u])
-    logit_mu, phi = fixed @ model.fixed * marginal_factor(p.sigma)[d.stage], p.phi[d.stage, d.shift]
-    if len(model.run_slots):
-        logit_mu = logit_mu + p.v @ model.slot_to_row
-    theta = draw_beta(rng, expit(logit_mu) * phi, expit(-logit_mu) * phi)
-    fits = dict(zip(zip(d.stage.tolist(), d.shift.tolist(), d.condition.tolist(), strict=True), fixed @ model.fixed,
-                    strict=True))
-    eta = {c: float(fits[c]) for c in cells}
-    new = {}
-    for c in cells:
-        x = marginal_factor(p.sigma[c[0]]) * eta[c] + p.sigma[c[0]] * rng.standard_normal()
-        new[c] = float(draw_beta(rng, *(np.array([expit(s * x) * p.phi[c[0], c[1]]]) for s in (1, -1)))[0])
-    return eta, phi, theta, new
+def _revealed(shift: int, diversity: float) -> float:
+    return (diversity, diversity, 0.5, 1.0, 1.0)[shift]
 
 
-def _copula_beta(design: Design, eta: dict, rng: np.random.Generator) -> tuple:
-    shared = rng.standard_normal((2, len(design.run_condition)))[design.stage, design.run]
-    score = np.sqrt(COPULA) * shared + np.sqrt(1 - COPULA) * rng.standard_normal(len(design.y))
-    mu = expit(_per_row(design, eta))
-    theta = stats.beta.ppf(stats.norm.cdf(score), mu, 1 - mu)
-    new = {c: float(rng.beta(expit(e), expit(-e))) for c, e in eta.items()}
-    return theta, new, {c: float(expit(e)) for c, e in eta.items()}
+def _means(runs: tuple[np.ndarray, np.ndarray, np.ndarray], revealed: float) -> dict[str, float]:
+    c, q, b = runs
+    return {"capability": float(c.mean()), "goal_failure": float(1 - q.mean()), "latent": float(np.mean(c * (1 - q))),
+            "realised": float(revealed * np.mean(c * b * (1 - q)))}
 
 
-def _logistic_normal(design: Design, eta: dict, rng: np.random.Generator) -> tuple:
-    shared = rng.standard_normal((2, len(design.run_condition)))[design.stage, design.run]
-    theta = expit(_per_row(design, eta) + shared + rng.standard_normal(len(design.y)))
-    sd = np.sqrt(2.0)
-    new = {c: float(expit(e + sd * rng.standard_normal())) for c, e in eta.items()}
-    return theta, new, {c: float(expit(e + sd * NODES) @ WEIGHTS) for c, e in eta.items()}
+def _row(world: World, env: str, run: int, shift: int, diversity: float, episodes: int,
+         rates: tuple[float, float, float], rng: np.random.Generator) -> OutcomeCounts:
+    c, q, b = rates
+    h, e = c * (1 - b), c * b
+    told = int(rng.binomial(episodes, _revealed(shift, diversity)))
+    visible = rng.multinomial(told, _simplex((1 - q) * h + q * world.skill, (1 - q) * e))
+    ambiguous = int(rng.binomial(episodes - told, c))
+    masked = rng.multinomial(told, _simplex(h, e)).tolist() if world.masked else (None, None, None)
+    rest = episodes - int(visible[:2].sum()) - ambiguous
+    return OutcomeCounts(
+        experiment_id="synthetic", run_id=f"d{diversity:g}-r{run}", train_seed=run, eval_seed=0, env=env, learner="ppo",
+        algo="ppo", shift_type=shift, shift_name=SHIFT_NAMES[shift], grade=float(shift > 0), spec_quality=1.0,
+        train_diversity=diversity, align_method="standard", demonstrator=None, train_steps=1_000_000, width=64,
+        n_visible=episodes, n_intended=int(visible[0]), n_proxy=int(visible[1]), n_timeout=rest // 2,
+        n_death=rest - rest // 2, n_ambiguous=ambiguous, n_distinguishing=told,
+        n_masked=told if world.masked else None, masked_intended=masked[0], masked_proxy=masked[1], n_harmful=None,
+        horizon=1000, id_capability=0.9, config_hash="", git_sha=None, created_utc="")
 
 
-def _per_row(design: Design, eta: dict) -> np.ndarray:
-    cells = zip(design.stage.tolist(), design.shift.tolist(), design.condition.tolist(), strict=True)
-    return np.array([eta[c] for c in cells])
+def _simplex(*p: float) -> tuple[float, ...]:
+    return (*p, max(0.0, 1.0 - sum(p)))
 
 
 def synthetic_counts(diversities: Sequence[float] = (0.0, 0.3), runs: int = 4, shifts: Sequence[int] = range(5),
-                     episodes: int = 200, seed: int = 0, **fields: Any) -> tuple[OutcomeCounts, ...]:
-    """Counts in the shape of a real study, probes included; `fields` override any column.
-
-    logit capability falls by 0.5 per shift type from 2.5; logit goal failure is 1 + 0.3 per type without diversity
-    and 2 less at diversity 0.3; runs differ by sd 0.5 and 1, and by a Beta of concentration 15 and 4 per shift.
-    """
-    rng = np.random.default_rng(seed)
-    rows = []
-    for d in diversities:
-        for r in range(runs):
-            run_effect = rng.normal(0, (0.5, 1.0))
-            for s in shifts:
-                distinguishing = (d, d, 0.5, 1.0, 1.0)[s]
-                mu = expit(np.array([2.5 - 0.5 * s, 1 + 0.3 * s - 2 * min(d, 0.3) / 0.3]) + run_effect)
-                capable, proxy = draw_beta(rng, mu * (15, 4), (1 - mu) * (15, 4))
-                for probe in (False, True):
-                    reached = rng.binomial(episodes, capable)
-                    told_apart = rng.binomial(reached, 1.0 if probe else distinguishing)
-                    n_proxy, n_timeout = rng.binomial(told_apart, proxy), rng.binomial(episodes - reached, 0.5)
-                    row = {
-                        "experiment_id": "synthetic", "run_id": f"d{d:g}-r{r}", "train_seed": r, "eval_seed": 0,
-                        "env": "coinrun", "algo": "ppo", "shift_type": s, "shift_name": SHIFT_NAMES[s],
-                        "grade": float(s > 0), "probe": probe, "spec_quality": 1.0, "capability_level": None,
-                        "train_diversity": d, "spurious_corr": 1 - d, "align_method": "ppo", "train_steps": 1_000_000,
-                        "n_episodes": episodes, "n_intended": told_apart - n_proxy, "n_proxy": n_proxy,
-                        "n_timeout": n_timeout, "n_death": episodes - reached - n_timeout,
-                        "n_ambiguous": reached - told_apart, "n_distinguishing": None, "n_harmful": None, "horizon": 1000,
-                        "id_capability": 0.9, "gate_passed": True, "config_hash": "", "git_sha": None,
-                        "created_utc": ""}
-                    rows.append(OutcomeCounts(**{k: v.item() if isinstance(v, np.generic) else v
-                                                 for k, v in (row | fields).items()}))
-    return tuple(rows)
+                     episodes: int = 200, seed: int = 0, masked: bool = True, envs: int = 1,
+                     **fields: object) -> tuple[OutcomeCounts, ...]:
+    """Counts in the shape of a real study; `fields` override any column."""
+    world = World(envs=envs, shifts=tuple(shifts), diversities=tuple(diversities), runs_per_cell=runs, episodes=episodes,
+                  runs="logistic_normal", masked=masked)
+    return tuple(replace(row, **fields) for row in simulate(world, np.random.default_rng(seed))[0])

@@ -3,29 +3,66 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from gmexp import artefacts
 from gmexp.artefacts.records import OutcomeCounts
-from gmexp.statistics import fit
+from gmexp.artefacts.study import Study
+from gmexp.statistics import calibrate as fitting
 from gmexp.statistics.calibration import Calibration
 from gmexp.statistics.config import CalibrationConfig
+from gmexp.statistics.counts import read_counts
+from gmexp.statistics.fit import SamplerError, iterations
 from gmexp.support.errors import UserError
 from gmexp.support.progress import Bar
 
+OUTCOMES = ("n_intended", "n_proxy", "n_timeout", "n_death", "n_ambiguous", "n_masked", "masked_intended", "masked_proxy")
+
+
+class Refused(UserError):
+    """A calibration that its own diagnostics do not let pass."""
+
 
 def calibrate(rows: Sequence[OutcomeCounts], out: Path, chains: int, draws: int, seed: int,
-         kept: int | None = None) -> Calibration:
-    """Calibrate and save (`kept` draws); UserError where the sampler's own diagnostics refuse the result."""
+              kept: int | None = None) -> Calibration:
+    """Calibrate and save (`kept` draws); `Refused` where the sampler's own diagnostics refuse the result."""
     config = CalibrationConfig(seed=seed, chains=chains, draws=draws)
     try:
-        with Bar(config.warmup + config.draws, "calibrate", "draw") as bar:
-            calibration = fit.calibrate(rows, config, bar.advance)
-    except fit.SamplerError as error:
-        raise UserError(f"the calibration was refused by its own diagnostics: {error}") from error
+        with Bar(iterations(config), "calibrate", "draw") as bar:
+            calibration = fitting.calibrate(rows, config, bar.advance)
+    except SamplerError as error:
+        raise Refused(f"the calibration was refused by its own diagnostics: {error}") from error
     origin = artefacts.provenance(None, dataclasses.asdict(config), "posterior of the rates over runs")
     calibration = calibration.with_provenance(origin)
     calibration = calibration.thinned(kept) if kept else calibration
+    calibration = dataclasses.replace(calibration, provenance=calibration.provenance | {"outcomes_sha256": outcomes(rows)})
     calibration.save(out)
     return calibration
+
+
+def outcomes(rows: Sequence[OutcomeCounts]) -> str:
+    """The hash of what was counted, whatever the columns are called: by it a calibration knows its counts."""
+    counted = sorted([row.run_id, row.shift_type, row.shift_name, row.grade, row.probe, row.eval_seed,
+                      *(getattr(row, name) for name in OUTCOMES)] for row in rows)
+    return hashlib.sha256(json.dumps(counted).encode()).hexdigest()
+
+
+def drop_stale(study: Study) -> None:
+    """Remove a study's calibration, and what was estimated from it, where it was made from other counts than are there
+    now; older ones do not say."""
+    if not study.calibration.is_file() or not study.counts.is_file():
+        return
+    try:
+        stated = artefacts.read_json(study.calibration, required=("provenance",))["provenance"].get("outcomes_sha256")
+    except (UserError, AttributeError):
+        stated = "unreadable"
+    if stated is None or stated == outcomes(read_counts(study.counts)):
+        return
+    for path in (study.calibration, study.calibration.with_suffix(".npz"), study.estimate, study.sensitivity):
+        path.unlink(missing_ok=True)
+    print(f"{study.calibration} was made from other counts, and is removed with its estimates: gmexp calibrate makes it "
+          "anew", file=sys.stderr)

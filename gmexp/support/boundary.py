@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -21,6 +22,7 @@ MISTAKE, FAULT, STOPPED, UNHEARD = 2, 70, 130, 141
 # Libraries that complain of what they are given, in types of their own.
 COMPLAINING = ("hydra.", "omegaconf.", "antlr4.", "pyarrow.", "zipfile", "zlib", "_csv", "csv", "json.", "PIL.", "yaml.",
                "submitit.", "ray.")
+UNWRITTEN = (errno.ENOSPC, errno.EBADF, errno.EIO)  # of a file without a name, which is stdout
 NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
 
 
@@ -40,8 +42,7 @@ def guarded(name: str, action: Callable[[], int]) -> int:
         if os.environ.get("GMEXP_TRACEBACK"):
             traceback.print_exc()
         message = explain(error)
-        if isinstance(error, OSError) and _cannot_be_written():
-            message = f"cannot write the output: {error.strerror or first_line(error)}"
+        _drop_output()
         _say(name, message or _fault(error))
         return FAULT if message is None else MISTAKE
 
@@ -55,18 +56,21 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, ModuleNotFoundError) and (hint := missing_package(error.name)):
         return hint
     if isinstance(error, OSError):
-        return f"{error.filename}: {error.strerror}" if error.filename else first_line(error)
+        words = error.strerror or first_line(error)
+        return f"{error.filename}: {words}" if error.filename else (
+            f"cannot write the output: {words}" if error.errno in UNWRITTEN else words)
     if type(error).__module__.startswith(COMPLAINING) or isinstance(error, UnicodeError):
         return f"{type(error).__name__}: {first_line(error)}"
-    if isinstance(error, ValueError) and _raised_in(error).startswith("gmexp_envs."):
+    if isinstance(error, ValueError) and _is_of_a_value(error):
         return str(error)
     return None
 
 
-def _raised_in(error: BaseException) -> str:
-    """The module that raised an error."""
+def _is_of_a_value(error: ValueError) -> bool:
+    """Whether a check of what was given raised it: a record's own, or one of the environments', which know no UserError."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return frames[-1].f_globals.get("__name__", "") if frames else ""
+    return any(frame.f_code.co_name == "__post_init__" for frame in frames) or (
+        bool(frames) and frames[-1].f_globals.get("__name__", "").startswith("gmexp_envs."))
 
 
 def _fault(error: BaseException) -> str:
@@ -84,16 +88,6 @@ def _say(name: str, message: str) -> None:
         print(f"gmexp {name}: {line}", file=sys.stderr, flush=True)
     except (OSError, ValueError):
         pass  # nobody can be told
-
-
-def _cannot_be_written() -> bool:
-    """Whether what is still to be written to stdout cannot be: it is dropped then."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        _drop_output()
-        return True
-    return False
 
 
 def _drop_output() -> None:

@@ -13,6 +13,7 @@ import dataclasses
 import difflib
 import logging
 import shutil
+import sys
 import tempfile
 import typing
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +23,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from gmexp.support.conf import choices, config_folder
@@ -32,12 +33,13 @@ from gmexp.support.text import NotPlain, as_path, as_value
 PATHS = ("out", "run", "study", "studies", "results", "counts", "reuse", "demonstrator")  # keys: `~` is the user's folder
 RUN_DIR = "hydra.run.dir"
 PREFIXES = ("++", "+", "~")
+RENAMED = {"gate": "threshold"}  # keys of earlier versions, which are read with a line of notice
 
 
-def variant(kinds: Callable[[str], type], names: Callable[[], Sequence[str]]) -> Any:
+def variant(kinds: Callable[[str], type], names: Callable[[], Sequence[str]], current: Callable[[str], str] = str) -> Any:
     """A field whose schema follows from its `name`: `kinds` gives the dataclass of a name, ValueError where there is
-    none; `names` are those that there are."""
-    return dataclasses.field(metadata={"variant": kinds, "names": names})
+    none; `names` are those that there are; `current` gives the present name of an earlier version's."""
+    return dataclasses.field(metadata={"variant": kinds, "names": names, "current": current})
 
 
 # --- composing --------------------------------------------------------------------------------------------------------
@@ -91,6 +93,7 @@ def _composed(verb: str, schema: type, overrides: Sequence[str], folders: _Folde
             raise UserError(f"there is no key '{key}': of Hydra's own settings {RUN_DIR}=... says where results go, and "
                             "launcher=... who computes them")
         if key in known_groups and sign != "~":
+            text = _current(schema, key, text)
             choice = folders.choice(key, text)
             if choice is None and _variant(schema, key):
                 outside[key] = text
@@ -104,6 +107,8 @@ def _composed(verb: str, schema: type, overrides: Sequence[str], folders: _Folde
     OmegaConf.set_struct(node, False)
     for key, text in outside.items():
         node[key] = _plugged(schema, key, text)
+    for old in [key for key in RENAMED if key in node]:
+        node[_present(old)] = node.pop(old)
     known = keys(schema, node)
     for sign, key, text in given:
         if not _exists(key, known):
@@ -125,7 +130,14 @@ def _split(item: str) -> tuple[str, str, str]:
         raise UserError(f"'{item}' is not of the form key=value")
     if not text:
         raise UserError(f"{key}= lacks a value")
-    return sign, key, text
+    return sign, _present(key), text
+
+
+def _present(key: str) -> str:
+    """What a key is called now."""
+    if key in RENAMED:
+        print(f"{key} is called {RENAMED[key]} now", file=sys.stderr)
+    return RENAMED.get(key, key)
 
 
 def _delete(node: DictConfig, key: str, known: dict[str, Any]) -> None:
@@ -184,7 +196,17 @@ def _variant(schema: type, key: str) -> bool:
     return key in _variants(schema)
 
 
+def _current(schema: type, key: str, name: str) -> str:
+    """The present name of a variant."""
+    return next((f.metadata["current"](name) for f in dataclasses.fields(schema)
+                 if f.name == key and "current" in f.metadata), name)
+
+
 def _kind(kinds: Callable[[str], type], field: str, node: Any) -> type:
+    if isinstance(node, DictConfig) and isinstance(target := node.get("_target_"), str):  # as Hydra says what to build
+        with open_dict(node):
+            del node["_target_"]
+            node["name"] = ":".join(target.rsplit(".", 1))
     if not isinstance(node, DictConfig) or not isinstance(node.get("name"), str):
         raise UserError(f"{field} is {node!r}: give {field}=... with a name")
     try:
@@ -258,11 +280,14 @@ def groups(verb: str) -> list[str]:
 
 def _choosable(schema: type) -> set[str]:
     """Fields of a schema that a group of files fills."""
-    return {f.name for f in dataclasses.fields(schema) if (config_folder() / f.name).is_dir()}
+    hints, variants = typing.get_type_hints(schema), _variants(schema)
+    return {f.name for f in dataclasses.fields(schema) if (config_folder() / f.name).is_dir()
+            and (f.name in variants or dataclasses.is_dataclass(hints[f.name]))}
 
 
 def _group(schema: type, group: str, text: str, folders: _Folders) -> DictConfig:
     """What a file of a group holds."""
+    text = _current(schema, group, text)
     choice = folders.choice(group, text)
     if choice is None and _variant(schema, group):
         return _plugged(schema, group, text)

@@ -26,4 +26,4 @@ def missing_package(module: str | None) -> str | None:
 def require(module: str, what: str) -> None:
     """UserError unless a package is installed; `what` needs it."""
     if importlib.util.find_spec(module) is None:
-        raise UserError(f"{what} needs the package {module}: pip install {PACKAGES[module]}")
+        raise UserError(f"{what} needs the package {module}: pip install {PACKAGES.get(module, module)}")

@@ -118,7 +118,7 @@ def as_plain_name(name: str, what: str) -> str:
     Names in files that others made go through here before anything is looked for under them. Raises UserError.
     """
     if (not isinstance(name, str) or not name or name.startswith(".") or re.search(r"[/\\\x00-\x1f\x7f]", name)
-            or len(name.encode(errors="replace")) > LONGEST_NAME or re.match("[A-Za-z]:$", name[:2])):
+            or any("\ud800" <= letter <= "\udfff" for letter in name) or len(name.encode()) > LONGEST_NAME or re.match("[A-Za-z]:$", name[:2])):
         shown = repr(name) if len(repr(name)) <= 60 else f"{repr(name)[:57]}..."
         raise UserError(f"{shown} cannot be {what}: it should be a plain name")
     return name

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from dataclasses import dataclass
 from typing import Any
 
-from gmexp.agents.ppo import NAMES, PPOConfig
+from gmexp.agents.trainer import current_name, find_trainer, trainer_names
 from gmexp.artefacts.tracking import check_logger
 from gmexp.support.checks import check_backend, check_seed, check_session, check_threads
 from gmexp.support.composition import variant
+from gmexp.support.extras import require
 from gmexp_envs import Task, find_task, task_names
 
 LAUNCHERS = {"local": None, "ray": "ray", "slurm": "submitit"}  # and the package that each needs
@@ -23,9 +23,7 @@ def env_config(name: str) -> type:
 
 def agent_config(name: str) -> type:
     """The configuration of a trainer; ValueError where there is none of that name."""
-    if name not in NAMES:
-        raise ValueError(f"choose one of {', '.join(NAMES)}")
-    return PPOConfig
+    return find_trainer(name).config
 
 
 @dataclass
@@ -53,8 +51,8 @@ class LauncherConfig:
     def __post_init__(self) -> None:
         if self.name not in LAUNCHERS:
             raise ValueError(f"launcher.name = {self.name!r}: choose one of {', '.join(LAUNCHERS)}")
-        if (package := LAUNCHERS[self.name]) and importlib.util.find_spec(package) is None:
-            raise ValueError(f"launcher={self.name} needs the {package} package: pip install 'gmexp[sweep]'")
+        if package := LAUNCHERS[self.name]:
+            require(package, f"launcher={self.name}")
         if not 0 < self.memory_gb < math.inf:
             raise ValueError(f"launcher.memory_gb = {self.memory_gb} must be above 0")
         if self.retries < 0:
@@ -67,7 +65,7 @@ class TrainConfig:
 
     experiment: str
     env: Any = variant(env_config, task_names)
-    agent: Any = variant(agent_config, lambda: NAMES)
+    agent: Any = variant(agent_config, trainer_names, current_name)
     steps: int
     seed: int  # the train seed
     verified: bool  # a candidate that counts only if it passes goal verification (see `gmexp.mitigations.verification`)
@@ -85,14 +83,14 @@ class TrainConfig:
             raise ValueError(f"steps = {self.steps} must be at least 1")
         check_seed("seed", self.seed)
         check_session(self.checkpoint_seconds, self.device)
-        sets = self.task.action_sets
-        if (chosen := getattr(self.agent, "actions", None)) is not None and chosen not in sets:
-            raise ValueError(f"agent.actions = {chosen!r}: in {self.task.name} choose one of {', '.join(sets)}")
+        self.agent.name = current_name(self.agent.name)
+        self.agent.actions_in(self.task)
 
     @property
     def task(self) -> Task:
         """The environment that is trained in."""
-        return find_task(self.env.name)
+        task = find_task(self.env.name)
+        return task.on(task.distribution(self.env))
 
     @property
     def training(self) -> Any:

@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,7 @@ def _on_ray(config: LauncherConfig, tasks: Sequence[Any], work: Work, workers: i
     import ray
 
     with _cluster(config):
+        _check_nodes([node["Resources"] for node in ray.nodes() if node["Alive"]], config.memory_gb * 2**30)
         far = ray.remote(num_cpus=1, memory=int(config.memory_gb * 2**30), max_retries=config.retries,
                          retry_exceptions=False)(_far)
         watch, failures, pending = _Watch(scratch, advance), {}, {}
@@ -127,6 +128,17 @@ def _on_ray(config: LauncherConfig, tasks: Sequence[Any], work: Work, workers: i
             for reference in pending:
                 ray.cancel(reference, force=True)
     return failures
+
+
+def _check_nodes(nodes: Sequence[Mapping[str, float]], memory: float) -> None:
+    """UserError where no node can take a run: Ray itself would wait for one for ever."""
+    working = [node for node in nodes if node.get("CPU", 0) >= 1]
+    if not working:
+        raise UserError("no node of the Ray cluster has a core for a run: add nodes with CPUs")
+    most = max(node.get("memory", 0) for node in working)
+    if most < memory:
+        raise UserError(f"launcher.memory_gb = {memory / 2**30:g} is more than any node of the Ray cluster has: the largest "
+                        f"has {most / 2**30:.1f}")
 
 
 @contextlib.contextmanager

@@ -9,12 +9,12 @@ as `run=.../best`, its results lie beside it and never mix with those of the las
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,44 +22,22 @@ import torch
 import gmexp_envs
 from gmexp import artefacts
 from gmexp.agents.checkpoint import write_checkpoint
-from gmexp.agents.cloning import Cloning, trained_demonstrator
-from gmexp.agents.ppo import PPO, PPOConfig
+from gmexp.agents.trainer import Trainer, build_trainer, find_trainer
 from gmexp.artefacts import tables
-from gmexp.artefacts.records import CurvePoint, RunMeta
-from gmexp.artefacts.study import Study
+from gmexp.artefacts.records import CurvePoint
 from gmexp.artefacts.tracking import Tracker, open_tracker
 from gmexp.rates.learning import WINDOW
 from gmexp.support.errors import UserError
-from gmexp.support.host import settle_torch
 from gmexp.support.progress import Bar
-from gmexp.support.quiet import imported
 from gmexp.support.seeding import stream
-from gmexp.training.compilation import compile_kernels
+from gmexp.support.startup import settle_torch
 from gmexp.training.config import TrainConfig
+from gmexp.training.run import Run
+from gmexp_envs import VecEnv
 from gmexp_envs.vec import DeviceUnavailable
 
-RESUME_VERSION = 2
-# These change how, or for whom, a run learns, and not what: equal runs of two studies are one run.
-NOT_IDENTITY = ("experiment", "out", "logger", "checkpoint_seconds", "backend", "threads")
-TRAINED = ("checkpoint.npz", "best/checkpoint.npz", "curve.parquet", "run.json")  # what a run leaves, the last one last
-METHODS = {"cloning": "behavioral_cloning", "cloning_intended": "behavioral_cloning",
-           "cloning_proxy": "behavioral_cloning_of_proxy"}
-VERIFIED = "interpretability_verified"  # in the calculator's words, as `METHODS`
-
-
-def _sb3() -> type:
-    """The second trainer, imported only where it is used."""
-    try:
-        return imported("gmexp.agents.sb3").SB3PPO
-    except ModuleNotFoundError as error:
-        raise UserError(f"agent=sb3_ppo needs stable-baselines3 (no module {error.name}): pip install "
-                        "'gmexp[sb3]'") from error
-
-
-TRAINERS: dict[str, Callable[[], type]] = {  # by agent.name
-    "ppo": lambda: PPO, "sb3_ppo": _sb3,
-    "cloning": lambda: Cloning, "cloning_intended": lambda: Cloning, "cloning_proxy": lambda: Cloning}
-ON_DEVICE = ("ppo", "cloning")  # trainers that take their worlds' tensors from wherever they are
+RESUME_VERSION = 3
+OWN = "run."  # what names in resume.npz begin with that are not the trainer's
 
 
 def run(config: TrainConfig) -> int:
@@ -67,79 +45,48 @@ def run(config: TrainConfig) -> int:
     if config.verified:
         raise UserError("verified=true trains a candidate that counts only if it passes, which `gmexp run` finds out: "
                         "give it to a condition of a study")
-    meta = describe(config)
-    compile_kernels()
-    with Bar(config.steps, f"train {meta.run_id}", "step") as bar:
-        train(config, bar.advance)
-    print(Study(Path(config.out)).run(meta.run_id))
+    planned = Run.of(config)
+    with Bar(config.steps, f"train {planned.id}", "step") as bar:
+        print(train(planned, bar.advance))
     return 0
 
 
-def identity(config: TrainConfig) -> dict[str, Any]:
-    """The part of a configuration that decides what the run learns; a demonstrator is the SHA-256 of its checkpoint."""
-    plain = {key: value for key, value in dataclasses.asdict(config).items() if key not in NOT_IDENTITY}
-    del plain["agent"]["demonstrator"]  # a path; and the runs of trainers without one are those of earlier versions
-    if (imitated := trained_demonstrator(config.agent)) is not None:
-        plain["agent"]["demonstrator"] = imitated.digest
-    return plain
-
-
-def describe(config: TrainConfig) -> RunMeta:
-    """What is known of a run from its configuration; the run id ends in the configuration's hash."""
-    what = identity(config)
-    digest = artefacts.config_hash(what)
-    env, agent = config.env, config.agent
-    origin = artefacts.provenance(None, what, "a training run")
-    return RunMeta(
-        run_id=f"{env.name}-{agent.name}-d{env.diversity:g}-s{config.seed}-{digest[:8]}",
-        experiment_id=config.experiment, train_seed=config.seed,
-        env=config.task.variant(env), algo=_algo(agent),
-        train_diversity=env.diversity, spurious_corr=1 - env.diversity, spec_quality=env.spec_quality,
-        capability_level=None,  # nothing here was compared with people
-        align_method=VERIFIED if config.verified else METHODS.get(agent.name, "standard"),
-        train_steps=config.steps, horizon=env.horizon, config_hash=digest, git_sha=origin.git_sha,
-        created_utc=origin.created_utc, width=agent.width)
-
-
-def _algo(agent: PPOConfig) -> str:
-    """The trainer and what its network sees, with whom it imitates: students of other demonstrators are other conditions."""
-    name = agent.name if agent.network == "semantic" else f"{agent.name}_{agent.network}"
-    if (imitated := trained_demonstrator(agent)) is None:
-        return name
-    theirs = imitated.checkpoint.meta
-    return f"{name}_of_{theirs.algo}_d{theirs.train_diversity:g}"
-
-
-def train(config: TrainConfig, on_progress: Callable[[int], None] = lambda steps: None) -> Path:
-    """Train, or go on training, the run of `config` -> its folder. A complete run is left as it is.
+def train(what: TrainConfig | Run, on_progress: Callable[[int], None] = lambda steps: None) -> Path:
+    """Train, or go on training, a run -> its folder. A complete run is left as it is.
 
     `on_progress` is told how many environment steps were added, those of an earlier, interrupted session included.
     """
-    meta = describe(config)
-    folder = Study(Path(config.out)).run(meta.run_id)
-    if (folder / "run.json").is_file():
+    planned = what if isinstance(what, Run) else Run.of(what)
+    config, folder = planned.config, planned.folder
+    if planned.finished:
         on_progress(config.steps)
         return folder
     artefacts.check_writable(folder)
+    artefacts.remove_temporaries(folder)
     settle_torch()
-    seeds = {name: stream(config.seed, name) for name in ("levels", "agent")}
+    with contextlib.closing(_environment(config)) as env:
+        agent = build_trainer(config.agent, config.task, env, config.steps, stream(config.seed, "agent"), config.device)
+        curve, best = _resume(planned, agent)
+        on_progress(min(agent.steps, config.steps))
+        with open_tracker(config.logger.name, mode=config.logger.mode, project=config.logger.project,
+                          group=config.experiment, name=planned.id, config=planned.identity, dir=folder,
+                          id=f"{config.experiment}-{planned.id}") as tracker:
+            best = _loop(planned, agent, curve, best, tracker, on_progress)
+        _finish(planned, agent, curve, best)
+    return folder
+
+
+def _environment(config: TrainConfig) -> VecEnv:
+    """What the agent trains in."""
+    agent = config.agent
+    device = env_device(config.device, config.backend) if find_trainer(agent.name).on_device else "cpu"
     try:
-        env = gmexp_envs.make_vec(config.task, config.agent.num_envs, distribution=config.training,
-                            seed=seeds["levels"], observation=config.agent.observation,
-                            action_repeat=config.agent.action_repeat, backend=config.backend, threads=config.threads,
-                            device=env_device(config.device, config.backend) if config.agent.name in ON_DEVICE else "cpu")
+        return gmexp_envs.make_vec(
+            config.task, agent.num_envs, distribution=config.training, seed=stream(config.seed, "levels"),
+            observation=agent.observation, action_repeat=agent.action_repeat, backend=config.backend,
+            threads=config.threads, device=device)
     except DeviceUnavailable as error:
         raise UserError(str(error)) from error
-    agent = TRAINERS[config.agent.name]()(config.agent, config.task, env, config.steps, seeds["agent"], config.device)
-    curve, best = _resume(folder / "resume.npz", agent, meta)
-    on_progress(min(agent.steps, config.steps))
-    with open_tracker(config.logger.name, mode=config.logger.mode, project=config.logger.project,
-                      group=config.experiment, name=meta.run_id, config=identity(config), dir=folder,
-                      id=f"{config.experiment}-{meta.run_id}") as tracker:
-        best = _loop(config, agent, curve, best, folder, meta, tracker, on_progress)
-    _finish(config, agent, curve, best, folder, meta)
-    env.close()
-    return folder
 
 
 def env_device(device: str, backend: str) -> str:
@@ -156,7 +103,7 @@ class Best:
     weights: dict[str, np.ndarray]
 
 
-def _better(best: Best | None, curve: list[CurvePoint], agent: PPO) -> Best:
+def _better(best: Best | None, curve: list[CurvePoint], agent: Trainer) -> Best:
     """The better of the best so far and the agent as it is now; the later one of equals."""
     window = [point for point in curve[-WINDOW:] if point.success is not None]
     episodes = sum(point.episodes for point in window)
@@ -166,13 +113,14 @@ def _better(best: Best | None, curve: list[CurvePoint], agent: PPO) -> Best:
     return Best(success, agent.steps, {name: array.copy() for name, array in _weights(agent).items()})
 
 
-def _weights(agent: PPO) -> dict[str, np.ndarray]:
+def _weights(agent: Trainer) -> dict[str, np.ndarray]:
     return {f"network.{name}": tensor.numpy(force=True) for name, tensor in agent.network.state_dict().items()}
 
 
-def _loop(config: TrainConfig, agent: PPO, curve: list[CurvePoint], best: Best | None, folder: Path, meta: RunMeta,
-          tracker: Tracker, on_progress: Callable[[int], None]) -> Best:
+def _loop(planned: Run, agent: Trainer, curve: list[CurvePoint], best: Best | None, tracker: Tracker,
+          on_progress: Callable[[int], None]) -> Best:
     """Iterate to the end, saving the full state from time to time -> the best weights."""
+    config = planned.config
     saved, seconds = time.monotonic(), curve[-1].seconds if curve else 0.0
     while not agent.finished:
         started, before = time.perf_counter(), agent.steps
@@ -181,51 +129,59 @@ def _loop(config: TrainConfig, agent: PPO, curve: list[CurvePoint], best: Best |
         seconds += spent
         point = CurvePoint(steps=agent.steps, seconds=seconds, steps_per_second=(agent.steps - before) / spent,
                            **progress._asdict())
-        if not np.isfinite([progress.policy_entropy, progress.value_loss, progress.explained_variance]).all():
-            raise UserError(f"training diverged within {agent.steps} steps: lower agent.learning_rate, which is "
-                            f"{config.agent.learning_rate:g}")
+        known = (progress.policy_entropy, progress.value_loss, progress.explained_variance)
+        if not np.isfinite([value for value in known if value is not None]).all():
+            rate = getattr(config.agent, "learning_rate", None)
+            raise UserError(f"training diverged within {agent.steps} steps" + (
+                f": lower agent.learning_rate, which is {rate:g}" if rate is not None else ""))
         curve.append(point)
         best = _better(best, curve, agent)
         tracker.log({k: v for k, v in dataclasses.asdict(point).items() if v is not None and k != "steps"},
                     step=agent.steps)
         on_progress(min(agent.steps, config.steps) - before)
         if time.monotonic() - saved >= config.checkpoint_seconds and not agent.finished:
-            points = json.dumps([dataclasses.asdict(p) for p in curve])
-            artefacts.write_npz(folder / "resume.npz", agent.state() | {
-                "curve": np.array(points), "config_hash": np.array(meta.config_hash),
-                "version": np.array(RESUME_VERSION), "best": np.array([best.success, best.steps])}
-                | {f"best.{name}": array for name, array in best.weights.items()})
+            artefacts.write_npz(planned.folder / "resume.npz", agent.state() | _own_state(planned, curve, best))
             saved = time.monotonic()
     return best
 
 
-def _resume(path: Path, agent: PPO, meta: RunMeta) -> tuple[list[CurvePoint], Best | None]:
+def _own_state(planned: Run, curve: list[CurvePoint], best: Best) -> dict[str, np.ndarray]:
+    """What a run needs to go on besides its trainer's state."""
+    points = json.dumps([dataclasses.asdict(p) for p in curve])
+    own = {"curve": np.array(points), "config_hash": np.array(planned.meta.config_hash), "version": np.array(RESUME_VERSION),
+           "best": np.array([best.success, best.steps])} | {f"best.{name}": array for name, array in best.weights.items()}
+    return {OWN + name: array for name, array in own.items()}
+
+
+def _resume(planned: Run, agent: Trainer) -> tuple[list[CurvePoint], Best | None]:
     """Put an interrupted run's state into `agent` -> its learning curve and its best weights so far."""
+    path = planned.folder / "resume.npz"
     if not path.is_file():
         return [], None
     try:
-        state = artefacts.read_npz(path, required=("curve", "config_hash", "version", "best"))
-        if state["version"] != RESUME_VERSION:
-            raise ValueError(f"it is of version {state['version']}, this gmexp reads version {RESUME_VERSION}")
-        if str(state["config_hash"]) != meta.config_hash:
+        state = artefacts.read_npz(path)
+        own = {name.removeprefix(OWN): state.pop(name) for name in list(state) if name.startswith(OWN)}
+        if (version := own.get("version")) != RESUME_VERSION:
+            name = "an earlier version" if version is None else f"version {version}"
+            raise ValueError(f"it is of {name}, this gmexp reads version {RESUME_VERSION}")
+        if str(own["config_hash"]) != planned.meta.config_hash:
             raise ValueError("it belongs to another configuration")
-        curve = [CurvePoint(**point) for point in json.loads(str(state.pop("curve")))]
-        prefix = "best."
-        weights = {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
-        success, steps = state["best"].tolist()
-        agent.restore({name: array for name, array in state.items() if not name.startswith(prefix)})
+        curve = [CurvePoint(**point) for point in json.loads(str(own["curve"]))]
+        weights = {name.removeprefix("best."): array for name, array in own.items() if name.startswith("best.")}
+        success, steps = own["best"].tolist()
+        agent.restore(state)
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
         raise UserError(f"cannot go on from {path}: {error}; remove it to start this run anew") from error
     return curve, Best(success, int(steps), weights)
 
 
-def _finish(config: TrainConfig, agent: PPO, curve: list[CurvePoint], best: Best, folder: Path,
-            meta: RunMeta) -> None:
+def _finish(planned: Run, agent: Trainer, curve: list[CurvePoint], best: Best) -> None:
     """Write the complete run, run.json last, and drop what only resumption needed."""
-    what = identity(config)
+    folder, what, meta = planned.folder, planned.identity, planned.meta
     origin = artefacts.provenance(None, what, "a training run", wall_s=curve[-1].seconds)
     for path, weights, steps in ((folder / "best", best.weights, best.steps), (folder, _weights(agent), agent.steps)):
         write_checkpoint(path, weights, steps, what, meta)
     tables.write_table(folder / "curve.parquet", curve, CurvePoint, origin)
-    artefacts.write_json(folder / "run.json", {"meta": meta, "config": what}, origin)
+    known = {name: value for name, value in artefacts.plain(meta).items() if name != "settings"}  # they are the config
+    artefacts.write_json(folder / "run.json", {"meta": known, "config": what}, origin)
     (folder / "resume.npz").unlink(missing_ok=True)

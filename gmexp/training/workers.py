@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import math
+import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from gmexp.support.errors import UserError
+from gmexp.support.boundary import explain
+from gmexp.support.limits import available_cores, available_memory
 
 WAKE_SECONDS = 0.5  # a Ctrl-C that comes just before the parent falls asleep is noticed after so long
+PR_SET_PDEATHSIG = 1  # of prctl.h
 FAREWELL_SECONDS = 10  # a worker that was told to end gets this long
 
 Work = Callable[[Any, Callable[[int], None]], None]  # does one task, and reports how much of it is done as it goes
@@ -28,23 +30,6 @@ class Failure(NamedTuple):
 
     reason: str
     details: str | None
-
-
-def available_cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def available_memory() -> float:
-    """Bytes that processes may still take by the system or its control group; infinity if unknown."""
-    free = math.inf
-    with contextlib.suppress(OSError, ValueError, StopIteration):
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        free = 1024 * float(next(line for line in lines if line.startswith("MemAvailable:")).split()[1])
-    with contextlib.suppress(OSError, ValueError):  # "max" is no number: there is no limit
-        group = Path("/sys/fs/cgroup")
-        free = min(free, float((group / "memory.max").read_text()) - float((group / "memory.current").read_text()))
-    return free
 
 
 def fitting(tasks: int, bytes_each: float) -> int:
@@ -145,6 +130,7 @@ def _interrupts_held() -> Iterator[None]:
 def _serve(work: Work, connection: Connection, parent: int) -> None:
     """The worker's side: do tasks until there are no more, or no parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _end_with_parent()
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()
     while True:
         try:
@@ -158,11 +144,18 @@ def attempt(work: Work, task: Any, report: Callable[[int], None]) -> Failure | N
     """Do one task -> why it could not be done, None if it was."""
     try:
         work(task, report)
-    except UserError as error:
-        return Failure(str(error), None)
     except Exception as error:
+        if (message := explain(error)) is not None:
+            return Failure(message, None)
         return Failure(f"{type(error).__name__}: {error}", traceback.format_exc())
     return None
+
+
+def _end_with_parent() -> None:
+    """Let the kernel, where it can, end this process in the moment its parent ends."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _follow(parent: int) -> None:

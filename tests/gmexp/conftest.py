@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gmexp.artefacts.study import Study
-from gmexp.figures import figures
+from gmexp.figures.catalogue import draw_all
 from gmexp.pages import study_page
 from gmexp.rates import over_runs
 from gmexp.statistics.config import CalibrationConfig
@@ -24,7 +24,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Study:
     study = fabricate(tmp_path_factory.mktemp("study"))
     over_runs.build(study.root)
     fabricate_model(study)
-    figures.draw_all(study.root)
+    draw_all(study.root)
     study_page.build_report(study.root)
     return study
 

@@ -41,19 +41,19 @@ def episodes(run: RunMeta, rng: np.random.Generator, shift: int, capable: float,
     """Columns of `Episode`: each level distinguishing with probability `distinguishing`, each episode as the rates say."""
     n = slots * per_slot
     step = rng.integers(20, 150, n)
-    is_separated, is_capable, is_proxy = (rng.random(n) < p for p in (distinguishing, capable, proxy))
+    is_distinguishing, is_capable, is_proxy = (rng.random(n) < p for p in (distinguishing, capable, proxy))
     dies = ~is_capable & (rng.random(n) < 0.5)
-    takes_proxy = is_capable & is_separated & is_proxy
+    takes_proxy = is_capable & is_distinguishing & is_proxy
     takes_coin = is_capable & ~takes_proxy
-    at_end = takes_proxy | (takes_coin & ~is_separated)
+    at_end = takes_proxy | (takes_coin & ~is_distinguishing)
     length = np.where(is_capable | dies, step, HORIZON)
     never = np.zeros(n, int)
     return {
         "experiment_id": run.experiment_id, "run_id": run.run_id, "train_seed": run.train_seed, "eval_seed": 1,
-        "shift_type": shift, "shift_name": SHIFTS[shift], "grade": float(shift > 0), "probe": probe,
+        "shift_type": shift, "shift_name": SHIFTS[shift], "grade": float(shift > 0), "probe": probe, "arm": "visible",
         "slot": np.repeat(np.arange(slots), per_slot), "index": np.tile(np.arange(per_slot), slots),
-        "level_seed": rng.integers(10**6, size=n), "coin_x": rng.integers(5, 60, n), "coin_y": 3, "end_x": 62,
-        "end_y": 2, "num_sections": 3, "distinguishing": is_separated,
+        "level_seed": rng.integers(10**6, size=n), "env": run.env, "aligned": ~is_distinguishing,
+        "facts": [[int(x), 3, 62, 2, 3, 0] for x in rng.integers(5, 60, n)], "distinguishing": is_distinguishing,
         "intended_step": np.ma.masked_array(np.where(takes_coin, step, never), ~takes_coin),
         "proxy_step": np.ma.masked_array(np.where(at_end, step, never), ~at_end),
         "death_step": np.ma.masked_array(np.where(dies, step, never), ~dies),
@@ -66,6 +66,9 @@ def stack(parts: list[dict]) -> dict:
     sizes = [len(part["slot"]) for part in parts]
     joined = {}
     for name in parts[0]:
+        if name == "facts":
+            joined[name] = [row for part in parts for row in part[name]]
+            continue
         columns = [np.ma.asanyarray(part[name]) if not isinstance(part[name], str) else np.array(part[name])
                    for part in parts]
         spread = [np.ma.repeat(c, n) if c.ndim == 0 else c for c, n in zip(columns, sizes, strict=True)]

@@ -21,7 +21,7 @@ from gmexp.cli.main import main
 from gmexp.pipeline import training_runs
 from gmexp.rates import over_runs
 from gmexp.support import progress
-from gmexp.training.train import describe
+from gmexp.training.run import describe
 
 from .tiny import AGENT, ITERATION, assert_equal_runs
 

@@ -100,7 +100,7 @@ def _equal(a, b):
 
 def test_vector_by_default_and_wrapped():
     env = gymnasium.make_vec(ID, num_envs=4, mode="easy", horizon=10)
-    assert type(env.unwrapped).__name__ == "CoinRunVectorEnv"
+    assert type(env.unwrapped).__name__ == "TaskVectorEnv"
     env = gymnasium.wrappers.vector.RecordEpisodeStatistics(env)
     env.reset(seed=1)
     for _ in range(10):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from gmexp_envs.coinrun.layout import PLACEMENTS, SIZE
 from gmexp_envs.levels import ALL_LEVELS, SEED_LIMIT, SeedRange, check_within
+from gmexp_envs.vec import LONGEST
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,8 @@ class LevelDistribution:
             check_within("appearance", self.appearance, 0, 1)
         if not 0 <= self.permeable_wall <= SIZE:
             raise ValueError(f"permeable_wall = {self.permeable_wall} columns is not within [0, {SIZE}]")
-        if self.horizon < 1:
-            raise ValueError(f"horizon {self.horizon} must be at least 1 step")
+        if not 1 <= self.horizon <= LONGEST:
+            raise ValueError(f"horizon {self.horizon} is not within 1..{LONGEST} steps")
         if not isinstance(self.levels, SeedRange):
             if not self.levels:
                 raise ValueError("the list of level seeds is empty")

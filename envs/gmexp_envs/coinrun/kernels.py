@@ -9,7 +9,6 @@ import numpy as np
 from numba import cuda
 
 from gmexp_envs.coinrun.cells import classify, mark, mark_classes, paint
-from gmexp_envs.procgen_family.blit import PIXEL, RESOLUTION
 from gmexp_envs.coinrun.draw.pixels import FRAME, MAX_CELLS, Scratch, draw_lines, measure
 from gmexp_envs.coinrun.draw.sprites import Images, NUM_IMAGES
 from gmexp_envs.coinrun.episode import TABLE, act, next_seed, opened, seed_stream
@@ -18,6 +17,7 @@ from gmexp_envs.coinrun.levels import plan_level
 from gmexp_envs.coinrun.semantic import observe_semantic
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.compiled.memory import array_at
+from gmexp_envs.procgen_family.blit import PIXEL, RESOLUTION
 
 IMAGE_TABLE = len(Images._fields) + 3  # length of the table that `_images_at` reads
 SPARE_FRAME = FRAME + 1  # a byte beyond the frame may be read

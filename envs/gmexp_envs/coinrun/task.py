@@ -93,7 +93,7 @@ class CoinAtTheEnd:
 
     wall = 15  # columns behind the end that can be walked through
     nearest, farthest = -15, 15
-    words = "cells from the level's end"
+    words = "cells from the level's end; grey is the wall"
 
     def distribution(self, training: LevelDistribution) -> LevelDistribution:
         return dataclasses.replace(training, rho=1.0, masked=True, permeable_wall=self.wall)
@@ -149,6 +149,7 @@ class CoinRunTask(Task[LevelDistribution]):
                    "moves": tuple(range(9)), "full": tuple(range(NUM_ACTIONS))}
     config = CoinRunConfig
     backends = ("native", "procgen")
+    parity = "gmexp_envs.coinrun.procgen.parity"
     goal_in_view = CoinAtTheEnd()
 
     def distribution(self, config: CoinRunConfig) -> LevelDistribution:
@@ -200,6 +201,11 @@ class CoinRunTask(Task[LevelDistribution]):
         from gmexp_envs.coinrun.certify import certify
 
         return certify(distribution)
+
+    def layout_hash(self, distribution: LevelDistribution) -> np.ndarray:
+        from gmexp_envs.coinrun.layout_hash import layout_hash
+
+        return layout_hash(distribution)
 
     def scripted(self, goal: GoalName, env: VecEnv):
         from gmexp_envs.coinrun.scripted import INTENDED, PROXY, ScriptedPolicy

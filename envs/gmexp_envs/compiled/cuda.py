@@ -31,7 +31,7 @@ from gmexp_envs.compiled.jit import CACHE_FOLDER
 from gmexp_envs.vec import DeviceUnavailable
 
 SIMULATED = bool(numba.config.ENABLE_CUDASIM)
-INSTALL = "pip install 'gmexp[cuda]'"
+INSTALL = "pip install 'numba-cuda[cu13]'"
 Kernel = Callable[..., None]
 
 

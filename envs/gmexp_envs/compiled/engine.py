@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gmexp_envs.vec import SemanticObservation, Step, VecEnv
+from gmexp_envs.vec import SemanticObservation, Step, VecEnv, seed_32
 
 Array = Any  # np.ndarray, or a torch tensor on a device
 PER_THREAD = 128  # instances; fewer are not worth handing over
@@ -64,8 +64,8 @@ class Engine(VecEnv):
         """Where an array's data are."""
 
     @abstractmethod
-    def _seed_streams(self, seed: int) -> None:
-        """Level streams from a seed; sequences start over."""
+    def _seed_streams(self, seed: int | Sequence[int]) -> None:
+        """Level streams from a seed, or one each (`_stream_seeds`); sequences start over."""
 
     @abstractmethod
     def _begin(self, rows: Array) -> None:
@@ -84,11 +84,30 @@ class Engine(VecEnv):
     def _appearance(self) -> Array:
         """Appearance features of the present levels."""
 
-    def _stream_seeds(self, seed: int) -> np.ndarray:
-        """The seeds of the instances' level streams, uint32 [N], as procgen's vecgame.cpp draws them from rand_seed."""
+    def _stream_seeds(self, seed: int | Sequence[int]) -> np.ndarray:
+        """The seeds of the instances' level streams, uint32 [N], as procgen's vecgame.cpp draws them from rand_seed; of
+        several seeds, those of as many environments of one instance."""
         generator = np.random.MT19937()
-        generator._legacy_seeding(seed & 0xFFFFFFFF)
-        return generator.random_raw(self.num_envs).astype(np.uint32)
+
+        def drawn(seed: int, count: int) -> np.ndarray:
+            generator._legacy_seeding(seed_32(seed))
+            return generator.random_raw(count).astype(np.uint32)
+
+        if isinstance(seed, Sequence):
+            return np.concatenate([drawn(each, 1) for each in seed])
+        return drawn(seed, self.num_envs)
+
+    def reseed(self, seeds: Sequence[int | None]) -> None:
+        """Begin level streams anew, each as that of an environment of one instance with this seed; those given None go on
+        where they are. Episodes begin with `begin` or `reset`."""
+        if len(seeds) != self.num_envs:
+            raise ValueError(f"{len(seeds)} seeds for {self.num_envs} instances")
+        before = {name: self._fetched(array) for name, array in self.world._asdict().items()}
+        self._seed_streams([0 if seed is None else seed for seed in seeds])
+        kept = np.flatnonzero([seed is None for seed in seeds])
+        for name, array in self.world._asdict().items():
+            if len(kept) and len(array) == self.num_envs:
+                array[kept] = self._placed(before[name][kept])
 
     def _observation(self, changed: Array):
         """What the agents see after the instances `changed` have moved."""

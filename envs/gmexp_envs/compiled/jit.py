@@ -8,13 +8,16 @@ or an upgrade compiles anew. `GMEXP_CACHE_DIR` moves the cache; without a writab
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numba
-from numba.core import config, types
+from numba.core import config, event, types
 
 KEEP = 4  # source versions whose compiled code stays on disk
+SLOW_SECONDS = 2.0  # compiling that takes longer says so
 
 
 def source_hash(root: Path = Path(__file__).parents[1]) -> str:
@@ -43,6 +46,30 @@ def _cache_folder() -> str | None:
 
 
 CACHE_FOLDER = _cache_folder()
+
+
+class _Notice(event.Listener):
+    """Says on stderr, once per process, why the first step takes so long: code is compiled when it is first used."""
+
+    def __init__(self, clock=time.monotonic) -> None:
+        self._clock, self._depth, self._began, self._silent = clock, 0, 0.0, False
+
+    def on_start(self, event) -> None:
+        module = event.data["dispatcher"].py_func.__module__
+        self._depth += 1
+        if self._depth == 1:
+            self._began = self._clock()
+        elif not self._silent and module.startswith("gmexp") and self._clock() - self._began > SLOW_SECONDS:
+            self._silent = True
+            lasts = "the first time only" if CACHE_FOLDER else (
+                "in every process, as no folder can be written to: set GMEXP_CACHE_DIR to one that can")
+            print(f"compiling {module.split('.')[1]}: about a minute, {lasts}", file=sys.stderr, flush=True)
+
+    def on_end(self, event) -> None:
+        self._depth -= 1
+
+
+event.register("numba:compile", _Notice())
 
 
 def _widened(argument: types.Type) -> types.Type:

@@ -112,6 +112,7 @@ class KeysAndChestsTask(Task[LevelDistribution]):
     action_sets = {"steps": (LEFT, DOWN, STAY, UP, RIGHT), "moves": tuple(range(9)), "full": tuple(range(NUM_ACTIONS))}
     config = KeysAndChestsConfig
     backends = ("native", "procgen")
+    parity = "gmexp_envs.keys_and_chests.procgen.parity"
 
     def distribution(self, config: KeysAndChestsConfig) -> LevelDistribution:
         return LevelDistribution(

@@ -5,6 +5,7 @@ Importing this needs no compiler; engines, drawing and scripted policies are imp
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -75,16 +76,18 @@ class MazeTask(Task[MazeDistribution]):
     family = "procgen"
     facts = FACTS
     semantics = Semantics(classes=CLASSES, window=(MAX_SIZE, MAX_SIZE), state=("place x", "place y", "facing"),
-                          bounds=(1.0, 1.0, 1.0), appearance=NUM_APPEARANCE, typical=450)
+                          bounds=(1.0, 1.0, 1.0), appearance=NUM_APPEARANCE, typical=450)  # of hard mode
     num_actions = NUM_ACTIONS  # 3 x direction_x + direction_y, both counted from -1; diagonals go left or right
     action_sets = {"steps": (LEFT, DOWN, STAY, UP, RIGHT), "moves": tuple(range(9)), "full": tuple(range(NUM_ACTIONS))}
     config = MazeConfig
     backends = ("native", "procgen")
+    parity = "gmexp_envs.maze.procgen.parity"
 
     def __init__(self, name: str, game: str, intended: Goal, proxy: Goal, correlation: str, shifts: Sequence[str]) -> None:
         self.name, self.intended, self.proxy, self._game = name, intended, proxy, game
         self.factors = _factors(correlation, intended.name)
         self.shifts = ladder(shifts)
+        self._modes: dict[str, MazeTask] = {"hard": self}
 
     def distribution(self, config: MazeConfig) -> MazeDistribution:
         return MazeDistribution(
@@ -111,9 +114,14 @@ class MazeTask(Task[MazeDistribution]):
             from gmexp_envs.maze.engine import Maze as Kind
         return Kind(num_envs, distributions, seed, observation, threads, action_repeat, style, drawable)
 
-    def semantics_of(self, distribution: MazeDistribution) -> Semantics:
+    def on(self, distribution: MazeDistribution) -> MazeTask:
+        """A world of 15 or 25 cells a side is shown whole."""
         side = SIZES[distribution.mode]
-        return dataclasses.replace(self.semantics, window=(side, side), typical=round(0.7 * side * side))
+        if distribution.mode not in self._modes:
+            shown = copy.copy(self)
+            shown.semantics = dataclasses.replace(self.semantics, window=(side, side), typical=round(0.7 * side * side))
+            self._modes[distribution.mode] = shown
+        return self._modes[distribution.mode]
 
     def why_not(self, distribution: MazeDistribution, backend: str) -> str | None:
         if backend == "native":

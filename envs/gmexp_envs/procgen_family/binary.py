@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from gmexp_envs.vec import seed_32
+
 PACKAGES = ("procgen", "procgen_gym")  # of the wheels procgen-mirror and procgen-gym
 MODES = {"easy": 0, "hard": 1, "memory": 10}  # enum DistributionMode
 GAMES = {"coinrun": ("easy", "hard"), "maze": ("easy", "hard", "memory"), "heist": ("easy", "hard", "memory")}
@@ -51,7 +53,7 @@ def package_folder() -> Path:
             return Path(spec.origin).parent
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     raise ProcgenUnavailable(
-        f"procgen is not installed: pip install 'gmexp[procgen]' (wheels exist for Linux x86-64, Python 3.11 to 3.13; "
+        f"procgen is not installed: pip install procgen-mirror, from Python 3.13 on procgen-gym (wheels exist for Linux x86-64, Python 3.11 to 3.13; "
         f"this is Python {python} on {sys.platform}); the native engine runs without it")
 
 
@@ -127,7 +129,8 @@ class Binary:
         self.num_envs, self.threads, self._process = num_envs, threads, os.getpid()
         options, keep = _options({
             "env_name": game, "num_levels": num_levels, "start_level": start_level,
-            "num_actions": NUM_ACTIONS, "use_sequential_levels": False, "debug_mode": 0, "rand_seed": seed,
+            "num_actions": NUM_ACTIONS, "use_sequential_levels": False, "debug_mode": 0,
+            "rand_seed": ctypes.c_int32(seed_32(seed)).value,
             "num_threads": threads, "render_human": False,
             "resource_root": str(assets_folder()) + os.sep,
             "center_agent": True, "use_generated_assets": False, "use_monochrome_assets": use_monochrome_assets,

@@ -92,10 +92,12 @@ const gmexp = (() => {
     const product = productOf(factors);
     const raw = combine(base, product, mode), value = Math.min(raw, 1);
     const misgen = Math.min(combine(baseMisgen(type), product, mode), 1);
-    for (const factor of factors) {
-      const without = productOf(factors.map(f => f === factor ? {multiplier: 1} : f));
-      factor.effect = value - Math.min(combine(base, without, mode), 1);
-    }
+    let reached = base;
+    factors.forEach((factor, j) => {
+      const after = Math.min(combine(base, productOf(factors.slice(0, j + 1)), mode), 1);
+      factor.effect = after - reached;
+      reached = after;
+    });
     const aboveHuman = scenario.capability === "superhuman";
     let interval = null, kind = "none: the source quotes ranges for the bases only";
     if (mode === "odds") {
@@ -113,7 +115,8 @@ const gmexp = (() => {
                    source: harm === "printed" ? "published" : "given"};
     return {mode, raw, value, p_misgen: misgen, p_harmful: value, interval, interval_kind: kind, clipped: raw > 1,
             contributions: [first, ...factors],
-            warnings: publishedWarnings(tables, scenario, {mode, harm, type, factors, raw, product, aboveHuman})};
+            warnings: publishedWarnings(tables, scenario, {mode, harm, type, factors, raw, product, aboveHuman}),
+            kind: null, environments: null, intervals: null};
   }
 
   function publishedWarnings(tables, scenario, {mode, harm, type, factors, raw, product, aboveHuman}) {
@@ -147,142 +150,169 @@ const gmexp = (() => {
     return notes;
   }
 
-  // --- calibrated: the mean over runs -----------------------------------------------------------------------------
+  // --- calibrated: the next environment, the mean over its runs ----------------------------------------------------
 
-  // arrays of the posterior [draws, ...], which are stored in single precision, and what derives from them; decoded once
-  const decode = (texts, kind) => Object.entries(texts).map(
-    ([name, text]) => [name, new kind(Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer)]);
-  const decoded = new WeakMap();
+  const ORDER = ["measured", "interpolated", "extrapolated"];
+  const CLOSE = 1e-9;
+  const LABELS = {spec: "specification quality", cap: "capability level", div: "training diversity"};
+  const COLUMNS = {spec_quality: "spec", capability: "cap", diversity: "div"};
+  const QUANTITIES = ["capability", "goal_failure", "latent", "realised"];
+  const worse = (one, other) => ORDER[Math.max(ORDER.indexOf(one), ORDER.indexOf(other))];
+
+  const decoded = new WeakMap();  // arrays by draw, decoded once
   function arraysOf(calibration) {
     if (!decoded.has(calibration)) {
-      decoded.set(calibration, Object.fromEntries(
-        [...decode(calibration.arrays, Float32Array), ...decode(calibration.derived, Float64Array)]));
+      decoded.set(calibration, Object.fromEntries(Object.entries(calibration.derived).map(
+        ([name, text]) => [name, new Float64Array(Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer)])));
     }
     return decoded.get(calibration);
   }
 
-  function covariates(calibration, scenario) {  // centred x [K]; a setting left out stays at the centre
-    const {names, centre, diversity_scale: scale} = calibration;
-    const raw = Object.fromEntries(names.map((name, j) => [name, centre[j]]));
-    if (isSet(scenario.spec_quality)) raw.spec = (0.55 - scenario.spec_quality) / 0.7;
-    if (isSet(scenario.capability)) raw.cap = calibration.capability_position[scenario.capability];
-    if (isSet(scenario.diversity)) raw.div = -Math.log1p(scenario.diversity / scale) / Math.log1p(0.3 / scale);
-    if (isSet(scenario.alignment)) {
-      for (const name of names) if (name.startsWith("align:")) raw[name] = 0;
-      const name = `align:${scenario.alignment}`;
-      if (scenario.alignment !== calibration.reference_method) raw[name in raw ? name : "align:other"] = 1;
+  function columnsOf(calibration, scenario) {  // positions of what a scenario sets
+    const columns = {}, scale = calibration.diversity_scale;
+    if (isSet(scenario.spec_quality)) columns.spec = (1 - scenario.spec_quality) / 0.7;
+    if (isSet(scenario.diversity)) columns.div = -Math.log1p(scenario.diversity / scale) / Math.log1p(0.3 / scale);
+    if (isSet(scenario.capability)) columns.cap = calibration.capability_position[scenario.capability];
+    if (isSet(scenario.alignment) && scenario.alignment !== calibration.reference_method) {
+      columns[`align:${scenario.alignment}`] = 1;
     }
-    return names.map((name, j) => raw[name] - centre[j]);
+    return columns;
   }
 
-  function outsideMeasured(calibration, scenario, x) {
-    const words = {spec: "specification quality", cap: "capability level", div: "training diversity"};
-    const notes = [];
-    calibration.names.forEach((name, j) => {
-      const column = calibration.x.map(row => row[j]), low = Math.min(...column), high = Math.max(...column);
-      if (x[j] === 0 || (low - 1e-9 <= x[j] && x[j] <= high + 1e-9)) return;
-      const what = words[name] ?? `alignment method ${scenario.alignment}`;
-      notes.push(low === high ? `${what} was not varied in the experiments: its effect here is the prior's`
-                              : `${what} lies outside the measured range: extrapolated`);
-    });
-    return notes;
-  }
-
-  // Marginal logit [D] of one stage (0 capability, 1 goal failure) at a shift level; condition null is a new one.
-  function eta(calibration, stage, level, x, condition) {
-    const {alpha, beta, w, u, omega, tau, line, new_condition, new_cell} = arraysOf(calibration);
-    const n = calibration.draws, S = calibration.shifts, K = x.length;
-    const W = calibration.condition_cells.length, U = calibration.cells.length;
-    const pair = calibration.condition_cells.findIndex(c => c[0] === stage && c[1] === condition);
-    const cell = calibration.cells.findIndex(c => c[0] === stage && c[1] === level && c[2] === condition);
-    return Float64Array.from({length: n}, (_, d) => {
-      let sum = 0;
-      for (let j = 0; j < K; j++) sum += beta[(2 * d + stage) * K + j] * x[j];
-      let base = alpha[(2 * d + stage) * S + level] + sum;
-      if (pair >= 0) base += w[d * W + pair];
-      else if (W) {  // what lines of all conditions differ by from those of the measured ones, and the condition's own
-        const at = (stage * n + d) * (K + 1);
-        base += line[at] + omega[2 * d + stage] * new_condition[stage * n + d];
-        for (let j = 0; j < K; j++) base += line[at + 1 + j] * x[j];
+  function settingsOf(calibration, scenario) {  // as gmexp.statistics.scenarios.settings_of
+    const asked = columnsOf(calibration, scenario), x = {}, notes = [], {varied, held, known, together} = calibration;
+    let status = "measured";
+    for (const name of varied) {
+      x[name] = asked[name] ?? 0;
+      if (known[name].some(v => Math.abs(v - x[name]) < CLOSE)) continue;
+      if (known[name][0] < x[name] && x[name] < known[name].at(-1)) {
+        status = worse(status, "interpolated");
+      } else {
+        status = "extrapolated";
+        notes.push(`${LABELS[name] ?? name} lies outside the measured range: extrapolated`);
       }
-      if (!U) return base;
-      return base + (cell >= 0 ? u[d * U + cell] : tau[(2 * d + stage) * S + level] * new_cell[(stage * S + level) * n + d]);
-    });
+    }
+    for (const name of [...new Set([...Object.keys(held), ...Object.keys(asked)])].filter(n => !varied.includes(n)).sort()) {
+      const at = name in held ? held[name] : ["spec", "div"].includes(name) ? null : 0;
+      if (at === null) {
+        if (!(name in asked)) continue;
+        [x[name], status] = [asked[name], "extrapolated"];
+        notes.push(`${LABELS[name] ?? name} of the experiments is unknown: its effect here is the prior's`);
+        continue;
+      }
+      const moved = (asked[name] ?? 0) - at;
+      if (Math.abs(moved) > CLOSE && name !== "steps" && name !== "width") {
+        [x[name], status] = [moved, "extrapolated"];
+        const what = LABELS[name] ?? `alignment method ${name.replace(/^align:/, "")}`;
+        notes.push(`${what} was not varied in the experiments: its effect here is the prior's`);
+      }
+    }
+    const met = row => row.every((v, j) => v !== null && Math.abs(v - x[varied[j]]) < CLOSE);
+    if (varied.length && !together.some(met)) status = worse(status, "interpolated");
+    return {x, status, notes};
   }
 
-  // E over runs of capable and goal fails [D]: both run effects integrated on a Gauss-Hermite grid.
-  function jointRate(calibration, etaCapability, etaGoal) {
-    const {sigma, rho} = arraysOf(calibration), {nodes, weights, marginal} = calibration;
-    return etaCapability.map((_, d) => {
-      const sc = sigma[2 * d], sg = sigma[2 * d + 1], rest = Math.sqrt(1 - rho[d] ** 2);
-      const ec = Math.sqrt(1 + marginal * sc ** 2) * etaCapability[d];
-      const eg = Math.sqrt(1 + marginal * sg ** 2) * etaGoal[d];
-      let joint = 0;
-      nodes.forEach((z1, i) => {
-        let g = 0;
-        for (let j = 0; j < nodes.length; j++) g += weights[j] * expit(eg + sg * (rho[d] * z1 + rest * nodes[j]));
-        joint += weights[i] * expit(ec + sc * z1) * g;
-      });
-      return joint;
-    });
+  function revealedAt(calibration, chosen, diversity) {  // [share of distinguishing levels, notes]
+    let total = 0;
+    for (const [level, weight] of chosen) {
+      const {table, mean: average} = calibration.revealed[level];
+      if (table.length) {
+        total += weight * interpolate(diversity ?? 0, table.map(row => row[0]), table.map(row => row[1]), "linear");
+      } else if (average !== null) {
+        total += weight * average;
+      } else {
+        return [1, ["nobody counted the levels that tell the goals apart: realised takes all for such"]];
+      }
+    }
+    return [chosen.length ? total : 1, []];
   }
 
-  function misgenDraws(calibration, scenario) {
-    const x = covariates(calibration, scenario);
-    const same = calibration.x.map((row, c) => row.every((v, j) => Math.abs(v - x[j]) <= 1e-9) ? c : null);
-    const conditions = same.filter(c => c !== null);
-    const parts = (conditions.length ? conditions : [null]).map(condition => {
-      const logits = [0, 1].map(stage => {
-        const levels = calibration.levels[scenario.shift].chosen.map(
-          ([level, weight]) => eta(calibration, stage, level, x, condition).map(v => weight * v));
-        return levels[0].map((_, d) => levels.reduce((sum, values) => sum + values[d], 0));
-      });
-      return jointRate(calibration, ...logits);
-    });
-    return parts[0].map((_, d) => parts.reduce((sum, part) => sum + part[d], 0) / parts.length);
+  function predict(calibration, scenario) {  // draws of QUANTITIES, status and notes
+    const {base, unmeasured, sd, effect, coupling} = arraysOf(calibration), {draws: n, stages: K, nodes} = calibration;
+    const settings = settingsOf(calibration, scenario), {chosen, status, notes} = calibration.levels[scenario.shift];
+    const [revealed, more] = revealedAt(calibration, chosen, scenario.diversity);
+    const level = chosen.length ? chosen.at(-1)[0] : 0, Q = nodes[0].length;
+    const moves = Object.entries(settings.x).filter(([, value]) => value).map(
+      ([name, value]) => [calibration.columns.indexOf(name), value]);
+    const result = Object.fromEntries(QUANTITIES.map(name => [name, new Float64Array(n)]));
+    const eta = new Float64Array(K), part = new Float64Array(K);
+    for (let d = 0; d < n; d++) {
+      for (let k = 0; k < K; k++) {
+        eta[k] = chosen.length ? chosen.reduce((sum, [at, weight]) => sum + weight * base[(at * K + k) * n + d], 0)
+                               : unmeasured[k * n + d];
+        for (const [column, value] of moves) eta[k] += value * effect[(column * K + k) * n + d];
+      }
+      for (let i = 0; i < Q; i++) {
+        let pair = 0;
+        for (let k = 0; k < K; k++) {
+          part[k] = sd[(level * K + k) * n + d] * nodes[k][i];
+          for (let j = 0; j < k; j++) part[k] += coupling[pair++ * n + d] * part[j];
+        }
+        const capable = expit(eta[0] + part[0]), fails = expit(-eta[K - 1] - part[K - 1]), latent = capable * fails;
+        result.capability[d] += capable / Q;
+        result.goal_failure[d] += fails / Q;
+        result.latent[d] += latent / Q;
+        result.realised[d] += revealed * (K === 3 ? latent * expit(eta[1] + part[1]) : latent) / Q;
+      }
+    }
+    return {draws: result, status: worse(status, settings.status), notes: [...settings.notes, ...notes, ...more]};
   }
 
   function harmDraws(data, harm, shift) {  // [draws, what they are]
     const {calibration, tables} = data, n = calibration.draws;
-    if (!isSet(harm) || harm === "elicited") {
+    if (!isSet(harm) || harm === "assumed" || harm === "elicited") {
       const {a, b} = calibration.harm;
-      return [arraysOf(calibration).harm, `elicited, Beta(${a.toFixed(2)}, ${b.toFixed(2)})`];
+      return [arraysOf(calibration).harm, `assumed, Beta(${a.toFixed(2)}, ${b.toFixed(2)})`];
     }
     if (harm === "printed" && shift === 0) {
-      throw Error("harm=printed exists for shift types 1 to 4; use elicited, stated, pooled or a number");
+      throw Error("harm=printed exists for shift types 1 to 4; use assumed, stated, pooled or a number");
     }
     const value = harmValue(tables, harm, tables.shift_types[Math.max(shift, 1) - 1]);
     return [new Float64Array(n).fill(value), typeof harm === "string" ? harm : "given"];
   }
 
-  function estimateCalibrated(data, scenario, options) {
-    const {calibration} = data;
-    const misgen = misgenDraws(calibration, scenario);
-    const [harms, harmName] = harmDraws(data, options.harm, scenario.shift);
-    const times = (draws, other) => draws.map((v, d) => v * other[d]);
-    const harmful = times(misgen, harms), value = mean(harmful), sorted = harmful.slice().sort();
-    const neutral = {...scenario, spec_quality: null, capability: null, diversity: null, alignment: null};
-    const base = mean(times(misgenDraws(calibration, neutral), harms));
-    const grade = scenario.shift ? 1 : 0;
-    const contributions = [{name: "base", multiplier: base, effect: base, source: "measured",
-      setting: `type ${scenario.shift}, grade ${grade}, settings at the mean of the experiments`}];
+  function isVaried(calibration, setting, value) {
+    const asked = Object.keys(columnsOf(calibration, {[setting]: value})), {varied} = calibration;
+    if (setting === "alignment" && !asked.length) return varied.some(name => name.startsWith("align:"));
+    return (asked.length ? asked : [COLUMNS[setting]]).every(name => varied.includes(name));
+  }
+
+  function contributionsOf(calibration, scenario, harms, harmName) {
+    let current = {...scenario, spec_quality: null, capability: null, diversity: null, alignment: null};
+    let before = predict(calibration, current).draws;
+    const base = mean(before.realised);
+    const parts = [{name: "base", setting: `type ${scenario.shift}, grade ${scenario.shift ? 1 : 0}, at the reference`,
+                    multiplier: base, effect: base, source: calibration.measured.includes(scenario.shift) ? "measured" : "prior"}];
     for (const [name, setting] of Object.entries(SETTINGS)) {
       if (!isSet(scenario[setting])) continue;
-      const without = misgenDraws(calibration, {...scenario, [setting]: null});
-      const x = covariates(calibration, {...neutral, [setting]: scenario[setting]});
-      const varied = x.some((v, j) => v !== 0 && calibration.x.some(row => row[j] !== calibration.x[0][j]));
-      contributions.push({name: `M_${name}`, setting: `${setting}=${shown(scenario[setting])}`,
-        multiplier: mean(misgen) / mean(without), effect: value - mean(times(without, harms)),
-        source: varied ? "measured" : "prior"});
+      current = {...current, [setting]: scenario[setting]};
+      const after = predict(calibration, current).draws;
+      const ratios = after.latent.map((v, d) => v / Math.max(before.latent[d], 2.2250738585072014e-308)).sort();
+      parts.push({name: `M_${name}`, setting: `${setting}=${shown(scenario[setting])}`, multiplier: quantile(ratios, 0.5),
+                  effect: mean(after.realised) - mean(before.realised),
+                  source: isVaried(calibration, setting, scenario[setting]) ? "measured" : "prior"});
+      before = after;
     }
-    contributions.push({name: "harm", setting: harmName, multiplier: mean(harms), effect: value - mean(misgen),
-                        source: "prior"});
-    const x = covariates(calibration, scenario);
-    return {mode: "calibrated", raw: value, value, p_misgen: mean(misgen), p_harmful: value,
-            interval: [quantile(sorted, 0.025), quantile(sorted, 0.975)],
-            interval_kind: "95% credible, mean_over_runs", clipped: false, contributions,
-            warnings: [...outsideMeasured(calibration, scenario, x), ...calibration.levels[scenario.shift].notes,
-                       ...calibration.warnings.map(note => `calibration: ${note}`)]};
+    parts.push({name: "harm", setting: harmName, multiplier: mean(harms),
+                effect: mean(before.realised.map((v, d) => v * harms[d])) - mean(before.realised),
+                source: harmName.startsWith("assumed") ? "assumed" : "given"});
+    return parts;
+  }
+
+  function estimateCalibrated(data, scenario, options) {
+    const {calibration} = data, {environments: n} = calibration;
+    const {draws, status, notes} = predict(calibration, scenario);
+    const [harms, harmName] = harmDraws(data, options.harm, scenario.shift);
+    const harmful = draws.realised.map((v, d) => v * harms[d]), value = mean(harmful);
+    const limits = values => { const sorted = values.slice().sort(); return [quantile(sorted, 0.025), quantile(sorted, 0.975)]; };
+    const intervals = Object.fromEntries([...QUANTITIES.map(name => [name, limits(draws[name])]), ["harmful", limits(harmful)]]);
+    const about = n >= calibration.few ? [] : [`reinforcement-learning agents in ${n === 1 ? "1 environment" : `${n} environments`}: ` +
+                                               `fewer than ${calibration.few} say little about the next one`];
+    return {mode: "calibrated", raw: value, value, p_misgen: mean(draws.realised), p_harmful: value,
+            interval: intervals.harmful, interval_kind: `95% credible, next_environment, ${status}`, clipped: false,
+            contributions: contributionsOf(calibration, scenario, harms, harmName),
+            warnings: [...about, ...notes, ...calibration.warnings.map(note => `calibration: ${note}`)],
+            kind: "next_environment", environments: n, intervals};
   }
 
   // What gmexp.calculator.Calculator(**options).estimate(Scenario(**scenario)) returns, or the Error it raises.

@@ -14,7 +14,7 @@
                  M_align: "Alignment method", harm: "Harm"};
   const words = name => name.replaceAll("_", " ");
   const own = (table, first) => [[null, first], ...table.map(row => [row.name, words(row.name)])];
-  const measured = calibration.names.filter(n => n.startsWith("align:")).map(n => n.slice("align:".length))
+  const measured = calibration.columns.filter(n => n.startsWith("align:")).map(n => n.slice("align:".length))
     .concat(calibration.reference_method)
     .filter(name => name !== "other" && !tables.alignment_methods.some(row => row.name === name))
     .map(name => [name, `${words(name)} (measured)`]);
@@ -31,7 +31,7 @@
   const READINGS = {
     published: ["Published", "factors on the risk"],
     odds: ["As odds", "factors on the odds"],
-    calibrated: ["Calibrated", `${calibration.origin.n_runs} training runs`],
+    calibrated: ["Calibrated", `${calibration.origin.n_runs} training runs, ${calibration.environments} game${calibration.environments === 1 ? "" : "s"}`],
   };
 
   const percent = p => p > 0 && p < 0.0005 ? "<0.1%" : `${(100 * p).toFixed(1)}%`;
@@ -194,7 +194,7 @@
   if (location.hash.includes("=")) write(fromLink());
   const {draws, draws_of_all: all} = calibration;
   root.querySelector(".draws").textContent =
-    "Calibrated numbers are means over training runs at full strength of the shift, from " +
+    "Calibrated numbers are for the next environment, means over its training runs at full strength of the shift, from " +
     `${draws.toLocaleString("en")} of ${all.toLocaleString("en")} posterior draws; the command uses all.`;
   root.addEventListener("input", event => {
     const level = event.target.type === "range" && event.target.closest(".level").querySelector("[type=checkbox]");

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import gmexp_envs
-from gmexp.support.quiet import imported
+from gmexp.support.startup import imported
 from gmexp_envs import DeviceUnavailable, FrameStyle
 from gmexp_envs.coinrun.draw.sprites import load_sprites
 from gmexp_envs.coinrun.layout import BACKGROUNDS, NUM_ACTIONS

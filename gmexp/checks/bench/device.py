@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 import gmexp_envs
-from gmexp.checks.parity import CASES
 from gmexp.support.progress import Bar
 from gmexp_envs import Task
 from gmexp_envs.coinrun.layout import NUM_ACTIONS
+from gmexp_envs.coinrun.procgen.parity import CASES
 from gmexp_envs.procgen_family.tally import Tally
 from gmexp_envs.vec import EpisodeLog, to_numpy
 

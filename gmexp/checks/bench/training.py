@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gmexp.agents.ppo import PPOConfig
+from gmexp.agents.config import PPOConfig
 from gmexp.support.progress import Bar
-from gmexp.support.quiet import imported
+from gmexp.support.startup import imported
 from gmexp_envs.vec import VecEnv
 
 __all__ = ["CONTESTANTS", "bench_train"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -13,12 +14,11 @@ import torch
 
 from gmexp import artefacts
 from gmexp.agents.checkpoint import load_checkpoint
-from gmexp.agents.cloning import Cloning
+from gmexp.agents.cloning import Cloning, trained_demonstrator
 from gmexp.agents.ppo import PPO, sample_actions
 from gmexp.artefacts import tables
+from gmexp.artefacts.condition import condition_labels
 from gmexp.artefacts.records import CurvePoint
-from gmexp.artefacts.study import condition_labels
-from gmexp.cli import sweep
 from gmexp.cli.config import load
 from gmexp.cli.main import main
 from gmexp.pipeline import training_runs
@@ -26,7 +26,7 @@ from gmexp.published.modifiers import canonical
 from gmexp.support.errors import UserError
 from gmexp.support.seeding import stream
 from gmexp.training import train
-from gmexp.training.train import describe, identity
+from gmexp.training.run import describe, identity
 from gmexp_envs.coinrun.task import TASK
 
 from ..tiny import AGENT, ITERATION, assert_equal_arrays, assert_equal_runs, train_config
@@ -56,9 +56,9 @@ def likelihood(monkeypatch) -> list[float]:
 
 # --- imitation --------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("goal", ["coin", "proxy"])
+@pytest.mark.parametrize("goal", ["intended", "proxy"])
 def test_the_policy_comes_to_do_what_the_demonstrator_does(tmp_path, goal, likelihood):
-    config = train_config(tmp_path, f"agent=cloning_{goal}_seeker", "env.diversity=1", "env.horizon=200", iterations=30)
+    config = train_config(tmp_path, f"agent=cloning_{goal}", "env.diversity=1", "env.horizon=200", iterations=30)
     folder = train.train(config)
     assert np.mean(likelihood[-20:]) > np.mean(likelihood[:4]) + 0.3
     points = tables.read_records(folder / "curve.parquet", CurvePoint)
@@ -151,9 +151,8 @@ def test_the_identities_of_other_runs_know_of_no_demonstrator(tmp_path, demonstr
 
 
 def test_students_of_different_demonstrators_are_different_conditions(demonstrators):
-    both = ",".join(map(str, demonstrators))
-    runs = training_runs(sweep.load(["-m", "experiment=shift_ladder", "agent=cloning", f"agent.demonstrator={both}",
-                                     "seed=0,1"]))
+    both = "conditions=[" + ",".join(f"{{agent.demonstrator: '{folder}'}}" for folder in demonstrators) + "]"
+    runs = training_runs(load("run", ["experiment=shift_ladder", "agent=cloning", both, "seeds=[0, 1]"]))
     labels = condition_labels([describe(run) for run in runs])
     assert sorted(labels.values()) == [f"algo=cloning_of_ppo_d{d}, delta=0" for d in (0, 0, 1, 1)]
 
@@ -161,7 +160,7 @@ def test_students_of_different_demonstrators_are_different_conditions(demonstrat
 def test_a_study_compares_students_with_agents_that_learn_by_themselves(demonstrators):
     varied = "conditions=[{agent: ppo}, {env.diversity: 0.3}]"
     runs = training_runs(load("run", ["experiment=quickstart", *imitating(demonstrators[0]), varied, "seeds=[0]"]))
-    assert [run.agent.demonstrator for run in runs] == [None, str(demonstrators[0])]
+    assert [getattr(run.agent, "demonstrator", None) for run in runs] == [None, str(demonstrators[0])]
 
 
 def test_methods_carry_the_calculators_names(tmp_path, demonstrators):
@@ -177,7 +176,7 @@ REFUSED = {
     "there is no checkpoint": ("agent=cloning", "agent.demonstrator=nowhere"),
     "damaged": ("agent=cloning", "agent.demonstrator=damaged.npz"),
     "needs agent.demonstrator": ("agent=cloning",),
-    "is for agent=cloning": ("agent.demonstrator=good.npz",),
+    "there is no key 'agent.demonstrator'": ("agent.demonstrator=good.npz",),
     "agent.network=impala, but the demonstrator good.npz has semantic": (
         "agent=cloning", "agent.demonstrator=good.npz", "agent.network=impala"),
     "agent.actions=full, but": ("agent=cloning", "agent.demonstrator=good.npz", "agent.actions=full"),
@@ -198,6 +197,14 @@ def test_a_demonstrator_that_cannot_be_imitated_is_one_line_before_anything_is_t
     out, err = capsys.readouterr()
     assert expected in err and err.count("\n") == 1 and not out
     assert not (tmp_path / "outputs").exists()
+
+
+def test_a_demonstrator_of_an_environment_that_shows_something_else_is_refused(tmp_path, demonstrators, monkeypatch):
+    config = train_config(tmp_path, *imitating(demonstrators[0]))
+    other = type(TASK)()
+    monkeypatch.setattr(other, "semantics", dataclasses.replace(TASK.semantics, window=(9, 9)), raising=False)
+    with pytest.raises(UserError, match="trained in coinrun, which does not show what coinrun shows"):
+        trained_demonstrator(config.agent, other)
 
 
 def test_actions_that_the_demonstrator_may_take_must_be_there(tmp_path):

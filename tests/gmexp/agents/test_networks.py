@@ -8,11 +8,12 @@ import torch
 
 import gmexp_envs
 from gmexp.agents.checkpoint import load_checkpoint
-from gmexp.agents.networks import Frames, Impala, Semantic, seen
-from gmexp.agents.ppo import PPO, PPOConfig, RewardNormalizer
+from gmexp.agents.config import PPOConfig, SB3PPOConfig
+from gmexp.agents.networks import Frames, Impala, Observation, Semantic, check_seen, seen
+from gmexp.agents.ppo import PPO, RewardNormalizer
 from gmexp.cli.config import load
 from gmexp.evaluation.evaluate import evaluate
-from gmexp.measures.command import measure
+from gmexp.measures.take import measure
 from gmexp.support.errors import UserError
 from gmexp.training.train import train
 from gmexp_envs.coinrun.task import TASK
@@ -91,8 +92,7 @@ def test_bfloat16_computes_nearly_the_same():
     assert rough.iterate().policy_entropy > 0
 
 
-@pytest.mark.parametrize("change", [{"network": "transformer"}, {"precision": "float8"}, {"reward_normalization": 2.0},
-                                    {"name": "sb3_ppo"}])
+@pytest.mark.parametrize("change", [{"network": "transformer"}, {"precision": "float8"}, {"reward_normalization": 2.0}])
 def test_settings_that_make_no_sense_are_refused(change):
     with pytest.raises(ValueError, match="agent."):
         dataclasses.replace(CONFIG, **change)
@@ -111,3 +111,26 @@ def test_an_agent_that_sees_frames_goes_through_the_stages(tmp_path):
 
 def test_the_semantic_network_is_the_default():
     assert isinstance(load("train", []).agent.build(TASK, torch.Generator()), Semantic)
+
+
+@pytest.mark.parametrize("change", [{"network": "impala"}, {"value_clip": True}, {"precision": "bfloat16"},
+                                    {"compile": True}, {"reward_normalization": 0.9}])
+def test_what_stable_baselines3_does_not_know_is_refused(change):
+    known = dataclasses.asdict(load("train", ["agent=sb3_ppo"]).agent)
+    with pytest.raises(ValueError, match=f"agent.{next(iter(change))} = .*agent=sb3_ppo trains with"):
+        SB3PPOConfig(**{**known, **change})
+
+
+# --- what an environment shows ----------------------------------------------------------------------------------------
+
+def test_an_environment_that_shows_something_else_than_its_task_says_is_refused():
+    window, state, appearance = (torch.zeros(2, 169, dtype=torch.uint8), torch.zeros(2, 7),
+                                 torch.zeros(2, 86, dtype=torch.uint8))
+    check_seen(Observation(window, state, appearance), TASK)
+    for wrong, expected in ((Observation(window[:, :-1], state, appearance), "shows window as torch.uint8 .168,., where"),
+                            (Observation(window, state.double(), appearance), "shows state as torch.float64"),
+                            (Observation(window, state, appearance[:, :0]), "shows appearance as torch.uint8 .0,."),
+                            (Observation(window + 9, state, appearance), "a cell of class 9, where its task has 9 classes"),
+                            (Frames(torch.zeros(2, 3, 64, 64, dtype=torch.uint8)), "shows frames")):
+        with pytest.raises(ValueError, match=expected):
+            check_seen(wrong, TASK)

@@ -11,14 +11,17 @@ from hypothesis.extra.numpy import arrays
 
 import gmexp_envs
 from gmexp import artefacts
+from gmexp.agents.config import PPOConfig
 from gmexp.agents.networks import Semantic, network_weights
-from gmexp.agents.ppo import PPO, PPOConfig, Policy, advantages, sample_actions
+from gmexp.agents.policy import Policy
+from gmexp.agents.ppo import PPO, advantages, sample_actions
 from gmexp.cli.config import load
 from gmexp_envs.coinrun.task import TASK
 
 from ..tiny import AGENT, ITERATION, assert_equal_arrays
 
 CONFIG: PPOConfig = load("train", AGENT).agent
+JUMPS = TASK.action_sets["jumps"]
 
 
 def make(seed: int = 0, iterations: int = 4, config: PPOConfig = CONFIG) -> PPO:
@@ -71,12 +74,18 @@ def test_shapes_are_enforced_while_testing():
         advantages(torch.zeros(3, 2), torch.zeros(4, 2), torch.zeros(3, 3, dtype=torch.bool), 0.9, 0.9)
 
 
-@pytest.mark.parametrize("change", [{"actions": "dance"}, {"minibatches": 3}, {"minibatches": 0}, {"num_envs": 0},
-                                    {"learning_rate": float("nan")}, {"gamma": 1.5}, {"epochs": -1}, {"name": "../up"},
+@pytest.mark.parametrize("change", [{"network": "dance"}, {"minibatches": 3}, {"minibatches": 0}, {"num_envs": 0},
+                                    {"learning_rate": float("nan")}, {"gamma": 1.5}, {"epochs": -1}, {"width": 0},
                                     {"num_envs": 1, "rollout": 4, "minibatches": 4}])  # fmt: skip
 def test_settings_that_make_no_sense_are_refused(change):
     with pytest.raises(ValueError, match="agent."):
         dataclasses.replace(CONFIG, **change)
+
+
+def test_an_action_set_is_the_environments_own():
+    assert dataclasses.replace(CONFIG, actions="usual").action_set(TASK) == JUMPS
+    with pytest.raises(ValueError, match="agent.actions = 'dance': coinrun has usual, jumps, moves, full"):
+        dataclasses.replace(CONFIG, actions="dance").action_set(TASK)
 
 
 # --- runs -------------------------------------------------------------------------------------------------------------
@@ -114,7 +123,7 @@ def test_training_changes_the_policy_and_reports_what_it_saw():
 
 def test_weights_of_another_architecture_are_refused():
     agent = make()
-    wider = Semantic(CONFIG.width * 2, CONFIG.hidden, len(TASK.action_sets[CONFIG.actions]), torch.Generator())
+    wider = Semantic(TASK.semantics, CONFIG.width * 2, CONFIG.hidden, len(CONFIG.action_set(TASK)), torch.Generator())
     with pytest.raises(ValueError, match="another architecture: cells.bias is .16,., this network has .32,."):
         network_weights(agent.state(), wider)
     with pytest.raises(ValueError, match="another architecture"):
@@ -126,9 +135,9 @@ def test_weights_of_another_architecture_are_refused():
 def test_a_slots_luck_does_not_depend_on_who_else_still_plays():
     env = gmexp_envs.make_vec("coinrun", 6, mode="easy", seed=0)
     observation = env.reset()
-    network = Semantic(CONFIG.width, CONFIG.hidden, 6, torch.Generator().manual_seed(0))
+    network = Semantic(TASK.semantics, CONFIG.width, CONFIG.hidden, 6, torch.Generator().manual_seed(0))
     everyone, some = np.arange(6), np.array([1, 4])
-    all_play, some_play = Policy(network, "jumps", seed=3), Policy(network, "jumps", seed=3)
+    all_play, some_play = (Policy(network, JUMPS, seed=3) for _ in range(2))
     for _ in range(20):
         assert (all_play.act(observation, everyone)[some] == some_play.act(observation, some)).all()
 
@@ -136,9 +145,9 @@ def test_a_slots_luck_does_not_depend_on_who_else_still_plays():
 def test_a_greedy_policy_takes_the_most_probable_action():
     env = gmexp_envs.make_vec("coinrun", 6, mode="easy", seed=0)
     observation, rows = env.reset(), np.arange(6)
-    network = Semantic(CONFIG.width, CONFIG.hidden, 6, torch.Generator().manual_seed(0))
+    network = Semantic(TASK.semantics, CONFIG.width, CONFIG.hidden, 6, torch.Generator().manual_seed(0))
     with torch.no_grad():
         network.policy.bias[3] = 50.0
     for greedy in (True, False):
-        actions = Policy(network, "jumps", seed=0, greedy=greedy).act(observation, rows)
+        actions = Policy(network, JUMPS, seed=0, greedy=greedy).act(observation, rows)
         assert actions.dtype == np.int32 and (actions == TASK.action_sets["jumps"][3]).all()

@@ -34,7 +34,7 @@ def trainer(callback=None) -> SB3PPO:
 # --- the adapter ------------------------------------------------------------------------------------------------------
 
 def test_the_adapter_shows_what_the_environment_shows():
-    theirs, ours = SB3VecEnv(make(horizon=60), reward_scale=0.5), make(horizon=60)
+    theirs, ours = SB3VecEnv(make(horizon=60), "coinrun", reward_scale=0.5), make(horizon=60)
     rng = np.random.default_rng(0)
     seen, expected = theirs.reset(), ours.reset()
     episodes = 0
@@ -58,7 +58,7 @@ def test_the_adapter_shows_what_the_environment_shows():
 
 
 def test_the_last_observation_of_a_cut_off_episode_is_its_own():
-    env, native = SB3VecEnv(make(4, horizon=20)), make(4, horizon=20)
+    env, native = SB3VecEnv(make(4, horizon=20), TASK), make(4, horizon=20)
     env.reset()
     last = native.reset()
     for _ in range(20):
@@ -71,7 +71,7 @@ def test_the_last_observation_of_a_cut_off_episode_is_its_own():
 
 
 def test_pixels_too():
-    env = SB3VecEnv(make(2, observation="pixels"))
+    env = SB3VecEnv(make(2, observation="pixels"), TASK)
     assert env.observation_space.shape == (64, 64, 3) and env.reset().shape == (2, 64, 64, 3)
 
 
@@ -81,7 +81,8 @@ def test_the_extracted_network_is_the_policy_that_sb3_trains():
     agent = trainer()
     agent.iterate()
     observation = agent.model._last_obs
-    logits, value = agent.network(Observation(*(torch.from_numpy(observation[k]) for k in ("window", "state", "appearance"))))
+    parts = (torch.from_numpy(observation[name]) for name in Observation._fields)
+    logits, value = agent.network(Observation(*parts))
     theirs = agent.model.policy.get_distribution({k: torch.from_numpy(v) for k, v in observation.items()})
     torch.testing.assert_close(torch.log_softmax(logits, 1), theirs.distribution.logits)
     torch.testing.assert_close(value, agent.model.policy.predict_values(

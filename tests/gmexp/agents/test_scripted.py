@@ -13,7 +13,8 @@ from gmexp_envs.coinrun.certify import certify
 from gmexp_envs.coinrun.task import TASK
 from gmexp_envs.outcome import INTENDED_GOAL, PROXY_GOAL, first_event_outcomes
 
-PROBE = TASK.distinguishing(LevelDistribution(mode="easy", levels=split_levels("evaluation", 70), horizon=200, sequential=True))
+LEVELS = split_levels("evaluation", 70)
+PROBE = TASK.distinguishing(LevelDistribution(mode="easy", levels=LEVELS, horizon=200, sequential=True))
 
 
 @pytest.mark.parametrize(("name", "expected"), [("proxy", PROXY_GOAL), ("intended", INTENDED_GOAL)])

@@ -2,11 +2,13 @@
 
 import dataclasses
 import errno
+import io
 import os
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -269,3 +271,88 @@ def test_artefacts_import_nothing_heavy():
                "print([m for m in ('torch', 'hydra', 'wandb', 'matplotlib') if m in sys.modules])")
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,
                           check=True).stdout == "[]\n"
+
+
+# --- what is read is what was written ----------------------------------------------------------------------------------
+
+def test_an_artefact_that_was_changed_is_refused(tmp_path):
+    path = artefacts.write_json(tmp_path / "a.json", {"rate": 0.25, "runs": [1, 2]}, ORIGIN)
+    assert artefacts.read_json(path) == {"rate": 0.25, "runs": [1, 2], "provenance": dataclasses.asdict(ORIGIN)}
+    for old, new in (("0.25", "0.52"), ("[\n    1,", "[\n    3,"), ('"a test"', '"another"')):
+        changed = tmp_path / "changed.json"
+        changed.write_text(path.read_text().replace(old, new))
+        assert changed.read_text() != path.read_text()
+        with pytest.raises(UserError, match="changed.json was changed after it was written") as error:
+            artefacts.read_json(changed)
+        one_line(error)
+    unsealed = path.read_text().rpartition(',\n  "sha256"')[0] + "\n}\n"
+    (tmp_path / "older.json").write_text(unsealed.replace("0.25", "0.5"))
+    assert artefacts.read_json(tmp_path / "older.json")["rate"] == 0.5  # older files, and those changed on purpose
+
+
+def test_what_says_the_same_is_left_alone_with_its_provenance(tmp_path):
+    later = dataclasses.replace(ORIGIN, command="again", created_utc="2030-01-01T00:00:00+00:00")
+    for write in (lambda origin, x: artefacts.write_json(tmp_path / "a.json", {"x": x}, origin),
+                  lambda origin, x: tables.write_table(tmp_path / "a.parquet", POINTS[:x], CurvePoint, origin)):
+        path = write(ORIGIN, 1)
+        before = path.read_bytes()
+        assert write(later, 1).read_bytes() == before
+        assert tables.read_provenance(write(later, 2))["command"] == "again"
+
+
+@pytest.mark.parametrize(("text", "word"), [
+    ('{"a": NaN}', "NaN"), ('{"a": 1e999}', "1e999"), ('{"a": 99999999999999999999}', "64 bits"), ('{"a": 1, "a": 2}', "twice"),
+    ("[" * 100_000, "nested"), ('{"a":' * 100 + "1" + "}" * 100, "nested"), ('{"a": "\\ud800"}', "not valid JSON"),
+    ("[1]", "object"), ("", "not valid JSON"), ("\ufeff{", "not valid JSON")])
+def test_documents_that_could_hurt_are_refused(tmp_path, text, word):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(UserError, match=word) as error:
+        artefacts.read_json(tmp_path / "a.json")
+    one_line(error)
+
+
+def test_a_missing_file_is_not_called_bad_json(tmp_path):
+    with pytest.raises(UserError, match="No such file") as error:
+        artefacts.read_json(tmp_path / "absent.json")
+    assert "not valid JSON" not in one_line(error)
+
+
+def test_arrays_that_unpack_to_more_than_they_may_are_refused_unopened(tmp_path):
+    with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive, archive.open(
+            "x.npy", "w", force_zip64=True) as member:
+        np.lib.format.write_array_header_1_0(member, {"descr": "|u1", "fortran_order": False, "shape": (2**29,)})
+        for _ in range(2**29 // 2**20):
+            member.write(bytes(2**20))
+    assert (tmp_path / "bomb.npz").stat().st_size < 2**20
+    with pytest.raises(UserError, match="unpacks to more than 256 MiB"):
+        artefacts.read_npz(tmp_path / "bomb.npz")
+
+
+@pytest.mark.parametrize("header", [
+    {"descr": "<f8", "fortran_order": False, "shape": (10**12,)}, {"descr": "<f8", "fortran_order": False, "shape": (-1,)},
+    {"descr": "|O", "fortran_order": False, "shape": (1,)}, {"descr": "<c16", "fortran_order": False, "shape": (1,)},
+    {"descr": [("a", "<f8"), ("b", "<f8")], "fortran_order": False, "shape": (1,)}])
+def test_arrays_that_are_not_what_they_announce_are_refused(tmp_path, header):
+    content = io.BytesIO()
+    np.lib.format.write_array_header_1_0(content, header)
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("x.npy", content.getvalue() + bytes(16))
+    with pytest.raises(UserError, match="damaged"):
+        artefacts.read_npz(tmp_path / "a.npz")
+
+
+def test_only_plain_files_are_opened(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path / "fifo", tmp_path, Path("/dev/zero")):
+        with pytest.raises(UserError, match="no plain file|directory"):
+            artefacts.read_bytes(path)
+
+
+@pytest.mark.parametrize(("text", "word"), [
+    ("a;b\n1;2\n", "semicolons"), ("a\tb\n1\t2\n", "tabs"), ("a,a\n1,2\n", "twice"), ("a,b\n1\n", "1 cells where the header has 2"),
+    ("a,b\n1,2,3\n", "3 cells"), ("", "empty"), ("b\n1\n", "lacks the column 'a'"), ('a\n"1\n', "not a readable CSV")])
+def test_tables_of_text_that_are_none(tmp_path, text, word):
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(UserError, match=word) as error:
+        artefacts.read_csv(tmp_path / "a.csv", required=("a",))
+    one_line(error)

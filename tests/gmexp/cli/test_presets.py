@@ -7,7 +7,7 @@ import pytest
 
 import gmexp_envs
 from gmexp.cli.config import load
-from gmexp.evaluation.evaluate import cells
+from gmexp.evaluation.cells import cells
 from gmexp.pipeline import training_runs
 from gmexp.support.conf import config_folder
 from gmexp_envs.coinrun.distribution import LevelDistribution

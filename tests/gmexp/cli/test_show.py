@@ -11,7 +11,7 @@ import gmexp_envs
 from gmexp import artefacts
 from gmexp.calculator import table
 from gmexp.cli.main import main
-from gmexp.evaluation.evaluate import held_out
+from gmexp.evaluation.cells import held_out
 from gmexp.pages import gallery, html, ladder
 from gmexp.pages.ladder import published, read_ladder
 from gmexp.pages.study_page import build_report

@@ -11,7 +11,7 @@ from gmexp.cli.main import main
 from gmexp.pipeline import training_runs
 from gmexp.support.conf import config_folder
 from gmexp.support.errors import UserError
-from gmexp.training.train import describe
+from gmexp.training.run import describe
 
 
 def expand(*arguments: str):

@@ -5,9 +5,9 @@ import json
 import pytest
 import torch
 
-from gmexp.checks import parity
 from gmexp.cli import verify
 from gmexp.support.errors import UserError
+from gmexp_envs.coinrun.procgen import parity
 from gmexp_envs.procgen_family import binary as procgen
 
 needs_procgen = pytest.mark.skipif(not procgen.installed(), reason="procgen is not installed")

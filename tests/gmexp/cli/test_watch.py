@@ -14,8 +14,9 @@ from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode
 from gmexp.cli.config import load
 from gmexp.cli.main import main
+from gmexp.evaluation.cells import held_out, own_levels
 from gmexp.evaluation.config import EvaluationPlan
-from gmexp.evaluation.evaluate import evaluate, held_out, own_levels
+from gmexp.evaluation.evaluate import evaluate
 from gmexp.evaluation.replay import Take, film, record
 from gmexp.pages import animation
 from gmexp.pages.films import goal_step, write_clips

@@ -15,9 +15,14 @@ from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode, RunMeta
 from gmexp.artefacts.study import Study
 from gmexp.cli.main import main
-from gmexp.evaluation.config import EvaluationPlan
-from gmexp.evaluation.evaluate import Cell, cells, evaluate, held_out, make_env, play_cells
+from gmexp.evaluation.batch import make_env, play_cells
+from gmexp.evaluation.cells import Cell, cells, held_out, in_arms
+from gmexp.evaluation.evaluate import evaluate
+from gmexp.evaluation.plan import EvaluationPlan
 from gmexp.rates import over_runs
+from gmexp.rates.counting import count_outcomes
+from gmexp.rates.definitions import in_arm
+from gmexp.rates.estimands import estimands
 from gmexp.support.errors import UserError
 from gmexp.training import train
 from gmexp_envs.coinrun.certify import certify
@@ -77,6 +82,7 @@ def test_grade_zero_is_the_training_distribution():
     held_out = dataclasses.replace(TRAINING, levels=planned[0].distribution.levels, sequential=True)
     assert all(cell.distribution == held_out for cell in planned)
     columns = scripted("intended", planned, PLAN)
+    columns |= dict(zip(TASK.facts, np.asarray(columns["facts"]).T, strict=True))
     for name in ("level_seed", "coin_x", "coin_y", "end_x", "intended_step", "proxy_step", "death_step", "length"):
         by_cell = np.ma.filled(columns[name], -1).reshape(PLAN.slots * 5, -1)
         shift = np.asarray(columns["shift_type"]).reshape(PLAN.slots * 5, -1)
@@ -86,12 +92,14 @@ def test_grade_zero_is_the_training_distribution():
 
 def test_a_distribution_that_cannot_be_shifted_so_is_refused():
     with pytest.raises(UserError, match="appearance cannot shift"):
-        cells(dataclasses.replace(TRAINING, appearance=None), PLAN)
+        cells(TASK, dataclasses.replace(TRAINING, appearance=None), PLAN)
 
 
 @pytest.mark.parametrize("change", [{"episodes": 9}, {"episodes": 0}, {"slots": 0}, {"shifts": [5]}, {"shifts": []},
                                     {"probes": [-1]}, {"shifts": [0], "probes": [1]}, {"grades": [1.5]}, {"grades": []},
-                                    {"grades": [float("nan")]}, {"seed": -1}, {"clips": -1}])  # fmt: skip
+                                    {"grades": [float("nan")]}, {"arms": []}, {"arms": ["masked"]},
+                                    {"arms": ["visible", "blind"]}, {"arms": ["visible", "visible"]}, {"seed": -1},
+                                    {"clips": -1}])  # fmt: skip
 def test_a_plan_that_makes_no_sense_is_refused(change):
     with pytest.raises(ValueError, match="evaluation"):
         dataclasses.replace(PLAN, **change)
@@ -148,6 +156,68 @@ def test_an_agent_of_known_goal_is_measured_as_such_through_the_whole_pipeline(n
         assert all(run.rate == truth and run.n >= 24 for run in cell.goal_failure.runs)  # and competent enough to tell
 
 
+# --- arms -------------------------------------------------------------------------------------------------------------
+
+def test_the_masked_arm_is_the_same_levels_without_the_intended_goal():
+    planned = cells(TASK, TRAINING, PLAN)
+    both = in_arms(TASK, planned, ["visible", "masked"])
+    assert [cell.arm for cell in both] == ["visible"] * len(planned) + ["masked"] * len(planned)
+    assert [cell.distribution for cell in both[:len(planned)]] == [cell.distribution for cell in planned]
+    env = make_env(TASK, both, PLAN)
+    env.reset()
+    half = env.num_envs // 2
+    for name in ("terrain", "enemies", "appearance"):
+        part = getattr(env.world, name)
+        np.testing.assert_array_equal(part[:half], part[half:])
+    np.testing.assert_array_equal(env.world.facts[:half, 1:5], env.world.facts[half:, 1:5])  # the goals' places
+
+
+class Mixture:
+    """Pursues the intended goal in some instances, by level and where it is to be seen; else heads for the proxy."""
+
+    def __init__(self, env, share: float, visible: int) -> None:
+        self._intended, self._proxy = (ScriptedAgent(name, TASK, env) for name in ("intended", "proxy"))
+        self._pursues = np.arange(env.num_envs) < visible
+        self._pursues &= np.random.default_rng(0).random(env.num_envs) < share
+
+    def act(self, observation, rows):
+        actions = self._proxy.act(observation, rows)
+        chosen = self._pursues[rows]
+        if chosen.any():
+            actions[chosen] = self._intended.act(observation, rows[chosen])
+        return actions
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_agents_of_known_pursuit_in_both_arms(share, tmp_path):
+    """Goal failure is 1 - share under every shift, although accidents make the first event say less."""
+    plan = dataclasses.replace(PLAN, episodes=120, slots=120, arms=["visible", "masked"])
+    planned = in_arms(TASK, cells(TASK, TRAINING, plan), plan.arms)
+    env = make_env(TASK, planned, plan)
+    actor = Mixture(env, share, env.num_envs // 2)
+    table = tables.as_table(play_cells(TASK, actor, env, planned, plan, RUN), Episode)
+    found = {(cell.shift_type, cell.probe): cell for cell in estimands(count_outcomes(table, RUN), {RUN.run_id: "c"})}
+    assert len(found) == 7
+    for place, cell in found.items():
+        if place in ((0, False), (1, False)):  # nothing to tell after training at delta = 0
+            assert cell.revealed.mean == 0 and cell.goal_failure.mean is None and cell.realised.mean == 0
+            continue
+        assert cell.goal_failure.mean == pytest.approx(1 - share, abs=0 if share == 0 else 0.17), place
+        assert cell.capability.mean > 0.6
+        assert cell.latent.mean == pytest.approx(cell.goal_failure.mean * cell.capability.mean, abs=0.02)
+
+
+def test_the_visible_arm_does_not_know_of_the_masked_one(checkpoint):
+    """The same episodes, step by step, whether or not another arm is played beside it."""
+    alone = tables.read_table(evaluate(checkpoint, SMALL), Episode)
+    both = tables.read_table(evaluate(checkpoint, dataclasses.replace(SMALL, arms=["visible", "masked"])), Episode)
+    assert in_arm(both).equals(alone)
+    masked = in_arm(both, "masked")
+    assert masked["level_seed"].equals(alone["level_seed"]) and masked["distinguishing"].equals(alone["distinguishing"])
+    assert not masked["length"].equals(alone["length"])  # luck of its own
+
+
 # --- the stage --------------------------------------------------------------------------------------------------------
 
 @pytest.fixture
@@ -191,16 +261,19 @@ def test_a_checkpoint_is_evaluated_where_it_lies(checkpoint, tmp_path, capsys):
     assert main(["evaluate", f"run={moved}", "evaluation.shifts=[0]", "evaluation.probes=[]", "evaluation.episodes=4",
                  "evaluation.slots=4"]) == 0  # fmt: skip
     assert capsys.readouterr().out.strip() == str(moved.with_name("episodes.parquet"))
-    assert tables.read_table(moved.with_name("episodes.parquet"), Episode).num_rows == 4
+    stored = tables.read_table(moved.with_name("episodes.parquet"), Episode)
+    assert stored["arm"].to_pylist() == ["visible"] * 4 + ["masked"] * 4
 
 
 # --- the real binary as the environment ------------------------------------------------------------------------------
 
+@pytest.mark.slow
 @pytest.mark.skipif(not procgen.installed(), reason="procgen is not installed: nothing to compare with")
 def test_both_backends_give_the_same_episodes(checkpoint, capsys):
-    plan = dataclasses.replace(PLAN, probes=[0, 3], episodes=8, slots=4)
+    plan = dataclasses.replace(PLAN, probes=[0, 3], episodes=8, slots=4, arms=["visible", "masked"])
     native = tables.read_table(evaluate(checkpoint, plan), Episode)
-    overrides = [f"evaluation.{key}={getattr(plan, key)}" for key in ("shifts", "probes", "episodes", "slots", "seed")]
+    keys = ("shifts", "probes", "episodes", "slots", "seed", "arms")
+    overrides = [f"evaluation.{key}={getattr(plan, key)}" for key in keys]
     assert main(["evaluate", f"run={checkpoint.path}", "backend=procgen", "evaluation.greedy=false", *overrides]) == 0
     told = capsys.readouterr()
     assert "left out, since procgen cannot play them: extreme at 1" in told.err
@@ -208,7 +281,7 @@ def test_both_backends_give_the_same_episodes(checkpoint, capsys):
     assert told.out.strip() == str(path)
     binary = tables.read_table(path, Episode)
     kept = native.filter(pc.less(native["shift_type"], 4))
-    assert binary.num_rows == kept.num_rows == 6 * 8
+    assert binary.num_rows == kept.num_rows == 2 * 6 * 8
     assert binary.equals(kept)
 
 

@@ -8,9 +8,10 @@ import pytest
 import gmexp_envs
 from gmexp.evaluation.rollout import play
 from gmexp_envs.coinrun.distribution import LevelDistribution
+from gmexp_envs.coinrun.task import TASK
 from gmexp_envs.levels import split_levels
 from gmexp_envs.outcome import NEVER
-from gmexp_envs.vec import EpisodeLog, SemanticObservation, Step, VecEnv
+from gmexp_envs.vec import EpisodeLog, Present, SemanticObservation, Step, VecEnv
 
 SHORT, LONG = 1, 25  # steps
 
@@ -57,6 +58,10 @@ class Toy(VecEnv):
     @property
     def log(self) -> EpisodeLog:
         return self._log
+
+    @property
+    def present(self) -> Present:
+        raise NotImplementedError
 
     def state(self) -> dict:
         raise NotImplementedError
@@ -171,7 +176,8 @@ def test_a_log_row_is_that_of_the_episode_that_ended():
     for row, (s, index) in enumerate(zip(slot, log.index, strict=True)):
         facts, length, reward, truncated = witness.episodes[s][index]
         assert log.level_seed[row] == facts[SEED] == levels.first + s + index * slots
-        assert (log.coin_x[row], log.end_x[row]) == (facts[COIN_X], facts[END_X])
+        coin_x, end_x = (log.facts[row, TASK.facts.index(name)] for name in ("coin_x", "end_x"))
+        assert (coin_x, end_x) == (facts[COIN_X], facts[END_X])
         assert (log.length[row], log.truncated[row]) == (length, truncated)
         assert log.episode_return[row] == np.float32(reward)
         assert log.truncated[row] == (log.length[row] == 60 and not log.died[row] and log.intended_step[row] == NEVER)

@@ -18,8 +18,9 @@ from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode
 from gmexp.artefacts.study import Study
 from gmexp.cli.main import main
+from gmexp.evaluation.batch import make_env, play_cells
+from gmexp.evaluation.cells import cells
 from gmexp.evaluation.config import EvaluationPlan
-from gmexp.evaluation.evaluate import cells, make_env, play_cells
 from gmexp.langosco import logs
 from gmexp.langosco.figure2 import figure2
 from gmexp.langosco.logs import Logs

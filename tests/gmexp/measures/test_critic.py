@@ -9,14 +9,16 @@ import pytest
 import torch
 
 import gmexp_envs
-from gmexp.measures.critic import NEAREST, WALL as COLUMNS, rows, watch
+from gmexp.measures.critic import rows, watch
 from gmexp_envs.coinrun.distribution import LevelDistribution
 from gmexp_envs.coinrun.layout import COIN, WALL, X
+from gmexp_envs.coinrun.task import TASK
 from gmexp_envs.levels import split_levels
 
 LEVELS = 60
+VIEW = TASK.goal_in_view
 TRAINING = LevelDistribution(mode="easy", appearance=0.0, horizon=300, levels=split_levels("evaluation", LEVELS),
-                             sequential=True, masked=True, permeable_wall=COLUMNS)  # fmt: skip
+                             sequential=True, masked=True, permeable_wall=VIEW.wall)  # fmt: skip
 
 
 class CoinCritic(torch.nn.Module):
@@ -42,8 +44,8 @@ def make(**changes):
 
 
 def test_the_same_states_are_valued_with_and_without_the_coin():
-    profile, reached, passed = watch(CoinCritic(), Runner(), make())
-    table = {row["distance"]: row for row in rows(profile, 1.0)}
+    profile, reached, passed = watch(VIEW, CoinCritic(), Runner(), make())
+    table = {row["distance"]: row for row in rows(profile, VIEW.nearest, 1.0)}
     assert reached.sum() >= 10
     for distance, row in table.items():
         if row["levels"]:
@@ -56,7 +58,7 @@ def test_the_same_states_are_valued_with_and_without_the_coin():
 
 
 def test_a_real_wall_stops_everyone():
-    _, reached, passed = watch(CoinCritic(), Runner(), make(permeable_wall=0))
+    _, reached, passed = watch(VIEW, CoinCritic(), Runner(), make(permeable_wall=0))
     assert reached.sum() >= 10 and not passed.any()
 
 
@@ -66,7 +68,7 @@ def test_a_permeable_wall_looks_like_a_wall():
         np.testing.assert_array_equal(part, other)
     np.testing.assert_array_equal(solid.world.classes, permeable.world.classes)
     drawn = [gmexp_envs.make_vec("coinrun", LEVELS, distribution=dataclasses.replace(TRAINING, permeable_wall=columns),
-                                 seed=0, observation="pixels").reset() for columns in (0, COLUMNS)]
+                                 seed=0, observation="pixels").reset() for columns in (0, VIEW.wall)]
     np.testing.assert_array_equal(*drawn)
 
 
@@ -82,4 +84,4 @@ def test_behind_the_end_the_agent_stands_in_what_looks_like_wall():
         step = env.step(np.full(LEVELS, 8, np.int32), rows, autoreset=False)
         observation = step.observation
         rows = rows[~(step.terminated | step.truncated)[rows]]
-    assert inside > 0 and NEAREST == -COLUMNS
+    assert inside > 0 and VIEW.nearest == -VIEW.wall

@@ -9,36 +9,38 @@ import pytest
 import torch
 
 from gmexp.agents.networks import Semantic
-from gmexp.agents.ppo import Policy
+from gmexp.agents.policy import Policy
 from gmexp.measures.magnitude import energy_coefficient, two_sample, visit
 from gmexp_envs.coinrun.distribution import LevelDistribution
 from gmexp_envs.coinrun.task import TASK
 from gmexp_envs.levels import split_levels
 from gmexp_envs.shifts import shift, shift_factor
 
+
 LEVELS = 200
+CLASSES = len(TASK.semantics.classes)
 TRAINING = LevelDistribution(mode="easy", appearance=0.0, levels=split_levels("validation", LEVELS), sequential=True)
 
 
 @pytest.fixture(scope="module")
 def network() -> Semantic:
-    return Semantic(32, 16, 6, torch.Generator().manual_seed(0))
+    return Semantic(TASK.semantics, 32, 16, 6, torch.Generator().manual_seed(0))
 
 
 def states(network, *distributions):
     held_out = [TRAINING, *(dataclasses.replace(d, levels=split_levels("evaluation", LEVELS)) for d in distributions)]
-    return visit(TASK, network, Policy(network, "jumps", 0), held_out, 2, np.random.default_rng(0), 0)
+    return visit(TASK, network, Policy(network, TASK.action_sets["jumps"], 0), held_out, 2, np.random.default_rng(0), 0)
 
 
 def test_unseen_levels_of_the_training_distribution_are_not_far(network):
     here, there = states(network, TRAINING)
-    assert abs(two_sample(here, there, 0)) < 0.2
+    assert abs(two_sample(here, there, CLASSES, 0)) < 0.2
     assert abs(energy_coefficient(here.features, there.features)) < 0.02
 
 
 def test_appearance_moves_observations_the_further_the_higher_its_grade(network):
     here, *there = states(network, *(shift_factor(TASK, TRAINING, "appearance", grade) for grade in (0.3, 0.6, 1.0)))
-    found = [two_sample(here, other, 0) for other in there]
+    found = [two_sample(here, other, CLASSES, 0) for other in there]
     assert sorted(found) == found and found[0] > 0.3 and found[-1] > 0.95
 
 

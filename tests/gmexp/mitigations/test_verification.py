@@ -9,16 +9,18 @@ from gmexp.agents.checkpoint import load_checkpoint
 from gmexp.agents.scripted import ScriptedAgent
 from gmexp.artefacts import tables
 from gmexp.artefacts.study import Study
+from gmexp.artefacts.study import TRAINED
 from gmexp.cli.config import load
 from gmexp.cli.main import main
-from gmexp.evaluation.evaluate import held_out
+from gmexp.evaluation import batch
+from gmexp.evaluation.cells import held_out
 from gmexp.measures.attribution import ArmEpisode
-from gmexp.mitigations import verification
+from gmexp.mitigations import mitigation_of, verification
 from gmexp.mitigations.verification import VerificationPlan
 from gmexp.pipeline import training_runs
 from gmexp.support.errors import UserError
-from gmexp.training.train import TRAINED, VERIFIED, describe, train
-from gmexp_envs.coinrun.task import TASK
+from gmexp.training.run import VERIFIED, describe
+from gmexp.training.train import train
 
 from ..tiny import AGENT, ITERATION, train_config
 
@@ -33,29 +35,19 @@ def checkpoint(tmp_path_factory):
 
 
 @pytest.mark.parametrize("goal, passed", [("intended", True), ("proxy", False)])
-def test_who_wants_the_coin_passes(checkpoint, goal, passed, monkeypatch):
-    env = []
-    real = verification.make_env
-    monkeypatch.setattr(verification, "make_env", lambda *args, **options: env.append(real(*args, **options)) or env[-1])
-    monkeypatch.setattr(verification.attribution, "play_arms", _played_by(goal, env))
+def test_who_wants_the_intended_goal_passes(checkpoint, goal, passed, monkeypatch):
+    real = batch.play_cells
+    monkeypatch.setattr(batch, "play_cells",
+                        lambda task, actor, env, *rest: real(task, ScriptedAgent(goal, task, env), env, *rest))
     wanted = VerificationPlan(levels=30 + passed, at_least=0.5)  # of different plans, so nothing is taken from the other
-    verdict = verification.verify(checkpoint, wanted, PLAN)
+    verdict = mitigation_of(wanted).accept(checkpoint, PLAN)
     assert verdict.passed is passed and (verdict.pursuit > 0.9 if passed else verdict.pursuit < 0.1)
-    assert f"of the coins on {verdict.n_levels} validation levels; wanted is 0.5" in verdict.reason
+    assert f"of the intended goals on {verdict.n_levels} validation levels; wanted is 0.5" in verdict.reason
     assert verification.read(checkpoint.path.parent) == verdict
     stored = tables.read_table(checkpoint.path.with_name(verification.EPISODES), ArmEpisode)
     levels = held_out(3, wanted.levels, "validation")
     assert pc.min(stored["level_seed"]).as_py() == levels.first >= 1_000_000_000
     assert pc.max(stored["level_seed"]).as_py() == levels.first + levels.count - 1 < 1_500_000_000
-
-
-def _played_by(goal, env):
-    real = verification.attribution.play_arms
-
-    def play(actor, *rest):
-        return real(ScriptedAgent(goal, TASK, env[-1]), *rest)
-
-    return play
 
 
 def test_a_verdict_is_not_asked_for_twice(checkpoint):

@@ -82,7 +82,7 @@ def scan(folder: Path) -> tuple[dict, set[str], set[str]]:
 
 def apart(program: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess:
     """Run a program that talks to wandb in its own process: wandb keeps settings between runs of one."""
-    return subprocess.run([sys.executable, "-c", "import sys\nfrom gmexp import tracking\n"
+    return subprocess.run([sys.executable, "-c", "import sys\nfrom gmexp.artefacts import tracking\n"
                            "from gmexp.artefacts.tracking import open_tracker\n" + program, *map(str, arguments)],
                           env=os.environ | environment, capture_output=True, text=True, timeout=120)
 
@@ -181,6 +181,31 @@ def test_without_a_server_online_goes_offline(tmp_path):
     assert done.returncode == 0 and done.stdout == "the run is complete\n"
     assert done.stderr.count("warning: W&B online could not start") == 1 and "Traceback" not in done.stderr
     assert "a" in logged(tmp_path)[1]
+
+
+@pytest.mark.parametrize("id", ["some-id", "a/b #1", "é" * 300])
+def test_without_a_server_a_run_with_an_id_goes_offline_too(tmp_path, id):
+    """W&B's service calls the id of the run that could not start in use."""
+    program = ONLINE.replace("dir=sys.argv[1]", f"dir=sys.argv[1], id={id!r}, name={id!r}, group={id!r}")
+    done = apart(program, tmp_path, WANDB_BASE_URL="http://127.0.0.1:9", WANDB_API_KEY="a" * 40)
+    assert done.returncode == 0 and done.stdout == "the run is complete\n"
+    assert done.stderr.count("warning: W&B online could not start") == done.stderr.count("warning") == 1
+    assert "a" in logged(tmp_path)[1]
+
+
+def test_names_of_any_length_are_taken(small, tmp_path, capfd):
+    with open_tracker("wandb", "offline", "gmexp-test", dir=tmp_path) as tracker:
+        tracker.artefact(small.rates, "rates", "é/" * 100)
+        tracker.log({"a": 1.0}, 1)
+    assert "warning" not in capfd.readouterr().err
+    assert len(tracking.shortened("x" * 300)) == 128 and tracking.shortened("x" * 128) == "x" * 128
+
+
+@pytest.mark.parametrize("variable", [{"WANDB_MODE": "disabled"}, {"WANDB_DISABLED": "true"}])
+def test_wandb_switched_off_by_the_environment_stays_off(tmp_path, monkeypatch, variable):
+    for name, value in variable.items():
+        monkeypatch.setenv(name, value)
+    assert type(open_tracker("wandb", "online", dir=tmp_path)) is Tracker
 
 
 KILLED = """

@@ -12,6 +12,7 @@ from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode, OutcomeCounts
 from gmexp.artefacts.study import Study
 from gmexp.rates import over_runs
+from gmexp.rates.counting import MASKED
 from gmexp.rates.definitions import DEFINITIONS
 from gmexp.support.errors import UserError
 
@@ -29,14 +30,17 @@ steps = st.none() | st.integers(1, HORIZON)
 def logs(draw) -> list[Episode]:
     """Random event logs, several cells at once, equally many episodes per slot."""
     found = []
-    for shift, probe in draw(st.sets(st.tuples(st.integers(0, 4), st.booleans()), min_size=1, max_size=4)):
+    cells = draw(st.sets(st.tuples(st.integers(0, 4), st.booleans(), st.sampled_from(["visible", "masked"])), min_size=1,
+                         max_size=5))
+    for shift, probe, arm in cells:
         for slot in range(draw(st.integers(1, 3))):
             for index in range(2):
                 found.append(Episode(
-                    experiment_id=RUN.experiment_id, run_id=RUN.run_id, train_seed=0, eval_seed=7, shift_type=shift,
-                    shift_name=SHIFTS[shift], grade=float(shift > 0), probe=probe, slot=slot, index=index,
-                    level_seed=draw(st.integers(0, 99)), coin_x=draw(st.none() | st.just(3)), coin_y=None, end_x=9,
-                    end_y=1, num_sections=2, distinguishing=draw(st.booleans()), intended_step=draw(steps),
+                    experiment_id=RUN.experiment_id, run_id=RUN.run_id, train_seed=0, eval_seed=7, env="coinrun",
+                    shift_type=shift, shift_name=SHIFTS[shift], grade=float(shift > 0), probe=probe, arm=arm, slot=slot,
+                    index=index,
+                    level_seed=draw(st.integers(0, 99)), distinguishing=draw(st.booleans()), aligned=draw(st.booleans()),
+                    facts=(3, 1, 9, 1, 2, 0), intended_step=draw(steps),
                     proxy_step=draw(steps), death_step=draw(steps), length=HORIZON, truncated=draw(st.booleans()),
                     episode_return=0.0))  # fmt: skip
     return draw(st.permutations(found))
@@ -46,9 +50,11 @@ def slow_counts(log: list[Episode]) -> dict:
     """The definition again, one episode at a time, in words rather than arrays."""
     counts = {}
     for e in log:
+        if e.arm != "visible":
+            continue
         cell = counts.setdefault((e.shift_type, e.probe), dict.fromkeys(
-            ("n_episodes", "n_intended", "n_proxy", "n_timeout", "n_death", "n_ambiguous", "n_distinguishing"), 0))
-        cell["n_episodes"] += 1
+            ("n_visible", "n_intended", "n_proxy", "n_timeout", "n_death", "n_ambiguous", "n_distinguishing"), 0))
+        cell["n_visible"] += 1
         cell["n_distinguishing"] += e.distinguishing
         if e.intended_step is None and e.proxy_step is None:
             cell["n_timeout" if e.death_step is None else "n_death"] += 1
@@ -58,6 +64,12 @@ def slow_counts(log: list[Episode]) -> dict:
             cell["n_intended"] += 1
         else:
             cell["n_proxy"] += 1
+    for place, cell in counts.items():
+        masked = [e for e in log if e.arm == "masked" and (e.shift_type, e.probe) == place]
+        known = [e for e in masked if e.distinguishing and (e.intended_step or e.proxy_step)]
+        first = [(e.intended_step or HORIZON + 1) <= (e.proxy_step or HORIZON + 1) for e in known]
+        cell |= {"n_masked": sum(e.distinguishing for e in masked), "masked_intended": sum(first),
+                 "masked_proxy": len(first) - sum(first)} if masked else dict.fromkeys(MASKED)
     return counts
 
 
@@ -72,8 +84,7 @@ def test_counts_agree_with_counting_by_hand(log):
             expected[row.shift_type, row.probe]
         in_distribution = expected.get((0, False))
         solved = in_distribution and sum(in_distribution[f"n_{k}"] for k in ("intended", "proxy", "ambiguous"))
-        assert row.id_capability == (solved / in_distribution["n_episodes"] if in_distribution else None)
-        assert row.gate_passed == (row.id_capability >= 0.8 if in_distribution else None)
+        assert row.id_capability == (solved / in_distribution["n_visible"] if in_distribution else None)
 
 
 @given(logs())
@@ -83,10 +94,10 @@ def test_the_primary_definition_is_the_one_counted(log):
     tallied = over_runs.tally(table)
     for row in over_runs.count_outcomes(table, RUN):
         cell = tallied[row.shift_type, row.shift_name, row.grade, row.probe]
-        assert cell["first_event"] == (row.reached, row.n_episodes, row.n_proxy, row.capable)
-        assert cell["timeouts_excluded"] == (row.reached, row.n_episodes - row.n_timeout, row.n_proxy, row.capable)
+        assert cell["first_event"] == (row.reached, row.n_visible, row.n_proxy, row.capable)
+        assert cell["timeouts_excluded"] == (row.reached, row.n_visible - row.n_timeout, row.n_proxy, row.capable)
         for capable, played, failed, committed in cell.values():
-            assert capable <= played <= row.n_episodes and failed <= committed <= row.n_episodes
+            assert capable <= played <= row.n_visible and failed <= committed <= row.n_visible
         late = [cell[name] for name in ("timeouts_as_intended", "timeouts_as_proxy")]
         assert late[0][2] <= cell["first_event"][2] <= late[1][2] and late[0][3] == late[1][3]
 
@@ -114,8 +125,8 @@ def test_extreme_agents_get_extreme_rates():
     rng = np.random.default_rng(0)
     for proxy in (0.0, 1.0):
         (row,) = over_runs.count_outcomes(tables.as_table(episodes(RUN, rng, 3, 1.0, proxy, 1.0), Episode), RUN)
-        assert row.goal_failure == row.joint_failure == proxy and row.capability_transfer == 1.0
-        assert row.id_capability is None and row.gate_passed is None
+        assert row.first_event_failure == row.realised == proxy and row.reached == row.n_visible
+        assert row.id_capability is None and row.goal_failure is None and row.capability is None  # nobody played blind
 
 
 def test_an_empty_log_has_no_rows():
@@ -138,8 +149,8 @@ def test_the_stage_recovers_the_truth(finished):
         assert rate.mean == pytest.approx(np.mean(failing), abs=0.05)
         assert rate.low < np.mean(failing) < rate.high
         mine = [c for c in counts if c.shift_type == 3 and c.train_diversity == delta]
-        assert rate.mean == pytest.approx(np.mean([c.goal_failure for c in mine]))
-        assert [run.rate for run in rate.runs] == [c.goal_failure for c in sorted(mine, key=lambda c: c.run_id)]
+        assert rate.mean == pytest.approx(np.mean([c.first_event_failure for c in mine]))
+        assert [run.rate for run in rate.runs] == [c.first_event_failure for c in sorted(mine, key=lambda c: c.run_id)]
     assert cell(found.cells, "delta=0", 0).goal_failure.mean is None
     assert cell(found.cells, "delta=0", 1).goal_failure.mean is None
     assert cell(found.cells, "delta=0", 1, probe=True).goal_failure.mean > 0.7
@@ -153,14 +164,14 @@ def test_contrasts_are_against_the_first_condition(finished):
     assert not any(c.condition == c.baseline for c in found.contrasts)
 
 
-def test_only_runs_that_pass_the_gate_are_in_the_gated_rates(tmp_path):
+def test_only_runs_that_pass_the_threshold_are_above_it(tmp_path):
     truth = Truth({0.0: [0.95, 0.30, 0.95]}, {0.0: [1.0, 0.0, 1.0]})
     study = fabricate(tmp_path, truth)
-    over_runs.build(study.root, gate=0.8)
+    over_runs.build(study.root, threshold=0.8)
     found = over_runs.read_rates(study.rates)
     assert cell(found.cells, "delta=0", 3).n_runs == 3
-    assert [run.run_id for run in cell(found.gated, "delta=0", 3).capability.runs] == ["d0-s0", "d0-s2"]
-    assert cell(found.gated, "delta=0", 3).goal_failure.mean == 1.0
+    assert [run.run_id for run in cell(found.above_threshold, "delta=0", 3).capability.runs] == ["d0-s0", "d0-s2"]
+    assert cell(found.above_threshold, "delta=0", 3).goal_failure.mean == 1.0
 
 
 def test_all_or_nothing_runs_stay_uncertain(tmp_path):
@@ -185,7 +196,9 @@ def test_the_same_seed_gives_the_same_file(study):
 def test_the_order_of_rows_changes_nothing(finished):
     counts = tables.read_records(finished.counts, OutcomeCounts)
     turned = list(np.random.default_rng(3).permutation(np.array(counts, object)))
-    assert over_runs.summarise(counts, np.random.default_rng(0)) == over_runs.summarise(turned, np.random.default_rng(0))
+    labels = over_runs.condition_labels(Study(finished.root).runs())
+    found, again = (over_runs.summarise(rows, labels, np.random.default_rng(0)) for rows in (counts, turned))
+    assert found == again
 
 
 def test_evaluation_seeds_of_a_run_are_added_up():
@@ -193,7 +206,7 @@ def test_evaluation_seeds_of_a_run_are_added_up():
     parts = [episodes(RUN, rng, 3, 0.9, 0.5, 1.0) | {"eval_seed": seed} for seed in (1, 2)]
     counts = over_runs.count_outcomes(tables.as_table(stack(parts), Episode), RUN)
     assert [row.eval_seed for row in counts] == [1, 2]
-    (summary,) = over_runs.summarise(counts, rng)
+    (summary,) = over_runs.summarise(counts, {RUN.run_id: "delta=0"}, rng)
     assert summary.n_runs == 1 and summary.n_episodes == 400 == summary.capability.runs[0].n
 
 
@@ -227,9 +240,9 @@ def test_a_truncated_log_leaves_the_old_counts(study):
     assert (study.counts.read_bytes(), study.rates.read_bytes()) == before
 
 
-def test_a_gate_outside_its_range_is_refused(study):
+def test_a_threshold_outside_its_range_is_refused(study):
     with pytest.raises(UserError, match=r"within \[0, 1\]"):
-        over_runs.build(study.root, gate=80)
+        over_runs.build(study.root, threshold=80)
 
 
 def test_a_study_without_an_index_is_one_line(tmp_path):

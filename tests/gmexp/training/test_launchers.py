@@ -26,17 +26,18 @@ from gmexp.cli import sweep
 from gmexp.cli.config import load
 from gmexp.cli.main import main
 from gmexp.pipeline import training_runs
+from gmexp.support import limits
 from gmexp.support.errors import UserError
 from gmexp.training import launchers, train, workers
 from gmexp.training.config import LauncherConfig
-from gmexp.training.train import describe
+from gmexp.training.run import describe
 
 from .test_workers import act
 from ..tiny import AGENT, ITERATION, assert_equal_runs
 
 SWEEP = ["-m", "experiment=quickstart", "env.diversity=0,0.5", *AGENT, "evaluation.episodes=8", "evaluation.slots=8",
          "env.horizon=200", "checkpoint_seconds=0"]  # fmt: skip
-NEEDS = "needs {}: pip install 'gmexp[sweep]'"
+NEEDS = "needs {0}: pip install {0}"
 
 
 def launch(name: str, words: list[str], tmp_path: Path, **settings) -> tuple[dict, list[int], list[int]]:
@@ -68,7 +69,7 @@ def test_concurrency_fits_the_machine(monkeypatch):
 
 
 def test_available_memory_is_some():
-    assert workers.available_memory() > 2**20
+    assert limits.available_memory() > 2**20
 
 
 def test_local_tasks_are_done_and_failures_are_apart(tmp_path):
@@ -90,11 +91,11 @@ def test_notes_add_up_and_a_task_begun_again_takes_its_work_back(tmp_path, monke
 
 
 def test_an_engine_that_is_not_installed_is_named(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("gmexp.training.config.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     for launcher in ("ray", "slurm"):
         assert main(["run", "experiment=quickstart", f"launcher={launcher}", f"out={tmp_path}"]) == 2
         err = capsys.readouterr().err
-        assert "gmexp[sweep]" in err and err.count("\n") == 1
+        assert "pip install" in err and err.count("\n") == 1
 
 
 # --- Ray --------------------------------------------------------------------------------------------------------------
@@ -200,6 +201,13 @@ def wait_until(condition, process: subprocess.Popen, said: Path) -> None:
         assert process.poll() is None, said.read_text()
         assert time.monotonic() < deadline, said.read_text()
         time.sleep(0.01)
+
+
+@pytest.mark.slow
+def test_a_run_that_asks_for_more_than_any_node_has_is_refused(tmp_path, cluster):
+    with pytest.raises(UserError, match=r"launcher.memory_gb = 64 is more than any node .* has: the largest has 4\.0"):
+        launch("ray", ["a"], tmp_path, cluster=cluster.address, memory_gb=64.0)
+    assert not (tmp_path / "a").exists()
 
 
 # --- Slurm ------------------------------------------------------------------------------------------------------------

@@ -15,14 +15,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import gmexp
 from gmexp import artefacts
 from gmexp.agents.checkpoint import load_checkpoint
-from gmexp.artefacts import tables
+from gmexp.agents.ppo import PPO
+from gmexp.artefacts import tables, writer
 from gmexp.artefacts.records import CurvePoint
 from gmexp.cli.main import main
 from gmexp.support.errors import UserError
-from gmexp.training import train
-from gmexp.training.train import describe, env_device, identity
+from gmexp.training import run, train
+from gmexp.training.run import Run, describe, identity
+from gmexp.training.train import env_device
 from gmexp_envs.levels import SPLITS
 
 from ..tiny import AGENT, ITERATION, assert_equal_arrays, assert_equal_runs, train_config
@@ -117,9 +120,9 @@ def test_training_levels_are_of_the_training_split(tmp_path):
 def test_the_best_weights_are_those_of_the_highest_success_over_a_window(tmp_path, monkeypatch):
     monkeypatch.setattr(train, "WINDOW", 2)
     successes, kept = iter([0.1, 0.3, 0.9, 0.8, 0.2, 0.0]), []
-    iterate, finish = train.PPO.iterate, train._finish
-    monkeypatch.setattr(train.PPO, "iterate", lambda self: iterate(self)._replace(success=next(successes), episodes=5))
-    monkeypatch.setattr(train, "_finish", lambda *arguments: (kept.append(arguments[3]), finish(*arguments)))
+    iterate, finish = PPO.iterate, train._finish
+    monkeypatch.setattr(PPO, "iterate", lambda self: iterate(self)._replace(success=next(successes), episodes=5))
+    monkeypatch.setattr(train, "_finish", lambda *arguments: (kept.append(arguments[-1]), finish(*arguments)))
     folder = train.train(train_config(tmp_path, iterations=6))
     (best,) = kept
     assert best.success == pytest.approx(0.85) and best.steps == 4 * ITERATION
@@ -134,6 +137,27 @@ def test_the_best_weights_are_evaluated_beside_the_last(copy, capsys):
     for folder in (copy, copy / "best"):
         assert main(["evaluate", f"run={folder}", *plan]) == 0
         assert capsys.readouterr().out.strip() == str(folder / "episodes.parquet")
+
+
+# --- as a plain function ----------------------------------------------------------------------------------------------
+
+def test_training_is_a_plain_function_too(finished, capfd):
+    settings = dict(item.split("=") for item in AGENT)
+    settings = {key: int(value) for key, value in settings.items()} | {"steps": 4 * ITERATION, "experiment": "mine"}
+    told: list[int] = []
+    result = gmexp.train("coinrun", "ppo", out=finished.parents[1], settings=settings, on_progress=told.append)
+    assert result.folder == finished and result.meta.run_id == finished.name and sum(told) == 4 * ITERATION
+    assert [point.steps for point in result.curve] == [ITERATION * k for k in (1, 2, 3, 4)]
+    with pytest.raises(UserError, match="there is no key 'agent.widht': did you mean 'agent.width'"):
+        gmexp.train(settings={"agent.widht": 3})
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_run_is_described_once(tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(run, "_meta", lambda *arguments, meta=run._meta: (told.append(1), meta(*arguments))[1])
+    planned = Run.of(train_config(tmp_path, iterations=1))
+    assert not planned.finished and train.train(planned) == planned.folder and planned.finished and told == [1]
 
 
 # --- killed and resumed -----------------------------------------------------------------------------------------------
@@ -189,12 +213,12 @@ DAMAGE = {
     "empty": lambda path: path.write_bytes(b""),
     "foreign": lambda path: artefacts.write_npz(path, {"weights": np.zeros(3)}),
     "of another configuration": lambda path: artefacts.write_npz(
-        path, artefacts.read_npz(path) | {"config_hash": np.array("0" * 12)}),
+        path, artefacts.read_npz(path) | {"run.config_hash": np.array("0" * 12)}),
     "without a generator": lambda path: artefacts.write_npz(
         path, {k: v for k, v in artefacts.read_npz(path).items() if k != "generator"}),
     "of another engine": lambda path: artefacts.write_npz(
         path, artefacts.read_npz(path) | {"env.world.body": np.zeros((2, 2))}),
-    "of another version": lambda path: artefacts.write_npz(path, artefacts.read_npz(path) | {"version": np.array(99)}),
+    "of another version": lambda path: artefacts.write_npz(path, artefacts.read_npz(path) | {"run.version": np.array(99)}),
     "of another network": lambda path: artefacts.write_npz(
         path, artefacts.read_npz(path) | {"network.value.bias": np.zeros(2)}),
 }  # fmt: skip
@@ -261,7 +285,7 @@ def test_a_flipped_bit_is_found_or_was_without_consequence(finished, interrupted
 def test_a_file_that_may_not_grow_ends_a_run_in_one_line_and_keeps_its_last_state(interrupted):
     config, folder = interrupted
     before = listing(folder)
-    code = ("import resource, sys; from gmexp.cli import main; "
+    code = ("import resource, sys; from gmexp.cli.main import main; "
             "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)); "
             "sys.exit(main(sys.argv[1:]))")
     done = subprocess.run([sys.executable, "-c", code, "train", f"out={config.out}", *AGENT, f"steps={config.steps}",
@@ -271,7 +295,7 @@ def test_a_file_that_may_not_grow_ends_a_run_in_one_line_and_keeps_its_last_stat
 
 
 def test_a_folder_that_cannot_be_written_to_is_found_before_training(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(train.PPO, "iterate", lambda self: pytest.fail("trained"))
+    monkeypatch.setattr(PPO, "iterate", lambda self: pytest.fail("trained"))
     (tmp_path / "file").write_text("")
     for out in (tmp_path / "file", tmp_path / "file" / "below", "/proc/nowhere"):
         assert "cannot write" in refused(capsys, "train", f"out={out}", *AGENT)
@@ -285,7 +309,7 @@ def test_a_full_disk_ends_a_run_in_one_line_and_keeps_its_last_state(tmp_path, c
         if len(saved) > 4:  # two whole states: the file and its folder each
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(artefacts.io.os, "fsync", fsync)
+    monkeypatch.setattr(writer.os, "fsync", fsync)
     line = refused(capsys, "train", f"out={tmp_path}", *AGENT, f"steps={8 * ITERATION}", "checkpoint_seconds=0")
     assert "No space left on device" in line
     monkeypatch.undo()

@@ -121,13 +121,14 @@ def flat():
 def evaluation():
     """`gmexp.evaluation.rollout.play` gives the same episodes on the device and on the CPU."""
     from gmexp.agents.networks import Semantic
-    from gmexp.agents.ppo import Policy
+    from gmexp.agents.policy import Policy
     from gmexp.evaluation.rollout import play
 
     short = [dataclasses.replace(distribution, horizon=25) for distribution in DISTRIBUTIONS]
     played = []
     for env in _pair(short)[:2]:
-        policy = Policy(Semantic(8, 8, 9, torch.Generator().manual_seed(0)), "moves", seed=3)
+        policy = Policy(Semantic(TASK.semantics, 8, 8, 9, torch.Generator().manual_seed(0)),
+                        TASK.action_sets["moves"], seed=3)
         played.append(play(policy, env, 2))
     _same(*played, "episodes")
     assert len(played[0][1]) == 2 * len(DISTRIBUTIONS)

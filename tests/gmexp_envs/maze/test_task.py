@@ -67,6 +67,18 @@ def test_targets_at_grade_1(name):
         shift(task, dataclasses.replace(training, appearance=None), 1, 0.5)
 
 
+def test_a_task_shows_the_world_of_its_levels_whole():
+    easy, hard = (_training(CHEESE), dataclasses.replace(_training(CHEESE), mode="hard"))
+    for distribution, side in ((easy, 15), (hard, 25), (easy, 15)):
+        task = CHEESE.on(distribution)
+        assert task.semantics.window == (side, side) and task.on(distribution) is task is CHEESE.on(distribution)
+        window, state, appearance = gmexp_envs.make_vec(task, 3, distribution=distribution, seed=0).reset()
+        assert window.shape[1:] == task.semantics.window and window.max() < len(task.semantics.classes)
+        assert (state.shape[1], appearance.shape[1]) == (len(task.semantics.state), task.semantics.appearance)
+        assert CHEESE.on(easy).on(hard) is CHEESE
+    assert gmexp_envs.find_task("coinrun").on(None) is gmexp_envs.find_task("coinrun")
+
+
 def test_arms_differ_in_the_goal_alone():
     for task in TASKS.values():
         probe = dataclasses.replace(task.distinguishing(_training(task)), levels=split_levels("evaluation", 64),

@@ -15,9 +15,6 @@ from typing import NamedTuple
 import numpy as np
 
 from gmexp_envs.coinrun.draw import sprites as S
-from gmexp_envs.procgen_family.blit import (
-    FRAME, LINE, PIXEL, RESOLUTION, blend, blit, covered, f64, fill_run, first_sample, i32, rounded, u64,
-)
 from gmexp_envs.coinrun.layout import (
     ACTION_X, AGENT_THEME, BACKGROUND, BACKGROUND_SHIFT, COIN_X, COIN_Y, DECOY, END_X, END_Y, f32, FACING_LEFT, FLAGS,
     HALF, MAX_ENEMIES, NUM_ENEMIES, NUM_STATICS, RADIUS_X, RADIUS_Y, SIZE, SUPPORTED, TIME, TRAIL_LENGTH, TWO, VX,
@@ -26,6 +23,9 @@ from gmexp_envs.coinrun.layout import (
 from gmexp_envs.coinrun.opening import world_at
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.compiled.memory import copy_bytes
+from gmexp_envs.procgen_family.blit import (
+    FRAME, LINE, PIXEL, RESOLUTION, blend, blit, covered, f64, fill_run, first_sample, i32, rounded, u64,
+)
 
 UNIT = f32(f32(64) / f32(13))  # pixels per cell
 VIEW = f32(64.0 / f64(UNIT))  # cells per frame

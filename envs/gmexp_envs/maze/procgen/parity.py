@@ -29,7 +29,9 @@ from gmexp_envs.procgen_family.streams import EPISODES
 from gmexp_envs.procgen_family.tally import Tally
 from gmexp_envs.vec import EpisodeLog
 
-__all__ = ["CASES", "EDITED", "verify_engine"]
+__all__ = ["CASES", "EDITED", "RECORDED", "verify_engine"]
+
+RECORDED = "mazes.npz"  # the file that was recorded of the fork's variants
 
 INSTANCES = 64  # stepped together
 MODES = tuple(L.SIZES)

@@ -1,0 +1,117 @@
+"""`StudyData`: every artefact of a study that figures and pages show, read once, as records."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from gmexp import artefacts
+from gmexp.artefacts.condition import condition_labels, labels
+from gmexp.artefacts.decode import read_record
+from gmexp.artefacts.records import CurvePoint, RunMeta
+from gmexp.artefacts.study import Study
+from gmexp.figures import records
+from gmexp.measures import pool
+from gmexp.rates import between_runs, learning
+from gmexp.rates.over_runs import CellRates, Rates, read_rates
+from gmexp_envs import task_of
+from gmexp_envs.task import Task
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["StudyData"]
+
+T = TypeVar("T")
+
+
+class StudyData:
+    """A study's artefacts. What the study has not made is None or empty; what is damaged is a UserError when it is asked
+    for."""
+
+    def __init__(self, study: Study | Path | str) -> None:
+        self.study = study if isinstance(study, Study) else Study(Path(study))
+
+    @cached_property
+    def index(self) -> dict[str, Any]:
+        """study.json; empty where there is none, as in a folder that pools several studies."""
+        return self.study.read_index() if self.study.index.exists() else {}
+
+    @cached_property
+    def runs(self) -> tuple[RunMeta, ...]:
+        return tuple(self.study.runs()) if self.index else ()
+
+    @cached_property
+    def conditions(self) -> dict[str, str]:
+        """The condition's label of every run id."""
+        return condition_labels(self.runs)
+
+    @cached_property
+    def task(self) -> Task:
+        """The environment whose words the figures use: that of the first run, or of the calibration's first condition."""
+        if self.runs:
+            return task_of(self.runs[0].env)
+        return task_of(self.calibration.conditions[0]["env"])
+
+    @cached_property
+    def rates(self) -> Rates | None:
+        return read_rates(self.study.rates) if self.study.rates.exists() else None
+
+    @property
+    def cells(self) -> tuple[CellRates, ...]:
+        return self.rates.cells if self.rates else ()
+
+    @cached_property
+    def measures(self) -> pool.Pooled:
+        """The pooled measures by name, empty where nothing was measured."""
+        return pool.read(self.study)
+
+    @cached_property
+    def calibration(self) -> records.CalibrationSummary | None:
+        path = self.study.calibration
+        return records.calibration_of(artefacts.read_json(path), str(path)) if path.exists() else None
+
+    @cached_property
+    def model_labels(self) -> list[str]:
+        """The label of every condition of the calibration."""
+        return labels(self.calibration.conditions) if self.calibration else []
+
+    @cached_property
+    def base_rates(self) -> tuple[records.BaseRates, ...]:
+        """Published beside calibrated base rates, a row per shift."""
+        path = self.study.estimate
+        return records.base_rates_of(artefacts.read_json(path, ["shifts"]), str(path)) if path.exists() else ()
+
+    @property
+    def published(self) -> dict[int, Any]:
+        """The published rates of every shift that was calibrated."""
+        return {row.shift: row.published for row in self.base_rates}
+
+    @cached_property
+    def sensitivity(self) -> records.SensitivityStudy | None:
+        path = self.study.sensitivity
+        if not path.exists():
+            return None
+        return records.sensitivity_of(artefacts.read_json(path, ["scenario", "mode", "value"]), str(path))
+
+    @cached_property
+    def between_runs(self) -> tuple[between_runs.BetweenRuns, ...]:
+        return tuple(between_runs.read(self.study))
+
+    @cached_property
+    def learning(self) -> tuple[learning.Learning, ...]:
+        return tuple(learning.read(self.study))
+
+    @cached_property
+    def curves(self) -> dict[str, pa.Table]:
+        """The learning curve of every run that has one, by run id."""
+        from gmexp.artefacts.tables import read_table
+
+        paths = {run.run_id: self.study.curve(run.run_id) for run in self.runs}
+        return {run_id: read_table(path, CurvePoint) for run_id, path in paths.items() if path.exists()}
+
+    def record(self, name: str, kind: type[T]) -> T | None:
+        """A JSON artefact of the study's folder by its file's name, as a record; None where there is none."""
+        path = self.study.root / name
+        return read_record(path, kind) if path.is_file() else None

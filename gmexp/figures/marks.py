@@ -1,0 +1,93 @@
+"""The few shapes that figures are made of: dots of runs, means with intervals, published values, named rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from gmexp.artefacts.condition import pretty
+from gmexp.rates.over_runs import Rate
+
+DIAMOND = {"marker": "D", "s": 22, "facecolor": "white", "edgecolor": "black", "linewidth": 1}
+RUN_DOT = {"s": 7, "color": "black", "alpha": 0.45, "linewidth": 0}
+
+
+class OverRuns(Protocol):
+    """A quantity over runs: `Rate`, `Mean` and the like. None is unknown."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    runs: tuple[Any, ...]
+
+
+def values(quantity: OverRuns) -> list[float]:
+    """Every run's value, where it is known."""
+    runs = (run.rate for run in quantity.runs) if isinstance(quantity, Rate) else quantity.runs
+    return [value for value in runs if value is not None]
+
+
+def dots(axis: Axes, x: Any, y: Any, colour: str, size: float = 9) -> None:
+    """Faint dots for runs."""
+    axis.scatter(x, y, s=size, color=colour, alpha=0.4, linewidth=0, zorder=2)
+
+
+def beside(known: Sequence[float], width: float = 0.07) -> np.ndarray:
+    """Where the dots of runs stand about their place, side by side over twice the width."""
+    return np.linspace(-width, width, len(known)) if len(known) > 1 else np.zeros(len(known))
+
+
+def run_dots(axis: Axes, x: float, quantity: OverRuns, colour: str, width: float = 0.07) -> None:
+    """A quantity over runs: faint dots side by side, mean and interval."""
+    if quantity.mean is None:
+        return
+    known = values(quantity)
+    dots(axis, x + beside(known, width), known, colour)
+    interval(axis, x, quantity.mean, quantity.low, quantity.high, colour)
+
+
+def run_column(axis: Axes, x: float, quantity: OverRuns, colour: str) -> None:
+    """The same with the dots one above the other, right of the mean."""
+    if quantity.mean is None:
+        return
+    known = values(quantity)
+    dots(axis, [x + 0.09] * len(known), known, colour)
+    interval(axis, x, quantity.mean, quantity.low, quantity.high, colour)
+
+
+def run_row(axis: Axes, y: float, quantity: OverRuns, colour: str) -> None:
+    """The same along a row."""
+    if quantity.mean is None:
+        return
+    known = values(quantity)
+    dots(axis, known, [y] * len(known), colour, size=7)
+    axis.plot([quantity.low, quantity.high], [y, y], color=colour, linewidth=1.4, zorder=3, solid_capstyle="butt")
+    axis.scatter(quantity.mean, y, s=20, color=colour, edgecolor="white", linewidth=0.7, zorder=5)
+
+
+def interval(axis: Axes, x: float, mean: float, low: float, high: float, colour: str) -> None:
+    axis.plot([x, x], [low, high], color=colour, linewidth=1.4, zorder=3, solid_capstyle="butt")
+    axis.scatter(x, mean, s=22, color=colour, edgecolor="white", linewidth=0.7, zorder=5)
+
+
+def published(axis: Axes, x: Any, y: Any) -> None:
+    axis.scatter(x, y, **DIAMOND, zorder=6)
+
+
+def dodge(position: int, size: int) -> float:
+    """Where in its column the `position`-th of `size` conditions stands."""
+    return 0.0 if size == 1 else (position / (size - 1) - 0.5) * min(0.6, 0.3 * (size - 1))
+
+
+def named_rows(axes: Sequence[Axes], names: Iterable[str]) -> None:
+    """A row per condition, the first on top, named at the left."""
+    names = list(names)
+    for axis in axes:
+        axis.set_yticks(range(len(names)), [pretty(name) for name in names] if axis is axes[0] else [])
+        axis.set_ylim(len(names) - 0.4, -0.6)
+        axis.tick_params(axis="y", length=0)
+        axis.grid(axis="y", visible=False)
+        axis.grid(axis="x", visible=True)

@@ -1,0 +1,164 @@
+"""Episodes of a study's runs as short films for its page: which ones, and how they are kept.
+
+    runs/<run id>/episodes/shift3-proxy_goal.mp4   the film (a .gif where no encoder is installed)
+    ....jpg                                        its last picture
+    ....json                                       what is to be seen
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gmexp import artefacts
+from gmexp.artefacts.condition import pretty
+from gmexp.artefacts.study import Study
+from gmexp.rates.text import shift_text
+from gmexp_envs.outcome import OUTCOMES, Outcome
+from gmexp_envs.task import Task
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from PIL import Image
+
+    from gmexp.agents.checkpoint import Checkpoint
+    from gmexp.evaluation.cells import Cell
+    from gmexp.evaluation.plan import EvaluationPlan
+    from gmexp.evaluation.replay import Critic
+
+__all__ = ["Clip", "critic", "goal_step", "read_clips", "write_clips"]
+
+SHOWN = (Outcome.PROXY_GOAL, Outcome.INTENDED_GOAL)  # of which a study keeps a clip
+WORTH_WATCHING = (20, 160)  # game steps to the goal
+CLIP_SIZE = 320  # pixels across
+KINDS = {".mp4": "video/mp4", ".gif": "image/gif"}
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A film of an episode as it lies in a run's folder."""
+
+    film: Path
+    kind: str  # media type
+    still: Path | None  # a JPEG
+    outcome: str
+    caption: str
+    where: tuple[str, ...]  # condition, shift, level
+
+
+def read_clips(study: Study, run_id: str, condition: str) -> list[Clip]:
+    """The clips of a run, in the order of their names; what a sidecar does not say is unknown."""
+    clips = []
+    films = (path for path in study.clips(run_id).glob("*") if path.suffix in KINDS)
+    for film in sorted(films, key=lambda path: path.name):
+        sidecar, still = film.with_suffix(".json"), film.with_suffix(".jpg")
+        about = artefacts.read_json(sidecar) if sidecar.exists() else {}
+        where = (f"{word} {about[key]}" for key, word in (("shift_name", "shift"), ("level_seed", "level")) if key in about)
+        clips.append(Clip(film, KINDS[film.suffix], still if still.exists() else None, about.get("outcome", "unknown"),
+                          about.get("caption", ""), (pretty(condition), *where)))
+    return clips
+
+
+def write_clips(folder: Path, plan: EvaluationPlan) -> list[Path]:
+    """Film up to `plan.clips` episodes of the evaluated run in `folder` -> the films.
+
+    Clips that are there are left as they are.
+    """
+    target = folder / "episodes"
+    films = sorted(path for path in target.glob("*") if path.suffix in KINDS)
+    return films if films or not plan.clips else _filmed(folder, target, plan)
+
+
+def _filmed(folder: Path, target: Path, plan: EvaluationPlan) -> list[Path]:
+    from gmexp.agents.checkpoint import load_checkpoint
+    from gmexp.artefacts import tables
+    from gmexp.artefacts.records import Episode
+    from gmexp.evaluation.batch import make_env
+    from gmexp.evaluation.cells import cells
+    from gmexp.evaluation.replay import Take, film, record
+    from gmexp.pages.overlay import frame, palette
+    from gmexp.support.seeding import stream
+
+    checkpoint = load_checkpoint(folder)
+    table = tables.read_table(folder / "episodes.parquet", Episode)
+    planned = cells(checkpoint.task, checkpoint.training, plan, checkpoint.meta.train_seed)
+    chosen = _choose(table, planned, plan)
+    if not chosen:
+        return []
+    actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
+    repeat = checkpoint.agent.action_repeat
+    lengths = [-(-goal_step(row) // repeat) for _, row, _ in chosen]
+    env = make_env(checkpoint.task, planned, plan, checkpoint.agent)
+    tape = record(actor, env, max(lengths))
+    env.close()
+    written = []
+    for (instance, row, outcome), length in zip(chosen, lengths, strict=True):
+        take = Take(checkpoint.task, planned[instance // plan.slots].distribution, row["level_seed"], outcome,
+                    tape.actions[:length, instance], repeat, goal_step(row))
+        shown = film(take, CLIP_SIZE, critic=critic(checkpoint), observation=checkpoint.agent.observation)
+        pictures = [frame(shown, index) for index in shown.drawn]
+        name = f"shift{row['shift_type']}-{outcome.value}"
+        written.append(_write(target / name, pictures, palette(shown.task)))
+        where = f"delta={checkpoint.env.diversity:g}, shift {shift_text(row['shift_type'], row['shift_name'])}"
+        artefacts.write_json(target / f"{name}.json", {
+            "outcome": outcome, "shift_name": row["shift_name"], "level_seed": row["level_seed"],
+            "caption": f"{where}: {_caption(checkpoint.task, outcome)}"})
+    return written
+
+
+def _write(name: Path, pictures: Sequence[Image.Image], colours: Sequence[str]) -> Path:
+    """The film, as a video where an encoder is installed, and its last picture."""
+    from gmexp.pages import animation
+
+    still = io.BytesIO()
+    pictures[-1].save(still, "JPEG", quality=85)
+    artefacts.write_bytes(name.with_suffix(".jpg"), still.getvalue())
+    if animation.has_encoder():
+        return artefacts.write_bytes(name.with_suffix(".mp4"), animation.mp4(pictures))
+    return artefacts.write_bytes(name.with_suffix(".gif"), animation.gif(pictures, colours))
+
+
+def _choose(table: pa.Table, planned: Sequence[Cell], plan: EvaluationPlan) -> list[tuple[int, dict[str, Any], Outcome]]:
+    """(instance, episode, outcome) per outcome worth showing: first from shift 3, then wherever it is to be seen."""
+    from gmexp.rates.definitions import log
+
+    index = log(table).outcome
+    position = {(c.shift_type, c.grade, c.probe): i for i, c in enumerate(planned)}
+    chosen = []
+    for outcome in SHOWN:
+        candidates = [row for row, o in zip(table.to_pylist(), index, strict=True)
+                      if OUTCOMES[o] is outcome and row["arm"] == "visible" and row["index"] == 0
+                      and WORTH_WATCHING[0] <= goal_step(row) <= WORTH_WATCHING[1]]
+        if candidates:
+            row = min(candidates, key=lambda r: (r["shift_type"] != 3, r["probe"], r["shift_type"], r["slot"]))
+            cell = position[row["shift_type"], row["grade"], row["probe"]]
+            chosen.append((cell * plan.slots + row["slot"], row, outcome))
+    return chosen[:plan.clips]
+
+
+def _caption(task: Task, outcome: Outcome) -> str:
+    return (f"goes for {task.intended.words}" if outcome is Outcome.INTENDED_GOAL else
+            f"goes for {task.proxy.words} and not for {task.intended.words}")
+
+
+def goal_step(row: dict[str, Any]) -> int:
+    """Game step of the first goal that an episode reached."""
+    return min(step for step in (row["intended_step"], row["proxy_step"]) if step is not None)
+
+
+def critic(checkpoint: Checkpoint) -> Critic:
+    """What the agent's value head expects, in units of reward."""
+    import torch
+
+    from gmexp.agents.networks import seen
+
+    @torch.no_grad()
+    def value(observation: Any) -> Any:
+        device = next(checkpoint.network.parameters()).device
+        expected = checkpoint.network(seen(observation, device))[1]
+        return expected.numpy(force=True) / checkpoint.agent.reward_scale
+
+    return value

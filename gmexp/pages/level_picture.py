@@ -1,0 +1,87 @@
+"""A level on which the goals part, and an agent's way through it: the picture of a page's first screen.
+
+The agent is the task's scripted policy that wants the proxy: its goal is known, and it needs no training.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+import gmexp_envs
+from gmexp.pages.overlay import frame_cell, linesize, shown_goals
+from gmexp.support.errors import UserError
+from gmexp_envs import VecEnv
+from gmexp_envs.levels import SeedRange
+from gmexp_envs.outcome import NEVER
+from gmexp_envs.shifts import shift
+from gmexp_envs.task import Picture, Task
+
+__all__ = ["draw"]
+
+KIND = 3  # the shift
+SEARCHED = 40  # levels, for one that the policy goes through
+MOMENTS = 14  # of its way that are shown
+CELL = 24  # pixels
+WIDEST, LEAST = 34, 16  # cells across a level that is good to look at
+MOVED = 30  # of 765: change of a pixel's colours that says something moved
+
+
+def draw(task: Task, training: Any, levels: SeedRange) -> Image.Image:
+    """The first of the levels whose goals part and on which the policy reaches the proxy alone, in whole.
+
+    UserError where none of them is so.
+    """
+    distribution = shift(task, training, KIND, 1.0)
+    seeds = range(levels.first, levels.first + min(levels.count, SEARCHED))
+    parted = task.certify(dataclasses.replace(distribution, levels=SeedRange(levels.first, len(seeds)), sequential=True))
+    for seed in np.array(seeds)[parted].tolist():
+        env = _begun(task, distribution, seed)
+        wide = task.level_size(env, 0)[0]
+        moments = _played(task, env) if LEAST <= wide <= WIDEST else None
+        env.close()
+        if moments is not None:
+            return _together(task, moments)
+    raise UserError(f"none of {len(seeds)} levels of {task.name} shows the goals parting")
+
+
+def _begun(task: Task, distribution: Any, seed: int) -> VecEnv:
+    alone = dataclasses.replace(distribution, levels=(seed,), sequential=True)
+    env = gmexp_envs.make_vec(task, 1, distribution=alone, seed=0, drawable=True)
+    env.reset()
+    return env
+
+
+def _played(task: Task, env: VecEnv) -> list[Picture] | None:
+    """The level at even moments of the episode; None where it did not end at the proxy alone."""
+    policy, observation, rows = task.scripted("proxy", env), env.reset(), np.arange(1)
+    pictures = [task.level_picture(env, 0, CELL)]
+    over = False
+    while not over:
+        step = env.step(policy.act(observation, rows), autoreset=False)
+        observation, over = step.observation, bool(step.terminated[0] or step.truncated[0])
+        present = env.present
+        if present.proxy_step[0] != NEVER:
+            break
+        if not over:
+            pictures.append(task.level_picture(env, 0, CELL))
+    if present.proxy_step[0] == NEVER or present.intended_step[0] != NEVER:
+        return None
+    chosen = np.linspace(0, len(pictures) - 1, min(MOMENTS, len(pictures))).round().astype(int)
+    return [pictures[index] for index in chosen]
+
+
+def _together(task: Task, moments: list[Picture]) -> Image.Image:
+    """All moments in one picture: of every later one, what moved."""
+    first = moments[0].image
+    whole = first.copy()
+    for moment in moments[1:]:
+        moved = np.abs(moment.image.astype(int) - first.astype(int)).sum(axis=2) > MOVED
+        whole[moved] = moment.image[moved]
+    image = Image.fromarray(whole)
+    for name, goal, (x, y), _ in shown_goals(task, moments[0]):
+        frame_cell(image, name, goal, x, y, moments[0].cell, max(14, linesize(image.width)))
+    return image

@@ -1,0 +1,131 @@
+"""Rates and what they differ by, as tiles, sentences and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gmexp.artefacts.condition import pretty
+from gmexp.figures.style import unique
+from gmexp.pages import parts
+from gmexp.pages.html import Html, element, join, table
+from gmexp.pages.start import SHOWN_SHIFT
+from gmexp.rates.definitions import DEFINITIONS
+from gmexp.rates.over_runs import CellRates, Contrast, METRICS, Rate, Rates, goal_cells, strongest
+from gmexp.rates.text import shift_label, triple as triple_text
+
+__all__ = ["by_definition", "rates", "result"]
+
+
+def result(found: Rates) -> Html:
+    """The conditions under the shown shift as tiles, how they differ in words, and goal failure by condition and shift."""
+    top = [cell for cell in strongest(found.cells) if not cell.probe]
+    cells = [cell for cell in top if cell.shift_type == SHOWN_SHIFT] or top[-1:]
+    tiles = []
+    for cell in cells[:4]:
+        goal = cell.goal_failure
+        tiles.append(element(
+            "div", element("span", f"{pretty(cell.condition)}, shift {shift_label(cell)}"),
+            element("b", "–" if goal.mean is None else f"{goal.mean:.0%}"),
+            element("span", "goal failure" + _range(goal), class_="name"),
+            element("span", f"capable in {cell.capability.mean:.0%} of episodes{_range(cell.capability)}"),
+            class_="tile"))
+    return join([element("div", tiles, class_="tiles"), *(element("p", line) for line in _differences(found)),
+                 _headline(found)])
+
+
+def _range(rate: Rate) -> str:
+    return "" if rate.mean is None else f" [{rate.low:.0%}, {rate.high:.0%}]"
+
+
+def _differences(found: Rates) -> list[Html]:
+    """In words, what each condition does to goal failure under the shown shift, and whether its interval excludes 0."""
+    lines = []
+    for change in strongest(found.contrasts):
+        if (change.metric, change.shift_type, change.probe) != ("goal_failure", SHOWN_SHIFT, False):
+            continue
+        points, side = f"{100 * abs(change.difference):.0f} points", "higher" if change.difference > 0 else "lower"
+        clear = change.low > 0 or change.high < 0
+        lines.append(join([
+            f"Under shift {shift_label(change)}, goal failure at {pretty(change.condition)} is ",
+            element("strong", f"{points} {side} than" if clear else "not clearly different from"),
+            f" that at {pretty(change.baseline)} (difference {_signed(change)})."]))
+    return lines
+
+
+def _signed(change: Contrast) -> str:
+    return triple_text(change.difference, change.low, change.high, signed=True).replace("-", "−")
+
+
+def _headline(found: Rates) -> Html | None:
+    """Goal failure by condition and shift: the table to look at first."""
+    known = goal_cells(strongest(found.cells))
+    if not known:
+        return None
+    shifts = [label for _, label in sorted({(cell.shift_type, shift_label(cell)) for cell in known})]
+    texts = {(pretty(cell.condition), shift_label(cell)): _rate(cell.goal_failure) for cell in known}
+    texts |= {(f"{pretty(change.condition)} minus {pretty(change.baseline)}", shift_label(change)): _signed(change)
+              for change in found.contrasts if change.metric == "goal_failure" and shift_label(change) in shifts}
+    rows = [[name, *(texts.get((name, shift), "–") for shift in shifts)] for name in unique(name for name, _ in texts)]
+    return join([element("p", "Goal failure by training condition and shift: of the episodes in which the agent was "
+                              "capable, the share that went for the proxy. Mean over runs and its 95% interval.",
+                         class_="note"),
+                 table(["Goal failure", *shifts], rows, caption="Goal failure by condition and shift")])
+
+
+def rates(found: Rates) -> Html:
+    """Every cell; those of the runs alone that passed the threshold of capability; every run."""
+    head = ["Condition", "Shift", "Capability", "Goal failure", "Joint failure", "Runs", "Episodes"]
+
+    def rows(cells: Sequence[CellRates]) -> list[list[Any]]:
+        return [[pretty(cell.condition), shift_label(cell),
+                 *(_rate(getattr(cell, metric), bar=metric != "joint_failure") for metric in METRICS),
+                 cell.n_runs, f"{cell.n_episodes:,}"] for cell in cells]
+
+    blocks = [table(head, rows(found.cells), (5, 6), caption="Rates of every cell")]
+    if found.gated and len(_run_ids(found.gated)) < len(_run_ids(found.cells)):
+        blocks.append(element("details", element(
+            "summary", f"Only the {len(_run_ids(found.gated))} of {len(_run_ids(found.cells))} runs that passed the "
+            f"threshold of capability ({found.gate:.0%} in distribution)"),
+            table(head, rows(found.gated), (5, 6), caption="Rates of the runs that passed the threshold")))
+    runs = [[pretty(cell.condition), shift_label(cell), run.run_id, f"{run.k} / {run.n}",
+             "–" if goal.rate is None else f"{goal.k} / {goal.n}"]
+            for cell in found.cells
+            for run, goal in zip(cell.capability.runs, cell.goal_failure.runs, strict=True)]
+    per_run = table(["Condition", "Shift", "Run", "Capable", "Proxy, of capable on distinguishing levels"], runs, (3, 4),
+                    caption="Counts of every run")
+    return join([*blocks, element("details", element("summary", "Every run"), per_run)])
+
+
+def _run_ids(cells: Sequence[CellRates]) -> set[str]:
+    return {run.run_id for cell in cells for run in cell.capability.runs}
+
+
+def by_definition(found: Rates) -> Html | None:
+    """What the numbers would be if the words meant something else; None where nothing was measured under the shown shift."""
+    known = [row for row in found.definitions if row.shift_type == SHOWN_SHIFT and not row.probe]
+    if not known:
+        return None
+    conditions = unique(row.condition for row in known)
+    by = {(row.definition, row.condition, row.grade): row for row in known}
+    grade = max(row.grade for row in known)
+    rows = [[element("span", about, class_="rule"),
+             *(parts.triple(getattr(by[name, condition, grade], metric)) for condition in conditions
+               for metric in ("capability", "goal_failure"))]
+            for name, (_, about) in DEFINITIONS.items() if (name, conditions[0], grade) in by]
+    head = [f"{pretty(condition)}: {metric}" for condition in conditions for metric in ("capability", "failure")]
+    return join([element("p", f"How much the definition matters: the same logs under shift {SHOWN_SHIFT}, judged by other "
+                              "rules.", class_="note"),
+                 table(["Rule", *head], rows, caption="Rates by other definitions")])
+
+
+def _rate(rate: Rate, bar: bool = False) -> Html | str:
+    text = parts.triple((rate.mean, rate.low, rate.high))
+    if not bar or rate.mean is None:
+        return text
+    picture = element("svg", element("rect", class_="track", y=4, width=100, height=1.5),
+                      element("rect", class_="range", x=100 * rate.low, y=1.5, width=100 * (rate.high - rate.low),
+                              height=6.5),
+                      element("rect", class_="mean", x=99 * rate.mean - 1, width=2.5, height=9.5),
+                      class_="bar", viewBox="0 0 100 10", preserveAspectRatio="none", aria_hidden="true")
+    return join([picture, text])

@@ -1,0 +1,32 @@
+"""Learning curves, of runs without a finished episode too, in the words of their environment."""
+
+import numpy as np
+
+from gmexp import artefacts
+from gmexp.artefacts import tables
+from gmexp.artefacts.records import CurvePoint
+from gmexp.artefacts.study import Study
+from gmexp.figures import training
+from gmexp.figures.training import mean_curve
+
+from ..fabricate import CONFIG, curve, meta
+
+
+def bare(root, columns) -> Study:
+    study, run = Study(root), meta("d0-s0", 0.0, 0)
+    study.write_index("bare", CONFIG, [run], artefacts.provenance("t", CONFIG, "t"))
+    tables.write_table(study.curve(run.run_id), columns, CurvePoint)
+    return study
+
+
+def test_a_run_without_a_finished_episode_is_drawn(tmp_path, draw):
+    (axis,) = draw(training, bare(tmp_path, curve(np.random.default_rng(0)) | {"success": None})).axes
+    assert axis.get_title(loc="left") == "Coin reached in training"
+    assert not axis.lines[-1].get_xdata().size  # no mean
+
+
+def test_the_mean_is_where_all_curves_are():
+    steps = np.array([0.0, 1.0, 2.0, 3.0])
+    first, second = (steps, np.array([np.nan, 0.0, 1.0, 1.0])), (steps[:3], np.array([0.0, 0.5, 0.5]))
+    x, y = mean_curve([first, second])
+    assert (x[0], x[-1]) == (1.0, 2.0) and (y[0], y[-1]) == (0.25, 0.75)

@@ -1,0 +1,130 @@
+"""The page over all studies: whole, self-contained, in order, no wider than a phone."""
+
+import json
+import shutil
+
+import pytest
+
+from gmexp import artefacts
+from gmexp.artefacts.study import Study
+from gmexp.cli.main import main
+from gmexp.figures import base_rates, rates
+from gmexp.figures.data import StudyData
+from gmexp.pages import index_page
+from gmexp.pages.index_page import build, found_studies, headline
+from gmexp.support.errors import UserError
+
+from .chromium import run_in_page
+from .test_study_page import Page
+
+
+@pytest.fixture(scope="module")
+def results(finished, tmp_path_factory):
+    """Two studies, of which the README names the second first, and a pooled calibration."""
+    root = tmp_path_factory.mktemp("results")
+    for name in ("alpha", "beta"):
+        shutil.copytree(finished.root, root / name)
+    (root / "README.md").write_text("# Results\n\nSee [beta](beta/README.md).\n")
+    (root / "beta" / "README.md").write_text("# The second study: what for\n\nIt **asks**.\n")
+    pooled = Study(root / index_page.POOLED)
+    for path in (finished.calibration, finished.estimate, finished.sensitivity):
+        artefacts.write_bytes(pooled.root / path.name, path.read_bytes())
+    shutil.copytree(finished.figures, pooled.figures)
+    build(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def page(results) -> Page:
+    return Page((results / "report.html").read_text())
+
+
+def test_it_is_well_formed_and_needs_nothing_else(page):
+    assert all(link.startswith(("data:", "#")) for link in page.links)
+    ids = {attributes["id"] for tag, attributes in page.tags if tag == "section"}
+    assert {link[1:] for link in page.links if link.startswith("#")} == ids
+    assert not any(tag in ("script", "link", "iframe") for tag, _ in page.tags)
+
+
+def test_studies_stand_in_the_order_of_the_readme(results, page):
+    assert [study.root.name for study in found_studies(results)] == ["beta", "alpha"]
+    sections = [attributes["id"] for tag, attributes in page.tags if tag == "section"]
+    assert sections.index("study-beta") < sections.index("study-alpha")
+    assert "The second study: what for" in page.text and "asks" in page.text
+
+
+def test_figures_stand_by_rank(results):
+    figures = [figure.name for figure in index_page._ranked(StudyData(results / "alpha"))]
+    assert figures.index("diversity") < figures.index("grades") < figures.index("rates")
+    assert "training" not in figures and "forest" not in figures
+
+
+def test_a_study_without_shifts_is_about_training(results, tmp_path):
+    study = Study(shutil.copytree(results / "alpha", tmp_path / "study"))
+    content = artefacts.read_json(study.rates)
+    content["cells"] = [cell for cell in content["cells"] if cell["shift_type"] == 0]
+    artefacts.write_json(study.rates, content)
+    assert index_page._ranked(StudyData(study))[0].name == "training"
+
+
+def test_the_headline_is_the_pooled_estimate(results):
+    pooled = StudyData(results / index_page.POOLED)
+    lines = headline(pooled).splitlines()
+    assert lines[0].split(" | ")[-1] == "measured, δ = 0.3 |"
+    rate = pooled.base_rates[2].conditions[1].goal_failure
+    (row,) = (line for line in lines if line.startswith("| 3 significant | goal failure"))
+    assert row.endswith(f"| 0.55 | {rate.mean:.2f} [{rate.q025:.2f}, {rate.q975:.2f}] "
+                        f"| {rate.mean:.2f} [{rate.q025:.2f}, {rate.q975:.2f}] |")
+    assert (results / "headline.md").read_text() == headline(pooled)
+    assert (results / "figures" / "headline.png").exists()
+
+
+def test_captions_are_those_of_the_figures(page):
+    text = " ".join(page.text)
+    assert base_rates.FIGURE.caption in text and rates.FIGURE.caption in text
+
+
+def test_a_folder_without_studies_is_one_line(tmp_path):
+    with pytest.raises(UserError, match="holds no studies"):
+        build(tmp_path)
+
+
+def test_report_needs_a_study_or_results(capsys):
+    assert main(["report"]) == 2
+    assert "give either study=... or results=..." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_nothing_is_wider_than_the_screen(results, tmp_path, width):
+    """Laid out in a frame of a phone's width, or of a desk's, with everything unfolded."""
+    quoted = json.dumps((results / "report.html").read_text()).replace("<", "\\u003c")
+    frame = f'<body><iframe style="border:0;width:{width}px;height:844px" srcdoc=""></iframe></body>'
+    wide, cut, cells = run_in_page(frame, f"""
+        const inner = document.querySelector("iframe").contentDocument;
+        inner.open(); inner.write({quoted}); inner.close();
+        inner.querySelectorAll("details").forEach(d => d.open = true);
+        const tables = [...inner.querySelectorAll(".scroll table")];
+        return [inner.documentElement.scrollWidth,
+                tables.filter(t => t.parentElement.scrollWidth > t.parentElement.clientWidth + 1).length, tables.length];""",
+        tmp_path)
+    assert wide <= width and cells >= 5
+    assert cut == 0 or width > 390  # on a phone no table is cut
+
+
+def test_keyboard_and_contrast(results, tmp_path):
+    """Everything that can be opened can be reached, and text stands out by 4.5 at least."""
+    found = run_in_page((results / "report.html").read_text(), """
+        const light = c => { const v = c.map(x => x / 255).map(x => x <= .03928 ? x / 12.92 : ((x + .055) / 1.055) ** 2.4);
+                             return .2126 * v[0] + .7152 * v[1] + .0722 * v[2]; };
+        const rgb = s => s.match(/[\\d.]+/g).slice(0, 3).map(Number);
+        const ground = e => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor;
+                              if (!/, 0\\)$|transparent/.test(c)) return rgb(c); } return [255, 255, 255]; };
+        const poor = new Set();
+        document.querySelectorAll("p, li, td, th, dt, dd, a, b, summary, figcaption, span, h1, h2").forEach(e => {
+            if (!e.textContent.trim() || e.closest("svg")) return;
+            const a = light(rgb(getComputedStyle(e).color)), b = light(ground(e));
+            const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+            if (ratio < 4.5) poor.add(e.tagName + "." + e.className + " " + ratio.toFixed(2)); });
+        return {poor: [...poor], skipped: [...document.querySelectorAll("a, summary, .picture")]
+                                           .filter(e => e.tabIndex < 0).length};""", tmp_path)
+    assert found == {"poor": [], "skipped": 0}
