@@ -82,7 +82,7 @@ def _coverage(values: dict[str, Any]) -> dict[str, Any]:
 
     world = World(
         runs_per_cell=values["per_cell"],
-        shifts=(1, 3),
+        shifts=(2, 3),
         **{
             key: values[key]
             for key in ("envs", "omega", "environments", "runs", "unequal", "capability", "coupling", "seed_sd", "masked")

@@ -95,7 +95,8 @@ def _next(post: Posterior, truth: Truth, counts: tuple[OutcomeCounts, ...], hits
             hits[f"width next_environment {name}"].append(width)
         rows = [r for r in counts if r.shift_type == shift and r.train_diversity == diversity]
         low, high = intervals.t_on_runs(np.array([r.n_proxy for r in rows]), np.array([r.capable for r in rows]))
-        hits["control: all runs as one environment, goal_failure"].append(float(low <= known["goal_failure"] <= high))
+        if low is not None:
+            hits["control: all runs as one environment, goal_failure"].append(float(low <= known["goal_failure"] <= high))
 
 
 # --- simulation-based calibration -------------------------------------------------------------------------------------
