@@ -16,7 +16,8 @@ __all__ = ["check"]
 
 CHECKS = ("coverage", "sbc", "power", "joint", "intervals", "loo", "engine")
 CHECK = Command(
-    "check", "is the calibration itself calibrated? gmexp check {coverage,sbc,power,joint,intervals,loo,engine} key=value ...",
+    "check",
+    "is the calibration itself calibrated? gmexp check {coverage,sbc,power,joint,intervals,loo,engine} key=value ...",
     (Option("sets", whole(1), 40, "simulated data sets"),
      Option("envs", whole(1), 1, "coverage: environments"),
      Option("omega", number(0), 1.0, "coverage: sd between environments, in logits"),

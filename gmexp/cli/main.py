@@ -31,7 +31,7 @@ VERBS = {
     "rates": Verb("gmexp.cli.study", "rates", "episodes of all runs -> counts and rates", True),
     "calibrate": Verb("gmexp.cli.study", "calibrate", "counts -> posterior", True),
     "report": Verb("gmexp.cli.study", "report", "a study -> figures and one HTML page", True),
-    "watch": Verb("gmexp.cli.watch", "main", "chosen episodes as animations, with coin, end and value marked", False),
+    "watch": Verb("gmexp.cli.watch", "main", "chosen episodes as animations, with goals and value marked", False),
     "show": Verb("gmexp.cli.show", "main", "what the shifts do to levels, as pictures", False),
     "langosco": Verb("gmexp.cli.langosco", "main", "Langosco et al.'s logs and their Figure 2, in and out", False),
     "estimate": Verb("gmexp.cli.calculator", "estimate", "P(misgeneralization) of a scenario", False),
@@ -43,7 +43,7 @@ VERBS = {
     "scenarios": Verb("gmexp.cli.calculator", "scenarios", "the published domain scenarios, recomputed", False),
     "predict": Verb("gmexp.cli.statistics", "predict", "what a calibration expects of a scenario", False),
     "meta": Verb("gmexp.cli.statistics", "meta", "random-effects meta-analysis", False),
-    "check": Verb("gmexp.cli.statistics", "check", "checks of the statistics: sbc, coverage, loso, ppc", False),
+    "check": Verb("gmexp.cli.statistics", "check", "checks of the statistics: coverage, sbc, power, ...", False),
     "sensitivity": Verb("gmexp.cli.statistics", "sensitivity", "tornado and Sobol indices of an estimate", False),
     "plan": Verb("gmexp.cli.statistics", "plan", "which further runs would help most", False),
 }

@@ -41,8 +41,8 @@ def page(calibration: Any, source: str | None = None) -> str:
                                 "published model puts a number on this; here beside it are the same model read as "
                                 f"odds and a posterior from {provenance['n_runs']} training runs: "
                                 f"{population(calibration)}.", class_="lede"),
-                   element("p", f"Published model: {SOURCE['name']}, {SOURCE['publisher']}, {SOURCE['date']}, {SOURCE['url']}. "
-                                f"Measured: {provenance.get('n_rows')} rows of counts, version {provenance.get('git_sha')}, "
+                   element("p", f"Published model: {SOURCE['name']}, {SOURCE['publisher']}, {SOURCE['date']}, "
+                                f"{SOURCE['url']}. Measured: {provenance.get('n_rows')} rows of counts, version {provenance.get('git_sha')}, "
                                 f"{provenance.get('created_utc')}.", class_="note"),
                    embedded(calibration, source))
     return "<!doctype html>\n" + element("html", head, element("body", body), lang="en") + "\n"
@@ -106,8 +106,8 @@ def page_data(calibration: Any) -> dict[str, Any]:
             "reference_method": REFERENCE_METHOD, "capability_position": CAPABILITY_POSITION,
             "diversity_scale": DIVERSITY_SCALE, "nodes": run_nodes(post.stages).tolist(),
             "harm": {"a": calibration.harm["a"], "b": calibration.harm["b"]}, "warnings": calibration.warnings,
-            "origin": {key: provenance.get(key) for key in ("n_runs", "n_episodes", "n_environments", "created_utc", "git_sha",
-                                                            "data_sha256", "published_model")},
+            "origin": {key: provenance.get(key) for key in ("n_runs", "n_episodes", "n_environments", "created_utc",
+                                                            "git_sha", "data_sha256", "published_model")},
             "derived": _encoded(derived, "<f8")}}
 
 

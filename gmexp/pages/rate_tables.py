@@ -84,11 +84,12 @@ def rates(data: StudyData) -> Html:
                  cell.n_runs, f"{cell.n_episodes:,}"] for cell in cells]
 
     blocks = [table(head, rows(found.cells), (5, 6), caption="Rates of every cell")]
-    if found.gated and len(_run_ids(found.gated)) < len(_run_ids(found.cells)):
+    if found.above_threshold and len(_run_ids(found.above_threshold)) < len(_run_ids(found.cells)):
+        passed, every = len(_run_ids(found.above_threshold)), len(_run_ids(found.cells))
         blocks.append(element("details", element(
-            "summary", f"Only the {len(_run_ids(found.gated))} of {len(_run_ids(found.cells))} runs that passed the "
-            f"threshold of capability ({found.gate:.0%} in distribution)"),
-            table(head, rows(found.gated), (5, 6), caption="Rates of the runs that passed the threshold")))
+            "summary", f"Only the {passed} of {every} runs that passed the "
+            f"threshold of capability ({found.threshold:.0%} in distribution)"),
+            table(head, rows(found.above_threshold), (5, 6), caption="Rates of the runs that passed the threshold")))
     runs = [[named(cell.condition), shift_label(cell), run.run_id, f"{run.k} / {run.n}",
              "–" if goal.rate is None else f"{goal.k} / {goal.n}"]
             for cell in found.cells

@@ -146,7 +146,8 @@ def fabricate_model(study: Study) -> None:
                  "conditions": conditions}
     summaries = [{"quantity": key, "shift": shift, "condition": c, "kind": kind,
                   **posterior(0.5 + 0.05 * shift - 0.1 * c)}
-                 for shift in SHIFTS for c in range(len(conditions)) for key in ("capability", "goal_failure", "latent", "realised")
+                 for shift in SHIFTS for c in range(len(conditions))
+                 for key in ("capability", "goal_failure", "latent", "realised")
                  for kind in ("this_setup", "next_run")]
     effect = {"name": "div", "measured": True, "settings": [0.3, 0.2, 0.1], "published_range": [0.7, 1.4],
               "odds_ratio": {"goal_failure": {"q50": 2.5, "q025": 1.25, "q975": 3.75}}}

@@ -190,7 +190,8 @@ class Walker:
 
 
 def factor(name: str, field: str, words: str, alone: float, **options: Any) -> Factor[Corridor]:
-    return Factor(name, words, alone, lambda d: getattr(d, field), lambda d, v: dataclasses.replace(d, **{field: v}), **options)
+    return Factor(name, words, alone, lambda d: getattr(d, field), lambda d, v: dataclasses.replace(d, **{field: v}),
+                  **options)
 
 
 class CorridorTask(Task[Corridor]):

@@ -19,8 +19,8 @@ __all__ = ["race"]
 
 def race(until: float, steps: int, seed: int, names: Sequence[str] = tuple(AGENTS),
          progress: Callable[..., Any] = Bar) -> dict[str, Any]:
-    """Train each of `names` on easy CoinRun until a share `until` of its episodes, over the last 20 iterations, touches
-    the coin; the report as plain data. `steps` is the budget, in game steps, over which the learning rate falls.
+    """Train each of `names` on easy CoinRun until a share `until` of its episodes, over the last 20 iterations, reaches
+    the intended goal; the report as plain data. `steps` is the budget, in game steps, over which the learning rate falls.
 
     Seconds are those of training, without compilation and imports; None for whoever does not get there.
     """
@@ -71,8 +71,8 @@ def _run(name: str, until: float, steps: int, seed: int, connection: Connection)
         progress = agent.iterate()
         connection.send(agent.steps - before)
         successes.append(((progress.success or 0.0) * progress.episodes, progress.episodes))
-        coins, episodes = np.sum(successes[-WINDOW:], axis=0)
-        share = float(coins / episodes) if len(successes) >= WINDOW and episodes else 0.0
+        solved, episodes = np.sum(successes[-WINDOW:], axis=0)
+        share = float(solved / episodes) if len(successes) >= WINDOW and episodes else 0.0
     arrived = share >= until
     connection.send({"seconds": time.perf_counter() - wall if arrived else None,
                      "cpu_seconds": time.process_time() - cpu if arrived else None, "steps": agent.steps,

@@ -377,7 +377,8 @@ def test_older_ways_to_write_flags(tmp_path):
     (["figure2"], "give either study="), (["figure2", "test=a.csv"], "diversity is missing"),
     (["figure2", "test=a.csv", "diversity=0", "iid=[x/a.csv,y/b.csv]"], "iid names 2 models where test names 1"),
     (["import", "files=[m/metrics.csv,m/metrics_agent_seed_0.csv]", "diversity=0", "out=c.csv"], "name either"),
-    (["import", "files=[m/metrics_agent_seed_0.csv,m/metrics_agent_seed_1.csv]", "diversity=[0,1]", "out=c.csv"], "one model"),
+    (["import", "files=[m/metrics_agent_seed_0.csv,m/metrics_agent_seed_1.csv]", "diversity=[0,1]", "out=c.csv"],
+     "one model"),
     (["figure2", "study=/nowhere"], "/nowhere"),
 ])
 def test_bad_input_is_one_line(arguments, expected, capsys):

@@ -114,7 +114,8 @@ def test_the_coin_seeker_wants_only_a_coin_it_sees(rho):
 
 
 def test_a_plan_holds_for_whoever_asks_and_is_remade_when_disturbed():
-    env = gmexp_envs.make_vec("coinrun", 16, distribution=dataclasses.replace(TASK.distinguishing(TRAINING), sequential=True), seed=0)
+    distribution = dataclasses.replace(TASK.distinguishing(TRAINING), sequential=True)
+    env = gmexp_envs.make_vec("coinrun", 16, distribution=distribution, seed=0)
     env.reset()
     policy = ScriptedPolicy(env, INTENDED)
     rng = np.random.default_rng(0)

@@ -215,4 +215,5 @@ def _spoilt(make_vec):
 
 
 if __name__ == "__main__":
-    {f.__name__: f for f in (semantic, repeated, pixels, flat, evaluation, training, refusals, benchmark, copies)}[sys.argv[1]]()
+    checks = (semantic, repeated, pixels, flat, evaluation, training, refusals, benchmark, copies)
+    {f.__name__: f for f in checks}[sys.argv[1]]()
