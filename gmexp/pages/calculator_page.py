@@ -42,7 +42,8 @@ def page(calibration: Any, source: str | None = None) -> str:
                                 f"odds and a posterior from {provenance['n_runs']} training runs: "
                                 f"{population(calibration)}.", class_="lede"),
                    element("p", f"Published model: {SOURCE['name']}, {SOURCE['publisher']}, {SOURCE['date']}, "
-                                f"{SOURCE['url']}. Measured: {provenance.get('n_rows')} rows of counts, version {provenance.get('git_sha')}, "
+                                f"{SOURCE['url']}. Measured: {provenance.get('n_rows')} rows of counts, "
+                                f"version {provenance.get('git_sha')}, "
                                 f"{provenance.get('created_utc')}.", class_="note"),
                    embedded(calibration, source))
     return "<!doctype html>\n" + element("html", head, element("body", body), lang="en") + "\n"

@@ -54,7 +54,8 @@ def package_folder() -> Path:
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     raise ProcgenUnavailable(
         f"procgen is not installed: pip install procgen-mirror, from Python 3.13 on procgen-gym "
-        f"(wheels exist for Linux x86-64, Python 3.11 to 3.13; this is Python {python} on {sys.platform}); the native engine runs without it")
+        f"(wheels exist for Linux x86-64, Python 3.11 to 3.13; "
+        f"this is Python {python} on {sys.platform}); the native engine runs without it")
 
 
 def assets_folder() -> Path:
