@@ -29,25 +29,25 @@ STEPS = 16 * 8 * 2  # game steps of an iteration of the toy trainer
 
 @pytest.fixture(autouse=True)
 def elsewhere(monkeypatch):
-    """The folder of somebody's `toy_trainer.py` can be imported from."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    """The folder of somebody's `random_search_trainer.py` can be imported from."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[3] / "docs" / "examples"))
     find_trainer.cache_clear()
     yield
     find_trainer.cache_clear()
 
 
-def toy_config(out: Path, *overrides: str, agent: str = "toy_trainer:SPEC"):
+def toy_config(out: Path, *overrides: str, agent: str = "random_search_trainer:SPEC"):
     return load("train", [f"out={out}", f"agent={agent}", f"steps={6 * STEPS}", *overrides])
 
 
 # --- somebody else's --------------------------------------------------------------------------------------------------
 
 def test_a_trainer_of_ones_own_goes_through_the_stages(tmp_path, capsys):
-    assert main(["train", "agent=toy_trainer:SPEC", f"out={tmp_path}", f"steps={6 * STEPS}", "agent.spread=0.3"]) == 0
+    assert main(["train", "agent=random_search_trainer:SPEC", f"out={tmp_path}", f"steps={6 * STEPS}", "agent.spread=0.3"]) == 0
     folder = Path(capsys.readouterr().out.strip())
     meta = read_json(folder / "run.json")["meta"]
-    assert meta["algo"] == "toy_trainer:SPEC" and meta["align_method"] == "random_search"
-    assert folder.name.startswith("coinrun-toy_trainer_SPEC-d0-s0-")
+    assert meta["algo"] == "random_search_trainer:SPEC" and meta["align_method"] == "random_search"
+    assert folder.name.startswith("coinrun-random_search_trainer_SPEC-d0-s0-")
     checkpoint = load_checkpoint(folder)
     assert type(checkpoint.agent).__name__ == "RandomSearchConfig" and checkpoint.agent.spread == 0.3
     few = ("evaluation.episodes=4", "evaluation.slots=4", "evaluation.shifts=[0]", "evaluation.probes=[]")
@@ -66,15 +66,15 @@ def test_its_interrupted_run_goes_on_bit_for_bit(tmp_path, monkeypatch):
 
 def test_hydras_target_names_a_trainer_in_a_file(tmp_path):
     file = tmp_path / "mine.yaml"
-    file.write_text("_target_: toy_trainer.SPEC\nspread: 0.2\nnum_envs: 4\n")
+    file.write_text("_target_: random_search_trainer.SPEC\nspread: 0.2\nnum_envs: 4\n")
     config = toy_config(tmp_path, agent=str(file))
-    assert config.agent.name == "toy_trainer:SPEC" and config.agent.spread == 0.2 and config.agent.num_envs == 4
+    assert config.agent.name == "random_search_trainer:SPEC" and config.agent.spread == 0.2 and config.agent.num_envs == 4
     same = toy_config(tmp_path, "agent.spread=0.2", "agent.num_envs=4")
     assert describe(config).config_hash == describe(same).config_hash
 
 
 def test_a_plugin_is_found_by_its_name(tmp_path, monkeypatch):
-    points = [EntryPoint("random_search", "toy_trainer:SPEC", "gmexp.trainers")]
+    points = [EntryPoint("random_search", "random_search_trainer:SPEC", "gmexp.trainers")]
     monkeypatch.setattr(trainer, "entry_points", lambda group: [point for point in points if point.group == group])
     assert trainer_names() == [*TRAINERS, "random_search"]
     meta = describe(toy_config(tmp_path, agent="random_search"))
@@ -84,8 +84,8 @@ def test_a_plugin_is_found_by_its_name(tmp_path, monkeypatch):
 WRONG = {
     "nobodys": "there is no trainer 'nobodys': choose one of ppo, sb3_ppo, cloning, .*package.module:SPEC",
     "no_such_module:SPEC": "cannot be imported from no_such_module:SPEC: No module named",
-    "toy_trainer:NOTHING": "cannot be imported from toy_trainer:NOTHING",
-    "toy_trainer:RandomSearch": "is a type: a trainer is a gmexp.agents.trainer.TrainerSpec",
+    "random_search_trainer:NOTHING": "cannot be imported from random_search_trainer:NOTHING",
+    "random_search_trainer:RandomSearch": "is a type: a trainer is a gmexp.agents.trainer.TrainerSpec",
 }
 
 
@@ -98,11 +98,11 @@ def test_what_is_no_trainer_is_one_line(name, tmp_path, capsys):
 
 
 def test_a_configuration_that_is_none_of_ours_is_refused(monkeypatch):
-    import toy_trainer
+    import random_search_trainer
 
-    monkeypatch.setattr(toy_trainer, "SPEC", trainer.TrainerSpec(dict, toy_trainer.RandomSearch))
+    monkeypatch.setattr(random_search_trainer, "SPEC", trainer.TrainerSpec(dict, random_search_trainer.RandomSearch))
     with pytest.raises(ValueError, match="should be a dataclass that extends gmexp.agents.config.AgentConfig"):
-        find_trainer("toy_trainer:SPEC")
+        find_trainer("random_search_trainer:SPEC")
 
 
 def test_a_package_that_a_trainer_needs_is_named(tmp_path, monkeypatch, capsys):

@@ -37,7 +37,7 @@ def test_a_run_of_two_studies_counts_once(tmp_path):
 
 def test_of_two_evaluations_the_longer_counts_and_contradictions_are_refused(tmp_path):
     row = next(row for row in ROWS if row.n_proxy)
-    longer = replace(row, n_episodes=row.n_episodes + 100, n_death=row.n_death + 100)
+    longer = replace(row, n_visible=row.n_visible + 100, n_death=row.n_death + 100)
     studies = [write(tmp_path / "a", [row]), write(tmp_path / "b", [longer])]
     assert pooling.pool(studies) == [longer] == pooling.pool(studies[::-1])
     write(tmp_path / "c", [replace(row, n_proxy=row.n_proxy - 1, n_intended=row.n_intended + 1)])

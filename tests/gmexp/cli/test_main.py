@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gmexp import pipeline
+from gmexp.agents.ppo import PPO
 from gmexp.cli import config
 from gmexp.cli.main import VERBS, main
 from gmexp.cli.schema import SCHEMAS, schema
@@ -42,7 +43,7 @@ def refused(capsys, *arguments: object) -> str:
 def nothing_starts(monkeypatch):
     """A bad command that gets as far as training has failed the test."""
     monkeypatch.setattr(pipeline, "_train_and_evaluate", lambda *_: pytest.fail("training started"))
-    monkeypatch.setattr(train.PPO, "iterate", lambda *_: pytest.fail("training started"))
+    monkeypatch.setattr(PPO, "iterate", lambda *_: pytest.fail("training started"))
     monkeypatch.setattr(train, "compile_kernels", lambda: None)
 
 

@@ -233,7 +233,7 @@ def test_a_misspecified_reward_pays_for_progress(quality):
     while len(rows):
         before = rewards[rows]
         actions = np.zeros(64, np.int32)
-        actions[rows] = policy.act(rows)
+        actions[rows] = policy.act(rows=rows)
         step = env.step(actions, rows)
         rewards[rows] += step.reward[rows]
         assert (rewards[rows] >= before).all()
@@ -267,7 +267,7 @@ def test_a_misspecified_reward_pays_for_progress(quality):
     ({"action_repeat": 0}, "action_repeat = 0"),
     ({"backend": "cuda"}, "backend 'cuda'"),
     ({"device": "tpu"}, "device 'tpu'"),
-    ({"name": "maze"}, "environment 'maze'"),
+    ({"name": "labyrinth"}, "environment 'labyrinth'"),
     ({"distribution": LevelDistribution(), "rho": 0.5}, "not both"),
     ({"distribution": [LevelDistribution()] * 3}, "evenly"),
     ({"distribution": []}, "evenly"),
@@ -291,7 +291,7 @@ def test_bad_physics_splits_and_actions():
     with pytest.raises(ValueError, match="within 0..14"):
         env.step(np.array([0, 0, 0, 15]))
     with pytest.raises(ValueError, match="shape"):
-        env.step(np.zeros(3))
+        env.step(np.zeros(3, np.int32))
     with pytest.raises(IndexError, match="rows"):
         env.step(np.zeros(4), np.array([4]))
 

@@ -123,7 +123,7 @@ def test_a_plan_holds_for_whoever_asks_and_is_remade_when_disturbed():
     for t in range(30):
         actions = policy.act()
         np.testing.assert_array_equal(policy.act(), actions)
-        np.testing.assert_array_equal(policy.act(rows), actions[rows])
+        np.testing.assert_array_equal(policy.act(rows=rows), actions[rows])
         env.step(rng.choice([6, 7, 8], 16) if t % 5 == 4 else actions)
     coin, end = first_touches(env, policy)
     assert ((coin != NEVER) & (coin < end)).mean() >= 0.9
