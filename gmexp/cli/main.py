@@ -43,7 +43,7 @@ VERBS = {
     "scenarios": Verb("gmexp.cli.calculator", "scenarios", "the published domain scenarios, recomputed", False),
     "predict": Verb("gmexp.cli.statistics", "predict", "what a calibration expects of a scenario", False),
     "meta": Verb("gmexp.cli.statistics", "meta", "random-effects meta-analysis", False),
-    "check": Verb("gmexp.cli.statistics", "check", "checks of the statistics: sbc, coverage, loso, ppc", False),
+    "check": Verb("gmexp.cli.statistics", "check", "checks of the statistics: coverage, sbc, power, joint, intervals, loo, engine", False),
     "sensitivity": Verb("gmexp.cli.statistics", "sensitivity", "tornado and Sobol indices of an estimate", False),
     "plan": Verb("gmexp.cli.statistics", "plan", "which further runs would help most", False),
 }

@@ -402,9 +402,9 @@ def _fold(values: np.ndarray, to: Matrix) -> np.ndarray:
 
 
 def _weight(part: _Node) -> np.ndarray:
-    """[K]: 0 unless the data take away a tenth of the variance, as a scale near zero bends all but standardised effects."""
+    """[K]: 0 unless the data take away a third of the variance, as a scale near zero bends all but standardised effects."""
     left = (part.value - part.mean).var(axis=0).mean(axis=-1) / (part.sd**2).mean(axis=(0, 2))
-    return np.where(left > 0.9, 0.0, np.clip(1 - left, 0.0, 1.0))
+    return np.where(left > 0.67, 0.0, np.clip(1 - left, 0.0, 1.0))
 
 
 def _log_scale(x: np.ndarray) -> np.ndarray:
