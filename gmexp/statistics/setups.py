@@ -2,9 +2,9 @@
 
 The model's runs are logit-normal; runs that come in two kinds are not, and a product of stages would be off. So the mean
 over runs is that of a Dirichlet process: every measured run counts once, runs drawn from the model count BASE_RUNS times
-together, runs unlike any of them (uniform rates) UNLIKE_RUNS times, and the weights' total is the number of runs, so that
-few runs leave as much open as Student's t would. Runs that agree completely do not prove that the next one will: near 0 and 1 a
-logit-normal cannot say so, and the unlike ones do.
+together, runs unlike any of them (uniform rates) UNLIKE_RUNS times. The weights' total is the number of runs, so that few
+runs leave as much open as Student's t would. Runs that agree completely do not prove that the next one will: near 0 and 1
+a logit-normal cannot say so, and the unlike ones do.
 """
 
 from __future__ import annotations
