@@ -142,10 +142,9 @@ def _from_prior(design: Design, config: CalibrationConfig, rng: np.random.Genera
     p, q = config.priors, rng.standard_normal((1, model.size))
     parts = {name: q[:, part].reshape(1, *model.shapes[name]) for name, part in model.slices.items()}
     alpha = rng.logistic(size=(1, model.K, model.S))
-    run_logs = np.log(p.run_shift * np.abs(rng.standard_t(3, (1, model.K, 1))))
-    ratio = p.run_shift_ratio * rng.standard_normal((1, model.K, model.S))
+    common = _coordinate(p.run_shift * np.abs(rng.standard_t(3, (1, model.K, 1))))
     parts |= {"scales": _coordinate(np.abs(rng.standard_t(3, (1, model.K, len(SCALES)))) * np.array(p.scales)),
-              "run_shift": _coordinate(np.exp(run_logs + ratio - ratio.mean(axis=2, keepdims=True))),
+              "run_shift": np.concatenate([common, parts["run_shift"][:, :, 1:]], axis=2),
               "coupling": p.coupling * parts["coupling"], "level": alpha.mean(axis=2, keepdims=True), "c": alpha @ model.H,
               "beta": p.beta * parts["beta"], "d": rng.standard_t(4, parts["d"].shape),
               "skill": p.skill_mean + p.skill_sd * parts["skill"]}
@@ -313,7 +312,7 @@ ENGINE = World(
 )
 
 
-def engine(envs: int = 9, cores: int = 2, warmup: int = 500, draws: int = 1000, seed: int = 0) -> dict[str, Any]:
+def engine(envs: int = 9, cores: int = 2, warmup: int = 500, draws: int = 1500, seed: int = 0) -> dict[str, Any]:
     """The sampler on 9 environments x 5 shifts x 6 conditions x 6 runs: seconds, and whether it passes its own gate."""
     design = build_design(simulate(replace(ENGINE, envs=envs), np.random.default_rng(seed))[0])
     config = CalibrationConfig(seed=seed, warmup=warmup, draws=draws, cores=cores, attempts=1)

@@ -5,7 +5,7 @@ Of run r in environment e, trained under condition c, at shift level s, with its
     masked[r,s]  ~ Multinomial(n; h, e, 1 - h - e)          h = C (1 - b), e = C b     C capability, b proxy share
     visible[r,s] ~ Multinomial(n; (1-q) h + q a, (1-q) e, rest)    q pursuit, a skill: P(intended | pursued)
     logit (C, b, q)[k,r,s] = M[k,c,s] + v[k,r] + coupling + Normal(0, run_shift[k,s])
-    M[k,c,s] = alpha[k,s] + d[k,e] + g[k,e,s] + l[k,learner] + (beta[k] + b[k,e]) x_c + w[k,c] + u[k,c,s]
+    M[k,c,s] = alpha[k,s] + g[k,e,s] + d[k,e] + l[k,learner] + (beta[k] + b[k,e]) x_c + w[k,c] + u[k,c,s]
     v[k,r]   ~ Normal(t[k,e,seed], run);  coupling = sum over earlier stages j of gamma[k,j] (their logit - M[j,c,s])
 
 d is Student's t with 4 degrees of freedom; g sums to zero over shifts, which are a fixed set; the others are normal. A
@@ -141,7 +141,7 @@ class Model:
 
     def _layout(self) -> None:
         K, S, E, has = self.K, self.S, self.E, self.has
-        shapes = {"scales": (K, len(SCALES)), "run_shift": (K, S), "coupling": (len(self.pairs),), "level": (K, 1),
+        shapes = {"scales": (K, len(SCALES)), "run_shift": (K, 1 + S), "coupling": (len(self.pairs),), "level": (K, 1),
                   "c": (K, S - 1), "beta": (K, self.X), "d": (K, E), "gc": (K, E * (S - 1)), "b": (K, E * self.X),
                   "l": (K, len(self.design.learners) * has["l"]), "w": (K, self.C * has["w"]),
                   "u": (K, len(self.cells) * has["u"]), "t": (K, self.seeds * has["t"]), "v": (K, self.R * has["v"]),
@@ -162,15 +162,17 @@ class Model:
     def start(self, rng: np.random.Generator, chains: int) -> np.ndarray:
         """Where chains begin: scales below their priors', levels near zero."""
         q = 0.3 * rng.standard_normal((chains, self.size))
-        for name in ("scales", "run_shift"):
-            q[:, self.slices[name]] += 3
+        q[:, self.slices["scales"]] += 3
+        q[:, self.slices["run_shift"]].reshape(chains, self.K, -1)[:, :, 0] += 3
         return q
 
     def _nodes(self, q: np.ndarray) -> dict[str, np.ndarray | _Node]:
         """From coordinates to every effect, parents first."""
         n, K, S, E, d = len(q), self.K, self.S, self.E, self.design
         z = {name: q[:, part].reshape(n, *self.shapes[name]) for name, part in self.slices.items()}
-        logs, run_logs = _log_scale(z["scales"]), _log_scale(z["run_shift"])
+        ratio = z["run_shift"][:, :, 1:]
+        logs, run_logs = _log_scale(z["scales"]), _log_scale(z["run_shift"][:, :, :1]) + self.priors.run_shift_ratio * (
+            ratio - ratio.mean(axis=2, keepdims=True))
         f: dict[str, np.ndarray | _Node] = {"z": z, "logs": logs, "scale": np.exp(logs), "run_logs": run_logs}
 
         def node(name: str, mean: np.ndarray | float, which: int) -> _Node:
@@ -195,12 +197,13 @@ class Model:
         x = np.broadcast_to(self.x, (n, *self.x.shape)).copy()
         x[:, self.unknown[:, 0], self.unknown[:, 1]] += self.x_sd[self.unknown[:, 1]] * z["x"]
         f["x"] = x
-        w = np.einsum("nkcj,ncj->nkc", f["slope"][:, :, d.condition_env], x)
+        w = level[:, :, d.condition_env] + np.einsum("nkcj,ncj->nkc", f["slope"][:, :, d.condition_env], x)
         if self.has["l"]:
             w = w + node("l", 0.0, LEARNER).value[:, :, d.condition_learner]
         if self.has["w"]:
             w = node("w", w, CONDITION).value
-        m = f["env"].reshape(n, K, E * S)[:, :, self.cell_env * S + self.cells[:, 1]] + w[:, :, self.cells[:, 0]]
+        shifted = (f["gc_value"] @ self.H.T).reshape(n, K, E * S)
+        m = shifted[:, :, self.cell_env * S + self.cells[:, 1]] + w[:, :, self.cells[:, 0]]
         f["M"] = node("u", m, CELL).value if self.has["u"] else m
         mean = f["M"][:, :, self.cell]
         if self.has["v"]:
@@ -274,12 +277,11 @@ class Model:
     def _prior(self, f: dict) -> np.ndarray:
         """[n] all that is not the density of a node."""
         z, p = f["z"], self.priors
-        ratio = f["run_logs"] - f["run_logs"].mean(axis=2, keepdims=True)
         value = -2 * np.logaddexp(0.5 * f["alpha"], -0.5 * f["alpha"]).sum(axis=(1, 2))
         value += _log_half_t(f["logs"], np.array(p.scales)).sum(axis=(1, 2))
         value += _log_half_t(f["run_logs"].mean(axis=2), p.run_shift).sum(axis=1)
-        value += sum(np.log(_scale_slope(z[name])).sum(axis=(1, 2)) for name in ("scales", "run_shift"))
-        value -= 0.5 * ((ratio / p.run_shift_ratio) ** 2).sum(axis=(1, 2)) + 0.5 * ((z["coupling"] / p.coupling) ** 2).sum(
+        value += sum(np.log(_scale_slope(x)).sum(axis=(1, 2)) for x in (z["scales"], z["run_shift"][:, :, :1]))
+        value -= 0.5 * (z["run_shift"][:, :, 1:] ** 2).sum(axis=(1, 2)) + 0.5 * ((z["coupling"] / p.coupling) ** 2).sum(
             axis=1
         )
         value -= 0.5 * ((f["beta"] / p.beta) ** 2).sum(axis=(1, 2)) + 0.5 * (z["x"] ** 2).sum(axis=1)
@@ -298,7 +300,7 @@ class Model:
         for k in reversed(range(K)):
             dz, dm, ds = f["theta"][k].back(passed[k][:, None])
             g["theta"][:, k], mean[:, k] = dz[:, 0], dm[:, 0]
-            g["run_shift"][:, k] = ds[:, 0] @ self.to_shift
+            g["run_shift"][:, k, 1:] = ds[:, 0] @ self.to_shift
             for pair, (later, j) in enumerate(self.pairs):
                 if later == k:
                     g["coupling"][:, pair] += (dm[:, 0] * f["deviation"][j]).sum(axis=1)
@@ -322,15 +324,17 @@ class Model:
         dx = np.einsum("nkc,nkcj->ncj", dw, f["slope"][:, :, d.condition_env])[:, self.unknown[:, 0], self.unknown[:, 1]]
         g["x"] = dx * self.x_sd[self.unknown[:, 1]] - z["x"]
         g["skill"] = d_skill - (z["skill"] - p.skill_mean) / p.skill_sd**2
-        self._population(f, g, d_env, d_slope)
+        self._population(f, g, _fold(dw, self.condition_to_env), d_env, d_slope)
         g["coupling"] -= z["coupling"] / p.coupling**2
-        centre = f["run_logs"].mean(axis=2, keepdims=True)
-        g["run_shift"] -= (f["run_logs"] - centre) / p.run_shift_ratio**2
-        g["run_shift"] += _half_t_slope(centre, p.run_shift) / self.S
+        by_log, centre = g["run_shift"][:, :, 1:], f["run_logs"].mean(axis=2, keepdims=True)
+        g["run_shift"][:, :, :1] = by_log.sum(axis=2, keepdims=True) + _half_t_slope(centre, p.run_shift)
+        by_ratio = p.run_shift_ratio * (by_log - by_log.mean(axis=2, keepdims=True))
+        g["run_shift"][:, :, 1:] = by_ratio - z["run_shift"][:, :, 1:]
         g["scales"] += _half_t_slope(f["logs"], np.array(p.scales))
-        for name in ("scales", "run_shift"):  # so far by the log scale
-            slope = _scale_slope(z[name])
-            g[name] = g[name] * slope + expit(-z[name]) - slope
+        for name, many in (("scales", None), ("run_shift", 1)):  # so far by the log scale
+            x, by_log = z[name][:, :, :many], g[name][:, :, :many]
+            slope = _scale_slope(x)
+            g[name][:, :, :many] = by_log * slope + expit(-x) - slope
         return np.concatenate([g[name].reshape(n, -1) for name in self.slices], axis=1)
 
     def _pull(self, f: dict, g: dict, name: str, which: int, d_value: np.ndarray) -> np.ndarray:
@@ -339,12 +343,11 @@ class Model:
         g["scales"][:, :, which] += d_log.sum(axis=2)
         return d_mean
 
-    def _population(self, f: dict, g: dict, d_env: np.ndarray, d_slope: np.ndarray) -> None:
+    def _population(self, f: dict, g: dict, d_d: np.ndarray, d_env: np.ndarray, d_slope: np.ndarray) -> None:
         """The same for environments and what they come from."""
         n, K, z, scale = len(d_env), self.K, f["z"], f["scale"]
         d_alpha, d_beta = -np.tanh(0.5 * f["alpha"]), -f["beta"] / self.priors.beta**2
         d_level, d_c = d_alpha.sum(axis=2, keepdims=True), d_alpha @ self.H
-        d_d = d_env.sum(axis=3)
         d_gc, d_b = (d_env @ self.H).reshape(n, K, -1), d_slope.reshape(n, K, -1)
         if self.has["env"]:
             g["level"] = d_level + self._pull(f, g, "d", ENV, d_d).sum(axis=2, keepdims=True)
@@ -402,9 +405,9 @@ def _fold(values: np.ndarray, to: Matrix) -> np.ndarray:
 
 
 def _weight(part: _Node) -> np.ndarray:
-    """[K]: 0 unless the data take away a tenth of the variance, as a scale near zero bends all but standardised effects."""
+    """[K]: 0 unless the data take away a third of the variance, as a scale near zero bends all but standardised effects."""
     left = (part.value - part.mean).var(axis=0).mean(axis=-1) / (part.sd**2).mean(axis=(0, 2))
-    return np.where(left > 0.9, 0.0, np.clip(1 - left, 0.0, 1.0))
+    return np.where(left > 0.67, 0.0, np.clip(1 - left, 0.0, 1.0))
 
 
 def _log_scale(x: np.ndarray) -> np.ndarray:
