@@ -144,6 +144,7 @@ class ConditionRates:
     goal_failure: Posterior
     p_misgen: Posterior
     unpursued: Mean | None = None  # goal failure with accidents discounted
+    env: str | None = None  # the environment they are of
 
     @property
     def label(self) -> str:

@@ -44,7 +44,6 @@ def nothing_starts(monkeypatch):
     """A bad command that gets as far as training has failed the test."""
     monkeypatch.setattr(pipeline, "_train_and_evaluate", lambda *_: pytest.fail("training started"))
     monkeypatch.setattr(PPO, "iterate", lambda *_: pytest.fail("training started"))
-    monkeypatch.setattr(train, "compile_kernels", lambda: None)
 
 
 # --- bad input --------------------------------------------------------------------------------------------------------
