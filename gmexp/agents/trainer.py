@@ -119,7 +119,7 @@ def find_trainer(name: str) -> TrainerSpec:
         return spec
     place = {point.name: point.value for point in entry_points(group="gmexp.trainers")}.get(name, name)
     module, _, attribute = place.partition(":") if ":" in place else place.rpartition(".")
-    if not module or not attribute:
+    if not all(part.isidentifier() for part in [*module.split("."), attribute]):
         raise ValueError(f"there is no trainer {name!r}: choose one of {', '.join(trainer_names())}, or give an import path "
                          "such as 'package.module:SPEC'")
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,10 +32,14 @@ def overview(summaries: Mapping[str, str]) -> str:
                       "Start with: gmexp run experiment=quickstart"])
 
 
-def verb_help(name: str, summary: str) -> str:
-    """Every key of a verb with its default and meaning, the groups of files that it composes, an example."""
+def verb_help(name: str, summary: str, overrides: Sequence[str] = ()) -> str:
+    """Every key of a verb with its default and meaning, the groups of files that it composes, an example.
+
+    Of a group, the keys are those of its usual file, or of the one that `overrides` choose: env=maze.
+    """
     path = config_folder() / f"{name}.yaml"
-    defaults = chosen_groups(path)
+    chosen = dict(item.partition("=")[::2] for item in overrides)
+    defaults = {group: chosen.get(group, usual) for group, usual in chosen_groups(path).items()}
     blocks = [f"gmexp {name}: {summary}", _about(path), _listing("keys", _keys(path))]
     for group, default in defaults.items():
         blocks.append(_group(group, default))
@@ -65,7 +69,7 @@ def chosen_groups(path: Path) -> dict[str, str]:
 def _group(group: str, default: str) -> str:
     """A group: its files with what they are, and the keys of the one that is usual."""
     names = choices(group)
-    usual = f" (default {default})" if default in names else ""
+    usual = f" (here {default})" if default in names else ""
     lines = [f"{group}=... one of these, or the path of a .yaml file{usual}"]
     width = max(map(len, names))
     lines += [f"  {name:<{width}}  {_title(config_folder() / group / f'{name}.yaml')}" for name in names]

@@ -72,7 +72,7 @@ def _dispatch(name: str, arguments: list[str]) -> int:
         return getattr(importlib.import_module(verb.module), verb.function)(arguments)
     asked = flags.split(arguments)
     if asked.help:
-        print(verb_help(name, verb.summary))
+        print(verb_help(name, verb.summary, asked.overrides))
         return 0
     if asked.several and name != "run":
         raise UserError("-m sweeps a study: gmexp run -m ...")

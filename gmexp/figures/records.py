@@ -144,7 +144,6 @@ class ConditionRates:
     goal_failure: Posterior
     p_misgen: Posterior
     unpursued: Mean | None = None  # goal failure with accidents discounted
-    env: str | None = None  # the environment they are of
 
     @property
     def label(self) -> str:
@@ -160,10 +159,21 @@ class BaseRates:
     conditions: tuple[ConditionRates, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A shift as it is written; what its conditions hold beyond a figure's needs is passed over."""
+
+    shift: int
+    published: Mapping[str, float]
+    conditions: tuple[Mapping[str, Any], ...]
+
+
 def base_rates_of(content: Mapping[str, Any], where: str) -> tuple[BaseRates, ...]:
     """The rows of an estimate.json."""
-    return tuple(decode(BaseRates, row, f"{where}: shifts[{position}]", extra=True)
-                 for position, row in enumerate(content["shifts"]))
+    rows = [decode(_Row, row, f"{where}: shifts[{position}]", extra=True) for position, row in enumerate(content["shifts"])]
+    return tuple(BaseRates(row.shift, row.published, tuple(
+        decode(ConditionRates, rates, f"{where}: shifts[{position}]: conditions[{i}]", extra=True)
+        for i, rates in enumerate(row.conditions))) for position, row in enumerate(rows))
 
 
 # --- sensitivity.json -------------------------------------------------------------------------------------------------
