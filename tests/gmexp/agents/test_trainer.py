@@ -43,7 +43,8 @@ def toy_config(out: Path, *overrides: str, agent: str = "random_search_trainer:S
 # --- somebody else's --------------------------------------------------------------------------------------------------
 
 def test_a_trainer_of_ones_own_goes_through_the_stages(tmp_path, capsys):
-    assert main(["train", "agent=random_search_trainer:SPEC", f"out={tmp_path}", f"steps={6 * STEPS}", "agent.spread=0.3"]) == 0
+    settings = (f"out={tmp_path}", f"steps={6 * STEPS}", "agent.spread=0.3")
+    assert main(["train", "agent=random_search_trainer:SPEC", *settings]) == 0
     folder = Path(capsys.readouterr().out.strip())
     meta = read_json(folder / "run.json")["meta"]
     assert meta["algo"] == "random_search_trainer:SPEC" and meta["align_method"] == "random_search"

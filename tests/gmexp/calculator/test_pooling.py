@@ -17,7 +17,8 @@ from gmexp.pages import index_page
 from gmexp.statistics.simulate import synthetic_counts
 from gmexp.support.errors import UserError
 
-ROWS = [replace(row, config_hash=f"hash of {row.run_id}", env="coinrun") for row in synthetic_counts(runs=6, shifts=(0, 3, 4))]
+ROWS = [replace(row, config_hash=f"hash of {row.run_id}", env="coinrun")
+        for row in synthetic_counts(runs=6, shifts=(0, 3, 4))]
 
 
 def write(folder, rows):

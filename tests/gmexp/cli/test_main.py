@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from gmexp import pipeline
 from gmexp.agents.ppo import PPO
 from gmexp.cli import config
+from gmexp.cli.help import chosen_groups
 from gmexp.cli.main import VERBS, main
 from gmexp.cli.schema import SCHEMAS, schema
 from gmexp.support.composition import keys, override
-from gmexp.support.conf import choices
+from gmexp.support.conf import choices, config_folder
 from gmexp.support.errors import UserError
 from gmexp.training import train
 
@@ -238,8 +239,8 @@ def call(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("verb", CONFIGURED)
 def test_help_names_every_key(verb, capsys):
-    shown = [[]] if verb in ("rates", "report") else [[], ["mitigation=verification"],
-                                                      *([f"env={env}"] for env in choices("env"))]
+    groups = chosen_groups(config_folder() / f"{verb}.yaml")
+    shown = [[], *([f"{group}={name}"] for group in groups if group != "experiment" for name in choices(group))]
     for chosen in shown:  # the keys of an entry are shown where it is chosen
         assert main([verb, *chosen, "--help"]) == 0
     text = capsys.readouterr().out
