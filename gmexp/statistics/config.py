@@ -28,7 +28,7 @@ class Priors:
     seed: float = 0.5  # training seeds that several conditions share
     run: float = 1.0  # what a run keeps across shifts
     run_shift: float = 1.0  # what it does under one shift only
-    run_shift_ratio: float = 0.4  # normal: log ratio of a shift's run_shift to their geometric mean
+    run_shift_ratio: float = 1.0  # normal: log ratio of a shift's run_shift to their geometric mean
     coupling: float = 1.0  # normal: how far a later stage's logit follows an earlier one within a run and shift
     skill_mean: float = 1.0  # normal, not learnt: logit of P(intended goal | pursued) in a cell
     skill_sd: float = 1.5

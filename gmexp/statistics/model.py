@@ -57,8 +57,8 @@ def contrasts(shifts: int) -> np.ndarray:
 
 @dataclass
 class _Node:
-    """An effect [n, K, size] with its mean and log sd, broadcastable; `weight` [K] as in the module's text. Its deviation is
-    normal or, if `heavy`, Student's t."""
+    """An effect [n, K, size] with its mean and log sd, broadcastable; `weight` [K, 1 or size] as in the module's
+    text. Its deviation is normal or, if `heavy`, Student's t."""
 
     mean: np.ndarray
     log_sd: np.ndarray
@@ -67,7 +67,7 @@ class _Node:
     heavy: bool = False
 
     def __post_init__(self) -> None:
-        w = self.weight[:, None]
+        w = self.weight
         self.shrunk = np.exp(-w * self.log_sd)
         self.u = (self.z - w * self.mean) * self.shrunk  # standardised deviation
         self.sd = np.exp(self.log_sd)
@@ -76,11 +76,11 @@ class _Node:
     def log_density(self) -> np.ndarray:
         """[n], of z."""
         square = (T_ENV + 1) / 2 * np.log1p(self.u**2 / T_ENV) if self.heavy else 0.5 * self.u**2
-        return -np.sum(square + self.weight[:, None] * self.log_sd, axis=(1, 2))
+        return -np.sum(square + self.weight * self.log_sd, axis=(1, 2))
 
     def back(self, d_value: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Slopes by z, mean and log sd, of the node's density plus what `d_value` passes on."""
-        w = self.weight[:, None]
+        w = self.weight
         du = self.sd * d_value - ((T_ENV + 1) * self.u / (T_ENV + self.u**2) if self.heavy else self.u)
         dz = du * self.shrunk
         return dz, d_value - w * dz, self.sd * self.u * d_value - w * (self.u * du + 1)
@@ -114,7 +114,7 @@ class Model:
         }
         self._maps()
         self._layout()
-        self.weights = {name: np.full(self.K, weight) for name, weight in WEIGHTS.items()}
+        self.weights = {name: np.full((self.K, 1), weight) for name, weight in WEIGHTS.items()}
 
     def _arms(self) -> None:
         d = self.design
@@ -364,15 +364,16 @@ class Model:
         g["beta"] -= z["beta"]
 
     def tuned(self, draws: np.ndarray) -> dict[str, np.ndarray]:
-        """Weights for every effect from pilot draws [draws, size]: how much of its variance the data take away."""
+        """Weights for every effect from pilot draws [draws, size]: how much of its variance the data take away. Runs' logits
+        have one for each shift, as they may vary much under one and hardly under another."""
         f = self._nodes(draws)
         weights = dict(self.weights)
         for name in self.weights:
             parts = f.get(name)
             if name == "theta":
-                weights[name] = np.array([_weight(part)[0] for part in parts])
+                weights[name] = np.concatenate([_weight(part, self.to_shift) for part in parts])[:, self.design.shift]
             elif isinstance(parts, _Node) and parts.z.shape[2]:
-                weights[name] = _weight(parts)
+                weights[name] = _weight(parts, np.ones((parts.z.shape[2], 1)))
         return weights
 
     def recoded(self, q: np.ndarray, weights: dict[str, np.ndarray]) -> np.ndarray:
@@ -384,7 +385,7 @@ class Model:
                 z = np.stack([(w * part.mean + np.exp(w * part.log_sd) * part.u)[:, 0]
                               for w, part in zip(weight, parts, strict=True)], axis=1)
             elif isinstance(parts, _Node):
-                z = weight[:, None] * parts.mean + np.exp(weight[:, None] * parts.log_sd) * parts.u
+                z = weight * parts.mean + np.exp(weight * parts.log_sd) * parts.u
             else:
                 continue
             q[:, self.slices[name]] = z.reshape(len(q), -1)
@@ -404,9 +405,12 @@ def _fold(values: np.ndarray, to: Matrix) -> np.ndarray:
     return np.asarray(values.reshape(n * K, rows) @ to).reshape(n, K, -1)
 
 
-def _weight(part: _Node) -> np.ndarray:
-    """[K]: 0 unless the data take away a third of the variance, as a scale near zero bends all but standardised effects."""
-    left = (part.value - part.mean).var(axis=0).mean(axis=-1) / (part.sd**2).mean(axis=(0, 2))
+def _weight(part: _Node, groups: Matrix) -> np.ndarray:
+    """[K, groups] for groups [size, groups] of effects: 0 unless the data take away a third of their variance, as a scale
+    near zero bends all but standardised effects."""
+    own = (part.value - part.mean).var(axis=0)
+    prior = np.broadcast_to((part.sd**2).mean(axis=0), own.shape)
+    left = np.asarray(own @ groups) / np.asarray(prior @ groups)
     return np.where(left > 0.67, 0.0, np.clip(1 - left, 0.0, 1.0))
 
 
