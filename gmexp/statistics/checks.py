@@ -24,7 +24,7 @@ from gmexp.statistics.design import Design, build_design
 from gmexp.statistics.environments import left_out
 from gmexp.statistics.fit import fit
 from gmexp.statistics.leave_out import odd_conditions
-from gmexp.statistics.model import BEND, SCALES, Model
+from gmexp.statistics.model import BEND, SCALES, Model, coordinate
 from gmexp.statistics.posterior import QUANTITIES, Posterior, Settings
 from gmexp.statistics.simulate import Truth, World, simulate
 
@@ -142,8 +142,8 @@ def _from_prior(design: Design, config: CalibrationConfig, rng: np.random.Genera
     p, q = config.priors, rng.standard_normal((1, model.size))
     parts = {name: q[:, part].reshape(1, *model.shapes[name]) for name, part in model.slices.items()}
     alpha = rng.logistic(size=(1, model.K, model.S))
-    common = _coordinate(p.run_shift * np.abs(rng.standard_t(3, (1, model.K, 1))))
-    parts |= {"scales": _coordinate(np.abs(rng.standard_t(3, (1, model.K, len(SCALES)))) * np.array(p.scales)),
+    common = coordinate(p.run_shift * np.abs(rng.standard_t(3, (1, model.K, 1))), BEND)
+    parts |= {"scales": coordinate(np.abs(rng.standard_t(3, (1, model.K, len(SCALES)))) * np.array(p.scales), model.bend),
               "run_shift": np.concatenate([common, parts["run_shift"][:, :, 1:]], axis=2),
               "coupling": p.coupling * parts["coupling"], "level": alpha.mean(axis=2, keepdims=True), "c": alpha @ model.H,
               "beta": p.beta * parts["beta"], "d": rng.standard_t(4, parts["d"].shape),
@@ -157,12 +157,6 @@ def _from_prior(design: Design, config: CalibrationConfig, rng: np.random.Genera
     visible = _multinomial(rng, n[1], (1 - pursuit) * h + pursuit * a, (1 - pursuit) * e)
     truth = _posterior(design, model, model.unpack(q))
     return replace(design, masked=masked, visible=visible), truth
-
-
-def _coordinate(scale: np.ndarray) -> np.ndarray:
-    """Where a scale lies in the sampler's coordinates."""
-    ratio = scale / BEND
-    return np.where(ratio > 30, ratio, np.log(np.expm1(np.minimum(ratio, 30))))
 
 
 def _multinomial(rng: np.random.Generator, n: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:

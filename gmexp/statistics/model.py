@@ -16,7 +16,8 @@ goal, q = 1 - P(proxy first | a goal reached), and b and a are absent.
 Geometry. Every effect is sampled as z = value where data are strong (weight 1), as its standardised deviation where they
 are weak (0), and in between as Gorinova et al. (2020) have it: z ~ Normal(weight mean, sd^weight). With one environment,
 what the environment's own level says of the population's is sampled as a deviation from the former. A standard deviation
-is 0.1 log(1 + e^x): its logarithm below a tenth of a logit, where it may vanish, itself above, where data bound it.
+is 0.1 log(1 + e^x): its logarithm below a tenth of a logit, where it may vanish, itself above, where data bound it. One
+that no data inform is sampled as its logarithm throughout.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.design import TWO_ARMS, Design
 from gmexp.statistics.matrices import Matrix, indicator
 
-__all__ = ["SCALES", "Model", "contrasts"]
+__all__ = ["BEND", "SCALES", "Model", "contrasts", "coordinate"]
 
 SCALES = ("env", "env_shift", "slope", "learner", "condition", "cell", "seed", "run")
 ENV, ENV_SHIFT, SLOPE, LEARNER, CONDITION, CELL, SEED, RUN = range(len(SCALES))
@@ -46,7 +47,8 @@ WEIGHTS = {
     "theta": 0.9,
 }  # before they are tuned
 LIMIT = 30.0  # of log scales and logits
-BEND = 0.1  # logits: where a scale's coordinate turns from its logarithm to itself
+BEND, NO_BEND = 0.1, 1e3  # logits: where a scale's coordinate turns from its logarithm to itself
+START = 0.3  # logits: where scales begin
 T_ENV = 4  # degrees of freedom of environments' levels
 
 
@@ -112,6 +114,8 @@ class Model:
             "u": len(self.cells) > len(np.unique(np.stack([d.condition_env[self.cells[:, 0]], self.cells[:, 1]]), axis=1).T)
             and len(self.cells) > self.C,
         }
+        informed = [self.has["env"]] * 3 + [self.has[name] for name in ("l", "w", "u", "t", "v")]
+        self.bend = np.where(informed, BEND, NO_BEND)  # of every scale
         self._maps()
         self._layout()
         self.weights = {name: np.full((self.K, 1), weight) for name, weight in WEIGHTS.items()}
@@ -162,8 +166,8 @@ class Model:
     def start(self, rng: np.random.Generator, chains: int) -> np.ndarray:
         """Where chains begin: scales below their priors', levels near zero."""
         q = 0.3 * rng.standard_normal((chains, self.size))
-        q[:, self.slices["scales"]] += 3
-        q[:, self.slices["run_shift"]].reshape(chains, self.K, -1)[:, :, 0] += 3
+        q[:, self.slices["scales"]] += np.tile(coordinate(START, self.bend), self.K)
+        q[:, self.slices["run_shift"]].reshape(chains, self.K, -1)[:, :, 0] += coordinate(START, BEND)
         return q
 
     def _nodes(self, q: np.ndarray) -> dict[str, np.ndarray | _Node]:
@@ -171,7 +175,7 @@ class Model:
         n, K, S, E, d = len(q), self.K, self.S, self.E, self.design
         z = {name: q[:, part].reshape(n, *self.shapes[name]) for name, part in self.slices.items()}
         ratio = z["run_shift"][:, :, 1:]
-        logs, run_logs = _log_scale(z["scales"]), _log_scale(z["run_shift"][:, :, :1]) + self.priors.run_shift_ratio * (
+        logs, run_logs = _log_scale(z["scales"], self.bend), _log_scale(z["run_shift"][:, :, :1], BEND) + self.priors.run_shift_ratio * (
             ratio - ratio.mean(axis=2, keepdims=True))
         f: dict[str, np.ndarray | _Node] = {"z": z, "logs": logs, "scale": np.exp(logs), "run_logs": run_logs}
 
@@ -414,10 +418,16 @@ def _weight(part: _Node, groups: Matrix) -> np.ndarray:
     return np.where(left > 0.67, 0.0, np.clip(1 - left, 0.0, 1.0))
 
 
-def _log_scale(x: np.ndarray) -> np.ndarray:
+def _log_scale(x: np.ndarray, bend: np.ndarray | float) -> np.ndarray:
     """Log of the scale at its coordinate."""
     x = np.clip(x, -LIMIT, 1e6)
-    return np.log(BEND) + np.log(np.logaddexp(0, x))
+    return np.log(bend) + np.log(np.logaddexp(0, x))
+
+
+def coordinate(scale: np.ndarray | float, bend: np.ndarray | float) -> np.ndarray:
+    """Where a scale lies in the sampler's coordinates."""
+    ratio = scale / bend
+    return np.where(ratio > 30, ratio, np.log(np.expm1(np.minimum(ratio, 30))))
 
 
 def _scale_slope(x: np.ndarray) -> np.ndarray:

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gmexp.statistics.checks import QUICK, _coordinate, coverage, interval_coverage, power, sbc
-from gmexp.statistics.model import _log_scale
+from gmexp.statistics.checks import QUICK, coverage, interval_coverage, power, sbc
+from gmexp.statistics.model import BEND, _log_scale, coordinate
 from gmexp.statistics.simulate import World, simulate
 from gmexp.support.errors import UserError
 
@@ -48,7 +48,7 @@ def test_intervals_over_runs_in_small():
 
 def test_scales_find_their_coordinates():
     scale = np.array([1e-4, 0.05, 0.7, 12.0, 400.0])
-    assert np.allclose(np.exp(_log_scale(_coordinate(scale))), scale)
+    assert all(np.allclose(np.exp(_log_scale(coordinate(scale, bend), bend)), scale) for bend in (BEND, 1e3))
 
 
 def test_simulated_worlds_know_their_truth():
