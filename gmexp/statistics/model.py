@@ -175,8 +175,8 @@ class Model:
         n, K, S, E, d = len(q), self.K, self.S, self.E, self.design
         z = {name: q[:, part].reshape(n, *self.shapes[name]) for name, part in self.slices.items()}
         ratio = z["run_shift"][:, :, 1:]
-        logs, run_logs = _log_scale(z["scales"], self.bend), _log_scale(z["run_shift"][:, :, :1], BEND) + self.priors.run_shift_ratio * (
-            ratio - ratio.mean(axis=2, keepdims=True))
+        ratio = self.priors.run_shift_ratio * (ratio - ratio.mean(axis=2, keepdims=True))
+        logs, run_logs = _log_scale(z["scales"], self.bend), _log_scale(z["run_shift"][:, :, :1], BEND) + ratio
         f: dict[str, np.ndarray | _Node] = {"z": z, "logs": logs, "scale": np.exp(logs), "run_logs": run_logs}
 
         def node(name: str, mean: np.ndarray | float, which: int) -> _Node:
