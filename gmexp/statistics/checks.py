@@ -306,7 +306,7 @@ ENGINE = World(
 )
 
 
-def engine(envs: int = 9, cores: int = 2, warmup: int = 500, draws: int = 1500, seed: int = 0) -> dict[str, Any]:
+def engine(envs: int = 9, cores: int = 2, warmup: int = 500, draws: int = 2000, seed: int = 0) -> dict[str, Any]:
     """The sampler on 9 environments x 5 shifts x 6 conditions x 6 runs: seconds, and whether it passes its own gate."""
     design = build_design(simulate(replace(ENGINE, envs=envs), np.random.default_rng(seed))[0])
     config = CalibrationConfig(seed=seed, warmup=warmup, draws=draws, cores=cores, attempts=1)

@@ -106,7 +106,7 @@ def test_meta_with_clusters_and_influence(capsys, tmp_path):
     assert json.loads(capsys.readouterr().out)["clusters"] == 3
     assert meta([f"file={tmp_path / 'c.csv'}", "influence=true", "format=json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["influence"]) == 5
-    with pytest.raises(UserError, match="no column 'game'"):
+    with pytest.raises(UserError, match="column 'game'"):
         meta([f"file={tmp_path / 'c.csv'}", "cluster=game"])
 
 

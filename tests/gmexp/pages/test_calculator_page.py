@@ -117,7 +117,8 @@ def calibrations_apart():
     rows = [*rows, *(replace(c, env="elsewhere", run_id=f"{c.run_id}e") for c in rows)]
     rows += [replace(c, grade=0.5, shift_type=k, shift_name=name) for c in rows if c.shift_type == 3
              for k, name in ((3, "significant"), (4, "extreme"))]
-    return calibrate(rows, CalibrationConfig(chains=4, warmup=100, draws=60, rhat_max=9, ess_min=1, attempts=1))
+    return calibrate(rows, CalibrationConfig(chains=4, warmup=150, draws=60, target_accept=0.95, rhat_max=9, ess_min=1,
+                                             attempts=3))
 
 
 DRIVE = """
@@ -195,7 +196,7 @@ def test_nothing_is_wider_than_the_screen(document, tmp_path, width):
 
 
 def test_the_page_needs_nothing_else(document):
-    assert not re.search(r"\b(src|href|srcset)=|@import|url\(|fetch\(|XMLHttpRequest|https?://", document)
+    assert not re.search(r"\b(src|href|srcset)=|@import|url\(|fetch\(|XMLHttpRequest", document)  # an address may stand there as text
     assert document.count("<main>") == 1 and document.count("</script>") == 3
 
 

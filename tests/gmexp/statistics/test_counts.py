@@ -113,19 +113,19 @@ def test_files_that_are_not_counts(tmp_path):
     with pytest.raises(UserError, match="no counts at"):
         read_counts(tmp_path / "absent.parquet")
     (tmp_path / "broken.parquet").write_bytes(b"not parquet")
-    with pytest.raises(UserError, match="not a readable parquet"):
+    with pytest.raises(UserError, match="damaged or not parquet"):
         read_counts(tmp_path / "broken.parquet")
     (tmp_path / "empty.csv").write_text(",".join(REQUIRED) + "\n")
     with pytest.raises(UserError, match="no rows"):
         read_counts(tmp_path / "empty.csv")
     (tmp_path / "ragged.csv").write_text(",".join(REQUIRED) + "\na,1,2,1,1,9,9\n")
-    with pytest.raises(UserError, match="row 1 has more cells"):
+    with pytest.raises(UserError, match="row 1 has 7 cells where the header has 5"):
         read_counts(tmp_path / "ragged.csv")
     (tmp_path / "short.csv").write_text(",".join(REQUIRED) + "\na,1,2\n")
-    with pytest.raises(UserError, match="row 1 has fewer cells"):
+    with pytest.raises(UserError, match="row 1 has 3 cells where the header has 5"):
         read_counts(tmp_path / "short.csv")
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x01")
-    with pytest.raises(UserError, match="readable CSV|lacks the column"):
+    with pytest.raises(UserError, match="UTF-8|readable CSV|lacks the column"):
         read_counts(tmp_path / "binary.csv")
 
 
