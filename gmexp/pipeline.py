@@ -18,14 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from gmexp import artefacts
-from gmexp.agents.checkpoint import load_checkpoint
 from gmexp.agents.trainer import current_name, trainer_names
 from gmexp.artefacts.condition import condition_labels
 from gmexp.artefacts.study import TRAINED, Study
 from gmexp.artefacts.tracking import open_tracker
 from gmexp.calculator import base_rates
 from gmexp.evaluation.cells import cells
-from gmexp.evaluation.evaluate import evaluate
 from gmexp.evaluation.plan import EvaluationPlan
 from gmexp.figures import catalogue as figures
 from gmexp.measures import pool
@@ -50,7 +48,6 @@ from gmexp.support.progress import Bar
 from gmexp.training.config import LauncherConfig, LoggerConfig, TrainConfig, agent_config, env_config
 from gmexp.training.launchers import launch
 from gmexp.training.run import NOT_IDENTITY, describe, identity
-from gmexp.training.train import train
 from gmexp.training.workers import Failure
 from gmexp_envs import task_names
 
@@ -289,6 +286,10 @@ def _anywhere(config: TrainConfig) -> TrainConfig:
 
 def _work(task: tuple[TrainConfig, EvaluationPlan, list[str], VerificationPlan], report: Callable[[int], None]) -> None:
     """One run, trained, evaluated and measured; of candidates, only those that pass."""
+    from gmexp.agents.checkpoint import load_checkpoint  # with torch, which what follows the episodes does without
+    from gmexp.evaluation.evaluate import evaluate
+    from gmexp.training.train import train
+
     config, plan, measures, wanted = task
     checkpoint = load_checkpoint(train(config, report), config.device)
     mitigation = mitigation_of(config.mitigation)

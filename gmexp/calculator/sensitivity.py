@@ -24,7 +24,7 @@ from gmexp.published.inputs import SETTINGS
 from gmexp.published.modifiers import MODIFIERS, modifier_range
 from gmexp.published.scenario import Scenario
 from gmexp.published.tables import row, shift_types
-from gmexp.statistics.calibration import Calibration, Prediction
+from gmexp.statistics.calibration import Calibration, loadable, Prediction
 from gmexp.statistics.priors import assumed_harm, literature_interval
 from gmexp.support.errors import UserError
 
@@ -153,7 +153,7 @@ def write(study: Study) -> None:
     shares           of the variance of each calibrated base rate: the two stages, harm, and their dependence
     priors           the published Betas, beside calibration.json's `literature`
     """
-    if not study.calibration.with_suffix(".npz").exists():
+    if not loadable(study.calibration):  # one of an earlier version keeps what was written with it
         return
     draws = artefacts.read_json(study.calibration, required=["draws"])["draws"]["sha256"]
     if study.sensitivity.exists() and artefacts.read_json(study.sensitivity).get("draws_sha256") == draws:

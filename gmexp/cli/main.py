@@ -78,11 +78,15 @@ def _dispatch(name: str, arguments: list[str]) -> int:
         raise UserError("-m sweeps a study: gmexp run -m ...")
     if asked.dry_run and name != "run":
         raise UserError("--dry-run lists what a study would train: gmexp run --dry-run ...")
-    from gmexp.cli import config, sweep  # with Hydra: what help need not wait for
 
     def load() -> Any:
-        given = asked.overrides, asked.directories, asked.name
-        return sweep.load(*given) if asked.several else config.load(name, *given)
+        from gmexp.cli import config  # with Hydra: what help need not wait for
+
+        if asked.several:
+            from gmexp.cli import sweep
+
+            return sweep.load(asked.overrides, asked.directories, asked.name)
+        return config.load(name, asked.overrides, asked.directories, asked.name)
 
     if asked.shows:
         return flags.show(name, asked, load)

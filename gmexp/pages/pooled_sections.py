@@ -12,7 +12,7 @@ from gmexp.pages import parts
 from gmexp.pages.calculator_page import embedded
 from gmexp.pages.html import Html, element, join, table
 from gmexp.pages.words import MODIFIERS
-from gmexp.statistics.calibration import Calibration
+from gmexp.statistics.calibration import Calibration, loadable
 
 __all__ = ["calculator", "domains", "flaws", "modifiers", "plan"]
 
@@ -79,7 +79,7 @@ def flaws() -> Html:
 def calculator(pooled: StudyData) -> Html | None:
     """The interactive calculator with the pooled posterior."""
     path = pooled.study.calibration
-    if not path.with_suffix(".npz").exists():
+    if not loadable(path):
         return None
     about = ("The published model, the same read as odds, and what the studies of the shifts here make of it. Commands are "
              "to be run in the folder of this page.")

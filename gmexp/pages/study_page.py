@@ -24,7 +24,7 @@ from gmexp.pages.html import Html, element, glossary, join, table
 from gmexp.pages.start import LEVEL, finding_of_study, start
 from gmexp.pages.words import definitions
 from gmexp.rates import learning
-from gmexp.statistics.calibration import Calibration
+from gmexp.statistics.calibration import Calibration, loadable
 from gmexp.support.errors import UserError
 
 __all__ = ["build_report", "page"]
@@ -116,7 +116,7 @@ def _base_rates(data: StudyData) -> Html | None:
 def _calculator(data: StudyData) -> Html | None:
     """The interactive calculator with this study's posterior."""
     path = data.study.calibration
-    if not path.with_suffix(".npz").exists():
+    if not loadable(path):
         return None
     return join([element("p", f"The published model, the same read as odds, and what this study makes of it. {HERE}",
                          class_="note"), embedded(Calibration.load(path), path.name)])

@@ -30,12 +30,17 @@ from gmexp.statistics.posterior import DRAW_TYPE, DRAWS, QUANTITIES, Posterior, 
 from gmexp.statistics.scenarios import settings_of, settings_of_condition
 from gmexp.support.errors import UserError
 
-__all__ = ["FEW_ENVIRONMENTS", "SCHEMA_VERSION", "Calibration", "Prediction"]
+__all__ = ["FEW_ENVIRONMENTS", "SCHEMA_VERSION", "Calibration", "Prediction", "loadable"]
 
 SCHEMA_VERSION = 3
 FEW_ENVIRONMENTS = 5
 SECTIONS = ("provenance", "estimand", "model", "diagnostics", "environments", "summaries", "modifiers", "literature", "harm",
             "warnings")
+
+
+def loadable(path: Path) -> bool:
+    """Whether a calibration is there with its draws, and of the version that `Calibration.load` reads."""
+    return path.with_suffix(".npz").exists() and read_json(path).get("schema_version") == SCHEMA_VERSION
 
 
 @dataclass(frozen=True)
