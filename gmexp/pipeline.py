@@ -43,6 +43,7 @@ from gmexp.statistics.stage import Refused
 from gmexp.support.checks import check_backend, check_session, check_threads
 from gmexp.support.composition import override, variant
 from gmexp.support.errors import UserError
+from gmexp.support.extras import require
 from gmexp.support.locks import alone_in
 from gmexp.support.progress import Bar
 from gmexp.training.config import LauncherConfig, LoggerConfig, TrainConfig, agent_config, env_config
@@ -100,6 +101,7 @@ class RunConfig:
 
 def run(config: RunConfig) -> int:
     """`gmexp run`."""
+    require("torch", "training")
     started = time.monotonic()
     study = Study(Path(config.out))
     planned = training_runs(config)

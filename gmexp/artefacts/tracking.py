@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.util
 import os
 import re
 import sys
@@ -20,6 +19,7 @@ import pyarrow as pa
 
 from gmexp import artefacts
 from gmexp.support.errors import UserError, first_line
+from gmexp.support.extras import require
 
 LOGGERS = ("none", "wandb")
 MODES = ("offline", "online")
@@ -83,8 +83,8 @@ def check_logger(logger: str, mode: str) -> None:
         raise UserError(f"logger should be one of {', '.join(LOGGERS)}, not {logger!r}")
     if mode not in MODES:
         raise UserError(f"the W&B mode should be one of {', '.join(MODES)}, not {mode!r}")
-    if logger == "wandb" and importlib.util.find_spec("wandb") is None:
-        raise UserError("logger=wandb needs the wandb package: pip install wandb, or use logger=none")
+    if logger == "wandb":
+        require("wandb", "logger=wandb")
 
 
 class WandbTracker(Tracker):

@@ -56,12 +56,13 @@ def main(args: Sequence[str]) -> int:
 
 def _levels(values: dict[str, Any]) -> tuple[Task, Any, SeedRange]:
     """What was trained on, and held-out levels: a run's own, those of a study's first train seed, or just the first."""
-    from gmexp.agents.checkpoint import load_checkpoint
     from gmexp.artefacts.study import Study
     from gmexp.cli.config import load
-    from gmexp.evaluation.cells import own_levels
 
     if values["run"]:
+        from gmexp.agents.checkpoint import load_checkpoint
+        from gmexp.evaluation.cells import own_levels
+
         checkpoint = load_checkpoint(values["run"])
         return checkpoint.task, checkpoint.training, own_levels(checkpoint, values["levels"])
     if values["study"]:

@@ -8,8 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri
-from scipy.stats import rankdata
+import scipy  # its parts are loaded when they are used: predictions use none
 
 __all__ = ["Diagnostics", "diagnose", "ess", "ess_bulk", "ess_tail", "mcse_mean", "rhat"]
 
@@ -74,8 +73,8 @@ def _split(draws: np.ndarray) -> np.ndarray:
 
 def _rank_normal(x: np.ndarray) -> np.ndarray:
     m, n = x.shape[:2]
-    ranks = rankdata(x.reshape(m * n, -1), axis=0)
-    return ndtri((ranks - 0.375) / (m * n + 0.25)).reshape(x.shape)
+    ranks = scipy.stats.rankdata(x.reshape(m * n, -1), axis=0)
+    return scipy.special.ndtri((ranks - 0.375) / (m * n + 0.25)).reshape(x.shape)
 
 
 def _rhat(x: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Predictions from posterior draws, with numpy and scipy alone: choose the population, and say which.
+"""Predictions from posterior draws, with numpy alone: choose the population, and say which.
 
 this_setup                  the environment named, trained as the scenario says: the mean over runs
 next_run                    one new run there
@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from statistics import NormalDist
 
 import numpy as np
-from scipy.special import expit, logit, ndtri
 
+from gmexp.published.formula import expit, logit
 from gmexp.statistics.config import Priors
 from gmexp.statistics.design import TWO_ARMS, Condition, Covariates, ShiftLevel
 from gmexp.statistics.diagnostics import mcse_mean
@@ -329,7 +330,7 @@ def run_nodes(stages: int, points: int = NODES) -> np.ndarray:
     for _ in range(50):  # the root of x^(K+1) = x + 1 (Roberts 2018)
         ratio = (1 + ratio) ** (1 / (stages + 1))
     u = (0.5 + np.arange(1, points // 2 + 1)[None] * ratio ** -np.arange(1.0, stages + 1)[:, None]) % 1
-    z = ndtri(u)
+    z = np.vectorize(NormalDist().inv_cdf)(u)
     return np.concatenate([z, -z], axis=1)
 
 

@@ -30,7 +30,9 @@ def check_backend(backend: str) -> None:
 
 
 def check_device(device: str) -> None:
-    """Refuse a device that torch does not know or this machine does not have."""
+    """Refuse a device that torch does not know or this machine does not have; there is always a CPU."""
+    if device == "cpu":
+        return
     import torch
 
     try:

@@ -8,22 +8,31 @@ from gmexp.support.errors import UserError
 
 __all__ = ["missing_package", "require"]
 
-PACKAGES = {  # what is imported: what pip installs
-    "wandb": "wandb", "ray": "'ray>=2.40'", "submitit": "submitit", "stable_baselines3": "stable-baselines3",
-    "procgen": "procgen-mirror", "gym3": "procgen-mirror", "procgen_gym": "procgen-gym",
-    "imageio_ffmpeg": "imageio-ffmpeg", "torch": "torch", "numba": "numba", "gymnasium": "gymnasium",
-    "hydra": "hydra-core", "omegaconf": "hydra-core", "pyarrow": "pyarrow", "matplotlib": "matplotlib", "PIL": "pillow",
-    "sklearn": "scikit-learn", "scipy": "scipy", "pymc": "pymc", "envpool": "envpool", "jax": "jax",
+BASE = ""
+PACKAGES = {  # what is imported: what pip installs, and the extra of this package that brings it
+    "hydra": ("hydra-core", BASE), "omegaconf": ("hydra-core", BASE), "pyarrow": ("pyarrow", BASE),
+    "matplotlib": ("matplotlib", BASE), "PIL": ("pillow", BASE), "scipy": ("scipy", BASE),
+    "numba": ("numba", "envs"), "gymnasium": ("gymnasium", "envs"),
+    "torch": ("torch", "train"), "jaxtyping": ("jaxtyping", "train"), "sklearn": ("scikit-learn", "train"),
+    "procgen": ("procgen-mirror", "procgen"), "gym3": ("procgen-mirror", "procgen"), "procgen_gym": ("procgen-gym", "procgen"),
+    "wandb": ("wandb", "wandb"), "ray": ("'ray>=2.40'", "sweep"), "submitit": ("submitit", "sweep"),
+    "stable_baselines3": ("stable-baselines3", "sb3"), "imageio_ffmpeg": ("imageio-ffmpeg", "video"),
+    "pymc": ("pymc", BASE), "envpool": ("envpool", BASE), "jax": ("jax", BASE),
 }
 
 
 def missing_package(module: str | None) -> str | None:
     """What to say where a module of one of these packages cannot be imported; None for any other module."""
     package = (module or "").partition(".")[0]
-    return f"this needs the package {package}: pip install {PACKAGES[package]}" if package in PACKAGES else None
+    return f"this needs {_named(package)}" if package in PACKAGES else None
 
 
 def require(module: str, what: str) -> None:
     """UserError unless a package is installed; `what` needs it."""
     if importlib.util.find_spec(module) is None:
-        raise UserError(f"{what} needs the package {module}: pip install {PACKAGES.get(module, module)}")
+        raise UserError(f"{what} needs {_named(module)}")
+
+
+def _named(module: str) -> str:
+    package, extra = PACKAGES.get(module, (module, BASE))
+    return f"the package {module}: pip install {package}" + (f" (of the extra {extra})" if extra else "")

@@ -219,4 +219,4 @@ def test_without_wandb_installed_only_its_logger_is_missing(tmp_path, monkeypatc
     capsys.readouterr()
     assert main([*command, "logger=wandb"]) == 2
     err = capsys.readouterr().err
-    assert "needs the wandb package" in err and err.count("\n") == 1
+    assert "needs the package wandb" in err and err.count("\n") == 1

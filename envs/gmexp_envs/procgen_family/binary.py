@@ -54,7 +54,7 @@ def package_folder() -> Path:
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     raise ProcgenUnavailable(
         f"procgen is not installed: pip install procgen-mirror, from Python 3.13 on procgen-gym "
-        f"(wheels exist for Linux x86-64, Python 3.11 to 3.13; "
+        f"(the extra procgen; wheels exist for Linux x86-64, Python 3.11 to 3.13; "
         f"this is Python {python} on {sys.platform}); the native engine runs without it")
 
 
