@@ -33,7 +33,7 @@ VERBS = {
     "report": Verb("gmexp.cli.study", "report", "a study -> figures and one HTML page", True),
     "watch": Verb("gmexp.cli.watch", "main", "chosen episodes as animations, with goals and value marked", False),
     "show": Verb("gmexp.cli.show", "main", "what the shifts do to levels, as pictures", False),
-    "environments": Verb("gmexp.cli.environments", "main", "the environments that there are, and what shifts in them", False),
+    "environments": Verb("gmexp.cli.environments", "main", "the environments, and what shifts in them", False),
     "langosco": Verb("gmexp.cli.langosco", "main", "Langosco et al.'s logs and their Figure 2, in and out", False),
     "estimate": Verb("gmexp.cli.calculator", "estimate", "P(misgeneralization) of a scenario", False),
     "calculator": Verb("gmexp.cli.calculator_page", "main", "the calculator as one interactive HTML page", False),

@@ -23,7 +23,7 @@ COMMAND = Command(
      Option("env", text("name"), "coinrun", "environment, without a study or run"),
      Option("study", place("path"), None, "show what this study's agents meet, and put it into its report"),
      Option("run", place("path"), None, "show what the agent in this run's folder meets, on its own held-out levels"),
-     Option("cell", whole(4, 64), 12, "pixels across a cell"),
+     Option("cell", whole(4, 64), None, "pixels across a cell; not set: what fills a column"),
      Option("out", place("path"), None, "PNG; not set is outputs/show/<shift>.png, or the study's figures/shifts.png")),
     "gmexp show shift=3 grades=[0,0.25,0.5,1]",
     "Without a study, levels are shifted from the default training distribution (conf/env/coinrun.yaml).")

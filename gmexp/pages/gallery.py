@@ -15,30 +15,32 @@ from gmexp.artefacts.study import Study
 from gmexp.evaluation.cells import held_out
 from gmexp.pages import animation
 from gmexp.pages.ladder import published
-from gmexp.pages.overlay import INK, LINE, PAPER, SOFT, font, frame_cell, shown_goals
+from gmexp.pages.overlay import INK, LINE, PAPER, SOFT, font, frame_cells, shown_goals
 from gmexp.support.errors import UserError
 from gmexp_envs import VecEnv, find_task
 from gmexp_envs.levels import SeedRange
 from gmexp_envs.shifts import find_factor, find_shift, shift, shift_factor
 from gmexp_envs.task import Task
 
-MARGIN, GAP, TEXT, CAPTION = 24, 16, 14, 50  # pixels
+MARGIN, GAP, TEXT = 24, 16, 14  # pixels
+COLUMN = 24 * TEXT  # pixels of a column that levels do not widen
+CELLS = (12, 28)  # pixels across a cell that fills a column, at least and at most
 
 
-def marked(task: Task, env: VecEnv, e: int, cell: int, rows: int) -> Image.Image:
+def marked(task: Task, env: VecEnv, e: int, cell: int) -> Image.Image:
     """A whole level with the goals named."""
-    picture = task.level_picture(env, e, cell, rows)
+    picture = task.level_picture(env, e, cell)
     image = Image.fromarray(picture.image)
-    for name, goal, (x, y), _ in shown_goals(task, picture):
-        frame_cell(image, name, goal, x, y, cell, TEXT - 2)
+    frame_cells(image, [shown[:3] for shown in shown_goals(task, picture)], cell, TEXT - 2)
     return image
 
 
 # --- a page -----------------------------------------------------------------------------------------------------------
 
 def page(task: Task, training: Any, kind: int | None, factor: str | None, grades: Sequence[float], seeds: SeedRange,
-         cell: int) -> Image.Image:
-    """A row per level of `seeds`, a column per grade, of one shift type or of one factor alone."""
+         cell: int | None) -> Image.Image:
+    """A row per level of `seeds`, a column per grade, of one shift type or of one factor alone; without `cell`, the pixels
+    across a cell are those that fill a column."""
     levels = seeds.count
     try:
         distributions = [shift(task, training, kind, grade) if factor is None else
@@ -47,12 +49,20 @@ def page(task: Task, training: Any, kind: int | None, factor: str | None, grades
     except ValueError as error:
         raise UserError(f"the training distribution cannot be shifted so: {error}") from error
     plain, *shifted = [_begin(task, distribution, seeds, levels) for distribution in distributions]
-    rows = [max(task.level_size(env, e)[1] for env in shifted) for e in range(levels)]
-    wide = max(max(task.level_size(env, e)[0] for env in shifted for e in range(levels)) * cell, 24 * TEXT)
+    columns = max(task.level_size(env, e)[0] for env in shifted for e in range(levels))
+    cell = cell or min(max(COLUMN // columns, CELLS[0]), CELLS[1])
+    wide = max(columns * cell, COLUMN)
+    pictures = [[marked(task, env, e, cell) for env in shifted] for e in range(levels)]
+    captions = [[_wrapped(f"level {seeds.first + e}: {task.changes(plain, env, e)}", wide, TEXT - 2) for env in shifted]
+                for e in range(levels)]
+    for env in (plain, *shifted):
+        env.close()
+    heights = [max(picture.height for picture in row) for row in pictures]
+    below = [round((1.1 * max(map(len, row)) + 1.3) * TEXT) for row in captions]
     width = 2 * MARGIN + len(grades) * wide + (len(grades) - 1) * GAP
     lines = _heading(task, kind, factor, width - 2 * MARGIN)
     head = MARGIN + sum(round(1.6 * size) for _, size, _, _ in lines) + round(4.4 * TEXT)
-    canvas = Image.new("RGB", (width, head + sum(row * cell + CAPTION for row in rows) + MARGIN // 2), PAPER)
+    canvas = Image.new("RGB", (width, head + sum(heights) + sum(below) + MARGIN // 2), PAPER)
     draw = ImageDraw.Draw(canvas)
     top = MARGIN
     for text, size, bold, colour in lines:
@@ -64,17 +74,13 @@ def page(task: Task, training: Any, kind: int | None, factor: str | None, grades
         draw.text((left, top + 0.4 * TEXT), name, INK, font(TEXT, True))
         draw.text((left, top + 1.9 * TEXT), _values(task, distribution), SOFT, font(TEXT - 2))
     top += round(4.4 * TEXT)
-    for e in range(levels):
-        for column, env in enumerate(shifted):
+    for row, texts, height, space in zip(pictures, captions, heights, below, strict=True):
+        for column, (picture, parts) in enumerate(zip(row, texts, strict=True)):
             left = MARGIN + column * (wide + GAP)
-            canvas.paste(marked(task, env, e, cell, rows[e]), (left, top))
-            changes = task.changes(plain, env, e)
-            for line, part in enumerate(_wrapped(f"level {seeds.first + e}: {changes}", wide, TEXT - 2)):
-                below = top + rows[e] * cell + (0.3 + 1.1 * line) * TEXT
-                draw.text((left, below), part, SOFT, font(TEXT - 2))
-        top += rows[e] * cell + CAPTION
-    for env in (plain, *shifted):
-        env.close()
+            canvas.paste(picture, (left, top + height - picture.height))
+            for line, part in enumerate(parts):
+                draw.text((left, top + height + (0.3 + 1.1 * line) * TEXT), part, SOFT, font(TEXT - 2))
+        top += height + space
     return canvas
 
 
@@ -125,7 +131,7 @@ def of_study(study: Study, levels: int) -> tuple[Task, Any, SeedRange]:
 
 
 def write(task: Task, training: Any, kinds: Sequence[int], factor: str | None, grades: Sequence[float],
-          seeds: SeedRange, cell: int, out: Path) -> Path:
+          seeds: SeedRange, cell: int | None, out: Path) -> Path:
     """Write the pages of several types, or of a factor, as one PNG."""
     pages = [page(task, training, kind, factor, grades, seeds, cell) for kind in (kinds if factor is None else (None,))]
     whole = Image.new("RGB", (max(p.width for p in pages), sum(p.height for p in pages) + len(pages) - 1), LINE)

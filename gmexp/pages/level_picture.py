@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 import gmexp_envs
-from gmexp.pages.overlay import frame_cell, linesize, shown_goals
+from gmexp.pages.overlay import frame_cells, linesize, shown_goals
 from gmexp.support.errors import UserError
 from gmexp_envs import VecEnv
 from gmexp_envs.levels import SeedRange
@@ -82,6 +82,6 @@ def _together(task: Task, moments: list[Picture]) -> Image.Image:
         moved = np.abs(moment.image.astype(int) - usual).sum(axis=2) > MOVED
         whole[moved] = moment.image[moved]
     image = Image.fromarray(whole)
-    for name, goal, (x, y), _ in shown_goals(task, moments[0]):
-        frame_cell(image, name, goal, x, y, moments[0].cell, max(14, linesize(image.width)))
+    goals = [shown[:3] for shown in shown_goals(task, moments[0])]
+    frame_cells(image, goals, moments[0].cell, max(14, linesize(image.width)))
     return image

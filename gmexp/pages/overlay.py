@@ -20,6 +20,7 @@ from gmexp_envs.task import Goal, Picture, Task
 INK, SOFT, PAPER, LINE = "#17222b", "#55646f", "#ffffff", "#dde3e8"
 OUTCOMES = {Outcome.INTENDED_GOAL: "#0072B2", Outcome.PROXY_GOAL: "#D55E00", Outcome.DEATH: "#17222b",
             Outcome.TIMEOUT: "#777777", Outcome.AMBIGUOUS: "#8C4A75"}
+Named = tuple[str, Goal, tuple[float, float]]  # a goal's name, the goal, and its place in pixels
 SMALLEST = 11  # pixels of text that can still be read
 
 
@@ -50,11 +51,22 @@ def linesize(size: int) -> int:
 # --- marks inside a picture -------------------------------------------------------------------------------------------
 
 def mark_goals(image: Image.Image, film: Film, moment: Moment) -> None:
-    """Mark the goals: a frame where they are in view, else an arrow at the border and how many cells away."""
-    task, picture = film.task, moment.picture
-    taken: list[np.ndarray] = []
-    for name, goal, place, reached in shown_goals(task, picture, moment.intended_step, moment.proxy_step):
-        mark(image, name if reached is None else f"{name} ✓", goal, place, picture.cell, taken)
+    """Mark the goals of a moment, with a tick those that were reached."""
+    goals = shown_goals(film.task, moment.picture, moment.intended_step, moment.proxy_step)
+    mark(image, [(name if reached is None else f"{name} ✓", goal, place) for name, goal, place, reached in goals],
+         moment.picture.cell)
+
+
+def mark(image: Image.Image, goals: Sequence[Named], scale: float) -> None:
+    """Mark goals: a frame where they are in view, else an arrow at the border and how many cells away."""
+    margin, near, arrows = 0.4 * scale, [], []
+    for name, goal, (x, y) in goals:
+        if margin <= x <= image.width - margin and margin <= y <= image.height - margin:
+            near.append((name, goal, (x, y)))
+        else:
+            offset = (x - image.width / 2) / scale, (image.height / 2 - y) / scale  # in cells, right and up
+            _arrow(image, f"{name} {float(np.hypot(*offset)):.0f}", goal.colour, offset, arrows)
+    frame_cells(image, near, scale, linesize(image.width))
 
 
 def shown_goals(task: Task, picture: Picture, intended_step: int | None = None, proxy_step: int | None = None,
@@ -67,29 +79,36 @@ def shown_goals(task: Task, picture: Picture, intended_step: int | None = None, 
     return [goal for goal in goals if goal[2] is not None]
 
 
-def mark(image: Image.Image, label: str, goal: Goal, place: tuple[float, float], scale: float,
-         taken: list[np.ndarray]) -> None:
-    """Mark what is at `place`, in pixels; `taken` holds where arrows are, so that none hides."""
-    x, y = place
-    margin = 0.4 * scale
-    if margin <= x <= image.width - margin and margin <= y <= image.height - margin:
-        frame_cell(image, label, goal, x, y, scale, linesize(image.width))
-    else:
-        offset = (x - image.width / 2) / scale, (image.height / 2 - y) / scale  # in cells, right and up
-        distance = float(np.hypot(*offset))
-        _arrow(image, f"{label} {distance:.0f}", goal.colour, offset, taken)
-
-
-def frame_cell(image: Image.Image, label: str, goal: Goal, x: float, y: float, scale: float, text: int) -> None:
-    """A round or square frame, as the goal has it, with its name above, or below at the upper border."""
+def frame_cells(image: Image.Image, goals: Sequence[Named], scale: float, text: int) -> None:
+    """A round or square frame around each goal's cell, as the goal has it, and its name beside it, where it hides neither
+    a frame nor another name: above if there is room, else below, to the right or left, or further off."""
     draw = ImageDraw.Draw(image)
     half, width = 0.62 * scale, max(2, round(scale / 13))
-    box = (x - half, y - half, x + half, y + half)
-    shape = draw.ellipse if goal.round else draw.rectangle
-    shape([v + w for v, w in zip(box, (-width, -width, width, width), strict=True)], outline="black", width=3 * width)
-    shape(box, outline=goal.colour, width=width)
-    above = y - half - width - 1.35 * text
-    _tag(image, label, goal.colour, x, above if above > 0 else y + half + width, text)
+    taken = []
+    for _, goal, (x, y) in goals:
+        box = (x - half, y - half, x + half, y + half)
+        shape = draw.ellipse if goal.round else draw.rectangle
+        outer = tuple(v + w for v, w in zip(box, (-width, -width, width, width), strict=True))
+        shape(outer, outline="black", width=3 * width)
+        shape(box, outline=goal.colour, width=width)
+        taken.append(outer)
+    for label, goal, (x, y) in goals:
+        wide, high = _tag_size(label, text)
+        away = half + width
+        aside, middle = away + wide / 2, y - high / 2
+        places = [(x, y - away - high), (x, y + away), (x + aside, middle), (x - aside, middle),
+                  (x, y - away - 2.1 * high), (x, y + away + 1.1 * high)]
+        boxes = [_tag_box(image, label, *place, text) for place in places]
+        hidden = [sum(_overlap(box, other) for other in taken) for box in boxes]
+        best = min(range(len(boxes)), key=lambda i: (round(hidden[i]), i))
+        _tag(image, label, goal.colour, *places[best], text)
+        taken.append(boxes[best])
+
+
+def _overlap(one: Sequence[float], other: Sequence[float]) -> float:
+    """The area that two boxes (left, top, right, bottom) share."""
+    across, down = (min(one[i + 2], other[i + 2]) - max(one[i], other[i]) for i in (0, 1))
+    return max(across, 0.0) * max(down, 0.0)
 
 
 def _arrow(image: Image.Image, label: str, colour: str, offset: tuple[float, float],
@@ -117,11 +136,21 @@ def _arrow(image: Image.Image, label: str, colour: str, offset: tuple[float, flo
 def _tag(image: Image.Image, label: str, colour: str, x: float, top: float, size: int) -> None:
     """Black text on the colour, centred at x and kept inside the picture."""
     draw = ImageDraw.Draw(image)
-    width, height = font(size).getlength(label) + 0.6 * size, 1.35 * size
+    box = _tag_box(image, label, x, top, size)
+    draw.rectangle(box, fill=colour, outline="black")
+    draw.text(((box[0] + box[2]) / 2, (box[1] + box[3]) / 2), label, "black", font(size), anchor="mm")
+
+
+def _tag_size(label: str, size: int) -> tuple[float, float]:
+    return font(size).getlength(label) + 0.6 * size, 1.35 * size
+
+
+def _tag_box(image: Image.Image, label: str, x: float, top: float, size: int) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a tag that is to be centred at x, moved to where the picture holds it."""
+    width, height = _tag_size(label, size)
     x = min(max(x, width / 2 + 1), image.width - width / 2 - 1)
     top = min(max(top, 1), image.height - height - 1)
-    draw.rectangle((x - width / 2, top, x + width / 2, top + height), fill=colour, outline="black")
-    draw.text((x, top + height / 2), label, "black", font(size), anchor="mm")
+    return x - width / 2, top, x + width / 2, top + height
 
 
 # --- a frame of a film ------------------------------------------------------------------------------------------------

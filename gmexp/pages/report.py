@@ -21,7 +21,6 @@ from gmexp.support.extras import missing_package
 __all__ = ["report", "report_all"]
 
 PICTURED_GRADES = (0.0, 0.5, 1.0)
-PICTURED_CELL = 10  # pixels
 PICTURED_LEVELS = 1
 SEARCHED_LEVELS = 40  # for one on which the goals part
 
@@ -63,7 +62,7 @@ def _picture(study: Study) -> None:
     try:
         if not shifts.exists():
             task, training, levels = gallery.of_study(study, PICTURED_LEVELS)
-            gallery.write(task, training, range(1, 5), None, PICTURED_GRADES, levels, PICTURED_CELL, shifts)
+            gallery.write(task, training, range(1, 5), None, PICTURED_GRADES, levels, None, shifts)
         if not level.exists():
             picture = level_picture.draw(*gallery.of_study(study, SEARCHED_LEVELS))
             artefacts.write_bytes(level, animation.png(picture))

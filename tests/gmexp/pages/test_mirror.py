@@ -236,7 +236,7 @@ def test_only_artefacts_are_uploaded(tmp_path):
 
 
 def test_without_wandb_installed(tmp_path, monkeypatch):
-    monkeypatch.setattr(tracking.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match="pip install") as error:
         open_tracker("wandb", dir=tmp_path)
     assert "\n" not in str(error.value)

@@ -3,11 +3,12 @@
 import dataclasses
 
 import numpy as np
+import pytest
 from PIL import Image
 
 import gmexp_envs
 from gmexp.evaluation.replay import Take, film
-from gmexp.pages.overlay import frame, mark
+from gmexp.pages.overlay import frame, frame_cells, mark
 from gmexp_envs.coinrun.task import TASK
 from gmexp_envs.outcome import Outcome
 
@@ -21,16 +22,38 @@ def has(image, goal, box=None):
     return (pixels == Image.new("RGB", (1, 1), goal.colour).getpixel((0, 0))).all(1).any()
 
 
+def area(image, goal):
+    pixels = np.asarray(image).reshape(-1, 3)
+    return (pixels == Image.new("RGB", (1, 1), goal.colour).getpixel((0, 0))).all(1).sum()
+
+
 def test_what_is_out_of_view_has_an_arrow_at_the_border_and_hides_nothing():
     cell = 400 / 13
     for (right, up), box in (((0, 0), (100, 100, 300, 300)), ((30, 0), (300, 150, 400, 250)), ((-30, 0), (0, 150, 100, 250)),
                              ((0, 30), (150, 0, 250, 100)), ((0, -30), (150, 300, 250, 400)),
                              ((30, 30), (250, 0, 400, 150))):
-        image, taken, place = Image.new("RGB", (400, 400)), [], (200 + right * cell, 200 - up * cell)
-        mark(image, "coin", COIN, place, cell, taken)
-        assert has(image, COIN, box) and bool(taken) == ((right, up) != (0, 0))
-        mark(image, "end", END, place, cell, taken)
-        assert has(image, END) and has(image, COIN) or (right, up) == (0, 0)
+        image, place = Image.new("RGB", (400, 400)), (200 + right * cell, 200 - up * cell)
+        mark(image, [("coin", COIN, place)], cell)
+        assert has(image, COIN, box)
+        mark(image, [("coin", COIN, place), ("end", END, place)], cell)
+        assert has(image, END) and has(image, COIN)
+
+
+@pytest.mark.parametrize("right, down", [(1, 0), (0, 1), (1, 1), (-1, 1), (2, 0), (0, 2)])
+@pytest.mark.parametrize("x, y", [(6.5, 6.5), (0.5, 0.5), (12.5, 12.5), (0.5, 12.5)])
+def test_names_of_neighbouring_goals_hide_neither_each_other_nor_a_frame(x, y, right, down):
+    cell, size = 20, 260
+    x, y = (min(max(v, 0.5 - min(way, 0)), 12.5 - max(way, 0)) * cell for v, way in ((x, right), (y, down)))
+    places = (x, y), (x + right * cell, y + down * cell)
+
+    def drawn(*goals):
+        image = Image.new("RGB", (size, size))
+        frame_cells(image, goals, cell, 12)
+        return image
+
+    end, coin = ("targets", END, places[0]), ("lap", COIN, places[1])
+    both = drawn(end, coin)
+    assert all(area(both, goal) >= 0.9 * area(drawn(one), goal) for one, goal in ((end, END), (coin, COIN)))
 
 
 def test_a_frame_has_even_sides_and_differs_with_the_moment():
