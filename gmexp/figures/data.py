@@ -14,11 +14,12 @@ from gmexp.artefacts.decode import read_record
 from gmexp.artefacts.records import CurvePoint, RunMeta
 from gmexp.artefacts.study import Study
 from gmexp.figures import records
+from gmexp.figures.words import words_of
 from gmexp.measures import pool
 from gmexp.rates import between_runs, learning
 from gmexp.rates.over_runs import CellRates, Rates, read_rates
 from gmexp.support.errors import UserError
-from gmexp_envs import find_task, task_of
+from gmexp_envs import find_task
 from gmexp_envs.task import Task
 
 if TYPE_CHECKING:
@@ -57,12 +58,14 @@ class StudyData:
 
     @cached_property
     def task(self) -> Task:
-        """The environment whose words the figures use: that of the first run, or of the calibration's first condition."""
+        """The environment whose words the figures use: that of the first run, or of the calibration's first condition; of
+        one that is not known here, general words."""
         with contextlib.suppress(KeyError, TypeError, UserError, ValueError):
             find_task(self.index["config"]["env"]["name"])  # one that is named by its import path is known from then on
         if self.runs:
-            return task_of(self.runs[0].env)
-        return task_of(self.calibration.conditions[0]["env"])
+            return words_of(self.runs[0].env)
+        conditions = self.calibration.conditions if self.calibration else ()
+        return words_of(str(conditions[0].get("env") or "") if conditions else "")
 
     @cached_property
     def rates(self) -> Rates | None:

@@ -29,8 +29,8 @@ class Truth:
         default_factory=lambda: {0.0: [0.90, 1.00, 0.70, 0.85], 0.3: [0.10, 0.00, 0.25, 0.05]})
 
 
-def meta(run_id: str, delta: float, seed: int, experiment: str = "synthetic") -> RunMeta:
-    return RunMeta(run_id=run_id, experiment_id=experiment, train_seed=seed, env="coinrun", algo="ppo",
+def meta(run_id: str, delta: float, seed: int, experiment: str = "synthetic", env: str = "coinrun") -> RunMeta:
+    return RunMeta(run_id=run_id, experiment_id=experiment, train_seed=seed, env=env, algo="ppo",
                    train_diversity=delta, spurious_corr=1 - delta, spec_quality=1.0, capability_level=None,
                    align_method="ppo", train_steps=2_000_000, horizon=HORIZON,
                    config_hash=artefacts.config_hash(CONFIG), git_sha=None, created_utc="2026-01-01T00:00:00+00:00")
@@ -104,13 +104,13 @@ def clip(folder: Path, name: str, outcome: str, seed: int) -> None:
 
 
 def fabricate(root: Path, truth: Truth | None = None, seed: int = 0, slots: int = 10, per_slot: int = 20,
-              grades: tuple[float, ...] = (1.0,)) -> Study:
+              grades: tuple[float, ...] = (1.0,), env: str = "coinrun") -> Study:
     """Write study.json, curves, episode logs and clips; the later stages are left to the code under test."""
     truth, study, rng = truth or Truth(), Study(root), np.random.default_rng(seed)
     metas = []
     for delta, capabilities in truth.capability.items():
         for run_seed, (capable, proxy) in enumerate(zip(capabilities, truth.goal_failure[delta], strict=True)):
-            run = meta(f"d{delta:g}-s{run_seed}", delta, run_seed)
+            run = meta(f"d{delta:g}-s{run_seed}", delta, run_seed, env=env)
             metas.append(run)
             parts = [episodes(run, rng, 0, capable, 0.0, 0.0, slots, per_slot),
                      episodes(run, rng, 1, capable, proxy, 1.0, slots, per_slot, probe=True)]
@@ -140,7 +140,7 @@ def fabricate_model(study: Study) -> None:
                    key: posterior(value) for key, value in zip(keys, values, strict=True)} for delta in deltas]}
               for shift, values in PUBLISHED.items()]
     artefacts.write_json(study.estimate, {"shifts": shifts})
-    conditions = [{"env": "coinrun", "algo": "ppo", "spec_quality": 1.0, "capability_level": "", "align_method": "ppo",
+    conditions = [{"env": study.runs()[0].env, "algo": "ppo", "spec_quality": 1.0, "capability_level": "", "align_method": "ppo",
                    "train_diversity": delta, "train_steps": 2_000_000} for delta in deltas]
     structure = {"shifts": [{"type": t, "name": name, "grade": float(t > 0)} for t, name in SHIFTS.items()],
                  "conditions": conditions}

@@ -12,8 +12,11 @@ from gmexp.figures import base_rates, rates
 from gmexp.figures.data import StudyData
 from gmexp.pages import index_page
 from gmexp.pages.index_page import build, found_studies, headline
+from gmexp.pages.report import report_all
+from gmexp.rates import over_runs
 from gmexp.support.errors import UserError
 
+from ..fabricate import fabricate, fabricate_model
 from .chromium import run_in_page
 from .test_study_page import Page
 
@@ -128,3 +131,17 @@ def test_keyboard_and_contrast(results, tmp_path):
         return {poor: [...poor], skipped: [...document.querySelectorAll("a, summary, .picture")]
                                            .filter(e => e.tabIndex < 0).length};""", tmp_path)
     assert found == {"poor": [], "skipped": 0}
+
+
+def test_studies_of_an_environment_that_is_not_known_here(tmp_path):
+    """Other people's counts, or those of a plugin that is not installed: reported in general words."""
+    for name in ("mine", index_page.POOLED):
+        study = fabricate(tmp_path / name, slots=4, per_slot=10, env="my_game")
+        over_runs.build(study.root)
+        fabricate_model(study)
+    study.index.unlink()  # the pool is no study
+    pages = report_all(tmp_path)
+    for path in (Study(tmp_path / "mine").report, tmp_path / "report.html"):
+        text = path.read_text(encoding="utf-8")
+        assert path in pages and "my game" in text and "the intended goal" in text
+        assert "the coin" not in text
