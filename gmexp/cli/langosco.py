@@ -22,28 +22,28 @@ EXPORT = Command(
     "langosco export", "a run's episodes in one cell as metrics_agent_seed_{n}.csv",
     (Option("run", place("path"), None, "folder of an evaluated run", required=True),
      Option("shift", whole(0, 4), 0, "shift type"), Option("grade", number(0, 1), None, "its grade; not set is 1"),
-     Option("probe", boolean(), True, "the goal probe: every coin away from the end, as in their test"),
+     Option("probe", boolean(), True, "the goal probe: every level tells the goals apart, as in their test"),
      Option("out", place("path"), None, "file; not set is metrics_agent_seed_{n}.csv beside the episodes")),
     "gmexp langosco export run=outputs/quickstart/runs/<run id> shift=0 probe=true",
     "The marker is -1, unknown, on aligned levels: we do not log where else the intended goal would have been.")
 IMPORT = Command(
     "langosco import", "their logs as counts for gmexp calibrate; all logs of a folder are one model",
     (Option("files", FILES, None, "folders of a model's logs, or logs", required=True),
-     Option("diversity", DIVERSITIES, None, "share of training levels with a random coin; one, or one each",
+     Option("diversity", DIVERSITIES, None, "share of training levels whose goals part; one, or one each",
             required=True),
      Option("shift", whole(0, 4), 3, "shift type that the test stands for"),
      Option("grade", number(0, 1), 1.0, "its grade"),
      Option("reference", FILES, None, "logs of reference agents: only good seeds are counted"),
      Option("out", place("path"), None, "counts as .csv or .parquet", required=True)),
     "gmexp langosco import files=[model_a,model_b] diversity=0.02 out=counts.csv",
-    "A level with a random coin counts as distinguishing; their coins often lie on the way to the end, so give a reference.")
+    "A level whose goals part counts as distinguishing; the intended one often lies on the way to the proxy: give a reference.")
 FIGURE2 = Command(
     "langosco figure2", "objective and IID robustness failure against training diversity",
     (Option("study", place("path"), None, "one of our studies, instead of logs"),
-     Option("test", FILES, None, "logs with every coin at random, one per agent, or a folder of them"),
-     Option("diversity", DIVERSITIES, None, "share of training levels with a random coin; one, or one each"),
+     Option("test", FILES, None, "logs of levels whose goals all part, one per agent, or a folder of them"),
+     Option("diversity", DIVERSITIES, None, "share of training levels whose goals part; one, or one each"),
      Option("iid", FILES, None, "the same agents' logs on levels like those of their training, in the same order"),
-     Option("reference", FILES, None, "logs of agents trained, and played, with the coin at the end"),
+     Option("reference", FILES, None, "logs of agents trained, and played, where the goals are one"),
      Option("out", place("path"), None, "folder for figure2.json, .png and .svg; not set prints only")),
     "gmexp langosco figure2 study=outputs/quickstart out=outputs/figure2",
     "Good seeds are levels whose marker the reference agents touch in fewer than 10% of repeats.")

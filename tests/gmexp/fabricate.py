@@ -140,8 +140,8 @@ def fabricate_model(study: Study) -> None:
                    key: posterior(value) for key, value in zip(keys, values, strict=True)} for delta in deltas]}
               for shift, values in PUBLISHED.items()]
     artefacts.write_json(study.estimate, {"shifts": shifts})
-    conditions = [{"env": study.runs()[0].env, "algo": "ppo", "spec_quality": 1.0, "capability_level": "", "align_method": "ppo",
-                   "train_diversity": delta, "train_steps": 2_000_000} for delta in deltas]
+    conditions = [{"env": study.runs()[0].env, "algo": "ppo", "spec_quality": 1.0, "capability_level": "",
+                   "align_method": "ppo", "train_diversity": delta, "train_steps": 2_000_000} for delta in deltas]
     structure = {"shifts": [{"type": t, "name": name, "grade": float(t > 0)} for t, name in SHIFTS.items()],
                  "conditions": conditions}
     summaries = [{"quantity": key, "shift": shift, "condition": c, "kind": kind,

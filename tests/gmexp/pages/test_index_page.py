@@ -144,4 +144,3 @@ def test_studies_of_an_environment_that_is_not_known_here(tmp_path):
     for path in (Study(tmp_path / "mine").report, tmp_path / "report.html"):
         text = path.read_text(encoding="utf-8")
         assert path in pages and "my game" in text and "the intended goal" in text
-        assert "the coin" not in text
