@@ -92,10 +92,10 @@ class SB3VecEnv(TheirVecEnv):
         return [value] * len(list(self._get_indices(indices)))
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        raise NotImplementedError("the worlds share one environment: set its attributes there")
+        raise NotImplementedError("the instances share one environment: set its attributes there")
 
     def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> list[Any]:
-        raise NotImplementedError("the worlds share one environment: call its methods there")
+        raise NotImplementedError("the instances share one environment: call its methods there")
 
     def env_is_wrapped(self, wrapper_class: type, indices: Any = None) -> list[bool]:
         return [False] * len(list(self._get_indices(indices)))

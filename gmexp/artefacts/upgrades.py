@@ -17,7 +17,7 @@ NEW_VALUES = {"at_end": "aligned", "moved": "visible", "hidden": "masked"}  # of
 NEW_KEYS = {  # of JSON artefacts
     "with_coin": "with_goal", "without_coin": "without_goal", "reached_end": "reached_proxy", "passed_wall": "passed_proxy",
     "effects": "attribution", "critics": "critic", "magnitudes": "magnitude", "spreads": "cells", "gate": "threshold",
-    "gated": "above_threshold",
+    "gated": "above_threshold", "contestants": "baselines", "contestant": "baseline",
 }
 NEW_FILES = {"spread.json": "between_runs.json"}
 FACTS = ("coin_x", "coin_y", "end_x", "end_y", "num_sections")  # columns of CoinRun's episodes, once

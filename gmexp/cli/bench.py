@@ -17,7 +17,7 @@ ENGINE = Command(
     (Option("env", choice("coinrun", "maze", "keys_and_chests"), "coinrun", "which environment's; on a GPU coinrun's"),
      Option("device", choice("cpu", "cuda"), "cpu",
             "cuda measures the engine on a GPU alone and compares it with the CPU's"),
-     Option("num_envs", wholes(1), None, "worlds stepped together; not set takes 64 to 4096, on a GPU 1024 to 262144"),
+     Option("num_envs", wholes(1), None, "instances stepped together; not set takes 64 to 4096, on a GPU 1024 to 262144"),
      Option("compared", whole(1), 1_048_576, "steps in which CPU and GPU are compared, with device=cuda"),
      Option("rounds", whole(1), 5, "how often each is measured, in turns"),
      Option("seconds", number(0.001), 1.0, "how long a measurement takes, at least a step"),
@@ -105,7 +105,7 @@ def _device_text(report: dict[str, Any]) -> str:
     equality = report["equality"]
     compared = ", ".join(f"{count:,} {what}" for what, count in equality["compared"].items())
     lines = [f"CoinRun, {report['mode']}, on {equality['hardware']}, {report['rounds']} rounds of {report['seconds']:g} s",
-             f"{'worlds':>10}{'observation':>14}{'million steps/s':>18}"]
+             f"{'instances':>10}{'observation':>14}{'million steps/s':>18}"]
     for m in report["measurements"]:
         lines.append(f"{m['num_envs']:>10,}{m['observation']:>14}" + (f"  {m['missing']}" if "missing" in m else
                                                                    f"{m['median'] / 1e6:>18,.2f}"))
@@ -148,10 +148,10 @@ def _write(path: Path, report: dict[str, Any], origin: Any) -> Path:
 
 def _training_text(report: dict[str, Any]) -> str:
     """Medians of game steps per CPU-second, peak memory and the ratios as a table."""
-    found = {m["contestant"]: m for m in report["measurements"]}
+    found = {m["baseline"]: m for m in report["measurements"]}
     lines = [f"PPO on easy CoinRun, one thread, {report['rounds']} iterations each, on {report['provenance']['hardware']}",
              f"{'':<28}{'steps per CPU-second':>22}{'per second':>14}{'peak MiB':>10}"]
-    for c in report["contestants"]:
+    for c in report["baselines"]:
         m = found.get(c["name"])
         lines.append(f"{c['label']:<28}" + (f"  {c['missing']}" if m is None else
                      f"{m['steps_per_cpu_second']['median']:>22,.0f}{m['steps_per_second']['median']:>14,.0f}"
@@ -159,9 +159,9 @@ def _training_text(report: dict[str, Any]) -> str:
     lines += [f"{name}: {ratio:.1f} per CPU-second, {report['ratios_per_second'][name]:.1f} per second"
               for name, ratio in report["ratios"].items()]
     if race := report.get("race"):
-        labels = {c["name"]: c["label"] for c in report["contestants"]}
+        labels = {c["name"]: c["label"] for c in report["baselines"]}
         lines.append(f"until {race['until']:g} of the default agent's training episodes succeed:")
-        lines += [f"{labels[entry['contestant']]:<28}" + (f"  {entry['missing']}" if entry["missing"] else (
+        lines += [f"{labels[entry['baseline']]:<28}" + (f"  {entry['missing']}" if entry["missing"] else (
                       f"  not within {entry['steps']:,} steps" if entry["seconds"] is None else
                       f"{entry['seconds']:>10,.0f} s{entry['steps']:>14,} steps")) for entry in race["entries"]]
     return "\n".join(lines)
@@ -169,16 +169,16 @@ def _training_text(report: dict[str, Any]) -> str:
 
 def _text(report: dict[str, Any]) -> str:
     """Medians of the steps per CPU-second (and per second) as a table, and the ratios."""
-    worlds = report["num_envs"]
+    instances = report["num_envs"]
     lines = [f"{report['env']}, {report['mode']}, {report['threads']} thread(s), {report['rounds']} rounds of "
              f"{report['seconds']:g} s, on {report['provenance']['hardware']}",
              "thousand steps per CPU-second, and per second in brackets:",
-             f"{'worlds':<20}" + "".join(f"{n:>18,}" for n in worlds)]
-    for c in report["contestants"]:
+             f"{'instances':<20}" + "".join(f"{n:>18,}" for n in instances)]
+    for c in report["baselines"]:
         if c["missing"] is not None:
             lines.append(f"{c['label']:<20}  {c['missing']}")
             continue
-        rows = [m for m in report["measurements"] if m["contestant"] == c["name"]]
+        rows = [m for m in report["measurements"] if m["baseline"] == c["name"]]
         cells = (f"{m['steps_per_cpu_second']['median'] / 1000:,.1f} ({m['steps_per_second']['median'] / 1000:,.1f})"
                  for m in rows)
         lines.append(f"{c['label']:<20}" + "".join(f"{cell:>18}" for cell in cells))

@@ -36,7 +36,7 @@ IMPORT = Command(
      Option("reference", FILES, None, "logs of reference agents: only good seeds are counted"),
      Option("out", place("path"), None, "counts as .csv or .parquet", required=True)),
     "gmexp langosco import files=[model_a,model_b] diversity=0.02 out=counts.csv",
-    "A level whose goals part counts as distinguishing; the intended one often lies on the way to the proxy: give a reference.")
+    "A level whose goals part counts as distinguishing; the intended one often lies on the way: give a reference.")
 FIGURE2 = Command(
     "langosco figure2", "objective and IID robustness failure against training diversity",
     (Option("study", place("path"), None, "one of our studies, instead of logs"),

@@ -100,7 +100,7 @@ def _environment(config: TrainConfig) -> VecEnv:
 
 
 def env_device(device: str, backend: str) -> str:
-    """Where the worlds of a network on `device` live: beside it on a CUDA device, unless procgen plays; else the CPU."""
+    """Where the instances of a network on `device` live: beside it on a CUDA device, unless procgen plays; else the CPU."""
     return device if backend == "native" and torch.device(device).type == "cuda" else "cpu"
 
 

@@ -1,4 +1,4 @@
-"""Who is measured: everything that steps N worlds of a game of procgen, each through the interface its users have."""
+"""Who is measured: everything that steps N instances of a game of procgen, each through the interface its users have."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gmexp_envs.coinrun.draw.sprites import load_sprites
 from gmexp_envs.coinrun.layout import BACKGROUNDS, NUM_ACTIONS
 from gmexp_envs.procgen_family.binary import package_folder
 
-__all__ = ["CONTESTANTS", "GAMES", "Contestant", "Runner", "Settings", "Unavailable"]
+__all__ = ["BASELINES", "GAMES", "Baseline", "Runner", "Settings", "Unavailable"]
 
 GAMES: dict[str, dict[str, Any]] = {  # environments that are measured: procgen's name, and what makes the levels procgen's
     "coinrun": {"procgen": "coinrun", "knobs": {}},
@@ -28,12 +28,12 @@ GAMES: dict[str, dict[str, Any]] = {  # environments that are measured: procgen'
 
 
 class Unavailable(Exception):
-    """A contestant cannot run here; the message says why."""
+    """A baseline cannot run here; the message says why."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What all contestants play: a game in one mode, with levels and threads alike."""
+    """What all baselines play: a game in one mode, with levels and threads alike."""
 
     mode: str  # easy or hard
     threads: int
@@ -52,13 +52,13 @@ class Settings:
 
 
 class Runner(NamedTuple):
-    """N worlds that stand at the start of their first episodes."""
+    """N instances that stand at the start of their first episodes."""
 
-    step: Callable[[np.ndarray], Any]  # one int32 action per world
+    step: Callable[[np.ndarray], Any]  # one int32 action per instance
     close: Callable[[], Any]
 
 
-class Contestant(NamedTuple):
+class Baseline(NamedTuple):
     """One way of stepping a game."""
 
     label: str
@@ -75,7 +75,7 @@ class Contestant(NamedTuple):
 
 
 def _quietly(module: str) -> Any:
-    """Import a module of a contestant."""
+    """Import a module of a baseline."""
     try:
         return imported(module)
     except ImportError as error:
@@ -168,12 +168,12 @@ def _cuda(observation: str) -> Callable[[int, Settings], Runner]:
     return start
 
 
-CONTESTANTS = {
-    "procgen": Contestant("procgen", ("procgen-mirror", "procgen", "procgen-gym"), _procgen),
-    "sb3": Contestant("SB3 over procgen", ("stable-baselines3",), _sb3),
-    "envpool": Contestant("EnvPool", ("envpool",), _envpool),
-    "pixels": Contestant("gmexp, pixels", ("gmexp",), _native("pixels")),
-    "semantic": Contestant("gmexp, semantic", ("gmexp",), _native("semantic")),
-    "cuda_pixels": Contestant("on CUDA, pixels", ("gmexp",), _cuda("pixels")),
-    "cuda_semantic": Contestant("on CUDA, semantic", ("gmexp",), _cuda("semantic")),
+BASELINES = {
+    "procgen": Baseline("procgen", ("procgen-mirror", "procgen", "procgen-gym"), _procgen),
+    "sb3": Baseline("SB3 over procgen", ("stable-baselines3",), _sb3),
+    "envpool": Baseline("EnvPool", ("envpool",), _envpool),
+    "pixels": Baseline("gmexp, pixels", ("gmexp",), _native("pixels")),
+    "semantic": Baseline("gmexp, semantic", ("gmexp",), _native("semantic")),
+    "cuda_pixels": Baseline("on CUDA, pixels", ("gmexp",), _cuda("pixels")),
+    "cuda_semantic": Baseline("on CUDA, semantic", ("gmexp",), _cuda("semantic")),
 }

@@ -22,14 +22,14 @@ TASK = gmexp_envs.find_task("coinrun")
 
 __all__ = ["bench_device", "compare_engines"]
 
-WORLDS_EACH = 40  # of every distribution, which makes a thousand stepped together
+INSTANCES_EACH = 40  # of every distribution, which makes a thousand stepped together
 ACTIONS = 64  # steps of actions that are drawn; then they repeat
 RIGHT, JUMP_RIGHT = 7, 8
 
 Progress = Callable[[int, str, str], AbstractContextManager[Any]]
 
 
-def compare_engines(seed: int, steps: int, frames: int, worlds_each: int = WORLDS_EACH, device: str = "cuda",
+def compare_engines(seed: int, steps: int, frames: int, instances_each: int = INSTANCES_EACH, device: str = "cuda",
                     progress: Progress = Bar, env: str | Task = TASK,
                     distributions: Sequence[Any] = CASES) -> dict[str, Any]:
     """Play both engines of an environment alike over many level distributions and compare all that they show, about as
@@ -39,7 +39,7 @@ def compare_engines(seed: int, steps: int, frames: int, worlds_each: int = WORLD
     """
     tally = Tally()
     started = time.perf_counter()
-    n = worlds_each * len(distributions)
+    n = instances_each * len(distributions)
     with progress(steps + frames, "CPU and GPU", "step") as bar:
         for observation, count in (("semantic", steps), ("pixels", frames)):
             ours, theirs = (gmexp_envs.make_vec(env, n, distribution=list(distributions), seed=seed,
@@ -81,7 +81,7 @@ def bench_device(num_envs: Sequence[int], rounds: int, seconds: float, mode: str
                  progress: Progress = Bar) -> dict[str, Any]:
     """Steps per second of random actions that are on the device already; the report as plain data.
 
-    A number of worlds that does not fit into the device's memory is reported as missing.
+    A number of instances that does not fit into the device's memory is reported as missing.
     """
     measurements = []
     with progress(2 * len(num_envs) * rounds, "bench device", "measurement") as bar:
@@ -104,7 +104,7 @@ def _rates(n: int, rounds: int, seconds: float, mode: str, seed: int, observatio
     env = gmexp_envs.make_vec(TASK, n, mode=mode, seed=seed, observation=observation, device=device)
     actions = env.rows.new_tensor(np.random.default_rng(seed).integers(0, NUM_ACTIONS, (ACTIONS, n)), dtype=torch.int32)
     env.reset()
-    for row in actions:  # warms up, and spreads the worlds over their episodes
+    for row in actions:  # warms up, and spreads the instances over their episodes
         env.step(row)
     rates = []
     for _ in range(rounds):

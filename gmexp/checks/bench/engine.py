@@ -1,6 +1,6 @@
 """Steps per second of everything that runs a game of procgen, measured in turns.
 
-All contestants play the same levels by the same random actions, one after the other in each round, so that whatever
+All baselines play the same levels by the same random actions, one after the other in each round, so that whatever
 else the machine does hits all of them alike. CPU-seconds are those of all threads of the process.
 """
 
@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from gmexp.checks.bench.baselines import CONTESTANTS, Runner, Settings, Unavailable
+from gmexp.checks.bench.baselines import BASELINES, Runner, Settings, Unavailable
 from gmexp.support.progress import Bar
 from gmexp_envs.coinrun.layout import NUM_ACTIONS
 
-__all__ = ["BASELINE", "bench_engine"]
+__all__ = ["REFERENCE", "bench_engine"]
 
-BASELINE = "procgen"
+REFERENCE = "procgen"
 ACTIONS = 512  # steps of actions that are drawn; then they repeat
 
 Progress = Callable[[int, str, str], AbstractContextManager[Any]]
@@ -28,44 +28,44 @@ Progress = Callable[[int, str, str], AbstractContextManager[Any]]
 
 def bench_engine(num_envs: Sequence[int], rounds: int, seconds: float, mode: str, threads: int, seed: int,
                  env: str = "coinrun", progress: Progress = Bar) -> dict[str, Any]:
-    """Measure every contestant over the numbers of worlds; the report as plain data.
+    """Measure every baseline over the numbers of instances; the report as plain data.
 
-    `ratios.X_vs_procgen` is the median over the numbers of worlds of the median over rounds of the ratio of steps per
+    `ratios.X_vs_procgen` is the median over the numbers of instances of the median over rounds of the ratio of steps per
     CPU-second, both taken in the same round; `ratios_per_second` is that of steps per second.
     """
     settings, num_envs = Settings(mode, threads, seed, env), sorted(set(num_envs))
     missing: dict[str, str] = {}
-    measured = {}  # (contestant, worlds) -> per round: steps, CPU-seconds, seconds
-    with progress(len(num_envs) * len(CONTESTANTS) * (rounds + 1), "bench engine", "measurement") as bar:
+    measured = {}  # (baseline, instances) -> per round: steps, CPU-seconds, seconds
+    with progress(len(num_envs) * len(BASELINES) * (rounds + 1), "bench engine", "measurement") as bar:
         for n in num_envs:
             found = _measure(n, rounds, seconds, settings, missing, bar.advance)
             measured |= {(name, n): taken for name, taken in found.items()}
-    names = [name for name in CONTESTANTS if name not in missing]
-    by_worlds = [_ratios(measured, names, n) for n in num_envs]
+    names = [name for name in BASELINES if name not in missing]
+    by_instances = [_ratios(measured, names, n) for n in num_envs]
     return {
         "env": env, "mode": mode, "threads": threads, "num_envs": num_envs, "rounds": rounds, "seconds": seconds,
         "seed": seed,
-        "contestants": [{"name": name, "label": c.label, "version": c.version, "missing": missing.get(name)}
-                        for name, c in CONTESTANTS.items()],
+        "baselines": [{"name": name, "label": c.label, "version": c.version, "missing": missing.get(name)}
+                        for name, c in BASELINES.items()],
         "measurements": [_summary(name, n, measured[name, n]) for n in num_envs for name in names],
-        "ratios_by_num_envs": by_worlds,
-        "ratios": _medians(by_worlds, "per_cpu_second"),
-        "ratios_per_second": _medians(by_worlds, "per_second"),
+        "ratios_by_num_envs": by_instances,
+        "ratios": _medians(by_instances, "per_cpu_second"),
+        "ratios_per_second": _medians(by_instances, "per_second"),
     }
 
 
 def _measure(n: int, rounds: int, seconds: float, settings: Settings, missing: dict[str, str],
              advance: Callable[[int], None]) -> dict[str, np.ndarray]:
-    """Steps, CPU-seconds and seconds per round of every contestant with n worlds; who cannot run goes to `missing`."""
+    """Steps, CPU-seconds and seconds per round of every baseline with n instances; who cannot run goes to `missing`."""
     actions = np.random.default_rng(settings.seed).integers(0, NUM_ACTIONS, (ACTIONS, n), np.int32)
     players: dict[str, _Player] = {}
     try:
-        for name, contestant in CONTESTANTS.items():
+        for name, baseline in BASELINES.items():
             if name in missing:
                 advance(rounds + 1)
                 continue
             try:
-                players[name] = _Player(contestant.start(n, settings), actions)
+                players[name] = _Player(baseline.start(n, settings), actions)
             except Unavailable as error:
                 missing[name] = str(error)
                 advance(rounds + 1)
@@ -83,13 +83,13 @@ def _measure(n: int, rounds: int, seconds: float, settings: Settings, missing: d
 
 
 class _Player:
-    """A contestant, and how far it is in the list of actions."""
+    """A baseline, and how far it is in the list of actions."""
 
     def __init__(self, runner: Runner, actions: np.ndarray) -> None:
         self.runner, self._actions, self._next = runner, actions, 0
 
     def play(self, seconds: float) -> tuple[int, float, float]:
-        """Step for about so long, once at least -> world steps, CPU-seconds, seconds."""
+        """Step for about so long, once at least -> environment steps, CPU-seconds, seconds."""
         step, actions, k = self.runner.step, self._actions, self._next
         cpu, start = time.process_time(), time.perf_counter()
         taken = 0
@@ -106,7 +106,7 @@ class _Player:
 
 def _summary(name: str, n: int, taken: np.ndarray) -> dict[str, Any]:
     """Medians over the rounds with the lowest and the highest, and what they come from."""
-    found: dict[str, Any] = {"contestant": name, "num_envs": n}
+    found: dict[str, Any] = {"baseline": name, "num_envs": n}
     for key, column in (("steps_per_cpu_second", 1), ("steps_per_second", 2)):
         rates = taken[:, 0] / taken[:, column]
         found[key] = {"median": float(np.median(rates)), "low": float(rates.min()), "high": float(rates.max())}
@@ -114,14 +114,14 @@ def _summary(name: str, n: int, taken: np.ndarray) -> dict[str, Any]:
 
 
 def _ratios(measured: dict[tuple[str, int], np.ndarray], names: list[str], n: int) -> dict[str, Any]:
-    """Medians over the rounds of a contestant's speed over the baseline's in the same round."""
+    """Medians over the rounds of a baseline's speed over the reference's in the same round."""
     found: dict[str, Any] = {"num_envs": n}
     for key, column in (("per_cpu_second", 1), ("per_second", 2)):
         speeds = {name: measured[name, n][:, 0] / measured[name, n][:, column] for name in names}
-        found[key] = {f"{name}_vs_{BASELINE}": float(np.median(speeds[name] / speeds[BASELINE]))
-                      for name in names if name != BASELINE}
+        found[key] = {f"{name}_vs_{REFERENCE}": float(np.median(speeds[name] / speeds[REFERENCE]))
+                      for name in names if name != REFERENCE}
     return found
 
 
-def _medians(by_worlds: list[dict[str, Any]], key: str) -> dict[str, float]:
-    return {name: median(row[key][name] for row in by_worlds) for name in by_worlds[0][key]}
+def _medians(by_instances: list[dict[str, Any]], key: str) -> dict[str, float]:
+    return {name: median(row[key][name] for row in by_instances) for name in by_instances[0][key]}

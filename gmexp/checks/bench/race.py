@@ -43,7 +43,7 @@ def race(until: float, steps: int, seed: int, names: Sequence[str] = tuple(AGENT
                 process.kill()
                 process.join()
             bar.advance(max(steps - done, 0))
-            found.append({"contestant": name, "missing": None, **said})
+            found.append({"baseline": name, "missing": None, **said})
     return {"until": until, "steps": steps, "seed": seed, "entries": found}
 
 

@@ -1,6 +1,6 @@
 """Training speed of our PPO beside others', measured in turns.
 
-Every contestant trains on easy CoinRun with the same numbers of environments, steps, epochs and minibatches; all but the
+Every baseline trains on easy CoinRun with the same numbers of environments, steps, epochs and minibatches; all but the
 last with the same network on the same semantic observations. Each lives in a process of its own, so that its peak memory
 can be told, on one thread, and does one whole iteration (rollout and updates) whenever its turn comes.
 """
@@ -25,14 +25,14 @@ from gmexp.support.progress import Bar
 from gmexp.support.startup import imported
 from gmexp_envs.vec import VecEnv
 
-__all__ = ["CONTESTANTS", "bench_train"]
+__all__ = ["BASELINES", "bench_train"]
 
 SUBJECT = "ppo"
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What all contestants train with."""
+    """What all baselines train with."""
 
     num_envs: int
     rollout: int
@@ -43,7 +43,7 @@ class Settings:
     seed: int
 
 
-class Contestant(NamedTuple):
+class Baseline(NamedTuple):
     """A trainer: `start` gives a function that does one iteration and returns the game steps it took."""
 
     label: str
@@ -142,17 +142,17 @@ def _sb3_procgen(settings: Settings) -> Callable[[], int]:
     return iterate
 
 
-CONTESTANTS = {
-    "ppo": Contestant("gmexp PPO", _iterating("ppo")),
-    "plain": Contestant("plain torch loop", _iterating("plain")),
-    "sb3": Contestant("SB3 PPO, same network", _iterating("sb3")),
-    "sb3_sparse": Contestant("SB3 PPO, our first layer", _iterating("sb3_sparse")),
-    "sb3_procgen": Contestant("SB3 PPO over procgen, CNN", _sb3_procgen),
+BASELINES = {
+    "ppo": Baseline("gmexp PPO", _iterating("ppo")),
+    "plain": Baseline("plain torch loop", _iterating("plain")),
+    "sb3": Baseline("SB3 PPO, same network", _iterating("sb3")),
+    "sb3_sparse": Baseline("SB3 PPO, our first layer", _iterating("sb3_sparse")),
+    "sb3_procgen": Baseline("SB3 PPO over procgen, CNN", _sb3_procgen),
 }
 
 
 def bench_train(rounds: int, progress: Callable[..., Any] = Bar, **settings: int) -> dict[str, Any]:
-    """Measure every contestant; the report as plain data.
+    """Measure every baseline; the report as plain data.
 
     `ratios.ppo_vs_X` is the median over rounds of our game steps per CPU-second over X's in the same round;
     `ratios_per_second` is that of steps per second.
@@ -162,9 +162,9 @@ def bench_train(rounds: int, progress: Callable[..., Any] = Bar, **settings: int
     missing: dict[str, str] = {}
     players: dict[str, tuple[Any, Connection]] = {}
     context = multiprocessing.get_context("spawn")
-    with progress(len(CONTESTANTS) * (rounds + 1), "bench train", "iteration") as bar:
+    with progress(len(BASELINES) * (rounds + 1), "bench train", "iteration") as bar:
         try:
-            for name in CONTESTANTS:
+            for name in BASELINES:
                 ours, theirs = context.Pipe()
                 process = context.Process(target=_play, args=(name, Settings(**settings), theirs), daemon=True)
                 process.start()
@@ -187,8 +187,8 @@ def bench_train(rounds: int, progress: Callable[..., Any] = Bar, **settings: int
     speeds = {name: np.array([[steps / cpu, steps / wall] for steps, cpu, wall in rows]) for name, rows in taken.items()}
     return {
         "settings": settings, "rounds": rounds,
-        "contestants": [{"name": name, "label": c.label, "missing": missing.get(name)} for name, c in CONTESTANTS.items()],
-        "measurements": [{"contestant": name, "steps_per_cpu_second": _spread(rates[:, 0]),
+        "baselines": [{"name": name, "label": c.label, "missing": missing.get(name)} for name, c in BASELINES.items()],
+        "measurements": [{"baseline": name, "steps_per_cpu_second": _spread(rates[:, 0]),
                           "steps_per_second": _spread(rates[:, 1]), "peak_memory_mib": memory[name]}
                          for name, rates in speeds.items()],
         "ratios": _ratios(speeds, 0), "ratios_per_second": _ratios(speeds, 1),
@@ -196,7 +196,7 @@ def bench_train(rounds: int, progress: Callable[..., Any] = Bar, **settings: int
 
 
 def _asked(connection: Connection) -> tuple[int, float, float, float] | str:
-    """One iteration of a contestant -> steps, CPU-seconds, seconds, peak MiB; or why it cannot."""
+    """One iteration of a baseline -> steps, CPU-seconds, seconds, peak MiB; or why it cannot."""
     try:
         connection.send(None)
         return connection.recv()
@@ -205,7 +205,7 @@ def _asked(connection: Connection) -> tuple[int, float, float, float] | str:
 
 
 def _play(name: str, settings: Settings, connection: Connection) -> None:
-    """A contestant's process: an iteration for every message."""
+    """A baseline's process: an iteration for every message."""
     import torch
 
     torch.set_num_threads(1)
@@ -216,7 +216,7 @@ def _play(name: str, settings: Settings, connection: Connection) -> None:
         except EOFError:
             return
         try:
-            iterate = iterate or CONTESTANTS[name].start(settings)
+            iterate = iterate or BASELINES[name].start(settings)
         except Exception as error:  # whatever keeps an optional package from working
             connection.send(f"{type(error).__name__}: {error}".splitlines()[0])
             return

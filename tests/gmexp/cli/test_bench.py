@@ -8,7 +8,7 @@ import torch
 from gmexp.agents.ppo import Progress
 from gmexp.artefacts import read_json
 from gmexp.checks.bench import engine, race, training
-from gmexp.checks.bench.baselines import CONTESTANTS, Contestant, Settings, Unavailable
+from gmexp.checks.bench.baselines import BASELINES, Baseline, Settings, Unavailable
 from gmexp.cli import bench
 from gmexp.support.errors import UserError
 from gmexp_envs.procgen_family import binary as procgen
@@ -24,10 +24,10 @@ def test_a_tiny_benchmark(mode, tmp_path, capsys):
     report = json.loads(capsys.readouterr().out)
     assert report == read_json(tmp_path / f"engine-{mode}.json")
     assert {"command", "hardware", "versions", "created_utc"} <= report["provenance"].keys()
-    present = [c["name"] for c in report["contestants"] if c["missing"] is None]
-    assert [c["name"] for c in report["contestants"]] == list(CONTESTANTS)
+    present = [c["name"] for c in report["baselines"] if c["missing"] is None]
+    assert [c["name"] for c in report["baselines"]] == list(BASELINES)
     assert {"procgen", "semantic", "pixels"} <= set(present)
-    assert {(m["contestant"], m["num_envs"]) for m in report["measurements"]} == {(c, n) for c in present for n in (2, 4)}
+    assert {(m["baseline"], m["num_envs"]) for m in report["measurements"]} == {(c, n) for c in present for n in (2, 4)}
     for m in report["measurements"]:
         assert len(m["rounds"]) == 2
         for r in m["rounds"]:
@@ -56,7 +56,7 @@ def test_who_is_missing_is_named(tmp_path, capsys, monkeypatch):
     def absent(num_envs, settings):
         raise Unavailable("not installed")
 
-    monkeypatch.setitem(engine.CONTESTANTS, "envpool", Contestant("EnvPool", ("envpool",), absent))
+    monkeypatch.setitem(engine.BASELINES, "envpool", Baseline("EnvPool", ("envpool",), absent))
     assert bench.main(["engine", *TINY, f"out={tmp_path}"]) == 0
     out = capsys.readouterr().out
     assert "EnvPool               not installed" in out and "envpool_vs_procgen" not in out
@@ -69,7 +69,7 @@ def test_without_a_device_the_gpu_is_not_measured(tmp_path, capsys):
         bench.main(["engine", "device=cuda", f"out={tmp_path}"])
     assert not list(tmp_path.iterdir())
     with pytest.raises(Unavailable, match="not measured: .*CUDA"):
-        CONTESTANTS["cuda_semantic"].start(4, Settings("easy", 1, 0))
+        BASELINES["cuda_semantic"].start(4, Settings("easy", 1, 0))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="not measured: there is no CUDA device")
@@ -109,10 +109,10 @@ def test_a_tiny_training_benchmark(tmp_path, capsys):
     assert bench.main(["train", *tiny, f"out={tmp_path}", "format=json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report == read_json(tmp_path / "train.json")
-    assert [m["contestant"] for m in report["measurements"]] == list(training.CONTESTANTS)
+    assert [m["baseline"] for m in report["measurements"]] == list(training.BASELINES)
     for m in report["measurements"]:
         assert 0 < m["steps_per_cpu_second"]["low"] <= m["steps_per_cpu_second"]["high"] and m["peak_memory_mib"] > 50
-    assert set(report["ratios"]) == {f"ppo_vs_{name}" for name in training.CONTESTANTS if name != "ppo"}
+    assert set(report["ratios"]) == {f"ppo_vs_{name}" for name in training.BASELINES if name != "ppo"}
     assert (tmp_path / "train.png").read_bytes().startswith(b"\x89PNG")
 
 

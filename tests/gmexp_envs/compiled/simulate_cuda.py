@@ -173,11 +173,11 @@ def benchmark():
     """What `gmexp bench engine device=cuda` and `gmexp verify engine` run on a device."""
     from gmexp.checks.bench import device
 
-    found = device.compare_engines(3, 4 * len(device.CASES), 2 * len(device.CASES), worlds_each=1)
+    found = device.compare_engines(3, 4 * len(device.CASES), 2 * len(device.CASES), instances_each=1)
     assert found["differences"] == 0, found
     assert found["compared"]["steps"] == 4 * len(device.CASES), found
     device.envs.make_vec = _spoilt(gmexp_envs.make_vec)
-    found = device.compare_engines(3, 4 * len(device.CASES), 1, worlds_each=1)
+    found = device.compare_engines(3, 4 * len(device.CASES), 1, instances_each=1)
     assert {"semantic observations", "state world.body"} <= found["differing"].keys(), found
     measured = device.bench_device([2], 1, 0.001, "easy", 0)
     assert all(m["median"] > 0 for m in measured["measurements"]) and len(measured["measurements"]) == 2, measured
