@@ -143,21 +143,6 @@ def ratio_over_runs(successes: np.ndarray, trials: np.ndarray, base: np.ndarray,
     return ratio, float(max(ratio - half, 0.0)), float(ratio + half)
 
 
-def paired_contrast(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray],
-                    level: float = 0.95) -> tuple[float | None, float | None, float | None]:
-    """Mean difference of run rates, first minus second, over pairs of runs that share a train seed: each (successes,
-    trials), in the order of seeds. The interval is `clustered_wilson`'s for differences, which lie in [-1, 1]."""
-    (k, n), (b, m) = ((np.asarray(a, float) for a in pair) for pair in (first, second))
-    if k.shape != b.shape:
-        raise ValueError(f"pairs need as many runs on both sides, not {len(k)} and {len(b)}")
-    known = (n > 0) & (m > 0)
-    if not known.any():
-        return (None, *UNKNOWN)
-    difference = k[known] / n[known] - b[known] / m[known]
-    low, high = _run_score((difference + 1) / 2, float(np.minimum(n, m)[known].sum()), level, DISPERSION)
-    return float(difference.mean()), 2 * low - 1, 2 * high - 1
-
-
 def difference(first: tuple[float, float, float], second: tuple[float, float, float]) -> tuple[float, float, float]:
     """`first - second` for two independent (mean, low, high), with the interval recovered from theirs (MOVER).
 

@@ -25,7 +25,7 @@ TWO_ARMS, FIRST_EVENT = "two_arms", "first_event"
 STAGES = {TWO_ARMS: ("capability", "proxy_share", "pursuit"), FIRST_EVENT: ("capability", "pursuit")}
 DIVERSITY_SCALE = 0.02  # diversity acts on a log scale from here on: 2% randomised levels already help much
 REFERENCE_METHOD = "standard"
-REFERENCE_SPEC, REFERENCE_DIVERSITY = 1.0, 0.0
+REFERENCE_SPEC = 1.0
 
 
 @dataclass(frozen=True, order=True)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from gmexp.rates.intervals import (
-    UNKNOWN, betting, bootstrap, clustered_wilson, difference, mean_of_effects, paired_contrast, paired_difference,
+    UNKNOWN, betting, bootstrap, clustered_wilson, difference, mean_of_effects, paired_difference,
     ratio_over_runs, t_on_runs, wilson,
 )
 
@@ -91,19 +91,6 @@ def test_the_ratio_of_two_arms_is_one_of_means():
     assert ratio_over_runs(proxy, n, 0 * masked, n) == (None, None, None)
     alike = ratio_over_runs(np.full(4, 50), np.full(4, 200), np.full(4, 100), np.full(4, 200))
     assert alike[2] - alike[1] > 0.1  # never less than the episodes' own noise
-
-
-def test_pairs_of_runs_are_compared_within_their_seeds():
-    rng = np.random.default_rng(0)
-    level = rng.uniform(0.2, 0.8, 6)
-    n = np.full(6, 400)
-    first, second = rng.binomial(n, level + 0.1), rng.binomial(n, level)
-    mean, low, high = paired_contrast((first, n), (second, n))
-    apart = difference(*(((k / n).mean(), *clustered_wilson(k, n)) for k in (first, second)))
-    assert low < mean < high and high - low < apart[2] - apart[1]
-    assert mean == pytest.approx(0.1, abs=0.05)
-    with pytest.raises(ValueError, match="as many runs"):
-        paired_contrast((first, n), (second[:2], n[:2]))
 
 
 def test_one_run_is_worth_one_episode():

@@ -11,7 +11,6 @@ BODY = ("X", "Y", "VX", "VY", "LAST_Y", "GRAVITY", "MAX_JUMP", "MAX_SPEED", "MIX
         "BACKGROUND_SHIFT")
 CLOCK = ("TIME", "FLAGS")
 FACTS = ("SEED", "NUM_ENEMIES", "NUM_STATICS", "BACKGROUND", "WALL_THEME", "AGENT_THEME", "HORIZON")
-MOVING = ("enemies", "X", "Y", "VX", "VY", "LAST_Y", "TIME", "FLAGS", "ACTION_X")
 
 
 def differences(ours: World, theirs: World) -> dict[str, np.ndarray]:

@@ -26,7 +26,7 @@ def _offset(name: str) -> int:
 TIMEOUT, LEVEL_SEED, CURRENT_TIME = _offset("timeout"), _offset("current_level_seed"), _offset("cur_time")
 BACKGROUND_INDEX, BG_PCT_X = _offset("background_index"), _offset("bg_pct_x")
 MIXRATE, MAXSPEED, MAX_JUMP = _offset("mixrate"), _offset("maxspeed"), _offset("max_jump")
-ACTION_VX, STEP_RAND_INT = _offset("action_vx"), _offset("step_rand_int")
+ACTION_VX = _offset("action_vx")
 LAST_AGENT_Y, WALL_THEME, GRAVITY = _offset("last_agent_y"), _offset("wall_theme"), _offset("gravity")
 HAS_SUPPORT, IS_ON_CRATE, AIR_CONTROL = _offset("has_support"), _offset("is_on_crate"), _offset("air_control")
 (ENTITY_X, ENTITY_Y, ENTITY_VX, ENTITY_VY, ENTITY_TYPE, ENTITY_THEME, ENTITY_REFLECTED) = (
@@ -164,13 +164,3 @@ def _read_entities(data, at, world, e):
     facts[L.NUM_ENEMIES] = num_enemies
     facts[L.NUM_STATICS] = num_statics
     return flags
-
-
-@jit
-def read_tie_bit(data):
-    """Low bit of the step's random number: what breaks ties between moving across and moving up or down first."""
-    at = _after_text(data, HEADER) + OPTIONS
-    at = _after_text(data, at) + 4
-    entities = _after_text(data, at) + GAME
-    abstract = entities + 4 + _integer(data, entities) * ENTITY_SIZE
-    return _integer(data, abstract + STEP_RAND_INT) & 1
