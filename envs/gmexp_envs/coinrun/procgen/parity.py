@@ -8,10 +8,8 @@ must be found.
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -22,10 +20,10 @@ from gmexp_envs.coinrun import layout as L
 from gmexp_envs.coinrun.engine import CoinRun
 from gmexp_envs.coinrun.procgen.compare import differences, generator_in_blocks
 from gmexp_envs.coinrun.procgen.decode import read_states
-from gmexp_envs.procgen_family.binary import Binary, GAMES, exact_pixels, package_folder
+from gmexp_envs.procgen_family.alike import BAR, Progress, compare_edited, compare_steps, no_bar, summary
+from gmexp_envs.procgen_family.binary import Binary, GAMES, exact_pixels
 from gmexp_envs.procgen_family.state import State, twister_words
 from gmexp_envs.procgen_family.tally import Tally
-from gmexp_envs.vec import EpisodeLog
 
 __all__ = ["CASES", "EDITED", "verify_engine"]
 
@@ -64,7 +62,6 @@ CASES = (  # level distributions over which the CPU's and a device's engine are 
     LevelDistribution(rho=-0.5, appearance=1.0, context=1.0, supervision=1.0),
     LevelDistribution(rho=0.5, spec_quality=0.3, permeable_wall=15, mode="easy"),
 )
-Progress = Callable[[int, str, str], AbstractContextManager[Any]]
 
 
 def verify_engine(seed: int, levels: int = 8192, steps: int = 1_048_576, frames: int = 131_072, edited: int = 107_520,
@@ -75,7 +72,7 @@ def verify_engine(seed: int, levels: int = 8192, steps: int = 1_048_576, frames:
     whether it was found.
     """
     started = time.perf_counter()
-    progress = progress or _no_bar
+    progress = progress or no_bar
     tally = Tally()
     seeds = (int(s) for s in np.random.default_rng(seed).integers(0, 2**31 - 1, 10_000))
     with progress(levels, "levels", "level") as bar:
@@ -90,18 +87,7 @@ def verify_engine(seed: int, levels: int = 8192, steps: int = 1_048_576, frames:
     with progress(edited, "edited games", "step") as bar:
         for name, distribution in EDITED.items():
             _compare_edited(tally, name, distribution, next(seeds), -(-edited // (len(EDITED) * WORLDS)), bar)
-    return {
-        "seed": seed,
-        "differences": sum(tally.differing.values()),
-        "compared": dict(tally.compared),
-        "differing": dict(tally.differing),
-        "examples": tally.examples,
-        "controls": _run_controls(seeds),
-        "edited_games": list(EDITED),
-        "procgen": package_folder().name,
-        "frames_comparable": exact_pixels(),
-        "seconds": round(time.perf_counter() - started, 1),
-    }
+    return summary(seed, tally, _run_controls(seeds), EDITED, started)
 
 
 def _compare_random_levels(tally: Tally, mode: str, count: int, seeds: Iterator[int], bar: Any) -> None:
@@ -142,61 +128,25 @@ def _compare_levels(tally: Tally, native: CoinRun, binary: Binary, where: str) -
 def _compare_steps(tally: Tally, mode: str, policy: str, seed: int, steps: int, drawn: int, bar: Any,
                    spoil: Callable[[CoinRun], None] | None = None) -> None:
     """Play both engines alike and compare them after every step; the first `drawn` steps also by their frames."""
-    rng = np.random.default_rng(seed)
-    drawn = drawn if exact_pixels() else 0
     native = gmexp_envs.make_vec("coinrun", WORLDS, mode=mode, seed=seed, observation="pixels")
-    frames = native.reset()
-    theirs = L.allocate(WORLDS, trails=False)
-    act = POLICIES[policy](rng)
+    theirs, act = L.allocate(WORLDS, trails=False), POLICIES[policy](np.random.default_rng(seed))
     with Binary(WORLDS, mode=mode, seed=seed) as binary:
-        for step in range(steps):
-            where = f"{mode}, {policy}, rand_seed {seed}, step {step}"
+        def states(step: int, where: str) -> None:
             read_states(binary, theirs)
             tally.rows(differences(native.world, theirs), where)
-            if step < drawn:
-                tally.equal("frames", frames, binary.frames, where)
-                tally.compared["frames"] += WORLDS
-            if spoil is not None:
-                spoil(native)
-            actions = act()
-            binary.step(actions)
-            frames, reward, terminated, truncated = native.step(actions)
-            tally.equal("rewards", reward, binary.rewards, where)
-            tally.equal("endings", terminated | truncated, binary.firsts, where)
-            tally.compared["steps"] += WORLDS
-            tally.compared["episodes"] += int(binary.firsts.sum())
-            bar.advance(WORLDS)
+
+        compare_steps(tally, native, binary, act, steps, drawn, states, bar, f"{mode}, {policy}, rand_seed {seed}", spoil,
+                      completes=False)
 
 
 def _compare_edited(tally: Tally, name: str, theirs_is: LevelDistribution, seed: int, steps: int, bar: Any,
                     ours_is: LevelDistribution | None = None) -> None:
-    """Play an edited game on both backends and compare all that they return, event logs included."""
+    """Play an edited game on both backends and compare all that they return."""
     rng = np.random.default_rng(seed)
     native, binary = (gmexp_envs.make_vec("coinrun", WORLDS, distribution=distribution, seed=seed, backend=backend,
-                                    observation="pixels" if exact_pixels() else "semantic")
+                                          observation="pixels" if exact_pixels() else "semantic")
                       for backend, distribution in (("native", ours_is or theirs_is), ("procgen", theirs_is)))
-    acts = [policy(rng) for policy in POLICIES.values()]
-    ours, theirs = native.reset(), binary.reset()
-    for step in range(steps):
-        where = f"{name}, seed {seed}, step {step}"
-        for a, b in zip(_arrays(ours), _arrays(theirs), strict=True):
-            tally.equal("edited observations", a, b, where)
-        actions = acts[step // 25 % len(acts)]()
-        (ours, *after), (theirs, *expected) = native.step(actions), binary.step(actions)
-        for what, a, b in zip(("rewards", "terminated", "truncated"), after, expected, strict=True):
-            tally.equal(f"edited {what}", a, b, where)
-        ended = (after[1] | after[2]) & (expected[1] | expected[2])
-        if ended.any():
-            for column, a, b in zip(EpisodeLog._fields, native.log.take(ended), binary.log.take(ended), strict=True):
-                tally.equal(f"log {column}", a, b, where)
-        tally.compared["edited steps"] += WORLDS
-        tally.compared["edited episodes"] += int(ended.sum())
-        bar.advance(WORLDS)
-    binary.close()
-
-
-def _arrays(observation: Any) -> Sequence[np.ndarray]:
-    return (observation,) if isinstance(observation, np.ndarray) else observation
+    compare_edited(tally, name, native, binary, [policy(rng) for policy in POLICIES.values()], seed, steps, bar)
 
 
 # --- what the agents do: each policy returns a function that acts once
@@ -281,19 +231,10 @@ def _run_controls(seeds: Iterator[int]) -> dict[str, bool]:
         if quantity == "frames" and not exact_pixels():
             continue
         tally = Tally()
-        _compare_steps(tally, "hard", "runner", next(seeds), 10, 10, _NoBar(), spoil)
+        _compare_steps(tally, "hard", "runner", next(seeds), 10, 10, BAR, spoil)
         found[name] = quantity in tally.differing
     tally = Tally()
     here, there = (LevelDistribution(rho=0.0, placement="cell", cell=(x, 1)) for x in (3, 4))
-    _compare_edited(tally, COIN_CONTROL, here, next(seeds), 20, _NoBar(), there)
+    _compare_edited(tally, COIN_CONTROL, here, next(seeds), 20, BAR, there)
     found[COIN_CONTROL] = {"edited observations", "log facts"} <= set(tally.differing)
     return found
-
-
-def _no_bar(*arguments: Any) -> AbstractContextManager[Any]:
-    return contextlib.nullcontext(_NoBar())
-
-
-class _NoBar:
-    def advance(self, amount: int) -> None:
-        pass

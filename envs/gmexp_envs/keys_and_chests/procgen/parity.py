@@ -9,10 +9,8 @@ be detected.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,11 +23,11 @@ from gmexp_envs.keys_and_chests.procgen.compare import differences, read_states,
 from gmexp_envs.keys_and_chests.procgen.playing import POLICIES
 from gmexp_envs.keys_and_chests.procgen.recorded import compare_recorded
 from gmexp_envs.levels import SeedRange
-from gmexp_envs.procgen_family.binary import Binary, exact_pixels, package_folder
+from gmexp_envs.procgen_family.alike import BAR, Progress, compare_edited, compare_steps, no_bar, summary
+from gmexp_envs.procgen_family.binary import Binary, exact_pixels
 from gmexp_envs.procgen_family.state import State
 from gmexp_envs.procgen_family.streams import EPISODES
 from gmexp_envs.procgen_family.tally import Tally
-from gmexp_envs.vec import EpisodeLog
 
 __all__ = ["CASES", "EDITED", "RECORDED", "verify_engine"]
 
@@ -38,7 +36,6 @@ RECORDED = "keys_and_chests.npz"  # the file that was recorded of the fork's var
 INSTANCES = 64  # stepped together
 MODES = tuple(L.MODES)
 ONE_BY_ONE = 16  # of the levels that are compared, one in so many is made alone, by its number
-Progress = Callable[[int, str, str], AbstractContextManager[Any]]
 
 EDITED = {
     "many chests": LevelDistribution(),
@@ -74,7 +71,7 @@ def verify_engine(seed: int, levels: int = 8192, steps: int = 1_048_576, frames:
     whether it was detected. `recorded` is a file recorded of the fork, if there is one to be compared with.
     """
     started = time.perf_counter()
-    progress = progress or _no_bar
+    progress = progress or no_bar
     tally = Tally()
     seeds = (int(s) for s in np.random.default_rng(seed).integers(0, 2**31 - 1, 10_000))
     with progress(levels, "levels", "level") as bar:
@@ -92,18 +89,7 @@ def verify_engine(seed: int, levels: int = 8192, steps: int = 1_048_576, frames:
             _compare_edited(tally, name, distribution, next(seeds), -(-edited // (len(EDITED) * INSTANCES)), bar)
     if recorded is not None:
         compare_recorded(tally, recorded)
-    return {
-        "seed": seed,
-        "differences": sum(tally.differing.values()),
-        "compared": dict(tally.compared),
-        "differing": dict(tally.differing),
-        "examples": tally.examples,
-        "controls": _run_controls(seeds, recorded),
-        "edited_games": list(EDITED),
-        "procgen": package_folder().name,
-        "frames_comparable": exact_pixels(),
-        "seconds": round(time.perf_counter() - started, 1),
-    }
+    return summary(seed, tally, _run_controls(seeds, recorded), EDITED, started)
 
 
 def _native(n: int, mode: str, seed: int, observation: str = "semantic", **changes: Any) -> KeysAndChests:
@@ -147,59 +133,22 @@ def _compare_levels(tally: Tally, native: KeysAndChests, binary: Binary, where: 
 def _compare_steps(tally: Tally, mode: str, policy: str, seed: int, steps: int, drawn: int, bar: Any,
                    spoil: Callable[[KeysAndChests], None] | None = None) -> None:
     """Play both engines alike and compare them after every step; the first `drawn` steps also by their frames."""
-    drawn = drawn if exact_pixels() else 0
     native = _native(INSTANCES, mode, seed, "pixels")
-    frames = native.reset()
     act = POLICIES[policy](native, np.random.default_rng(seed))
     with Binary(INSTANCES, game="heist", mode=mode, seed=seed) as binary:
-        for step in range(steps):
-            where = f"{mode}, {policy}, rand_seed {seed}, step {step}"
+        def states(step: int, where: str) -> None:
             tally.rows(differences(read_world(native.world), read_states(_states(binary))), where)
-            if step < drawn:
-                tally.equal("frames", frames, binary.frames, where)
-                tally.compared["frames"] += INSTANCES
-            if spoil is not None:
-                spoil(native)
-            actions = act()
-            binary.step(actions)
-            frames, reward, terminated, truncated = native.step(actions)
-            tally.equal("rewards", reward, binary.rewards, where)
-            tally.equal("endings", terminated | truncated, binary.firsts, where)
-            tally.equal("completed", terminated & binary.firsts, binary.previous_completed & binary.firsts, where)
-            tally.compared["steps"] += INSTANCES
-            tally.compared["episodes"] += int(binary.firsts.sum())
-            bar.advance(INSTANCES)
+
+        compare_steps(tally, native, binary, act, steps, drawn, states, bar, f"{mode}, {policy}, rand_seed {seed}", spoil)
 
 
 def _compare_edited(tally: Tally, name: str, theirs_is: LevelDistribution, seed: int, steps: int, bar: Any,
                     ours_is: LevelDistribution | None = None) -> None:
-    """Play an edited game on both backends and compare all that they return, event logs included."""
-    observation = "pixels" if exact_pixels() else "semantic"
+    """Play an edited game on both backends and compare all that they return."""
+    observation, rng = "pixels" if exact_pixels() else "semantic", np.random.default_rng(seed)
     native = KeysAndChests(INSTANCES, [ours_is or theirs_is], seed, observation)
     binary = ProcgenKeysAndChests(INSTANCES, [theirs_is], seed, observation)
-    rng = np.random.default_rng(seed)
-    acts = [policy(native, rng) for policy in POLICIES.values()]
-    ours, theirs = native.reset(), binary.reset()
-    for step in range(steps):
-        where = f"{name}, seed {seed}, step {step}"
-        for a, b in zip(_arrays(ours), _arrays(theirs), strict=True):
-            tally.equal("edited observations", a, b, where)
-        actions = acts[step // 25 % len(acts)]()
-        (ours, *after), (theirs, *expected) = native.step(actions), binary.step(actions)
-        for what, a, b in zip(("rewards", "terminated", "truncated"), after, expected, strict=True):
-            tally.equal(f"edited {what}", a, b, where)
-        ended = (after[1] | after[2]) & (expected[1] | expected[2])
-        if ended.any():
-            for column, a, b in zip(EpisodeLog._fields, native.log.take(ended), binary.log.take(ended), strict=True):
-                tally.equal(f"log {column}", a, b, where)
-        tally.compared["edited steps"] += INSTANCES
-        tally.compared["edited episodes"] += int(ended.sum())
-        bar.advance(INSTANCES)
-    binary.close()
-
-
-def _arrays(observation: Any) -> Sequence[np.ndarray]:
-    return (observation,) if isinstance(observation, np.ndarray) else observation
+    compare_edited(tally, name, native, binary, [policy(native, rng) for policy in POLICIES.values()], seed, steps, bar)
 
 
 # --- negative controls: faults in the native engine that the comparison must find, and where it must find them
@@ -265,10 +214,3 @@ def _run_controls(seeds: Iterator[int], recorded: Path | None) -> dict[str, bool
         compare_recorded(tally, recorded, step_penalty=8)
         detected[RECORD_CONTROL] = "recorded rewards" in tally.differing
     return detected
-
-
-BAR = SimpleNamespace(advance=lambda amount: None)
-
-
-def _no_bar(*arguments: Any) -> AbstractContextManager[Any]:
-    return nullcontext(BAR)

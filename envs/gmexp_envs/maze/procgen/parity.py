@@ -8,8 +8,7 @@ must be equal too. Negative controls then spoil the native side a little, on pur
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +22,11 @@ from gmexp_envs.maze.procgen.backend import ProcgenMaze
 from gmexp_envs.maze.procgen.compare import differences, generator_differs, read_states
 from gmexp_envs.maze.procgen.recorded import compare_recorded
 from gmexp_envs.maze.scripted import INTENDED, ScriptedPolicy
-from gmexp_envs.procgen_family.binary import Binary, exact_pixels, package_folder
+from gmexp_envs.procgen_family.alike import BAR, Progress, compare_edited, compare_steps, no_bar, summary
+from gmexp_envs.procgen_family.binary import Binary, exact_pixels
 from gmexp_envs.procgen_family.state import State
 from gmexp_envs.procgen_family.streams import EPISODES
 from gmexp_envs.procgen_family.tally import Tally
-from gmexp_envs.vec import EpisodeLog
 
 __all__ = ["CASES", "EDITED", "RECORDED", "verify_engine"]
 
@@ -37,7 +36,6 @@ INSTANCES = 64  # stepped together
 MODES = tuple(L.SIZES)
 ONE_BY_ONE = 16  # of the levels that are compared, one in so many is made alone, by its number
 Act = Callable[[Maze], np.ndarray]
-Progress = Callable[[int, str, str], AbstractContextManager[Any]]
 
 
 def _procgens(**changes: Any) -> MazeDistribution:
@@ -80,7 +78,7 @@ def verify_engine(seed: int, levels: int = 8192, steps: int = 1_048_576, frames:
     whether it was detected. `recorded` is the file of the fork's recorded mazes, if it is there to be compared with.
     """
     started = time.perf_counter()
-    progress = progress or _NoBar
+    progress = progress or no_bar
     tally = Tally()
     seeds = (int(s) for s in np.random.default_rng(seed).integers(0, 2**31 - 1, 10_000))
     with progress(levels, "levels", "level") as bar:
@@ -98,18 +96,7 @@ def verify_engine(seed: int, levels: int = 8192, steps: int = 1_048_576, frames:
             _compare_edited(tally, name, distribution, next(seeds), -(-edited // (len(EDITED) * INSTANCES)), bar)
     if recorded is not None:
         compare_recorded(tally, recorded)
-    return {
-        "seed": seed,
-        "differences": sum(tally.differing.values()),
-        "compared": dict(tally.compared),
-        "differing": dict(tally.differing),
-        "examples": tally.examples,
-        "controls": _run_controls(seeds),
-        "edited_games": list(EDITED),
-        "procgen": package_folder().name,
-        "frames_comparable": exact_pixels(),
-        "seconds": round(time.perf_counter() - started, 1),
-    }
+    return summary(seed, tally, _run_controls(seeds), EDITED, started)
 
 
 def _native(n: int, mode: str, seed: int, observation: str = "semantic", **changes: Any) -> Maze:
@@ -151,65 +138,26 @@ def _compare_levels(tally: Tally, native: Maze, binary: Binary, where: str) -> N
 def _compare_steps(tally: Tally, mode: str, policy: str, seed: int, steps: int, drawn: int, bar: Any,
                    spoil: Callable[[Maze], None] | None = None) -> None:
     """Play both engines alike and compare them after every step; the first `drawn` steps also by their frames."""
-    drawn = drawn if exact_pixels() else 0
-    native = _native(INSTANCES, mode, seed, "pixels")
-    frames = native.reset()
-    theirs = L.allocate(INSTANCES)
+    native, theirs = _native(INSTANCES, mode, seed, "pixels"), L.allocate(INSTANCES)
     act = POLICIES[policy](native, np.random.default_rng(seed))
     with Binary(INSTANCES, game="maze", mode=mode, seed=seed) as binary:
-        for step in range(steps):
-            where = f"{mode}, {policy}, rand_seed {seed}, step {step}"
+        def states(step: int, where: str) -> None:
             read_states(binary, theirs)
             tally.rows(differences(native.world, theirs), where)
-            if step % 50 == 0:
-                for e in range(0, INSTANCES, 16):
-                    differs = generator_differs(State(binary.get_state(e)), native.world, e)
-                    tally.differ("generator", differs, f"{where}, instance {e}")
-            if step < drawn:
-                tally.equal("frames", frames, binary.frames, where)
-                tally.compared["frames"] += INSTANCES
-            if spoil is not None:
-                spoil(native)
-            actions = act()
-            binary.step(actions)
-            frames, reward, terminated, truncated = native.step(actions)
-            tally.equal("rewards", reward, binary.rewards, where)
-            tally.equal("endings", terminated | truncated, binary.firsts, where)
-            tally.equal("completed", terminated & binary.firsts, binary.previous_completed & binary.firsts, where)
-            tally.compared["steps"] += INSTANCES
-            tally.compared["episodes"] += int(binary.firsts.sum())
-            bar.advance(INSTANCES)
+            for e in range(0, INSTANCES, 16) if step % 50 == 0 else ():
+                differs = generator_differs(State(binary.get_state(e)), native.world, e)
+                tally.differ("generator", differs, f"{where}, instance {e}")
+
+        compare_steps(tally, native, binary, act, steps, drawn, states, bar, f"{mode}, {policy}, rand_seed {seed}", spoil)
 
 
 def _compare_edited(tally: Tally, name: str, theirs_is: MazeDistribution, seed: int, steps: int, bar: Any,
                     ours_is: MazeDistribution | None = None) -> None:
-    """Play an edited game on both backends and compare all that they return, event logs included."""
-    observation = "pixels" if exact_pixels() else "semantic"
+    """Play an edited game on both backends and compare all that they return."""
+    observation, rng = "pixels" if exact_pixels() else "semantic", np.random.default_rng(seed)
     native = Maze(INSTANCES, [ours_is or theirs_is], seed, observation)
     binary = ProcgenMaze(INSTANCES, [theirs_is], seed, observation)
-    rng = np.random.default_rng(seed)
-    acts = [policy(native, rng) for policy in POLICIES.values()]
-    ours, theirs = native.reset(), binary.reset()
-    for step in range(steps):
-        where = f"{name}, seed {seed}, step {step}"
-        for a, b in zip(_arrays(ours), _arrays(theirs), strict=True):
-            tally.equal("edited observations", a, b, where)
-        actions = acts[step // 25 % len(acts)]()
-        (ours, *after), (theirs, *expected) = native.step(actions), binary.step(actions)
-        for what, a, b in zip(("rewards", "terminated", "truncated"), after, expected, strict=True):
-            tally.equal(f"edited {what}", a, b, where)
-        ended = (after[1] | after[2]) & (expected[1] | expected[2])
-        if ended.any():
-            for column, a, b in zip(EpisodeLog._fields, native.log.take(ended), binary.log.take(ended), strict=True):
-                tally.equal(f"log {column}", a, b, where)
-        tally.compared["edited steps"] += INSTANCES
-        tally.compared["edited episodes"] += int(ended.sum())
-        bar.advance(INSTANCES)
-    binary.close()
-
-
-def _arrays(observation: Any) -> Sequence[np.ndarray]:
-    return (observation,) if isinstance(observation, np.ndarray) else observation
+    compare_edited(tally, name, native, binary, [policy(native, rng) for policy in POLICIES.values()], seed, steps, bar)
 
 
 # --- what the agents do: each policy returns a function that acts once
@@ -289,24 +237,10 @@ def _run_controls(seeds: Iterator[int]) -> dict[str, bool]:
         if quantity == "frames" and not exact_pixels():
             continue
         tally = Tally()
-        _compare_steps(tally, "hard", "wanderer", next(seeds), 5, 5, _NoBar(), spoil)
+        _compare_steps(tally, "hard", "wanderer", next(seeds), 5, 5, BAR, spoil)
         detected[name] = quantity in tally.differing
     tally = Tally()
     ours, theirs = (_procgens(placement="region", region=region, horizon=20) for region in (4, 5))
-    _compare_edited(tally, EDIT_CONTROL, theirs, next(seeds), 25, _NoBar(), ours)
+    _compare_edited(tally, EDIT_CONTROL, theirs, next(seeds), 25, BAR, ours)
     detected[EDIT_CONTROL] = {"edited observations", "log facts"} <= set(tally.differing)
     return detected
-
-
-class _NoBar:
-    def __init__(self, *arguments: Any) -> None:
-        pass
-
-    def __enter__(self) -> _NoBar:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        pass
-
-    def advance(self, amount: int) -> None:
-        pass
