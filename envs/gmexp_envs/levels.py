@@ -66,3 +66,42 @@ def seeds_of(levels: SeedRange | Sequence[int]) -> np.ndarray:
 def check_within(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:  # also refuses NaN
         raise ValueError(f"{name} = {value} is not within [{low}, {high}]")
+
+
+class OfLevels:
+    """What the level distributions of this package share: dataclasses with these fields, and more of their own."""
+
+    levels: SeedRange | tuple[int, ...]
+    rho: float
+    appearance: float | None
+    context: float
+    supervision: float
+    spec_quality: float
+    horizon: int
+
+    def check(self, longest: int | None = None) -> None:
+        """ValueError naming the field that does not fit; `longest` is the longest horizon that there may be."""
+        check_within("rho", self.rho, -1, 1)
+        for name in ("context", "supervision", "spec_quality"):
+            check_within(name, getattr(self, name), 0, 1)
+        if self.appearance is not None:
+            check_within("appearance", self.appearance, 0, 1)
+        if longest is not None and not 1 <= self.horizon <= longest:
+            raise ValueError(f"horizon {self.horizon} is not within 1..{longest} steps")
+        if self.horizon < 1:
+            raise ValueError(f"horizon {self.horizon} must be at least 1 step")
+        if not isinstance(self.levels, SeedRange):
+            if not self.levels:
+                raise ValueError("the list of level seeds is empty")
+            bad = [s for s in self.levels if not 0 <= s < SEED_LIMIT]
+            if bad:
+                raise ValueError(f"level seed {bad[0]} is not within 0..{SEED_LIMIT - 1}")
+
+    @property
+    def num_levels(self) -> int:
+        return self.levels.count if isinstance(self.levels, SeedRange) else len(self.levels)
+
+    @property
+    def diversity(self) -> float:
+        """Training diversity delta = 1 - rho: the share of levels whose correlation is broken (rho >= 0)."""
+        return 1.0 - self.rho

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field
 
 from gmexp_envs.coinrun.layout import PLACEMENTS, SIZE
-from gmexp_envs.levels import ALL_LEVELS, SEED_LIMIT, SeedRange, check_within
+from gmexp_envs.levels import ALL_LEVELS, OfLevels, SeedRange
 from gmexp_envs.vec import LONGEST
 
 
@@ -28,7 +28,7 @@ class Physics:
 
 
 @dataclass(frozen=True)
-class LevelDistribution:
+class LevelDistribution(OfLevels):
     """Everything that decides which level an episode plays, and what the level pays.
 
     rho: spurious correlation of coin and end in [-1, 1]; training diversity is delta = 1 - rho.
@@ -68,29 +68,8 @@ class LevelDistribution:
             raise ValueError("a coin cell (x, y) goes with placement='cell', and only with it")
         if self.cell is not None and not all(0 <= v < SIZE for v in self.cell):
             raise ValueError(f"coin cell {self.cell} is outside the level of {SIZE} x {SIZE} cells")
-        check_within("rho", self.rho, -1, 1)
+        self.check(LONGEST)
         if self.placement == "langosco" and self.rho < 0:
             raise ValueError(f"rho = {self.rho} is negative: placement 'langosco' never puts the coin opposite the end")
-        for name in ("context", "supervision", "spec_quality"):
-            check_within(name, getattr(self, name), 0, 1)
-        if self.appearance is not None:
-            check_within("appearance", self.appearance, 0, 1)
         if not 0 <= self.permeable_wall <= SIZE:
             raise ValueError(f"permeable_wall = {self.permeable_wall} columns is not within [0, {SIZE}]")
-        if not 1 <= self.horizon <= LONGEST:
-            raise ValueError(f"horizon {self.horizon} is not within 1..{LONGEST} steps")
-        if not isinstance(self.levels, SeedRange):
-            if not self.levels:
-                raise ValueError("the list of level seeds is empty")
-            bad = [s for s in self.levels if not 0 <= s < SEED_LIMIT]
-            if bad:
-                raise ValueError(f"level seed {bad[0]} is not within 0..{SEED_LIMIT - 1}")
-
-    @property
-    def num_levels(self) -> int:
-        return self.levels.count if isinstance(self.levels, SeedRange) else len(self.levels)
-
-    @property
-    def diversity(self) -> float:
-        """Training diversity delta = 1 - rho: the share of levels whose correlation is broken (rho >= 0)."""
-        return 1.0 - self.rho

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,8 @@ import numpy as np
 from gmexp_envs.coinrun.distribution import LevelDistribution, Physics
 from gmexp_envs.coinrun.layout import NUM_ACTIONS, NUM_APPEARANCE, WINDOW
 from gmexp_envs.levels import as_levels, split_levels
-from gmexp_envs.task import ArmName, Factor, Goal, GoalName, Picture, Semantics, Task, ladder
+from gmexp_envs.own_task import ProcgenTask
+from gmexp_envs.task import Factor, Goal, Semantics, ladder
 from gmexp_envs.vec import FrameStyle, VecEnv
 
 PHYSICS = tuple(f.name for f in dataclasses.fields(Physics))
@@ -129,11 +130,10 @@ class CoinAtTheEnd:
         return (facts[:, END_X] - np.floor(body[:, X]).astype(int), facts[:, END_Y] - np.floor(body[:, Y]).astype(int))
 
 
-class CoinRunTask(Task[LevelDistribution]):
+class CoinRunTask(ProcgenTask[LevelDistribution]):
     """CoinRun of procgen 0.10.7, exactly; rules and constants: this folder."""
 
     name = "coinrun"
-    family = "procgen"
     intended = Goal("coin", "the coin", "#56B4E9", round=True)
     proxy = Goal("end", "the end", "#E69F00")
     factors = FACTORS
@@ -148,7 +148,7 @@ class CoinRunTask(Task[LevelDistribution]):
     action_sets = {"jumps": (1, 2, 4, 5, 7, 8),  # left, stay, right, each level or jumping
                    "moves": tuple(range(9)), "full": tuple(range(NUM_ACTIONS))}
     config = CoinRunConfig
-    backends = ("native", "procgen")
+    package = "gmexp_envs.coinrun"
     parity = "gmexp_envs.coinrun.procgen.parity"
     goal_in_view = CoinAtTheEnd()
 
@@ -182,55 +182,14 @@ class CoinRunTask(Task[LevelDistribution]):
         tame = physics.mixrate <= 1 and physics.mixrate * physics.air_control <= 1  # else speeds overshoot their maximum
         return self.semantics.bounds if tame else (math.inf, *self.semantics.bounds[1:])
 
-    def why_not(self, distribution: LevelDistribution, backend: str) -> str | None:
-        if backend == "native":
-            return None
-        from gmexp_envs.coinrun.procgen.backend import why_not
-
-        return why_not(distribution)
-
     def distinguishing(self, distribution: LevelDistribution) -> LevelDistribution:
         """The coin hangs or lies off the path to the end, in every level."""
         return dataclasses.replace(distribution, rho=0.0, placement="off_path", cell=None)
-
-    def arms(self, distribution: LevelDistribution) -> Mapping[ArmName, LevelDistribution]:
-        return {"visible": distribution, "masked": dataclasses.replace(distribution, masked=True),
-                "aligned": dataclasses.replace(distribution, rho=1.0)}
-
-    def certify(self, distribution: LevelDistribution) -> np.ndarray:
-        from gmexp_envs.coinrun.certify import certify
-
-        return certify(distribution)
 
     def layout_hash(self, distribution: LevelDistribution) -> np.ndarray:
         from gmexp_envs.coinrun.layout_hash import layout_hash
 
         return layout_hash(distribution)
-
-    def scripted(self, goal: GoalName, env: VecEnv):
-        from gmexp_envs.coinrun.scripted import INTENDED, PROXY, ScriptedPolicy
-
-        return ScriptedPolicy(env, {"intended": INTENDED, "proxy": PROXY}[goal])
-
-    def picture(self, env: VecEnv, row: int, size: int) -> Picture:
-        from gmexp_envs.coinrun.draw.pictures import view
-
-        return view(env, row, size)
-
-    def level_size(self, env: VecEnv, row: int) -> tuple[int, int]:
-        from gmexp_envs.coinrun.draw.pictures import extent
-
-        return extent(env, row)
-
-    def level_picture(self, env: VecEnv, row: int, cell: int, rows: int | None = None) -> Picture:
-        from gmexp_envs.coinrun.draw.pictures import whole_level
-
-        return whole_level(env, row, cell, rows)
-
-    def changes(self, training: VecEnv, shifted: VecEnv, row: int) -> str:
-        from gmexp_envs.coinrun.draw.pictures import changes
-
-        return changes(training, shifted, row)
 
 
 TASK = CoinRunTask()

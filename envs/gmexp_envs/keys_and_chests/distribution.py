@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field
 
 from gmexp_envs.keys_and_chests.layout import GAMES, MODES, PLACEMENTS
-from gmexp_envs.levels import ALL_LEVELS, SEED_LIMIT, SeedRange, check_within
+from gmexp_envs.levels import ALL_LEVELS, OfLevels, SeedRange
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Physics:
 
 
 @dataclass(frozen=True)
-class LevelDistribution:
+class LevelDistribution(OfLevels):
     """Everything that decides which level an episode plays, and what the level pays.
 
     game: "keys_and_chests", or "heist" for procgen's own rules (doors that need the key of their colour, a gem behind
@@ -66,35 +66,14 @@ class LevelDistribution:
         for name, choices in (("mode", tuple(MODES)), ("game", GAMES), ("placement", PLACEMENTS)):
             if getattr(self, name) not in choices:
                 raise ValueError(f"there is no {name} {getattr(self, name)!r}: choose one of {', '.join(choices)}")
-        check_within("rho", self.rho, -1, 1)
-        for name in ("context", "supervision", "spec_quality"):
-            check_within(name, getattr(self, name), 0, 1)
-        if self.appearance is not None:
-            check_within("appearance", self.appearance, 0, 1)
+        self.check()
         for name in ("key_penalty", "step_penalty"):
             if not float(getattr(self, name)).is_integer():
                 raise ValueError(f"{name} = {getattr(self, name)} must be a whole number, as the fork's option is")
-        if self.horizon < 1:
-            raise ValueError(f"horizon {self.horizon} must be at least 1 step")
         if self.game == "heist":
             for name in ("rho", "context", "supervision", "spec_quality", "masked", "key_penalty", "step_penalty"):
                 if getattr(self, name) != _DEFAULTS[name]:
                     raise ValueError(f"game 'heist' has no {name}: it must be {_DEFAULTS[name]}, not {getattr(self, name)}")
-        if not isinstance(self.levels, SeedRange):
-            if not self.levels:
-                raise ValueError("the list of level seeds is empty")
-            bad = [s for s in self.levels if not 0 <= s < SEED_LIMIT]
-            if bad:
-                raise ValueError(f"level seed {bad[0]} is not within 0..{SEED_LIMIT - 1}")
-
-    @property
-    def num_levels(self) -> int:
-        return self.levels.count if isinstance(self.levels, SeedRange) else len(self.levels)
-
-    @property
-    def diversity(self) -> float:
-        """Training diversity delta = 1 - rho: the share of levels whose correlation is broken (rho >= 0)."""
-        return 1.0 - self.rho
 
 
 _DEFAULTS = {f.name: f.default for f in dataclasses.fields(LevelDistribution)}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gmexp_envs.levels import ALL_LEVELS, SEED_LIMIT, SeedRange, check_within
+from gmexp_envs.levels import ALL_LEVELS, OfLevels, SeedRange
 from gmexp_envs.maze.layout import GAMES, PLACEMENTS, SIZES, SMALLEST
 
 
 @dataclass(frozen=True)
-class MazeDistribution:
+class MazeDistribution(OfLevels):
     """Everything that decides which level an episode plays, and what the level pays.
 
     game: what lies in the maze. "cheese": the cheese is the goal, the upper right corner the proxy (Maze I).
@@ -54,39 +54,18 @@ class MazeDistribution:
                                      ("placement", self.placement, PLACEMENTS)):
             if value not in choices:
                 raise ValueError(f"there is no {name} {value!r}: choose one of {', '.join(choices)}")
-        check_within("rho", self.rho, -1, 1)
+        self.check()
         if (self.placement == "region") != (self.region > 0):
             raise ValueError(f"region = {self.region}: a region of at least 1 goes with placement='region', and only "
                              "with it")
         if self.placement == "region" and self.game != "cheese":
             raise ValueError(f"placement 'region' is for the cheese, not for {self.game}: choose 'uniform' or 'off_path'")
-        for name in ("context", "supervision", "spec_quality"):
-            check_within(name, getattr(self, name), 0, 1)
-        if self.appearance is not None:
-            check_within("appearance", self.appearance, 0, 1)
         small, large = self.size_range
         if not (SMALLEST <= small <= large <= SIZES[self.mode] and small % 2 and large % 2):
             raise ValueError(f"sizes = {self.sizes}: two odd numbers from {SMALLEST} to {SIZES[self.mode]}, the smaller "
                              f"first, fit mode {self.mode!r}")
-        if self.horizon < 1:
-            raise ValueError(f"horizon {self.horizon} must be at least 1 step")
-        if not isinstance(self.levels, SeedRange):
-            if not self.levels:
-                raise ValueError("the list of level seeds is empty")
-            bad = [s for s in self.levels if not 0 <= s < SEED_LIMIT]
-            if bad:
-                raise ValueError(f"level seed {bad[0]} is not within 0..{SEED_LIMIT - 1}")
 
     @property
     def size_range(self) -> tuple[int, int]:
         """Smallest and largest size of a maze."""
         return (SMALLEST, SIZES[self.mode]) if self.sizes is None else self.sizes
-
-    @property
-    def num_levels(self) -> int:
-        return self.levels.count if isinstance(self.levels, SeedRange) else len(self.levels)
-
-    @property
-    def diversity(self) -> float:
-        """Training diversity delta = 1 - rho: the share of levels whose correlation is broken (rho >= 0)."""
-        return 1.0 - self.rho

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 
 from gmexp_envs.levels import as_levels, split_levels
 from gmexp_envs.maze.distribution import MazeDistribution
 from gmexp_envs.maze.layout import CLASSES, FACTS, MAX_SIZE, NUM_ACTIONS, NUM_APPEARANCE, SIZES
-from gmexp_envs.task import ArmName, Factor, Goal, GoalName, Picture, Semantics, Task, ladder
+from gmexp_envs.own_task import ProcgenTask
+from gmexp_envs.task import Factor, Goal, Semantics, ladder
 from gmexp_envs.vec import FrameStyle, VecEnv
 
 LEFT, DOWN, STAY, UP, RIGHT = 1, 3, 4, 5, 7
@@ -70,17 +70,16 @@ def _factors(correlation: str, goal: str) -> tuple[Factor[MazeDistribution], ...
     )
 
 
-class MazeTask(Task[MazeDistribution]):
+class MazeTask(ProcgenTask[MazeDistribution]):
     """Maze of procgen 0.10.7 and Langosco et al.'s variants of it, exactly; rules and constants: this folder."""
 
-    family = "procgen"
     facts = FACTS
     semantics = Semantics(classes=CLASSES, window=(MAX_SIZE, MAX_SIZE), state=("place x", "place y", "facing"),
                           bounds=(1.0, 1.0, 1.0), appearance=NUM_APPEARANCE, typical=450)  # of hard mode
     num_actions = NUM_ACTIONS  # 3 x direction_x + direction_y, both counted from -1; diagonals go left or right
     action_sets = {"steps": (LEFT, DOWN, STAY, UP, RIGHT), "moves": tuple(range(9)), "full": tuple(range(NUM_ACTIONS))}
     config = MazeConfig
-    backends = ("native", "procgen")
+    package = "gmexp_envs.maze"
     parity = "gmexp_envs.maze.procgen.parity"
 
     def __init__(self, name: str, game: str, intended: Goal, proxy: Goal, correlation: str, shifts: Sequence[str]) -> None:
@@ -123,51 +122,10 @@ class MazeTask(Task[MazeDistribution]):
             self._modes[distribution.mode] = shown
         return self._modes[distribution.mode]
 
-    def why_not(self, distribution: MazeDistribution, backend: str) -> str | None:
-        if backend == "native":
-            return None
-        from gmexp_envs.maze.procgen.backend import why_not
-
-        return why_not(distribution)
-
     def distinguishing(self, distribution: MazeDistribution) -> MazeDistribution:
         """Neither goal is on the way to the other, in every level that has such cells: half of the mazes of size 3
         have none, and one in 200 of the larger ones."""
         return dataclasses.replace(distribution, rho=0.0, placement="off_path", region=0)
-
-    def arms(self, distribution: MazeDistribution) -> Mapping[ArmName, MazeDistribution]:
-        return {"visible": distribution, "masked": dataclasses.replace(distribution, masked=True),
-                "aligned": dataclasses.replace(distribution, rho=1.0)}
-
-    def certify(self, distribution: MazeDistribution) -> np.ndarray:
-        from gmexp_envs.maze.certify import certify
-
-        return certify(distribution)
-
-    def scripted(self, goal: GoalName, env: VecEnv):
-        from gmexp_envs.maze.scripted import INTENDED, PROXY, ScriptedPolicy
-
-        return ScriptedPolicy(env, {"intended": INTENDED, "proxy": PROXY}[goal])
-
-    def picture(self, env: VecEnv, row: int, size: int) -> Picture:
-        from gmexp_envs.maze.draw.pictures import view
-
-        return view(env, row, size)
-
-    def level_size(self, env: VecEnv, row: int) -> tuple[int, int]:
-        from gmexp_envs.maze.draw.pictures import extent
-
-        return extent(env, row)
-
-    def level_picture(self, env: VecEnv, row: int, cell: int, rows: int | None = None) -> Picture:
-        from gmexp_envs.maze.draw.pictures import whole_level
-
-        return whole_level(env, row, cell, rows)
-
-    def changes(self, training: VecEnv, shifted: VecEnv, row: int) -> str:
-        from gmexp_envs.maze.draw.pictures import changes
-
-        return changes(training, shifted, row)
 
 
 CHEESE = MazeTask(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gmexp_envs.levels import ALL_LEVELS, SEED_LIMIT, SeedRange, check_within
+from gmexp_envs.levels import ALL_LEVELS, OfLevels, SeedRange
 
 
 @dataclass(frozen=True)
-class WorldDistribution:
+class WorldDistribution(OfLevels):
     """Everything that decides which level an episode plays, and what the level pays.
 
     rho: how the intended goal goes with the proxy, in [-1, 1]: with probability rho a level is aligned, for rho < 0 it is
@@ -35,23 +35,6 @@ class WorldDistribution:
     sequential: bool = False
 
     def __post_init__(self) -> None:
-        check_within("rho", self.rho, -1, 1)
-        for name in ("appearance", "context", "supervision", "spec_quality"):
-            check_within(name, getattr(self, name), 0, 1)
-        if self.horizon < 1:
-            raise ValueError(f"horizon {self.horizon} must be at least 1 step")
-        if not isinstance(self.levels, SeedRange):
-            if not self.levels:
-                raise ValueError("the list of level seeds is empty")
-            bad = [s for s in self.levels if not 0 <= s < SEED_LIMIT]
-            if bad:
-                raise ValueError(f"level seed {bad[0]} is not within 0..{SEED_LIMIT - 1}")
-
-    @property
-    def num_levels(self) -> int:
-        return self.levels.count if isinstance(self.levels, SeedRange) else len(self.levels)
-
-    @property
-    def diversity(self) -> float:
-        """Training diversity delta = 1 - rho: the share of levels whose correlation is broken (rho >= 0)."""
-        return 1.0 - self.rho
+        if self.appearance is None:
+            raise ValueError("appearance is not set: it is a number within [0, 1]")
+        self.check()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from gmexp_envs.levels import as_levels, split_levels
-from gmexp_envs.task import ArmName, Factor, GoalName, ladder, Picture, Task
+from gmexp_envs.own_task import OwnTask
+from gmexp_envs.task import Factor, GoalName, ladder
 from gmexp_envs.vec import FrameStyle, VecEnv
 from gmexp_envs.worlds.distribution import WorldDistribution
 from gmexp_envs.worlds.world import World
@@ -48,10 +49,11 @@ def _factor(name: str, field: str, words: str, **options: Any) -> Factor[WorldDi
                   why_not=lambda d: "the published board is one level and has no shifts" if d.original else None, **options)
 
 
-class SmallWorld(Task[WorldDistribution]):
+class SmallWorld(OwnTask[WorldDistribution]):
     """The task of a `World`."""
 
     family = "small worlds"
+    package, pictures = "gmexp_envs.worlds", "pictures"
     config = WorldConfig
 
     def __init__(self, world: World) -> None:
@@ -95,10 +97,6 @@ class SmallWorld(Task[WorldDistribution]):
         """No level is aligned."""
         return dataclasses.replace(distribution, rho=min(distribution.rho, 0.0))
 
-    def arms(self, distribution: WorldDistribution) -> Mapping[ArmName, WorldDistribution]:
-        return {"visible": distribution, "masked": dataclasses.replace(distribution, masked=True),
-                "aligned": dataclasses.replace(distribution, rho=1.0)}
-
     def certify(self, distribution: WorldDistribution) -> np.ndarray:
         from gmexp_envs.worlds.scripted import certify
 
@@ -108,23 +106,3 @@ class SmallWorld(Task[WorldDistribution]):
         from gmexp_envs.worlds.scripted import ScriptedPolicy
 
         return ScriptedPolicy(env, goal)
-
-    def picture(self, env: VecEnv, row: int, size: int) -> Picture:
-        from gmexp_envs.worlds.pictures import view
-
-        return view(env, row, size)
-
-    def level_size(self, env: VecEnv, row: int) -> tuple[int, int]:
-        from gmexp_envs.worlds.pictures import extent
-
-        return extent(env, row)
-
-    def level_picture(self, env: VecEnv, row: int, cell: int, rows: int | None = None) -> Picture:
-        from gmexp_envs.worlds.pictures import whole_level
-
-        return whole_level(env, row, cell, rows)
-
-    def changes(self, training: VecEnv, shifted: VecEnv, row: int) -> str:
-        from gmexp_envs.worlds.pictures import changes
-
-        return changes(training, shifted, row)

@@ -52,7 +52,7 @@ def test_a_fault_sets_the_exit_code(capsys, monkeypatch):
                                   ["engine", "recorded=mazes.npz"], ["engine", "env=maze", "recorded=nowhere.npz"],
                                   ["engine", "env=keys_and_chests", "recorded=nowhere.npz"]])
 def test_mistakes_are_one_line(args):
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(ValueError) as caught:  # the user's, of the command or of the environments
         verify.main(args)
     assert "\n" not in str(caught.value)
 
