@@ -86,6 +86,7 @@ class MazeTask(ProcgenTask[MazeDistribution]):
         self.name, self.intended, self.proxy, self._game = name, intended, proxy, game
         self.factors = _factors(correlation, intended.name)
         self.shifts = ladder(shifts)
+        self.backends = ("native", "procgen") if game == "cheese" else ("native",)  # the binary has mazes with cheese only
         self._modes: dict[str, MazeTask] = {"hard": self}
 
     def distribution(self, config: MazeConfig) -> MazeDistribution:
