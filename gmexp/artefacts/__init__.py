@@ -4,7 +4,7 @@
     reader       what is checked of a file before it is used
     io           JSON, arrays
     decode       JSON as typed records
-    tables       records as parquet (needs pyarrow)
+    tables       records as parquet
     records      what the stages hand to each other
     origin       identity of a configuration, origin of a file
     study        where everything of a study lies

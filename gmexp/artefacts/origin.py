@@ -24,7 +24,7 @@ import numpy as np
 import gmexp
 from gmexp.artefacts.records import Provenance
 
-PACKAGES = ("numpy", "scipy", "numba", "torch", "gymnasium", "hydra-core", "pyarrow")
+PACKAGES = ("numpy", "scipy", "numba", "torch", "gymnasium", "hydra-core")
 SOURCES = ("gmexp", "envs", "conf", "scripts", "pyproject.toml")  # what makes a checkout dirty
 
 

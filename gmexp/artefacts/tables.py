@@ -3,147 +3,132 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from gmexp.artefacts.io import read_json
 from gmexp.artefacts.origin import plain
+from gmexp.artefacts.parquet import decoded, encoded
 from gmexp.artefacts.reader import BYTES, parse_json, read_bytes
 from gmexp.artefacts.records import Provenance
+from gmexp.artefacts.table import TYPES, Table, column_of
 from gmexp.artefacts.upgrades import upgraded
 from gmexp.artefacts.writer import atomic
 from gmexp.support.errors import UserError, first_line
 
-PROVENANCE_KEY = b"gmexp.provenance"
-ARROW = {int: pa.int64(), float: pa.float64(), str: pa.string(), bool: pa.bool_()}
+PROVENANCE_KEY = "gmexp.provenance"
 
 Columns = Mapping[str, Any]
 
 
-def schema(record: type) -> pa.Schema:
-    """The table schema of a record type: a column per field, nullable where the field may be None."""
+class Field(NamedTuple):
+    """A column of a record's table."""
+
+    name: str
+    type: str  # of `Column`
+    nullable: bool
+
+
+def schema(record: type) -> tuple[Field, ...]:
+    """The columns of a record's table: one per field, nullable where the field may be None."""
     hints = typing.get_type_hints(record)
-    return pa.schema([_field(f.name, hints[f.name]) for f in dataclasses.fields(record)])
+    return tuple(_field(f.name, hints[f.name]) for f in dataclasses.fields(record))
 
 
-def _field(name: str, hint: Any) -> pa.Field:
+def _field(name: str, hint: Any) -> Field:
     if typing.get_origin(hint) is tuple:  # tuple[int, ...]
-        return pa.field(name, pa.list_(ARROW[typing.get_args(hint)[0]]), nullable=False)
+        return Field(name, f"list<{TYPES[typing.get_args(hint)[0]]}>", False)
     options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     (kind,) = (option for option in options if option is not type(None))
-    return pa.field(name, ARROW[kind], nullable=type(None) in options)
+    return Field(name, TYPES[kind], type(None) in options)
 
 
-def as_table(rows: Sequence[Any] | Columns | pa.Table, record: type) -> pa.Table:
+def as_table(rows: Sequence[Any] | Columns | Table, record: type) -> Table:
     """Records, or columns by name, as a checked table.
 
     A column is an array, a sequence or a single value for all rows. Unknown is None, a masked entry of a numpy masked
-    array, or, in an optional float column, NaN.
+    array, or, in an optional column of numbers, NaN.
     """
-    expected = schema(record)
-    if isinstance(rows, pa.Table):
-        return _checked(rows, expected, record.__name__)
+    expected, what = schema(record), record.__name__
+    if isinstance(rows, Table):
+        return _checked(rows, expected, what)
     if isinstance(rows, Mapping):
-        _check_names(rows.keys(), expected, record.__name__)
+        _check_names(rows.keys(), expected, what)
         lengths = {name: len(column) for name, column in rows.items() if not _is_scalar(column)}
         if len(set(lengths.values())) > 1:
-            raise UserError(f"{record.__name__} columns differ in length: {lengths}")
+            raise UserError(f"{what} columns differ in length: {lengths}")
         size = next(iter(lengths.values()), 1)
         columns = {name: [column] * size if _is_scalar(column) else column for name, column in rows.items()}
     else:
-        columns = {name: [getattr(row, name) for row in rows] for name in expected.names}
-    try:
-        arrays = [_array(columns[field.name], field) for field in expected]
-    except (pa.ArrowException, TypeError, OverflowError) as error:
-        raise UserError(f"cannot make a table of {record.__name__}: {first_line(error)}") from error
-    return _checked(pa.Table.from_arrays(arrays, schema=expected), expected, record.__name__)
-
-
-def _array(column: Any, field: pa.Field) -> pa.Array | pa.ChunkedArray:
-    """`column` in the field's type if that loses nothing: Arrow itself would turn 1.5 into 1 and "1" into 1."""
-    try:
-        if pa.types.is_list(field.type):
-            return pa.array(list(column), field.type)
-        if isinstance(column, np.ma.MaskedArray):
-            found = pa.array(column.data, mask=np.ma.getmaskarray(column))
-        else:
-            found = pa.array(column, from_pandas=field.nullable)
-        if _kind(found.type) not in ("null", _kind(field.type)):
-            raise TypeError(f"{found.type} values where {field.type} are expected")
-        return found.cast(field.type)
-    except (pa.ArrowException, TypeError, OverflowError) as error:
-        raise pa.ArrowInvalid(f"column {field.name}: {first_line(error)}") from error
-
-
-def _kind(dtype: pa.DataType) -> str:
-    return "number" if pa.types.is_integer(dtype) or pa.types.is_floating(dtype) else str(dtype)
+        columns = {field.name: [getattr(row, field.name) for row in rows] for field in expected}
+    table = {}
+    for field in expected:
+        try:
+            table[field.name] = column_of(columns[field.name], field.type, field.nullable)
+        except (TypeError, OverflowError, ValueError) as error:
+            raise UserError(f"cannot make a table of {what}: column {field.name}: {first_line(error)}") from error
+    return _checked(Table(table), expected, what)
 
 
 def _is_scalar(column: Any) -> bool:
     return column is None or isinstance(column, str | bool | int | float | np.generic)
 
 
-def _check_names(names: Iterable[str], expected: pa.Schema, what: str) -> None:
-    missing = [name for name in expected.names if name not in set(names)]
-    extra = [name for name in names if name not in expected.names]
+def _check_names(names: Iterable[str], expected: Sequence[Field], what: str) -> None:
+    names, wanted = list(names), [field.name for field in expected]
+    missing = [name for name in wanted if name not in set(names)]
+    extra = [name for name in names if name not in wanted]
     if missing or extra:
         parts = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"has unknown {', '.join(extra)}"] * bool(extra)
         raise UserError(f"{what}: the table {' and '.join(parts)}")
 
 
-def _checked(table: pa.Table, expected: pa.Schema, what: str) -> pa.Table:
+def _checked(table: Table, expected: Sequence[Field], what: str) -> Table:
     """`table` in the expected column order, or a UserError that names the first thing wrong with it."""
-    if len(set(table.column_names)) != table.num_columns:
-        raise UserError(f"{what}: the table names a column twice")
     _check_names(table.column_names, expected, what)
-    table = table.select(expected.names)
-    for field, found in zip(expected, table.schema, strict=True):
+    for field in expected:
         column = table[field.name]
-        if found.type != field.type:
-            raise UserError(f"{what}: column {field.name} is {found.type}, not {field.type}")
+        if column.type != field.type:
+            raise UserError(f"{what}: column {field.name} is {column.type}, not {field.type}")
         if column.null_count and not field.nullable:
             raise UserError(f"{what}: column {field.name} has {column.null_count} missing values")
-        if pa.types.is_floating(field.type) and pc.any(pc.invert(pc.is_finite(column))).as_py():
+        if column.type == "double" and not np.isfinite(column.values if column.missing is None else
+                                                       column.values[~column.missing]).all():
             raise UserError(f"{what}: column {field.name} holds NaN or infinity; unknown is None")
-    return table.cast(expected.with_metadata(table.schema.metadata))
+    return table.select([field.name for field in expected])
 
 
-def write_table(path: Path | str, rows: Sequence[Any] | Columns | pa.Table, record: type,
+def write_table(path: Path | str, rows: Sequence[Any] | Columns | Table, record: type,
                 provenance: Provenance | None = None) -> Path:
-    """Write records (or columns, see `as_table`) as parquet, with their provenance in the schema's metadata.
+    """Write records (or columns, see `as_table`) as parquet, with their provenance among the file's notes.
 
     A file that holds the same rows already, whatever their provenance, is left alone.
     """
     table = as_table(rows, record)
     if provenance and _holds(path, table, record):
         return Path(path)
-    if provenance:
-        table = table.replace_schema_metadata({PROVENANCE_KEY: json.dumps(plain(provenance))})
+    table = table.replace_metadata({PROVENANCE_KEY: json.dumps(plain(provenance))} if provenance else {})
     with atomic(path) as file:
-        pq.write_table(table, file, compression="zstd", write_page_checksum=True)
+        file.write(encoded(table, {field.name: field.nullable for field in schema(record)}))
     return Path(path)
 
 
-def _holds(path: Path | str, table: pa.Table, record: type) -> bool:
+def _holds(path: Path | str, table: Table, record: type) -> bool:
     """Whether a file holds these rows, and where they are from."""
     try:
         found = read_table(path, record)
     except UserError:
         return False
-    return PROVENANCE_KEY in (found.schema.metadata or {}) and found.equals(table)
+    return PROVENANCE_KEY in found.metadata and found.equals(table)
 
 
-def read_table(path: Path | str, record: type) -> pa.Table:
+def read_table(path: Path | str, record: type) -> Table:
     """The table in `path`, its columns exactly those of `record`; anything else is a UserError."""
     try:
         return _checked(_upgraded(read_any_table(path), record, path), schema(record), record.__name__)
@@ -151,31 +136,22 @@ def read_table(path: Path | str, record: type) -> pa.Table:
         raise UserError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
 
 
-def _upgraded(table: pa.Table, record: type, path: Path | str) -> pa.Table:
+def _upgraded(table: Table, record: type, path: Path | str) -> Table:
     """`table` with what earlier versions called otherwise under its present name."""
     try:
         return upgraded(table, record, path)
-    except (pa.ArrowException, KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} is of an earlier version, and damaged: {first_line(error)}") from error
 
 
-def read_any_table(path: Path | str) -> pa.Table:
+def read_any_table(path: Path | str) -> Table:
     """A parquet file whatever its columns: whole, of the size it announces, its text valid."""
     data = read_bytes(path)
     try:
-        file = pq.ParquetFile(io.BytesIO(data), page_checksum_verification=True)
-        about = file.metadata
-        size = max(sum(about.row_group(k).total_byte_size for k in range(about.num_row_groups)),
-                   8 * about.num_rows * about.num_columns)
-        if not 0 <= size <= BYTES:
-            raise UserError(f"{path} unpacks to more than {BYTES >> 30} GiB: it is no file of this package")
-        table = file.read()
-        table.validate(full=True)
-    except UserError:
-        raise
-    except Exception as error:  # Arrow's own, and whatever its bindings make of a damaged file
-        raise UserError(f"{path} is damaged or not parquet: {first_line(error)}") from error
-    return table
+        return decoded(data, BYTES)
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError, MemoryError) as error:
+        words = first_line(error) if isinstance(error, ValueError) else f"its descriptions are not whole ({error!r})"
+        raise UserError(f"{path} is damaged or not parquet: {words}") from error
 
 
 def read_records(path: Path | str, record: type) -> list[Any]:
@@ -191,7 +167,7 @@ def read_records(path: Path | str, record: type) -> list[Any]:
 def read_provenance(path: Path | str) -> dict[str, Any] | None:
     """The provenance inside a parquet or JSON artefact, None if it has none."""
     if Path(path).suffix == ".parquet":
-        metadata = read_any_table(path).schema.metadata or {}
+        metadata = read_any_table(path).metadata
         return parse_json(metadata[PROVENANCE_KEY], path) if PROVENANCE_KEY in metadata else None
     return read_json(path).get("provenance")
 

@@ -15,9 +15,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-import pyarrow as pa
-
 from gmexp import artefacts
+from gmexp.artefacts.table import Table
 from gmexp.support.errors import UserError, first_line
 from gmexp.support.extras import require
 
@@ -36,7 +35,7 @@ class Tracker:
     def summary(self, values: Mapping[str, Any]) -> None:
         """Final values of the run."""
 
-    def table(self, name: str, table: pa.Table) -> None: ...
+    def table(self, name: str, table: Table) -> None: ...
 
     def figure(self, path: Path) -> None: ...
 
@@ -150,7 +149,7 @@ class WandbTracker(Tracker):
         known = {key: value for key, value in values.items() if value is not None}
         self._attempt(lambda run, _: run.summary.update(known))
 
-    def table(self, name: str, table: pa.Table) -> None:
+    def table(self, name: str, table: Table) -> None:
         rows = [list(row.values()) for row in table.to_pylist()]
         self._attempt(lambda run, wandb: run.log({name: wandb.Table(columns=table.column_names, data=rows)}))
 

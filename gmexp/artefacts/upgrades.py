@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
+import numpy as np
+
+from gmexp.artefacts.table import Column, Table, column_of
 
 NEW_NAMES = {  # what a column is called now; records of every table
     "coin_step": "intended_step", "end_step": "proxy_step", "separated": "distinguishing", "n_separated": "n_distinguishing",
@@ -24,7 +25,7 @@ FACTS = ("coin_x", "coin_y", "end_x", "end_y", "num_sections")  # columns of Coi
 _noticed: set[str] = set()
 
 
-def upgraded(table: pa.Table, record: type, path: Path | str) -> pa.Table:
+def upgraded(table: Table, record: type, path: Path | str) -> Table:
     """`table` in the present columns of `record`, where it is of an earlier version; else as it is."""
     old = [name for name in table.column_names if name in NEW_NAMES]
     if old:
@@ -33,7 +34,7 @@ def upgraded(table: pa.Table, record: type, path: Path | str) -> pa.Table:
             table = upgrade(table)
         _notice(record.__name__, path, old, NEW_NAMES)
     if record.__name__ == "Episode" and "arm" not in table.column_names:  # of the time before there were arms
-        table = table.append_column("arm", pa.array(["visible"] * len(table), pa.string()))
+        table = table.with_columns({"arm": column_of(["visible"] * len(table), "string")})
     return table
 
 
@@ -67,19 +68,19 @@ def _notice(kind: str, path: Path | str, old: list[str], names: dict[str, str]) 
               f"{', '.join(names[name] for name in old)}", file=sys.stderr)
 
 
-def _episodes(table: pa.Table) -> pa.Table:
+def _episodes(table: Table) -> Table:
     """CoinRun's facts as the task has them; that the goals were together is not said of a level without the intended one."""
-    coin_x, coin_y = (pc.fill_null(table[name], -1) for name in FACTS[:2])
-    columns = [coin_x, coin_y, *(table[name] for name in FACTS[2:])]
-    facts = [[*row, 0] for row in zip(*(column.to_pylist() for column in columns), strict=True)]
-    aligned = pc.and_(pc.equal(coin_x, table["end_x"]), pc.equal(coin_y, table["end_y"]))
-    return (table.drop_columns(list(FACTS)).append_column("facts", pa.array(facts, pa.list_(pa.int64())))
-            .append_column("aligned", aligned).append_column("env", pa.array(["coinrun"] * len(table))))
+    coin_x, coin_y = (table[name].fill_null(-1) for name in FACTS[:2])
+    facts = np.stack([coin_x, coin_y, *(table[name].values for name in FACTS[2:]), 0 * coin_x], axis=1)
+    aligned = (coin_x == table["end_x"].values) & (coin_y == table["end_y"].values)
+    return table.drop_columns(FACTS).with_columns({
+        "facts": column_of(facts.tolist(), "list<int64>"), "aligned": Column("bool", aligned),
+        "env": column_of(["coinrun"] * len(table), "string")})
 
 
-def _arms(table: pa.Table) -> pa.Table:
+def _arms(table: Table) -> Table:
     names = [NEW_VALUES.get(name, name) for name in table["arm"].to_pylist()]
-    return table.set_column(table.column_names.index("arm"), "arm", pa.array(names))
+    return table.with_columns({"arm": column_of(names, "string")})
 
 
-UPGRADES: dict[str, Callable[[pa.Table], pa.Table]] = {"Episode": _episodes, "ArmEpisode": _arms}
+UPGRADES: dict[str, Callable[[Table], Table]] = {"Episode": _episodes, "ArmEpisode": _arms}

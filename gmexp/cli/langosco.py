@@ -67,7 +67,7 @@ def export(values: dict[str, Any]) -> int:
     episodes = in_arm(tables.read_table(folder / "episodes.parquet", Episode))
     grade = float(values["shift"] > 0) if values["grade"] is None else values["grade"]
     played = logs.logs_of_cell(episodes, values["shift"], grade, values["probe"])
-    name = f"metrics_agent_seed_{episodes['train_seed'][0].as_py()}.csv"
+    name = f"metrics_agent_seed_{episodes['train_seed'][0]}.csv"
     print(logs.write_logs(Path(values["out"]) if values["out"] else folder / name, played))
     return 0
 

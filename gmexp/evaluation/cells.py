@@ -41,12 +41,10 @@ def own_levels(checkpoint: Checkpoint, count: int) -> SeedRange:
     """The first `count` held-out levels of a run: of those it was evaluated on, or else would be by the default plan."""
     path = checkpoint.path.with_name("episodes.parquet")
     if path.is_file():
-        from pyarrow import compute
-
         from gmexp.artefacts import tables
         from gmexp.artefacts.records import Episode
 
-        first = compute.min(tables.read_table(path, Episode)["level_seed"]).as_py()
+        first = int(tables.read_table(path, Episode)["level_seed"].values.min())
     else:
         from gmexp.evaluation.config import EvaluateConfig
         from gmexp.support.composition import load

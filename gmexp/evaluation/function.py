@@ -23,7 +23,7 @@ from gmexp_envs import Task, find_task
 from gmexp_envs.shifts import find_factor
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from gmexp.artefacts.table import Table
 
     from gmexp.agents.mitigation import Mitigation
 
@@ -33,7 +33,7 @@ class Evaluation:
     """What a policy did under the shifts."""
 
     meta: RunMeta  # as far as it is known
-    table: pa.Table  # its episodes, with the columns of `records.Episode`
+    table: Table  # its episodes, with the columns of `records.Episode`
     counts: tuple[OutcomeCounts, ...]  # a row per shift and grade
 
     @cached_property

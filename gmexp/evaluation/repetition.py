@@ -66,7 +66,7 @@ def repetition(study: Study, training_levels: int = TRAINING) -> list[Repetition
         logged = log(episodes)
         solved = logged.intended | logged.proxy
         place = list(zip(*(episodes[name].to_pylist() for name in ("shift_type", "grade", "probe")), strict=True))
-        seeds = episodes["level_seed"].to_numpy()
+        seeds = episodes["level_seed"].values
         for cell in cells(task, training, plan, run.train_seed):
             again = np.isin(_hashes(task, cell.distribution, known), _hashes(task, trained, known))
             chosen = np.array([each == (cell.shift_type, cell.grade, cell.probe) for each in place])

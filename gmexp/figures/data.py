@@ -23,7 +23,7 @@ from gmexp_envs import find_task
 from gmexp_envs.task import Task
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from gmexp.artefacts.table import Table
 
 __all__ = ["Named", "StudyData"]
 
@@ -117,7 +117,7 @@ class StudyData:
         return tuple(learning.read(self.study))
 
     @cached_property
-    def curves(self) -> dict[str, pa.Table]:
+    def curves(self) -> dict[str, Table]:
         """The learning curve of every run that has one, by run id."""
         from gmexp.artefacts.tables import read_table
 

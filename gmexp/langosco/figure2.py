@@ -10,14 +10,13 @@ from pathlib import Path
 import matplotlib
 import matplotlib.figure
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from gmexp import artefacts
 from gmexp.artefacts import tables
 from gmexp.artefacts.condition import condition_labels
 from gmexp.artefacts.records import Episode
 from gmexp.artefacts.study import Study
+from gmexp.artefacts.table import Table
 from gmexp.figures import marks, style
 from gmexp.figures.data import StudyData
 from gmexp.figures.figure import Figure, Section
@@ -137,15 +136,15 @@ def study_logs(root: Path) -> tuple[list[tuple[float, Logs]], list[tuple[float, 
     return tests, iids, [log for log in references if len(log.seed)]
 
 
-def reference_logs(arms: pa.Table) -> Logs:
+def reference_logs(arms: Table) -> Logs:
     """A run's levels with the invisible marker, from its attribution under shift 0; empty where it was not measured."""
-    rows = arms.filter(pc.and_(pc.equal(arms["shift_type"], 0), pc.equal(arms["arm"], "masked")))
-    marker, end, death = (pc.fill_null(rows[f"{name}_step"], NEVER).to_numpy() for name in ("intended", "proxy", "death"))
+    rows = arms.filter((arms["shift_type"].values == 0) & (arms["arm"].values == "masked"))
+    marker, end, death = (rows[f"{name}_step"].fill_null(NEVER) for name in ("intended", "proxy", "death"))
     reached = end != NEVER
     died = ~reached & (death != NEVER)
-    length = rows["length"].to_numpy()
+    length = rows["length"].values
     flags = (np.zeros(len(end)), reached, marker < end, died, ~reached & ~died)
-    return Logs(rows["level_seed"].to_numpy(), np.where(reached, end, length), *(f.astype(np.int64) for f in flags))
+    return Logs(rows["level_seed"].values, np.where(reached, end, length), *(f.astype(np.int64) for f in flags))
 
 
 # --- a study's own artefact and figure --------------------------------------------------------------------------------

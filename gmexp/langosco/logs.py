@@ -18,12 +18,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from gmexp import artefacts
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import OutcomeCounts, column_names
+from gmexp.artefacts.table import Table
 from gmexp.statistics.counts import DEFAULTS, SHIFT_NAMES
 from gmexp.support.errors import UserError, nearest
 from gmexp_envs import find_task
@@ -111,11 +110,10 @@ def _as_csv(header: Sequence[str], rows) -> str:
 
 # --- our episodes -> logs ---------------------------------------------------------------------------------------------
 
-def logs_of_cell(episodes: pa.Table, shift_type: int, grade: float, probe: bool) -> Logs:
+def logs_of_cell(episodes: Table, shift_type: int, grade: float, probe: bool) -> Logs:
     """One cell of a run's episodes; UserError where it was not played."""
-    chosen = pc.and_(pc.and_(pc.equal(episodes["shift_type"], shift_type), pc.equal(episodes["grade"], grade)),
-                     pc.equal(episodes["probe"], probe))
-    rows = episodes.filter(chosen)
+    rows = episodes.filter((episodes["shift_type"].values == shift_type) & (episodes["grade"].values == grade)
+                           & (episodes["probe"].values == probe))
     if not rows.num_rows:
         there = sorted({(r["shift_type"], r["grade"], r["probe"])
                         for r in episodes.select(["shift_type", "grade", "probe"]).to_pylist()})
@@ -125,10 +123,10 @@ def logs_of_cell(episodes: pa.Table, shift_type: int, grade: float, probe: bool)
     return logs_of_episodes(rows)
 
 
-def logs_of_episodes(episodes: pa.Table) -> Logs:
+def logs_of_episodes(episodes: Table) -> Logs:
     """Our event logs as theirs: what happened up to the coin, which would have ended their episode."""
     def column(name: str) -> np.ndarray:
-        return pc.fill_null(episodes[name], NEVER).to_numpy().astype(np.int64)
+        return episodes[name].fill_null(NEVER)
 
     values = np.array(episodes["facts"].to_pylist()).reshape(len(episodes), -1)
     facts = dict(zip(find_task("coinrun").facts, values.T, strict=True))

@@ -34,7 +34,7 @@ from gmexp_envs.outcome import NEVER
 from gmexp_envs.task import Task
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from gmexp.artefacts.table import Table
 
     from gmexp.statistics.design import Condition
 
@@ -107,11 +107,11 @@ class Effect:
     high: float | None
 
 
-def effects(table: pa.Table) -> list[Effect]:
+def effects(table: Table) -> list[Effect]:
     """All effects in every cell of one run's `ArmEpisode` rows."""
-    columns = {name: table[name].to_numpy(zero_copy_only=False) for name in ("shift_type", "grade", "arm", "distinguishing")}
-    intended, proxy = (table[name].fill_null(NEVER).to_numpy() for name in ("intended_step", "proxy_step"))
-    level, run_id = table["level_seed"].to_numpy(), table["run_id"][0].as_py()
+    columns = {name: table[name].to_numpy() for name in ("shift_type", "grade", "arm", "distinguishing")}
+    intended, proxy = (table[name].fill_null(NEVER) for name in ("intended_step", "proxy_step"))
+    level, run_id = table["level_seed"].values, table["run_id"][0]
     names = dict(zip(columns["shift_type"].tolist(), table["shift_name"].to_pylist(), strict=True))
     every = []
     for kind, grade in sorted(set(zip(columns["shift_type"].tolist(), columns["grade"].tolist(), strict=True))):

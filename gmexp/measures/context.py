@@ -19,7 +19,7 @@ from gmexp.support.seeding import stream
 from gmexp_envs.task import Actor, Task
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from gmexp.artefacts.table import Table
 
     from gmexp.agents.checkpoint import Checkpoint
 
@@ -81,7 +81,7 @@ class MeasuredRun:
 
     meta: RunMeta
     condition: str  # its label
-    table: pa.Table  # of the measure's rows
+    table: Table  # of the measure's rows
     row: type
 
     @cached_property

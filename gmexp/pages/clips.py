@@ -20,7 +20,7 @@ from gmexp_envs.outcome import OUTCOMES, Outcome
 from gmexp_envs.task import Task
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from gmexp.artefacts.table import Table
     from PIL import Image
 
     from gmexp.agents.checkpoint import Checkpoint
@@ -120,7 +120,7 @@ def _write(name: Path, pictures: Sequence[Image.Image], colours: Sequence[str]) 
     return artefacts.write_bytes(name.with_suffix(".gif"), animation.gif(pictures, colours))
 
 
-def _choose(table: pa.Table, planned: Sequence[Cell], plan: EvaluationPlan) -> list[tuple[int, dict[str, Any], Outcome]]:
+def _choose(table: Table, planned: Sequence[Cell], plan: EvaluationPlan) -> list[tuple[int, dict[str, Any], Outcome]]:
     """(instance, episode, outcome) per outcome worth showing: first from shift 3, then wherever it is to be seen."""
     from gmexp.rates.definitions import log
 

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from gmexp import artefacts
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode, OutcomeCounts
 from gmexp.artefacts.study import Study
+from gmexp.artefacts.table import Table
 from gmexp.artefacts.tracking import Tracker
 from gmexp.rates.over_runs import CellRates, METRICS, read_rates
 
@@ -37,7 +36,7 @@ def log_study(tracker: Tracker, study: Path) -> None:
         calibration = artefacts.read_json(paths.calibration)
         tracker.summary(_numbers("calibration/diagnostics", calibration.get("diagnostics", {})))
         if summaries := calibration.get("summaries"):
-            tracker.table("calibration/summaries", pa.Table.from_pylist(summaries))
+            tracker.table("calibration/summaries", Table.from_pylist(summaries))
     if paths.estimate.exists():
         for row in artefacts.read_json(paths.estimate, required=["shifts"])["shifts"]:
             found = {f"delta={rates['train_diversity']:g}": rates for rates in row["conditions"]}
@@ -73,7 +72,7 @@ def rate_metrics(cells: Iterable[CellRates]) -> dict[str, float]:
     return found
 
 
-def rate_table(cells: Iterable[CellRates]) -> pa.Table:
+def rate_table(cells: Iterable[CellRates]) -> Table:
     """The cells as a flat table: a row each, a column per rate and interval end."""
     rows = []
     for cell in cells:
@@ -83,7 +82,7 @@ def rate_table(cells: Iterable[CellRates]) -> pa.Table:
             rate = getattr(cell, metric)
             row |= {NAMES[metric]: rate.mean, f"{NAMES[metric]}_low": rate.low, f"{NAMES[metric]}_high": rate.high}
         rows.append(row)
-    return pa.Table.from_pylist(rows)
+    return Table.from_pylist(rows)
 
 
 def _numbers(prefix: str, values: Mapping[str, Any]) -> dict[str, float]:

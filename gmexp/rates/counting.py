@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from gmexp.artefacts.records import OutcomeCounts, RunMeta, column_names
+from gmexp.artefacts.table import Table
 from gmexp.rates.definitions import CELL, in_arm, log
 from gmexp.support.errors import UserError
 from gmexp_envs.outcome import INTENDED_GOAL, OUTCOMES, PROXY_GOAL, Outcome
@@ -20,11 +19,12 @@ KEYS = (*CELL, "eval_seed")
 CLONES = {"behavioral_cloning": "intended", "behavioral_cloning_of_proxy": "proxy"}  # methods, and whom they imitate
 
 
-def count_outcomes(episodes: pa.Table, meta: RunMeta) -> list[OutcomeCounts]:
+def count_outcomes(episodes: Table, meta: RunMeta) -> list[OutcomeCounts]:
     """Counts of one run, a row per cell and evaluation seed that was played in the visible arm."""
     _check_log(episodes, meta)
-    visible = _grouped(in_arm(episodes), _visible_flags)
-    masked = {_key(row): row for row in _grouped(in_arm(episodes, "masked"), _masked_flags)}
+    visible, masked_arm = in_arm(episodes), in_arm(episodes, "masked")
+    masked = {_key(row): row for row in masked_arm.sums(KEYS, _masked_flags(masked_arm))}
+    visible = visible.sums(KEYS, _visible_flags(visible))
     in_distribution = [row for row in visible if row["shift_type"] == 0 and not row["probe"]]
     solved = sum(row["n_intended"] + row["n_proxy"] + row["n_ambiguous"] for row in in_distribution)
     played = sum(row["n_visible"] for row in in_distribution)
@@ -53,42 +53,35 @@ def _key(row: dict[str, Any]) -> tuple:
     return tuple(row[name] for name in KEYS)
 
 
-def _grouped(episodes: pa.Table, flags_of: Any) -> list[dict[str, Any]]:
-    """The flags of episodes added up in every cell and evaluation seed."""
-    flags = {name: pa.array(flag.astype(np.int64)) for name, flag in flags_of(episodes).items()}
-    grouped = pa.table({name: episodes[name] for name in KEYS} | flags).group_by(list(KEYS), use_threads=False)
-    added = grouped.aggregate([(name, "sum") for name in flags])
-    return added.rename_columns([name.removesuffix("_sum") for name in added.column_names]).to_pylist()
-
-
-def _visible_flags(episodes: pa.Table) -> dict[str, np.ndarray]:
+def _visible_flags(episodes: Table) -> dict[str, np.ndarray]:
     logged = log(episodes)
     flags = {VISIBLE[outcome]: logged.outcome == index for index, outcome in enumerate(OUTCOMES)}
     return flags | {"n_distinguishing": logged.distinguishing, "n_visible": np.ones(len(logged.outcome), bool)}
 
 
-def _masked_flags(episodes: pa.Table) -> dict[str, np.ndarray]:
+def _masked_flags(episodes: Table) -> dict[str, np.ndarray]:
     logged = log(episodes)
     return {"n_masked": logged.distinguishing, "masked_intended": logged.outcome == INTENDED_GOAL,
             "masked_proxy": logged.outcome == PROXY_GOAL}
 
 
-def _check_log(episodes: pa.Table, meta: RunMeta) -> None:
+def _check_log(episodes: Table, meta: RunMeta) -> None:
     """Refuse a log that is another run's, counts an episode twice, or gives its slots unequal weight."""
     for name in ("run_id", "experiment_id", "train_seed"):
-        if others := [v for v in pc.unique(episodes[name]).to_pylist() if v != getattr(meta, name)]:
+        if others := [v for v in dict.fromkeys(episodes[name].to_pylist()) if v != getattr(meta, name)]:
             raise UserError(f"episodes of run {meta.run_id} carry {name} = {others[0]!r}, "
                             f"not {getattr(meta, name)!r}")
-    length = episodes["length"]
+    length = episodes["length"].values
     for name in ("intended_step", "proxy_step", "death_step"):
-        outside = pc.or_kleene(pc.less(episodes[name], 1), pc.greater(episodes[name], length))
-        if pc.any(outside).as_py():
+        step = episodes[name]
+        outside = (step.values < 1) | (step.values > length)
+        if (outside if step.missing is None else outside & ~step.missing).any():
             raise UserError(f"episodes of run {meta.run_id}: {name} lies outside 1..length")
     keys = [*KEYS, "arm", "slot"]
-    slots = episodes.group_by(keys, use_threads=False).aggregate([("index", "count"), ("index", "count_distinct")])
-    if pc.any(pc.not_equal(slots["index_count"], slots["index_count_distinct"])).as_py():
+    slot, first = episodes.groups(keys)
+    if len(episodes.groups([*keys, "index"])[1]) < len(episodes):
         raise UserError(f"episodes of run {meta.run_id}: the same slot and index occur twice in a cell")
-    sizes = slots.group_by(keys[:-1]).aggregate([("index_count", "min"), ("index_count", "max")])
-    if pc.any(pc.not_equal(sizes["index_count_min"], sizes["index_count_max"])).as_py():
+    played, cell = np.bincount(slot), episodes.take(first).groups(keys[:-1])[0]
+    if (played != played[np.unique(cell, return_index=True)[1]][cell]).any():
         raise UserError(f"episodes of run {meta.run_id}: slots differ in their number of episodes, which favours "
                         "short ones; keep equally many per slot")

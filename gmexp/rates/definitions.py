@@ -12,9 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from gmexp.artefacts.table import Table
 from gmexp.rates.intervals import mean_of_shares
 from gmexp_envs.outcome import INTENDED_GOAL, NEVER, PROXY_GOAL, TIMEOUT, first_event_outcomes
 
@@ -42,17 +41,17 @@ class Verdict:
     committed: np.ndarray
 
 
-def in_arm(episodes: pa.Table, arm: str = "visible") -> pa.Table:
+def in_arm(episodes: Table, arm: str = "visible") -> Table:
     """The episodes of one arm."""
-    return episodes.filter(pc.equal(episodes["arm"], arm))
+    return episodes.filter(episodes["arm"].values == arm)
 
 
-def log(episodes: pa.Table) -> Log:
+def log(episodes: Table) -> Log:
     """What a table of `records.Episode` says, in the order of its rows."""
     def step(name: str) -> np.ndarray:
-        return pc.fill_null(episodes[name], NEVER).to_numpy()
+        return episodes[name].fill_null(NEVER)
 
-    intended, proxy, distinguishing = step("intended_step"), step("proxy_step"), episodes["distinguishing"].to_numpy()
+    intended, proxy, distinguishing = step("intended_step"), step("proxy_step"), episodes["distinguishing"].values
     outcome = first_event_outcomes(intended, proxy, step("death_step") != NEVER, distinguishing)
     return Log(outcome, intended != NEVER, proxy != NEVER, proxy < intended, distinguishing)
 
@@ -107,7 +106,7 @@ DEFINITIONS: dict[str, tuple[Callable[[Log], Verdict], str]] = {
 Tally = dict[tuple, dict[str, tuple[int, ...]]]  # cell -> definition -> capable, played, failed, committed
 
 
-def tally(episodes: pa.Table) -> Tally:
+def tally(episodes: Table) -> Tally:
     """One run's episodes in the visible arm, counted by every definition in every cell."""
     episodes = in_arm(episodes)
     logged = log(episodes)
@@ -115,11 +114,9 @@ def tally(episodes: pa.Table) -> Tally:
     for name, (judge, _) in DEFINITIONS.items():
         verdict = judge(logged)
         for field in Verdict.__slots__:
-            flags[f"{name}.{field}"] = getattr(verdict, field).astype(np.int64)
-    grouped = pa.table({name: episodes[name] for name in CELL} | flags).group_by(list(CELL), use_threads=False)
-    rows = grouped.aggregate([(name, "sum") for name in flags]).to_pylist()
-    return {tuple(row[key] for key in CELL): {name: tuple(row[f"{name}.{field}_sum"] for field in Verdict.__slots__)
-                                              for name in DEFINITIONS} for row in rows}
+            flags[f"{name}.{field}"] = getattr(verdict, field)
+    return {tuple(row[key] for key in CELL): {name: tuple(row[f"{name}.{field}"] for field in Verdict.__slots__)
+                                              for name in DEFINITIONS} for row in episodes.sums(CELL, flags)}
 
 
 @dataclass(frozen=True, slots=True)

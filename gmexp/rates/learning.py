@@ -14,13 +14,13 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from gmexp import artefacts
 from gmexp.artefacts import tables
 from gmexp.artefacts.condition import condition_labels
 from gmexp.artefacts.records import CurvePoint
 from gmexp.artefacts.study import Study
+from gmexp.artefacts.table import Table
 from gmexp.rates import text
 
 WINDOW = 20  # iterations
@@ -78,7 +78,7 @@ def read(study: Study) -> list[Learning]:
     return [built(row) for row in artefacts.read_json(study.learning, required=("runs",))["runs"]]
 
 
-def learned(run_id: str, condition: str, curve: pa.Table) -> Learning | None:
+def learned(run_id: str, condition: str, curve: Table) -> Learning | None:
     """What a learning curve says; None if no episode of its last WINDOW iterations was counted."""
     success = smoothed(curve)
     if np.isnan(success[-1]):
@@ -90,10 +90,10 @@ def learned(run_id: str, condition: str, curve: pa.Table) -> Learning | None:
     return Learning(run_id, condition, steps[-1], seconds[-1], float(success[-1]), reached)
 
 
-def smoothed(curve: pa.Table) -> np.ndarray:
+def smoothed(curve: Table) -> np.ndarray:
     """Success over the last WINDOW iterations at every point, an episode an equal part; NaN where none was counted."""
-    success = curve["success"].to_numpy().astype(float)
-    episodes = np.where(np.isnan(success), 0, curve["episodes"].to_numpy())
+    success = curve["success"].to_numpy()
+    episodes = np.where(np.isnan(success), 0, curve["episodes"].values)
 
     def summed(values: np.ndarray) -> np.ndarray:
         return np.convolve(values, np.ones(WINDOW))[: len(values)]

@@ -87,13 +87,11 @@ def _read_csv(path: Path) -> tuple[list[str], list[Mapping[str, Any]]]:
 
 
 def _read_parquet(path: Path) -> tuple[list[str], list[Mapping[str, Any]]]:
-    from gmexp.artefacts.tables import read_any_table  # needs pyarrow
+    from gmexp.artefacts.tables import read_any_table
 
     if not path.exists():
         raise UserError(f"no counts at {path}")
     table = read_any_table(path)
-    if len(set(table.column_names)) < table.num_columns:
-        raise UserError(f"{path.name} names a column twice")
     return table.column_names, table.to_pylist()
 
 

@@ -20,7 +20,7 @@ __all__ = ["FAULT", "MISTAKE", "explain", "guarded"]
 
 MISTAKE, FAULT, STOPPED, UNHEARD = 2, 70, 130, 141
 # Libraries that complain of what they are given, in types of their own.
-COMPLAINING = ("hydra.", "omegaconf.", "antlr4.", "pyarrow.", "zipfile", "zlib", "_csv", "csv", "json.", "PIL.", "yaml.",
+COMPLAINING = ("hydra.", "omegaconf.", "antlr4.", "zipfile", "zlib", "_csv", "csv", "json.", "PIL.", "yaml.",
                "submitit.", "ray.")
 UNWRITTEN = (errno.ENOSPC, errno.EBADF, errno.EIO)  # of a file without a name, which is stdout
 NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")

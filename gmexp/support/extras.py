@@ -10,7 +10,7 @@ __all__ = ["missing_package", "require"]
 
 BASE = ""
 PACKAGES = {  # what is imported: what pip installs, and the extra of this package that brings it
-    "hydra": ("hydra-core", BASE), "omegaconf": ("hydra-core", BASE), "pyarrow": ("pyarrow", BASE),
+    "hydra": ("hydra-core", BASE), "omegaconf": ("hydra-core", BASE), "backports": ("backports.zstd", BASE),
     "matplotlib": ("matplotlib", BASE), "PIL": ("pillow", BASE), "scipy": ("scipy", BASE),
     "numba": ("numba", "envs"), "gymnasium": ("gymnasium", "envs"),
     "torch": ("torch", "train"), "jaxtyping": ("jaxtyping", "train"), "sklearn": ("scikit-learn", "train"),

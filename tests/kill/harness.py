@@ -92,7 +92,7 @@ def _content(path: Path) -> Any:
     if path.suffix == ".json":
         return {key: value for key, value in artefacts.read_json(path).items() if key != "provenance"}
     if path.suffix == ".parquet":
-        table = tables.read_any_table(path).replace_schema_metadata(None)
+        table = tables.read_any_table(path)
         clocks = {name for names in CLOCKS.values() for name in names}
         return table.drop_columns([name for name in table.column_names if name in clocks]).to_pydict()
     return path.read_bytes()

@@ -44,7 +44,7 @@ def test_columns_take_arrays_masks_nan_and_single_values():
     table = tables.as_table({
         "steps": np.array([100, 200], np.int32), "seconds": [1, 2.0], "episodes": np.array([0, 3], np.uint8),
         "success": np.array([np.nan, 0.5], np.float32), "mean_return": np.ma.masked_array([9.0, 5.0], [True, False]),
-        "mean_length": [None, 80.0], "policy_entropy": (2.0, 1.9), "value_loss": pa.array([0.5, 0.4]),
+        "mean_length": [None, 80.0], "policy_entropy": (2.0, 1.9), "value_loss": np.array([0.5, 0.4], object),
         "explained_variance": [None, 0.3], "steps_per_second": 100.0}, CurvePoint)  # fmt: skip
     assert [CurvePoint(**row) for row in table.to_pylist()] == POINTS
 
@@ -56,9 +56,8 @@ def test_an_empty_table_keeps_its_columns(tmp_path):
 
 def test_the_schema_follows_the_record():
     schema = tables.schema(OutcomeCounts)
-    assert schema.names == [f.name for f in dataclasses.fields(OutcomeCounts)]
-    assert schema.field("n_distinguishing") == pa.field("n_distinguishing", pa.int64(), nullable=True)
-    assert schema.field("probe") == pa.field("probe", pa.bool_(), nullable=False)
+    assert [field.name for field in schema] == [f.name for f in dataclasses.fields(OutcomeCounts)]
+    assert ("n_distinguishing", "int64", True) in schema and ("probe", "bool", False) in schema
 
 
 def test_equal_arrays_give_equal_bytes(tmp_path):
@@ -110,16 +109,15 @@ def test_wrong_columns_are_named(changes, message):
 
 def test_missing_columns_are_named(tmp_path):
     incomplete = tables.as_table(POINTS, CurvePoint).drop_columns(["seconds", "success"])
-    pq.write_table(incomplete, tmp_path / "curve.parquet")
+    pq.write_table(pa.table(incomplete.to_pydict()), tmp_path / "curve.parquet")
     with pytest.raises(UserError, match="curve.parquet: CurvePoint: the table lacks seconds, success") as error:
         tables.read_table(tmp_path / "curve.parquet", CurvePoint)
     one_line(error)
 
 
 def test_columns_of_another_type_are_refused(tmp_path):
-    table = tables.as_table(POINTS, CurvePoint)
-    wrong = table.set_column(0, "steps", table["steps"].cast(pa.float64()))
-    pq.write_table(wrong, tmp_path / "curve.parquet")
+    table = tables.as_table(POINTS, CurvePoint).to_pydict()
+    pq.write_table(pa.table(table | {"steps": pa.array(table["steps"], pa.float64())}), tmp_path / "curve.parquet")
     with pytest.raises(UserError, match="column steps is double, not int64"):
         tables.read_table(tmp_path / "curve.parquet", CurvePoint)
 
@@ -248,7 +246,7 @@ def test_the_config_hash_ignores_order_and_sees_values():
 
 def test_provenance_says_where_it_ran():
     assert ORIGIN.command == "test" and ORIGIN.why == "a test"
-    assert {"gmexp", "numpy", "pyarrow"} <= set(ORIGIN.versions)
+    assert {"gmexp", "numpy", "scipy"} <= set(ORIGIN.versions)
     assert "cores" in ORIGIN.hardware and ORIGIN.created_utc.endswith("+00:00")
 
 
@@ -268,7 +266,7 @@ def test_an_installed_copy_has_no_commit(tmp_path):
 
 def test_artefacts_import_nothing_heavy():
     program = ("import sys\nimport gmexp.artefacts.tables, gmexp.rates.over_runs\n"
-               "print([m for m in ('torch', 'hydra', 'wandb', 'matplotlib') if m in sys.modules])")
+               "print([m for m in ('torch', 'hydra', 'wandb', 'matplotlib', 'pyarrow') if m in sys.modules])")
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,
                           check=True).stdout == "[]\n"
 

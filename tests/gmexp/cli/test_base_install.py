@@ -13,8 +13,8 @@ import pytest
 
 from gmexp.artefacts.study import Study
 
-EXTRAS = ("torch", "numba", "llvmlite", "gymnasium", "jaxtyping", "sklearn", "wandb", "ray", "submitit", "stable_baselines3",
-          "procgen", "procgen_gym", "gym3", "gym", "imageio_ffmpeg", "moviepy")
+EXTRAS = ("pyarrow", "torch", "numba", "llvmlite", "gymnasium", "jaxtyping", "sklearn", "wandb", "ray", "submitit",
+          "stable_baselines3", "procgen", "procgen_gym", "gym3", "gym", "imageio_ffmpeg", "moviepy")
 SCRIPT = """
 import json, sys
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-import pyarrow.compute as pc
 import pytest
 
 from gmexp import artefacts
@@ -280,7 +279,7 @@ def test_both_backends_give_the_same_episodes(checkpoint, capsys):
     path = checkpoint.path.with_name("episodes-procgen.parquet")
     assert told.out.strip() == str(path)
     binary = tables.read_table(path, Episode)
-    kept = native.filter(pc.less(native["shift_type"], 4))
+    kept = native.filter(native["shift_type"].values < 4)
     assert binary.num_rows == kept.num_rows == 2 * 6 * 8
     assert binary.equals(kept)
 

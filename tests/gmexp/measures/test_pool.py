@@ -85,7 +85,7 @@ def test_measuring_again_gives_the_same(measured, tmp_path):
         (copy.run(run) / name).unlink()
     assert main(["measure", f"run={copy.run(run)}", *FEW]) == 0
     for name in ("attribution.parquet", "critic.parquet", "factors.parquet", "magnitude.parquet"):
-        old, new = (tables.pq.read_table(study.run(run) / name) for study in (measured, copy))
+        old, new = (tables.read_any_table(study.run(run) / name) for study in (measured, copy))
         assert old.equals(new)
 
 

@@ -10,11 +10,11 @@ import types
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
 from gmexp.artefacts import tracking
 from gmexp.artefacts.study import Study
+from gmexp.artefacts.table import Table
 from gmexp.artefacts.tracking import Tracker, open_tracker
 from gmexp.figures import catalogue
 from gmexp.pages import mirror
@@ -252,7 +252,7 @@ def test_unknown_choices_are_named(arguments):
 def test_logging_nowhere_touches_nothing(tmp_path):
     with open_tracker() as tracker:
         tracker.log({"a": 1.0}, 1)
-        tracker.table("t", pa.table({"a": [1]}))
+        tracker.table("t", Table.from_pydict({"a": [1]}))
         tracker.figure(tmp_path / "absent.png")
         tracker.artefact(tmp_path / "absent", "kind", "name")
         log_study(tracker, tmp_path / "absent")

@@ -1,18 +1,19 @@
 """How fast runs learned, from curves whose answer is known."""
 
 import numpy as np
-import pyarrow as pa
 import pytest
+
+from gmexp.artefacts.table import Table
 from gmexp.rates import learning
 from gmexp.rates.learning import GOALS, Learning, Reached, WINDOW, by_condition, learned, smoothed
 
 from ..fabricate import fabricate
 
 
-def curve(success: list[float | None], episodes: list[int] | None = None) -> pa.Table:
+def curve(success: list[float | None], episodes: list[int] | None = None) -> Table:
     n = len(success)
-    return pa.table({"steps": np.arange(1, n + 1) * 1000, "seconds": np.arange(1, n + 1) * 0.5,
-                     "episodes": episodes or [10] * n, "success": pa.array(success, pa.float64())})
+    return Table.from_pydict({"steps": np.arange(1, n + 1) * 1000, "seconds": np.arange(1, n + 1) * 0.5,
+                              "episodes": episodes or [10] * n, "success": np.array(success, float)})
 
 
 def test_an_episode_counts_as_an_episode():
