@@ -196,6 +196,9 @@ def column_of(values: Any, kind: str, nullable: bool = True) -> Column:
         if values.type == kind:
             return values
         values = np.ma.masked_array(values.values, values.missing if values.missing is not None else False)
+    if kind in LISTS and isinstance(values, np.ndarray) and values.ndim == 2:  # lists of equal length
+        flat = column_of(values.ravel(), LISTS[kind], False)
+        return Column(kind, flat.values, None, values.shape[1] * np.arange(len(values) + 1))
     if kind in LISTS:
         rows = [list(row) for row in values]
         flat = column_of([value for row in rows for value in row], LISTS[kind], False)

@@ -9,6 +9,7 @@ from typing import Any
 
 from gmexp.cli.options import choice, Command, dispatch, number, Option, place, whole, wholes
 from gmexp.support.errors import UserError
+from gmexp.support.extras import require
 
 __all__ = ["main"]
 
@@ -123,6 +124,7 @@ def _train(values: dict[str, Any]) -> int:
     if samples % values["minibatches"] or samples < 2 * values["minibatches"]:
         raise UserError(f"minibatches = {values['minibatches']} must divide num_envs x rollout = {samples} into parts of "
                         "at least 2")
+    require("torch", "training")
     artefacts.check_writable(out)
     until, steps = values.pop("until"), values.pop("steps")
     report = bench_train(**values)

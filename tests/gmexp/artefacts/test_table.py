@@ -69,3 +69,10 @@ def test_a_table_is_changed_by_making_another():
     assert table.with_columns({"a": column_of([True, False], "bool")})["a"].type == "bool"
     assert not table.equals(table.drop_columns(["a"])) and table.equals(table.replace_metadata({"k": "v"}))
     assert Table.from_pylist([]).to_pylist() == [] and len(Table({})) == 0
+
+
+def test_an_array_of_rows_is_lists_of_equal_length():
+    column = column_of(np.array([[1, 2], [3, 4], [5, 6]]), "list<int64>")
+    assert column.to_pylist() == [[1, 2], [3, 4], [5, 6]] and column[1] == [3, 4]
+    with pytest.raises(TypeError):
+        column_of(np.array([[0.5]]), "list<int64>")

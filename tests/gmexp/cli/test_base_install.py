@@ -74,7 +74,8 @@ def test_calibration_needs_no_extra(study: Study, tmp_path):
 
 @pytest.mark.parametrize("command, package, extra", [
     ("train", "torch", "train"), ("run experiment=quickstart", "torch", "train"), ("evaluate run=.", "torch", "train"),
-    ("watch agent=proxy", "torch", "train"), ("show shift=3", "numba", "envs"),
+    ("watch agent=proxy", "torch", "train"), ("bench train", "torch", "train"), ("verify engine", "numba", "envs"),
+    ("show shift=3", "numba", "envs"),
     ("run experiment=quickstart logger=wandb", "wandb", "wandb"),
     ("run experiment=quickstart launcher=ray", "ray", "sweep"),
 ])
