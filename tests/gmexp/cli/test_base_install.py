@@ -39,14 +39,14 @@ stage.CalibrationConfig = functools.partial(stage.CalibrationConfig, warmup=100,
 calibrate.require = lambda judged: None
 """
 ROOT = Path(__file__).parents[3]
+SOURCES = os.pathsep.join([str(ROOT), str(ROOT / "envs"), os.environ.get("PYTHONPATH", "")])
 
 
 def without_extras(*commands: str, cwd: Path, before: str = "") -> subprocess.CompletedProcess:
     """`gmexp` commands in turn, in one process of the base install."""
-    path = os.pathsep.join(map(str, (ROOT, ROOT / "envs")))
     given = [",".join(EXTRAS), json.dumps([command.split() for command in commands])]
     return subprocess.run([sys.executable, "-c", SCRIPT.format(before=before), *given],
-                          capture_output=True, text=True, cwd=cwd, env=os.environ | {"PYTHONPATH": path})
+                          capture_output=True, text=True, cwd=cwd, env=os.environ | {"PYTHONPATH": SOURCES})
 
 
 def test_the_calculator_needs_no_extra(tmp_path):
@@ -90,7 +90,6 @@ def test_a_verb_that_needs_an_extra_names_it_in_a_line(command, package, extra, 
 def test_a_folder_of_the_users_own_named_envs_is_in_nobodys_way(tmp_path):
     (tmp_path / "envs").mkdir()
     (tmp_path / "envs" / "__init__.py").write_text("raise ImportError('not yours')\n")
-    path = os.pathsep.join(map(str, (ROOT, ROOT / "envs")))
     for module in ("gmexp_envs", "gmexp", "gmexp.pipeline"):
         subprocess.run([sys.executable, "-c", f"import {module}"], cwd=tmp_path, check=True,
-                       env=os.environ | {"PYTHONPATH": path})
+                       env=os.environ | {"PYTHONPATH": SOURCES})
