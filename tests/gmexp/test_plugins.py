@@ -14,9 +14,11 @@ import pytest
 
 from gmexp.artefacts.study import Study
 
+from .tiny import SAMPLER
+
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 STUDY = ["experiment=./corridor_study.yaml", "env=corridor:TASK", "agent=random_search_trainer:SPEC", "workers=1",
-         "chains=8", "draws=150", "out=study"]
+         *SAMPLER, "out=study"]
 
 
 def gmexp(folder: Path, *arguments: str) -> str:

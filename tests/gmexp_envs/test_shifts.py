@@ -74,7 +74,7 @@ def test_factors_move_towards_their_targets(kind, grade, rho, appearance, contex
     for name in ("rho", "appearance", "context", "supervision"):
         ends = sorted((getattr(training, name), getattr(whole, name)))
         assert ends[0] - 1e-12 <= getattr(shifted, name) <= ends[1] + 1e-12
-    target = SHIFTS[kind].correlation
+    target = SHIFTS[kind].targets.get("correlation")
     assert whole.rho == (rho if target is None else min(rho, target))
     assert whole.appearance == 1.0
     assert (shifted.levels, shifted.physics, shifted.spec_quality) == (training.levels, training.physics,
@@ -89,7 +89,7 @@ def test_broken_levels_stay_broken(kind):
         broken = _broken(shift(TASK, TRAINING, kind, grade))
         assert (before <= broken).all()
         before = broken
-    target = SHIFTS[kind].correlation
+    target = SHIFTS[kind].targets.get("correlation")
     expected = 0.0 if target is None else min(1.0, 1.0 - target)
     assert abs(broken.mean() - expected) <= (0.1 if 0 < expected < 1 else 0)
 
