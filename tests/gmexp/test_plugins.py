@@ -80,7 +80,7 @@ def test_every_stage_takes_them(folder, study):
     runs = study.runs()
     assert {run.env for run in runs} == {"corridor"} and len(runs) == 6
     assert all((study.run(run.run_id) / "pace.parquet").is_file() for run in runs)
-    assert "pace" in json.loads(study.measures.read_text())
+    assert json.loads(study.measures.read_text())["pace_measure:MEASURE"]
     assert study.report.is_file() and "the sign" in study.report.read_text()
     assert (study.figures / "rates.svg").is_file()
 
