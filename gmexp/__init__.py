@@ -16,6 +16,7 @@ import gmexp_envs as _gmexp_envs  # noqa: F401  its import makes the environment
 __version__ = "0.2.0"
 FUNCTIONS = {  # stages as plain functions, imported when they are first used
     "train": "gmexp.training.function", "evaluate": "gmexp.evaluation.function", "rates": "gmexp.rates.function",
+    "calibrate": "gmexp.statistics.function", "estimate": "gmexp.calculator.function",
 }
 
 

@@ -73,6 +73,11 @@ class RunConfig:
     threshold: float  # in-distribution capability of the runs that count as capable
     chains: int
     draws: int
+    warmup: int
+    attempts: int
+    rhat_max: float
+    ess_min: float
+    divergences_max: float
     checkpoint_seconds: float
     device: str
     backend: str  # of training: native or procgen
@@ -95,8 +100,14 @@ class RunConfig:
         check_threads(self.threads)
         if not 0 <= self.threshold <= 1:
             raise ValueError(f"threshold = {self.threshold} is not within [0, 1]")
-        CalibrationConfig(seed=self.statistics_seed, chains=self.chains, draws=self.draws)  # refuses what does not fit
+        self.sampler()  # refuses what does not fit
         check_session(self.checkpoint_seconds, self.device)
+
+    def sampler(self) -> CalibrationConfig:
+        """How the study is calibrated."""
+        return CalibrationConfig(self.statistics_seed, self.chains, self.warmup, self.draws, rhat_max=self.rhat_max,
+                                 ess_min=self.ess_min, divergences_max=self.divergences_max,
+                                 attempts=self.attempts)
 
 
 def run(config: RunConfig) -> int:
@@ -141,8 +152,7 @@ def analyse(study: Study, config: RunConfig) -> None:
     rates(study, config.threshold, config.statistics_seed)
     try:
         counts = read_counts(study.counts)
-        calibration = calibration_stage.calibrate(counts, study.calibration, config.chains, config.draws,
-                                                  config.statistics_seed)
+        calibration = calibration_stage.calibrate(counts, study.calibration, config.sampler())
         shifts = base_rates.base_rates(calibration, counts, unpursued([study]))
         origin = artefacts.provenance(None, dataclasses.asdict(config), "published beside calibrated rates")
         artefacts.write_json(study.estimate, {"shifts": shifts}, origin)

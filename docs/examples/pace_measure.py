@@ -1,6 +1,6 @@
 """A measure of one's own, in one file: which share of the time limit an agent takes, per shift.
 
-    gmexp measure run=... measures=[pace_measure:MEASURE]
+    gmexp measure run=... measures=[pace]             (installed: docs/examples/pyproject.toml)
 """
 
 from __future__ import annotations

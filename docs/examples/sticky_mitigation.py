@@ -1,6 +1,6 @@
 """A mitigation of one's own, in one file: the agent's first action of every pair is repeated, so it decides half as often.
 
-    gmexp evaluate run=... mitigation=sticky_mitigation:Sticky
+    gmexp evaluate run=... mitigation=sticky          (installed: docs/examples/pyproject.toml)
 """
 
 from __future__ import annotations

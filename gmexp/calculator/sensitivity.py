@@ -162,7 +162,7 @@ def write(study: Study) -> None:
     bars = [asdict(bar) | {"swing": bar.swing} for bar in tornado(scenario, calculator)]
     n0 = calibration.model["config"]["priors"]["literature_n0"]
     priors = [{**{key: row[key] for key in ("a0", "stage", "shift")}, **dict(zip(
-        ("mean", "q025", "q975"), literature_interval(row["published"], n0), strict=True))}
+        ("mean", "q025", "q975"), literature_interval(row["published"], row["a0"] * n0), strict=True))}
         for row in calibration.literature]
     shares = [{"shift": row["shift"], **_variance_shares(calibration, row["shift"])} for row in study.estimates()]
     origin = artefacts.provenance(None, {"draws_sha256": draws}, "what the estimates depend on")

@@ -13,7 +13,7 @@ COMMAND = Command(
     "calculator", "the calculator as one interactive HTML page, to be opened in a browser",
     (Option("calibration", place("path of a calibration"), None, "instead of the shipped one"),
      Option("out", place("path of an HTML file"), "calculator.html", "write the page there")),
-    "gmexp calculator calibration=results/quickstart/calibration.json out=calculator.html")
+    "gmexp calculator calibration=results/calibration/calibration.json out=calculator.html")
 
 
 def main(args: Sequence[str]) -> int:

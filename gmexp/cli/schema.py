@@ -28,6 +28,11 @@ class CalibrateConfig:
     out: str
     chains: int
     draws: int
+    warmup: int
+    attempts: int
+    rhat_max: float
+    ess_min: float
+    divergences_max: float
     kept: int | None  # draws to store, evenly spaced; None for all
     seed: int
 

@@ -124,7 +124,7 @@ PREDICT = Command(
     (*SETTING_OPTIONS, CALIBRATION, *POPULATION_OPTIONS,
      Option("episodes", whole(1), None, "with a kind of one run: also predict how many of so many episodes misgeneralize"),
      FORMAT),
-    "gmexp predict shift=3 diversity=0.1 kind=next_run env=coinrun calibration=results/quickstart/calibration.json",
+    "gmexp predict shift=3 diversity=0.1 kind=next_run env=coinrun calibration=results/calibration/calibration.json",
     "A setting left out is the reference's: PPO standard, specification 1, delta 0, the usual budget.")
 
 
@@ -169,7 +169,7 @@ PLAN = Command(
      Option("simulations", whole(4), 40, "simulated data sets per cell"),
      Option("top", whole(1), 10, "cells to show"),
      Option("seed", whole(0), 0, "random seed"), FORMAT),
-    "gmexp plan shift=4 diversity=0 runs=5 calibration=results/quickstart/calibration.json")
+    "gmexp plan shift=4 diversity=0 runs=5 calibration=results/calibration/calibration.json")
 
 
 def plan(args: list[str]) -> int:

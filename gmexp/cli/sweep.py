@@ -70,7 +70,10 @@ def _values(override: Override) -> list[Any]:
             raise UserError(f"{key}={override.get_value_string()}: glob chooses among a group's files; {key} is none")
         found = swept.filter(choices(key))
     else:
-        texts = list(itertools.islice(override.sweep_string_iterator(), MOST_RUNS + 1))
+        try:
+            texts = list(itertools.islice(override.sweep_string_iterator(), MOST_RUNS + 1))
+        except (ValueError, HydraException) as error:  # range(0,2,0)
+            raise UserError(f"{key}={override.get_value_string()} names no values: {error}") from error
         if len(texts) > MOST_RUNS:
             raise UserError(f"{key}={override.get_value_string()} names more than {MOST_RUNS} values")
         found = [config.value(key, text, KINDS) for text in texts]

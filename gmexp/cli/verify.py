@@ -82,7 +82,11 @@ def _parity(env: str) -> ModuleType:
     """The module that compares an environment's engine with the real game."""
     from gmexp_envs import TASKS, find_task
 
-    if (module := find_task(env).parity) is None:
+    try:
+        module = find_task(env).parity
+    except ValueError as error:
+        raise UserError(f"env={env}: {error}") from error
+    if module is None:
         others = ", ".join(name for name in TASKS if find_task(name).parity)
         raise UserError(f"env={env} is no game of others' that it could be compared with: choose one of {others}")
     return importlib.import_module(module)

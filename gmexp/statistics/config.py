@@ -52,7 +52,8 @@ class CalibrationConfig:
     trajectory: float = 2.2  # mean length, in posterior standard deviations
     rhat_max: float = 1.01
     ess_min: float = 400.0
-    attempts: int = 3  # each doubles warm-up and draws until the diagnostics pass
+    divergences_max: float = 1e-3  # share of transitions; how many there were is always stated
+    attempts: int = 3  # each goes on from the last and doubles the draws, until the diagnostics pass
     cores: int = 1  # processes among which chains are divided; more pay from a few hundred cells on
     priors: Priors = field(default_factory=Priors)
 
@@ -61,6 +62,11 @@ class CalibrationConfig:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < low:
                 raise UserError(f"{name} must be a whole number >= {low}, not {value!r}")
+        for name, low in (("rhat_max", 1.0), ("ess_min", 0.0)):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > low):
+                raise UserError(f"{name} must be a finite number above {low:g}, not {getattr(self, name)!r}")
+        if not 0 <= self.divergences_max <= 1:
+            raise UserError(f"divergences_max must be a share of transitions, from 0 to 1, not {self.divergences_max!r}")
         if not 0.5 <= self.target_accept < 1:
             raise UserError(f"target_accept must be from 0.5 to below 1, not {self.target_accept!r}")
         for name, value in vars(self.priors).items():

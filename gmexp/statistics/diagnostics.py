@@ -12,7 +12,6 @@ import scipy  # its parts are loaded when they are used: predictions use none
 
 __all__ = ["Diagnostics", "diagnose", "ess", "ess_bulk", "ess_tail", "mcse_mean", "rhat"]
 
-
 @dataclass(frozen=True)
 class Diagnostics:
     """Worst values over all quantities, and whether they pass the gate."""
@@ -29,10 +28,12 @@ class Diagnostics:
                 f"{self.divergences} divergences")
 
 
-def diagnose(draws: np.ndarray, divergences: int, accept: float, rhat_max: float, ess_min: float) -> Diagnostics:
-    """Gate draws [chains, draws, quantities] on R-hat, ESS and divergences."""
+def diagnose(draws: np.ndarray, divergences: int, accept: float, rhat_max: float, ess_min: float,
+             divergences_max: float = 0.0) -> Diagnostics:
+    """Gate draws [chains, draws, quantities] on R-hat, ESS and the share of divergent transitions."""
     worst = (float(np.max(rhat(draws))), float(np.min(ess_bulk(draws))), float(np.min(ess_tail(draws))))
-    passed = worst[0] < rhat_max and worst[1] > ess_min and worst[2] > ess_min and divergences == 0
+    few = divergences <= divergences_max * draws.shape[0] * draws.shape[1]
+    passed = worst[0] < rhat_max and worst[1] > ess_min and worst[2] > ess_min and few
     return Diagnostics(*worst, divergences, accept, passed)
 
 

@@ -6,6 +6,7 @@ import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -26,6 +27,13 @@ class SamplerError(UserError):
     """The diagnostics did not pass: the draws must not be used."""
 
 
+class Start(NamedTuple):
+    """Where chains begin [chains, size], in the coordinates of these weights."""
+
+    position: np.ndarray
+    weights: dict[str, np.ndarray]
+
+
 def require(judged: Diagnostics) -> None:
     """Raise SamplerError unless the diagnostics passed."""
     if not judged.passed:
@@ -38,11 +46,13 @@ def fit(design: Design, config: CalibrationConfig,
 
     `progress` is called with 1 after every iteration in this process (all of them with cores = 1).
     """
+    begin = [None] * _groups(config)
     for attempt in range(config.attempts):
-        effort = replace(config, warmup=config.warmup * 2**attempt, draws=config.draws * 2**attempt,
+        effort = replace(config, draws=config.draws * 2**attempt,
                          target_accept=min(config.target_accept + 0.05 * attempt, 0.98))
-        draws, divergences, accept = _chains(design, effort, attempt, progress)
-        judged = diagnose(_judged(draws), divergences, accept, config.rhat_max, config.ess_min)
+        draws, divergences, accept, begin = _chains(design, effort, attempt, begin, progress)
+        judged = diagnose(_judged(draws), divergences, accept, config.rhat_max, config.ess_min,
+                          config.divergences_max)
         if judged.passed:
             break
     flat = {name: array.reshape(array.shape[0] * array.shape[1], *array.shape[2:]) for name, array in draws.items()}
@@ -65,35 +75,48 @@ def fit(design: Design, config: CalibrationConfig,
     return posterior, judged
 
 
-def _chains(design: Design, config: CalibrationConfig, attempt: int,
-            progress: Callable[[int], object] | None) -> tuple[dict[str, np.ndarray], int, float]:
-    """Draws [chains, draws, ...] by name, divergences and mean acceptance, the chains divided among processes."""
-    groups = [len(part) for part in np.array_split(np.arange(config.chains), min(config.cores, config.chains // 2))]
+def _groups(config: CalibrationConfig) -> int:
+    """How many processes share the chains."""
+    return min(config.cores, config.chains // 2)
+
+
+def _chains(design: Design, config: CalibrationConfig, attempt: int, begin: list[Start | None],
+            progress: Callable[[int], object] | None) -> tuple[dict[str, np.ndarray], int, float, list[Start]]:
+    """Draws [chains, draws, ...] by name, divergences, mean acceptance, and where another attempt goes on, the chains
+    divided among processes."""
+    groups = [len(part) for part in np.array_split(np.arange(config.chains), len(begin))]
     seeds = [[config.seed, attempt, i] for i in range(len(groups))]
     if len(groups) == 1:
-        parts = [_sample(design, config, groups[0], seeds[0], progress)]
+        parts = [_sample(design, config, groups[0], seeds[0], begin[0], progress)]
     else:
         with ProcessPoolExecutor(len(groups), multiprocessing.get_context("spawn")) as pool:
-            parts = list(pool.map(_sample, [design] * len(groups), [config] * len(groups), groups, seeds))
+            parts = list(pool.map(_sample, [design] * len(groups), [config] * len(groups), groups, seeds, begin))
     draws = {name: np.concatenate([part[0][name] for part in parts]) for name in parts[0][0]}
-    return draws, sum(part[1] for part in parts), float(np.mean([part[2] for part in parts]))
+    return draws, sum(part[1] for part in parts), float(np.mean([part[2] for part in parts])), [part[3] for part in parts]
 
 
-def _sample(design: Design, config: CalibrationConfig, chains: int, seed: list[int],
-            progress: Callable[[int], object] | None = None) -> tuple[dict[str, np.ndarray], int, float]:
-    """A pilot that tunes the coordinates, then the draws."""
+def _sample(design: Design, config: CalibrationConfig, chains: int, seed: list[int], begin: Start | None,
+            progress: Callable[[int], object] | None = None) -> tuple[dict[str, np.ndarray], int, float, Start]:
+    """A pilot that tunes the coordinates, unless an earlier attempt has; then the draws."""
     model, rng = Model(design, config), np.random.default_rng(seed)
     with threadpool_limits(1):  # threads for such small products only wait for each other
-        pilot = sample(model, model.start(rng, chains), rng, config.warmup // 4, config.warmup // 2,
-                       config.target_accept, config.trajectory, progress)
-        weights = model.tuned(pilot.draws.reshape(-1, model.size))
-        start = model.recoded(pilot.draws[:, -1], weights)
-        model.weights = weights
-        trace = sample(model, start, rng, config.draws, config.warmup, config.target_accept, config.trajectory, progress)
+        if begin is None:
+            pilot = sample(model, model.start(rng, chains), rng, config.warmup // 4, config.warmup // 2,
+                           config.target_accept, config.trajectory, progress)
+            begin = _start(model, pilot.draws)
+        model.weights = begin.weights
+        trace = sample(model, begin.position, rng, config.draws, config.warmup, config.target_accept, config.trajectory,
+                       progress)
     flat = trace.draws.reshape(-1, model.size)
     kept = model.unpack(flat) | {"setup": setup_draws(model, flat, rng)}
     return ({name: array.reshape(chains, config.draws, *array.shape[1:]) for name, array in kept.items()},
-            trace.divergences, trace.accept)
+            trace.divergences, trace.accept, _start(model, trace.draws))
+
+
+def _start(model: Model, draws: np.ndarray) -> Start:
+    """Where a next attempt begins, from draws [chains, draws, size]."""
+    weights = model.tuned(draws[:, ::max(draws.shape[1] // 250, 1)].reshape(-1, model.size))
+    return Start(model.recoded(draws[:, -1], weights), weights)
 
 
 def iterations(config: CalibrationConfig) -> int:

@@ -27,10 +27,8 @@ class Refused(UserError):
     """A calibration that its own diagnostics do not let pass."""
 
 
-def calibrate(rows: Sequence[OutcomeCounts], out: Path, chains: int, draws: int, seed: int,
-              kept: int | None = None) -> Calibration:
+def calibrate(rows: Sequence[OutcomeCounts], out: Path, config: CalibrationConfig, kept: int | None = None) -> Calibration:
     """Calibrate and save (`kept` draws); `Refused` where the sampler's own diagnostics refuse the result."""
-    config = CalibrationConfig(seed=seed, chains=chains, draws=draws)
     try:
         with Bar(iterations(config), "calibrate", "draw") as bar:
             calibration = fitting.calibrate(rows, config, bar.advance)

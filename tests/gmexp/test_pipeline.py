@@ -23,11 +23,11 @@ from gmexp.rates import over_runs
 from gmexp.support import progress
 from gmexp.training.run import describe
 
-from .tiny import AGENT, ITERATION, assert_equal_runs
+from .tiny import AGENT, ITERATION, SAMPLER, assert_equal_runs
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="needs signals")]
 
-STUDY = ["run", "experiment=quickstart", *AGENT, f"steps={20 * ITERATION}", "seeds=[0,1]", "evaluation.episodes=8",
+STUDY = ["run", "experiment=quickstart", *AGENT, *SAMPLER, f"steps={20 * ITERATION}", "seeds=[0,1]", "evaluation.episodes=8",
          "evaluation.slots=8", "workers=2", "checkpoint_seconds=0", "env.horizon=200"]  # fmt: skip
 MADE_BY_CLOCK = ("created_utc", "git_sha")
 
@@ -113,7 +113,7 @@ def test_a_study_leaves_every_artefact(whole):
     assert not list(whole.root.rglob("*.tmp"))
     assert {(row["shift_type"], row["probe"]) for row in counts(whole)} == {
         (0, False), (0, True), (1, False), (1, True), (2, False), (3, False), (4, False)}
-    assert all(row["n_episodes"] == 8 for row in counts(whole))
+    assert all(row["n_visible"] == 8 for row in counts(whole))
     shifts = artefacts.read_json(whole.estimate, required=("shifts", "provenance"))["shifts"]
     assert [row["shift"] for row in shifts] == [1, 2, 3, 4]
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,11 @@ import pytest
 
 from gmexp.artefacts.study import Study
 
+from .tiny import SAMPLER
+
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 STUDY = ["experiment=./corridor_study.yaml", "env=corridor:TASK", "agent=random_search_trainer:SPEC", "workers=1",
-         "chains=8", "draws=150", "out=study"]
+         *SAMPLER, "out=study"]
 
 
 def gmexp(folder: Path, *arguments: str) -> str:
@@ -77,15 +80,26 @@ def test_every_stage_takes_them(folder, study):
     runs = study.runs()
     assert {run.env for run in runs} == {"corridor"} and len(runs) == 6
     assert all((study.run(run.run_id) / "pace.parquet").is_file() for run in runs)
-    assert "pace" in json.loads(study.measures.read_text())
+    assert json.loads(study.measures.read_text())["pace_measure:MEASURE"]
     assert study.report.is_file() and "the sign" in study.report.read_text()
     assert (study.figures / "rates.svg").is_file()
 
 
 @pytest.mark.slow
-def test_a_mitigation_acts_at_play_time(folder, study):
-    run = study.run(study.runs()[0].run_id)
+def test_installed_they_are_known_by_name(folder):
+    """A checkpoint is no reason to import a file: what it names is installed, here by its entry points."""
+    points = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]["entry-points"]
+    about = folder / "gmexp_examples-0.1.dist-info"
+    about.mkdir()
+    about.joinpath("METADATA").write_text("Metadata-Version: 2.1\nName: gmexp-examples\nVersion: 0.1\n")
+    about.joinpath("entry_points.txt").write_text("\n".join(
+        f"[{group}]\n" + "\n".join(f"{name} = {place}" for name, place in each.items()) for group, each in points.items()))
+    gmexp(folder, "train", "env=corridor", "agent=random_search", "steps=2048", "out=named")
+    run, = (folder / "named" / "runs").iterdir()
+    few = f"run={run}", "evaluation.episodes=40", "evaluation.slots=40"
+    gmexp(folder, "evaluate", *few)
+    gmexp(folder, "measure", f"run={run}", "measures=[pace]")
+    assert (run / "pace.parquet").is_file()
     before = (run / "episodes.parquet").read_bytes()
-    gmexp(folder, "evaluate", f"run={run}", "mitigation=sticky_mitigation:Sticky", "evaluation.episodes=40",
-          "evaluation.slots=40")
+    gmexp(folder, "evaluate", *few, "mitigation=sticky", "mitigation.hold=3")
     assert (run / "episodes.parquet").read_bytes() != before

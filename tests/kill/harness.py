@@ -25,7 +25,8 @@ from gmexp.artefacts.records import CurvePoint, Episode, OutcomeCounts
 
 STUDY = ("run", "experiment=quickstart", "agent.num_envs=16", "agent.rollout=32", "agent.minibatches=4", "agent.width=16",
          "agent.hidden=8", "steps=4096", "seeds=[0,1]", "conditions=[{env.diversity:0.3}]", "evaluation.episodes=8",
-         "evaluation.slots=8", "env.horizon=200", "evaluation.clips=1", "workers=2", "checkpoint_seconds=0")  # fmt: skip
+         "evaluation.slots=8", "env.horizon=200", "evaluation.clips=1", "workers=2", "checkpoint_seconds=0", "chains=2",
+         "draws=50", "warmup=100", "attempts=1", "rhat_max=99", "ess_min=0.1", "divergences_max=1")  # fmt: skip
 WAYS = ("SIGKILL", "SIGKILL of all", "SIGTERM", "SIGINT of all", "disk full")
 OF_OTHERS = (".note.tmp", "runs/.weights.npz.0123456789ab.tmp", "mine.txt", ".scratch/kept", "figures/.sketch.svg.swp")
 CLOCKS = {CurvePoint: ("seconds", "steps_per_second"), OutcomeCounts: ("created_utc", "git_sha"), Episode: ()}

@@ -14,12 +14,14 @@ from gmexp.calculator import Scenario
 from gmexp.calculator import sensitivity
 from gmexp.calculator.base_rates import base_rate_table, base_rates
 from gmexp.calculator.sensitivity import tornado
-from gmexp.cli.schema import CalibrateConfig
+from gmexp.cli.config import load
 from gmexp.cli.study import calibrate
 from gmexp.statistics.calibrate import calibrate as fit
 from gmexp.statistics.calibration import Calibration
-from gmexp.statistics.config import CalibrationConfig
+from gmexp.statistics.simulate import synthetic_counts
 from gmexp.support.errors import UserError
+
+from ..tiny import QUICK, SAMPLER
 
 
 @pytest.fixture(scope="module")
@@ -27,19 +29,16 @@ def rows():
     """Four runs of two conditions under shift 3, goal failure .8 and .1."""
     rng = np.random.default_rng(0)
     found = []
-    for diversity, failure in ((0.0, 0.8), (0.3, 0.1)):
-        for seed in range(4):
-            capable = int(rng.binomial(100, 0.7))
-            proxy = int(rng.binomial(capable, failure))
-            found.append(OutcomeCounts(
-                "x", f"d{diversity}-s{seed}", seed, 0, "coinrun", "ppo", 3, "significant", 1.0, False, 1.0, None, diversity,
-                1 - diversity, None, 10, 100, capable - proxy, proxy, 100 - capable, 0, 0, 100, None, 1000, None, None,
-                "h", None, "2026-01-01T00:00:00+00:00"))
+    for row in synthetic_counts(diversities=(0.0, 0.3), runs=4, shifts=(3,), episodes=100, env="coinrun", masked=False):
+        capable = int(rng.binomial(100, 0.7))
+        proxy = int(rng.binomial(capable, 0.1 if row.train_diversity else 0.8))
+        found.append(replace(row, n_intended=capable - proxy, n_proxy=proxy, n_timeout=100 - capable, n_death=0,
+                             n_ambiguous=0, n_distinguishing=100))
     return tuple(found)
 
 
-def test_base_rates_side_by_side(rows):
-    calibration = fit(rows, CalibrationConfig(draws=300, ess_min=100, rhat_max=1.05))
+def test_base_rates_side_by_side(rows, lenient):
+    calibration = fit(rows, lenient)
     (shift,) = base_rates(calibration, rows)
     assert shift["published"] == {"capability": 0.55, "goal_failure": 0.55, "p_misgen": pytest.approx(0.3025)}
     fixed, diverse = shift["conditions"]
@@ -49,7 +48,7 @@ def test_base_rates_side_by_side(rows):
         for rate in ("capability", "goal_failure", "p_misgen"):
             low, mean, high = (condition[rate][key] for key in ("q025", "mean", "q975"))
             assert 0 <= low < mean < high <= 1
-    assert "calibrated, delta=0.3" in base_rate_table([shift])
+    assert "coinrun, delta 0.3" in base_rate_table([shift])
 
 
 def test_sensitivity_follows_the_calibration(rows, tmp_path):
@@ -59,7 +58,7 @@ def test_sensitivity_follows_the_calibration(rows, tmp_path):
     assert not study.sensitivity.exists()  # nothing to speak of yet
     written = []
     for seed in (0, 0, 1):
-        fit(rows, CalibrationConfig(draws=100, ess_min=10, rhat_max=1.2, seed=seed)).save(study.calibration)
+        fit(rows, replace(QUICK, seed=seed)).save(study.calibration)
         sensitivity.write(study)
         written.append(study.sensitivity.read_bytes())
     assert written[0] == written[1] != written[2]
@@ -74,18 +73,16 @@ def test_sensitivity_follows_the_calibration(rows, tmp_path):
 
 def test_missing_counts_are_one_line(tmp_path):
     with pytest.raises(UserError, match="nowhere.parquet") as error:
-        calibrate(CalibrateConfig(counts=str(tmp_path / "nowhere.parquet"), studies=[], out=str(tmp_path / "c.json"),
-                                  chains=2, draws=50, kept=None, seed=0))
+        calibrate(load("calibrate", [f"counts={tmp_path / 'nowhere.parquet'}", f"out={tmp_path / 'c.json'}"]))
     assert "\n" not in str(error.value)
 
 
 def test_calibrating_a_study_in_its_folder_brings_its_estimates_up_to_date(rows, tmp_path, capsys):
     study = Study(tmp_path)
     tables.write_table(study.counts, rows, OutcomeCounts)
-    config = CalibrateConfig(counts=str(tmp_path), studies=[], out=str(tmp_path / "elsewhere" / "calibration.json"),
-                             chains=4, draws=1000, kept=None, seed=0)
+    config = load("calibrate", [f"counts={tmp_path}", f"out={tmp_path / 'elsewhere' / 'calibration.json'}", *SAMPLER])
     assert calibrate(config) == 0 and not study.estimate.exists() and not study.calibration.exists()
     assert calibrate(replace(config, out=str(study.calibration))) == 0
     ((shift,), found) = study.estimates(), Calibration.load(study.calibration).predict(Scenario(3, diversity=0.0))
-    assert shift["calibrated"]["goal_failure"]["mean"] == pytest.approx(found.goal_failure.mean)
-    assert "calibrated, delta=0.3" in capsys.readouterr().out
+    assert shift["next_environment"]["goal_failure"]["mean"] == pytest.approx(found.goal_failure.mean)
+    assert "coinrun, delta 0.3" in capsys.readouterr().out
