@@ -117,8 +117,8 @@ def calibrations_apart():
     rows = [*rows, *(replace(c, env="elsewhere", run_id=f"{c.run_id}e") for c in rows)]
     rows += [replace(c, grade=0.5, shift_type=k, shift_name=name) for c in rows if c.shift_type == 3
              for k, name in ((3, "significant"), (4, "extreme"))]
-    return calibrate(rows, CalibrationConfig(chains=4, warmup=150, draws=60, target_accept=0.95, rhat_max=9, ess_min=1, divergences_max=1,
-                                             attempts=3))
+    return calibrate(rows, CalibrationConfig(chains=4, warmup=150, draws=60, target_accept=0.95, rhat_max=9, ess_min=1,
+                                             divergences_max=1, attempts=3))
 
 
 DRIVE = """

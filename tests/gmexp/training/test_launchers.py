@@ -35,8 +35,8 @@ from gmexp.training.run import describe
 from .test_workers import act
 from ..tiny import AGENT, ITERATION, SAMPLER, assert_equal_runs
 
-SWEEP = ["-m", "experiment=quickstart", "env.diversity=0,0.5", *AGENT, *SAMPLER, "evaluation.episodes=8", "evaluation.slots=8",
-         "env.horizon=200", "checkpoint_seconds=0"]  # fmt: skip
+SWEEP = ["-m", "experiment=quickstart", "env.diversity=0,0.5", *AGENT, *SAMPLER, "evaluation.episodes=8",
+         "evaluation.slots=8", "env.horizon=200", "checkpoint_seconds=0"]
 NEEDS = "needs {0}: pip install {0}"
 
 
