@@ -108,7 +108,7 @@ def test_a_study_leaves_every_artefact(whole):
     assert len(runs) == 4 and {run.train_diversity for run in runs} == {0.0, 0.3}
     for run in runs:
         assert sorted(p.name for p in whole.run(run.run_id).iterdir() if p != whole.clips(run.run_id)) == [
-            "attribution.parquet", "best", "checkpoint.npz", "critic.json", "curve.parquet", "episodes.parquet",
+            "attribution.parquet", "best", "checkpoint.npz", "critic.parquet", "curve.parquet", "episodes.parquet",
             "run.json"]
     assert not list(whole.root.rglob("*.tmp"))
     assert {(row["shift_type"], row["probe"]) for row in counts(whole)} == {
