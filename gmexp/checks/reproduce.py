@@ -14,9 +14,9 @@ from gmexp.artefacts.records import Episode, OutcomeCounts
 from gmexp.artefacts.study import Study
 from gmexp.artefacts.upgrades import renamed
 from gmexp.evaluation.evaluate import evaluate
-from gmexp.pipeline import RunConfig
-from gmexp.pipeline import training_runs
+from gmexp.pipeline import RunConfig, training_runs
 from gmexp.rates.counting import count_outcomes
+from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.counts import read_counts
 from gmexp.support.composition import stored
 from gmexp.support.errors import UserError
@@ -51,10 +51,14 @@ def rerun(study: Study, run_id: str | None = None) -> dict[str, Any]:
             "differing": differing, "rows_now": len(after)}
 
 
+LATER = {"mitigation": {"name": NONE}} | {  # keys that studies of earlier versions do not have
+    name: getattr(CalibrationConfig(), name) for name in ("warmup", "attempts", "rhat_max", "ess_min", "divergences_max")}
+
+
 def study_config(study: Study) -> RunConfig:
     """The configuration in study.json; UserError where it is another version's."""
     try:
-        content = {"mitigation": {"name": NONE}} | renamed(study.read_index()["config"], study.index)
+        content = LATER | renamed(study.read_index()["config"], study.index)
         return stored(RunConfig, content)
     except UserError as error:
         raise UserError(f"{study.index} is not of this version: {error}") from error

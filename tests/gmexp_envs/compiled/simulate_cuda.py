@@ -156,7 +156,7 @@ def refusals():
     _, theirs, _ = _pair()
     for call, error in ((lambda: theirs.step(torch.zeros(3)), "shape (3,)"),
                         (lambda: theirs.step(np.full(len(DISTRIBUTIONS), 15)), "within 0..14"),
-                        (lambda: theirs.step(np.zeros(len(DISTRIBUTIONS)), [99]), "rows must be within"),
+                        (lambda: theirs.step(np.zeros(len(DISTRIBUTIONS), int), [99]), "rows must be within"),
                         (lambda: theirs.frames(), "drawable")):
         try:
             call()
@@ -165,7 +165,7 @@ def refusals():
         else:
             sys.exit(f"not refused: {error}")
     before = theirs.state()
-    theirs.step(np.zeros(len(DISTRIBUTIONS)), torch.tensor([-1, 99, 10**12]))
+    theirs.step(np.zeros(len(DISTRIBUTIONS), int), torch.tensor([-1, 99, 10**12]))
     _same(before, theirs.state(), "rows that are no world's are passed over")
 
 
@@ -176,7 +176,7 @@ def benchmark():
     found = device.compare_engines(3, 4 * len(device.CASES), 2 * len(device.CASES), instances_each=1)
     assert found["differences"] == 0, found
     assert found["compared"]["steps"] == 4 * len(device.CASES), found
-    device.envs.make_vec = _spoilt(gmexp_envs.make_vec)
+    device.gmexp_envs.make_vec = _spoilt(gmexp_envs.make_vec)
     found = device.compare_engines(3, 4 * len(device.CASES), 1, instances_each=1)
     assert {"semantic observations", "state world.body"} <= found["differing"].keys(), found
     measured = device.bench_device([2], 1, 0.001, "easy", 0)
