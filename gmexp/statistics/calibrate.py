@@ -51,15 +51,17 @@ ESTIMANDS = {
 
 
 def calibrate(counts: Sequence[OutcomeCounts], config: CalibrationConfig | None = None,
-              progress: Callable[[int], object] | None = None) -> Calibration:
+              progress: Callable[[int], object] | None = None,
+              on_retry: Callable[[int], object] = lambda iterations: None) -> Calibration:
     """Calibrate the model from counts. Raises SamplerError where the diagnostics fail.
 
-    `progress` is called with 1 after every iteration (`gmexp.statistics.fit.iterations`, more on retries).
+    `progress` is called with 1 after every iteration (`gmexp.statistics.fit.iterations`), `on_retry` with how many more
+    there will be.
     """
     config = config or CalibrationConfig()
     began = time.perf_counter()
     design = build_design(counts)
-    posterior, judged = fit(design, config, progress)
+    posterior, judged = fit(design, config, progress, on_retry)
     require(judged)
     return about(counts, design, posterior, judged, config, time.perf_counter() - began)
 

@@ -40,16 +40,19 @@ def require(judged: Diagnostics) -> None:
         raise SamplerError(f"the posterior was not sampled well enough: {judged.summary()}; raise draws")
 
 
-def fit(design: Design, config: CalibrationConfig,
-        progress: Callable[[int], object] | None = None) -> tuple[Posterior, Diagnostics]:
-    """Sample the posterior of a design until the diagnostics pass, doubling the effort at each attempt.
+def fit(design: Design, config: CalibrationConfig, progress: Callable[[int], object] | None = None,
+        on_retry: Callable[[int], object] = lambda iterations: None) -> tuple[Posterior, Diagnostics]:
+    """Sample the posterior of a design until the diagnostics pass. Each attempt goes on from the last with twice the draws.
 
-    `progress` is called with 1 after every iteration in this process (all of them with cores = 1).
+    `progress` is called with 1 after every iteration in this process (all of them with cores = 1), `on_retry` with the
+    number of iterations that a further attempt takes, before it.
     """
     begin = [None] * _groups(config)
     for attempt in range(config.attempts):
         effort = replace(config, draws=config.draws * 2**attempt,
                          target_accept=min(config.target_accept + 0.05 * attempt, 0.98))
+        if attempt:
+            on_retry(effort.warmup + effort.draws)
         draws, divergences, accept, begin = _chains(design, effort, attempt, begin, progress)
         judged = diagnose(_judged(draws), divergences, accept, config.rhat_max, config.ess_min,
                           config.divergences_max)

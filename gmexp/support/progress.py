@@ -29,6 +29,12 @@ class Bar:
         elif time.monotonic() - self._printed >= LINE_SECONDS:
             self._print()
 
+    def extend(self, amount: int) -> None:
+        """Add to what there is to do."""
+        self._total += amount
+        if self._bar is not None:
+            self._bar.total = self._total
+
     def note(self, text: str) -> None:
         """A short remark behind the bar."""
         self._note = text

@@ -13,9 +13,12 @@ from gmexp.artefacts.study import Study
 from gmexp.calculator import pooling
 from gmexp.calculator.domains import CAVEAT
 from gmexp.cli.main import main
+from gmexp.figures.data import StudyData
 from gmexp.pages import index_page
 from gmexp.statistics.simulate import synthetic_counts
 from gmexp.support.errors import UserError
+
+from ..tiny import SAMPLER
 
 ROWS = [replace(row, config_hash=f"hash of {row.run_id}", env="coinrun")
         for row in synthetic_counts(runs=6, shifts=(0, 3, 4))]
@@ -64,8 +67,9 @@ def test_calibrating_several_studies_leaves_what_their_page_needs(tmp_path, caps
     studies = [write(tmp_path / name, rows) for name, rows in (("a", ROWS[:half]), ("b", ROWS[half:]))]
     root = study.root.parent
     out = root / "calibration" / "calibration.json"
-    assert main(["calibrate", f"studies=[{studies[0]},{studies[1]}]", f"out={out}", "kept=400"]) == 0
-    assert json.loads(out.read_text())["draws"]["n"] == 400
+    assert main(["calibrate", f"studies=[{studies[0]},{studies[1]}]", f"out={out}", *SAMPLER, "chains=4",
+                 "draws=150", "kept=300"]) == 0
+    assert json.loads(out.read_text())["draws"]["n"] == 300
     assert tables.read_records(out.with_name("counts.parquet"), OutcomeCounts) == ROWS
     domains = artefacts.read_json(out.with_name("domains.json"))
     assert len(domains["domains"]) == 5 and domains["caveat"] == CAVEAT
@@ -84,7 +88,7 @@ def test_calibrating_several_studies_leaves_what_their_page_needs(tmp_path, caps
         assert text in page, text
     assert "src=\"http" not in page and "<link" not in page and "@import" not in page
     table = (root / "headline.md").read_text()
-    assert table == index_page.headline(Study(root / "calibration")) and table.count("\n") == 2 + 2 * 3
+    assert table == index_page.headline(StudyData(Study(root / "calibration"))) and table.count("\n") == 2 + 2 * 3
     before = page
     assert main(["report", f"results={root}"]) == 0
     assert (root / "report.html").read_text() == before

@@ -222,7 +222,6 @@ print("the run is complete")
 
 
 def test_losing_the_service_process_loses_nothing_else(tmp_path):
-    pytest.importorskip("psutil")
     done = apart(KILLED, tmp_path)
     assert done.returncode == 0 and done.stdout == "the run is complete\n"
     assert done.stderr.count("warning: W&B failed") == 1 and "Traceback" not in done.stderr

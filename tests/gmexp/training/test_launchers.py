@@ -177,7 +177,7 @@ def test_ray_ends_the_tasks_of_a_driver_that_was_killed(tmp_path, cluster):
 
 def saved_seconds(path: Path) -> list[float]:
     """The clock in the learning curve of a saved state."""
-    return [point["seconds"] for point in json.loads(str(artefacts.read_npz(path)["curve"]))]
+    return [point["seconds"] for point in json.loads(str(artefacts.read_npz(path)[f"{train.OWN}curve"]))]
 
 
 def tasks_of(node) -> list[int]:
