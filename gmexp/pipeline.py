@@ -20,6 +20,7 @@ from typing import Any
 from gmexp import artefacts
 from gmexp.agents.trainer import current_name, trainer_names
 from gmexp.artefacts.condition import condition_labels
+from gmexp.artefacts.records import OutcomeCounts
 from gmexp.artefacts.study import TRAINED, Study
 from gmexp.artefacts.tracking import open_tracker
 from gmexp.calculator import base_rates
@@ -150,20 +151,25 @@ def _conclude(study: Study, counted: Sequence[TrainConfig], failed: dict[str, st
 def analyse(study: Study, config: RunConfig) -> None:
     """Everything after the episodes, in seconds: rates, calibration, estimates, figures, page, W&B."""
     rates(study, config.threshold, config.statistics_seed)
-    try:
-        counts = read_counts(study.counts)
-        calibration = calibration_stage.calibrate(counts, study.calibration, config.sampler())
-        shifts = base_rates.base_rates(calibration, counts, unpursued([study]))
-        origin = artefacts.provenance(None, dataclasses.asdict(config), "published beside calibrated rates")
-        artefacts.write_json(study.estimate, {"shifts": shifts}, origin)
-        if shifts:
-            print(f"\n{base_rates.report(shifts, calibration)}")
-    except Refused as error:  # the rates, figures and page do without
-        print(f"{error}; the study is complete but for it", file=sys.stderr)
+    counts = read_counts(study.counts)
+    if any(row.shift_type for row in counts):  # what was played in distribution only says nothing of any shift
+        try:
+            _estimate(study, counts, config)
+        except Refused as error:  # the rates, figures and page do without
+            print(f"{error}; the study is complete but for it", file=sys.stderr)
     report(study)
     with open_tracker(config.logger.name, mode=config.logger.mode, project=config.logger.project,
                       group=config.experiment, name=f"{config.experiment}-study", config={}, dir=study.root) as tracker:
         log_study(tracker, study.root)
+
+
+def _estimate(study: Study, counts: Sequence[OutcomeCounts], config: RunConfig) -> None:
+    """Stages `calibrate` and `estimate`: the posterior, and what it says beside the published model."""
+    calibration = calibration_stage.calibrate(counts, study.calibration, config.sampler())
+    shifts = base_rates.base_rates(calibration, counts, unpursued([study]))
+    origin = artefacts.provenance(None, dataclasses.asdict(config), "published beside calibrated rates")
+    artefacts.write_json(study.estimate, {"shifts": shifts}, origin)
+    print(f"\n{base_rates.report(shifts, calibration)}")
 
 
 def rates(study: Study, threshold: float, seed: int) -> None:
