@@ -44,7 +44,7 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
         axis.set_ylim(middles[-1] + height / 2, middles[0] - height / 2)
         axis.grid(axis="y", visible=False)
         axis.tick_params(axis="y", length=0)
-    legend(figure, [*(Line2D([], [], color=RAMP[i], linewidth=2.4, label=f"$a_0$ = {a0:g}")
+    legend(figure, [*(Line2D([], [], color=RAMP[i], linewidth=2.4, label=f"weight {a0:g}")
                       for i, a0 in enumerate(weights)),
                     Line2D([], [], color=GREY, linewidth=0.6, label="prior"), style.PUBLISHED], columns=3)
     return figure
