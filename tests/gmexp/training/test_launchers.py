@@ -136,7 +136,7 @@ def test_a_cluster_that_is_not_there_is_one_line(tmp_path):
 def test_a_sweep_survives_the_loss_of_a_ray_node(tmp_path, cluster):
     root = tmp_path / "study"
     arguments = [*SWEEP, "seed=0,1", f"steps={60 * ITERATION}", f"out={root}"]
-    planned = training_runs(sweep.load(arguments))
+    planned = training_runs(sweep.load(arguments[1:]))
     process = subprocess.Popen(
         [sys.executable, "-m", "gmexp", "run", *arguments, "launcher=ray", f"launcher.cluster={cluster.address}",
          "launcher.memory_gb=0.5"], stdout=subprocess.DEVNULL, stderr=open(tmp_path / "err", "w"))
@@ -277,7 +277,7 @@ def test_a_driver_that_was_killed_ends_its_jobs_when_it_is_started_again(tmp_pat
     assert not first & set(launchers._processes(jobs))
     assert process.wait(600) == 0, (tmp_path / "err").read_text()
     study = Study(root)
-    planned = training_runs(sweep.load(arguments))
+    planned = training_runs(sweep.load(arguments[1:]))
     assert {run.run_id for run in study.runs()} == {describe(run).run_id for run in planned} and len(planned) == 2
     assert study.report.is_file() and not study.scratch.exists()
     for config in planned:
