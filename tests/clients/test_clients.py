@@ -17,6 +17,7 @@ def flat(**options) -> gymnasium.Env:
     return gymnasium.wrappers.FlattenObservation(gymnasium.make(ID, **SHORT | options))
 
 
+@pytest.mark.slow
 def test_stable_baselines3():
     """PPO over its own vectors, with the multi-input policy and with frames, and its environment checker."""
     sb3 = pytest.importorskip("stable_baselines3")
@@ -30,6 +31,7 @@ def test_stable_baselines3():
         assert model.learn(128).num_timesteps >= 128
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
 def test_cleanrl(mode):
     """The loop of CleanRL's scripts: gymnasium's statistics around a vector, a torch agent, final infos."""

@@ -14,6 +14,7 @@ from . import classes, commands, harness, study
 SEED = 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", classes.CLASSES)
 def test_no_input_is_a_fault(name):
     (tally,) = harness.run({name: classes.CLASSES[name]}, 1.5, SEED, at_least=25).values()
@@ -49,6 +50,7 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers(-2**63, 2**63 - 1)
                         st.text(st.characters(exclude_categories=["Cs"])), x), max_leaves=20)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.dictionaries(st.text("abcdefgh"), JSON))
 def test_what_is_written_is_read(document):

@@ -130,6 +130,7 @@ def test_names():
     assert find_shift(TASK, "3") is SHIFTS[3]
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.sampled_from(sorted(SPLITS)), st.integers(0, 10**6), st.integers(1, 10**6)), min_size=2,
                 max_size=2, unique_by=lambda part: part[0]))
 def test_splits_are_disjoint(parts):

@@ -172,6 +172,7 @@ def test_a_single_environments_copy_goes_on_exactly():
         env = pickle.loads(state)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["", "import gmexp; ", "import gmexp_envs; "])
 def test_ids_are_known_in_a_process_of_its_own(start):
     """After an import, or by the module that the id names."""

@@ -158,6 +158,7 @@ def test_students_of_different_demonstrators_are_different_conditions(demonstrat
     assert sorted(labels.values()) == [f"algo=cloning_of_ppo_d{d}, delta=0" for d in (0, 0, 1, 1)]
 
 
+@pytest.mark.slow
 def test_a_study_compares_students_with_agents_that_learn_by_themselves(demonstrators):
     varied = "conditions=[{agent: ppo}, {env.diversity: 0.3}]"
     runs = training_runs(load("run", ["experiment=quickstart", *imitating(demonstrators[0]), varied, "seeds=[0]"]))

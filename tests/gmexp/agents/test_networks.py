@@ -51,6 +51,7 @@ def test_frames_are_read_as_they_lie_and_rows_name_samples():
         torch.testing.assert_close(ours, theirs)
 
 
+@pytest.mark.slow
 def test_training_on_frames_goes_on_bit_for_bit_from_a_saved_state():
     whole, first = make(), make()
     for _ in range(2):

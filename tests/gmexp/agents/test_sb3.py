@@ -97,6 +97,7 @@ def test_both_trainers_start_from_the_same_weights():
                         {k: v.numpy() for k, v in trainer().network.state_dict().items()})
 
 
+@pytest.mark.slow
 def test_a_restored_run_goes_on_bit_for_bit_whatever_else_draws_random_numbers():
     whole, first = trainer(), trainer()
     for _ in range(2):
@@ -138,6 +139,7 @@ def test_sb3s_own_callbacks_are_called():
 
 # --- the stages -------------------------------------------------------------------------------------------------------
 
+@pytest.mark.slow
 def test_its_checkpoints_go_through_the_same_stages(tmp_path, capsys):
     folder = train.train(train_config(tmp_path, *SB3))
     checkpoint = load_checkpoint(folder)
@@ -147,6 +149,7 @@ def test_its_checkpoints_go_through_the_same_stages(tmp_path, capsys):
     assert (folder / "episodes.parquet").is_file()
 
 
+@pytest.mark.slow
 def test_the_backend_changes_nothing_that_is_learnt(tmp_path):
     pytest.importorskip("procgen")
     runs = [train.train(train_config(tmp_path / backend, f"backend={backend}", "env.horizon=1000", iterations=2))

@@ -106,6 +106,7 @@ def test_a_configuration_that_is_none_of_ours_is_refused(monkeypatch):
         find_trainer("random_search_trainer:SPEC")
 
 
+@pytest.mark.slow
 def test_a_package_that_a_trainer_needs_is_named(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(TRAINERS, "ppo", trainer.TrainerSpec(PPOConfig, lambda *_: None, needs="no_such_package"))
     assert main(["train", f"out={tmp_path}"]) == 2

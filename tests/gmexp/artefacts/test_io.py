@@ -60,6 +60,7 @@ def test_the_schema_follows_the_record():
     assert ("n_distinguishing", "int64", True) in schema and ("probe", "bool", False) in schema
 
 
+@pytest.mark.slow
 def test_equal_arrays_give_equal_bytes(tmp_path):
     arrays = {"weights": np.arange(6.0).reshape(2, 3), "name": np.array("coinrun")}
     first = artefacts.write_npz(tmp_path / "a.npz", arrays).read_bytes()
@@ -317,6 +318,7 @@ def test_a_missing_file_is_not_called_bad_json(tmp_path):
     assert "not valid JSON" not in one_line(error)
 
 
+@pytest.mark.slow
 def test_arrays_that_unpack_to_more_than_they_may_are_refused_unopened(tmp_path):
     with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive, archive.open(
             "x.npy", "w", force_zip64=True) as member:

@@ -89,6 +89,7 @@ def test_unknown_names_are_typed_errors():
         project(Scenario(3), "2031")
 
 
+@pytest.mark.slow
 def test_calibrated_mitigations_use_what_was_measured(calibration):
     calculator = Calculator("calibrated", calibration=calibration)
     portfolio = mitigate(

@@ -49,6 +49,7 @@ def without_extras(*commands: str, cwd: Path, before: str = "") -> subprocess.Co
                           capture_output=True, text=True, cwd=cwd, env=os.environ | {"PYTHONPATH": SOURCES})
 
 
+@pytest.mark.slow
 def test_the_calculator_needs_no_extra(tmp_path):
     done = without_extras(
         "--help", "--version", "train --help", "estimate shift=3", "estimate shift=3 mode=calibrated", "predict shift=3",
@@ -58,6 +59,7 @@ def test_the_calculator_needs_no_extra(tmp_path):
     assert (tmp_path / "calculator.html").is_file()
 
 
+@pytest.mark.slow
 def test_what_follows_the_episodes_needs_no_extra(study: Study, tmp_path):
     done = without_extras(f"rates study={study.root}", f"report study={study.root}", f"report results={study.root.parent}",
                           cwd=tmp_path)
@@ -87,6 +89,7 @@ def test_a_verb_that_needs_an_extra_names_it_in_a_line(command, package, extra, 
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_folder_of_the_users_own_named_envs_is_in_nobodys_way(tmp_path):
     (tmp_path / "envs").mkdir()
     (tmp_path / "envs" / "__init__.py").write_text("raise ImportError('not yours')\n")

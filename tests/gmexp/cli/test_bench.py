@@ -17,6 +17,7 @@ TINY = ["num_envs=[2,4]", "rounds=2", "seconds=0.001"]
 needs_procgen = pytest.mark.skipif(not procgen.installed(), reason="procgen is not installed: nothing to compare with")
 
 
+@pytest.mark.slow
 @needs_procgen
 @pytest.mark.parametrize("mode", ["easy", "hard"])
 def test_a_tiny_benchmark(mode, tmp_path, capsys):
@@ -41,6 +42,7 @@ def test_a_tiny_benchmark(mode, tmp_path, capsys):
         assert (tmp_path / f"engine-{mode}.{suffix}").read_bytes().startswith(head)
 
 
+@pytest.mark.slow
 @needs_procgen
 def test_another_environment(tmp_path, capsys):
     assert bench.main(["engine", "env=maze", *TINY, f"out={tmp_path}", "format=json"]) == 0
@@ -102,6 +104,7 @@ def test_without_procgen(monkeypatch):
 
 # --- training ---------------------------------------------------------------------------------------------------------
 
+@pytest.mark.slow
 @needs_procgen
 def test_a_tiny_training_benchmark(tmp_path, capsys):
     pytest.importorskip("stable_baselines3")
@@ -160,6 +163,7 @@ def test_the_race_ends_when_enough_recent_episodes_succeed(monkeypatch, until, b
     assert (result["seconds"] is None) == (result["cpu_seconds"] is None) == (steps is None)
 
 
+@pytest.mark.slow
 def test_racers_that_cannot_start_or_arrive_are_reported(monkeypatch):
     report = race.race(0.99, 16_384, 0, names=("ppo",))
     (entry,) = report["entries"]

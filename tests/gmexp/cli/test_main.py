@@ -202,6 +202,7 @@ VALUES = st.one_of(
 WORDS = st.one_of(st.text(max_size=12), st.sampled_from(["--help", "-h", "experiment=quickstart", "=", "~env", "+a=1"]))
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from([*VERBS, "fly"]), st.data())
 def test_nothing_typed_yields_a_traceback(call, verb, data):

@@ -61,6 +61,7 @@ def test_no_level_is_both_trained_and_evaluated_on(name, task, trained, evaluate
             assert disjoint(train, bounds(other.levels)) and disjoint(validation, bounds(other.levels))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, task, trained, evaluated", PRESETS, ids=[preset[0] for preset in PRESETS])
 def test_the_levels_that_are_played_are_from_their_split(name, task, trained, evaluated):
     """Not only by the ranges: the seeds that environments draw, long after their sequence has begun anew."""

@@ -11,6 +11,7 @@ from gmexp.cli.config import load
 from gmexp.cli.main import main
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments, name", [(["shift=3"], "shift-3"), (["factor=context"], "factor-context"),
                                              (["shift=all", "cell=4"], "shift-all")])
 def test_show_writes_the_same_picture_each_time(arguments, name, tmp_path, monkeypatch, capsys):

@@ -37,6 +37,7 @@ def rows():
     return tuple(found)
 
 
+@pytest.mark.slow
 def test_base_rates_side_by_side(rows, lenient):
     calibration = fit(rows, lenient)
     (shift,) = base_rates(calibration, rows)
@@ -51,6 +52,7 @@ def test_base_rates_side_by_side(rows, lenient):
     assert "coinrun, delta 0.3" in base_rate_table([shift])
 
 
+@pytest.mark.slow
 def test_sensitivity_follows_the_calibration(rows, tmp_path):
     """Written once for a calibration, kept while it stands, written anew for another."""
     study = Study(tmp_path)
@@ -77,6 +79,7 @@ def test_missing_counts_are_one_line(tmp_path):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_calibrating_a_study_in_its_folder_brings_its_estimates_up_to_date(rows, tmp_path, capsys):
     study = Study(tmp_path)
     tables.write_table(study.counts, rows, OutcomeCounts)

@@ -43,6 +43,7 @@ def test_what_the_experiment_varies_is_crossed_unless_it_is_swept():
     assert expand("env.horizon=200").conditions == load("run", ["experiment=quickstart"]).conditions
 
 
+@pytest.mark.slow
 def test_a_group_is_swept_by_its_files_and_keeps_what_is_fixed_below_it():
     study = expand("agent=glob(*ppo)", "agent.width=64")
     assert study.conditions == [{"env.diversity": d, "agent": agent, "agent.width": 64}
@@ -75,6 +76,7 @@ def test_mistakes_are_one_line_before_anything_is_trained(argument, said, tmp_pa
     assert not (tmp_path / "study").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted((config_folder() / "sweep").glob("*.yaml")), ids=lambda path: path.stem)
 def test_a_wandb_sweep_trains_the_runs_of_the_multirun_that_it_names(path):
     content = yaml.safe_load(path.read_text())

@@ -14,6 +14,7 @@ needs_procgen = pytest.mark.skipif(not procgen.installed(), reason="procgen is n
 SMALL = ["levels=16", "steps=1024", "frames=1024", "edited=1344"]
 
 
+@pytest.mark.slow
 @needs_procgen
 def test_fresh_seed_finds_no_difference(capsys):
     code = verify.main(["engine", "format=json", *SMALL])

@@ -28,6 +28,7 @@ def watched(folder, *arguments):
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".json"}
 
 
+@pytest.mark.slow
 def test_an_agent_is_watched_with_the_same_bytes_each_time(run, tmp_path, capsys):
     arguments = [f"run={run}", "shift=3", "outcomes=[DEATH,proxy_goal]", "episodes=2"]
     first = watched(tmp_path / "first", *arguments)

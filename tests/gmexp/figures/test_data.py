@@ -50,6 +50,7 @@ def test_a_record_of_somebody_elses(tmp_path):
     assert StudyData(tmp_path).record("mean.json", Mean) == Mean(0.5, 0.25, None, (0.5, None))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change, expected", [
     ({"model": {}}, "lacks model.structure.shifts"),
     ({"summaries": [{"quantity": "capability"}]}, r"summaries\[0\] lacks shift"),

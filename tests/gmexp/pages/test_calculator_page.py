@@ -77,6 +77,7 @@ def assert_equal(found, expected, where: str) -> None:
         assert found == expected, where
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["published", "odds", "calibrated"])
 def test_the_browser_computes_what_python_computes(calibration, document, tmp_path, mode):
     cases = draw_scenarios(np.random.default_rng(7), SCENARIOS)
@@ -94,6 +95,7 @@ def test_the_browser_computes_what_python_computes(calibration, document, tmp_pa
     assert refused < SCENARIOS / 2  # most of what is compared is numbers
 
 
+@pytest.mark.slow
 def test_several_conditions_with_the_same_settings_are_averaged(calibrations_apart, tmp_path):
     """A calibration whose conditions share their settings, and shifts at several grades, is read alike."""
     cases = [{"shift": s, "diversity": d} for s in range(5) for d in (None, 0.0, 0.3, 0.6)]

@@ -133,6 +133,7 @@ def test_keyboard_and_contrast(results, tmp_path):
     assert found == {"poor": [], "skipped": 0}
 
 
+@pytest.mark.slow
 def test_studies_of_an_environment_that_is_not_known_here(tmp_path):
     """Other people's counts, or those of a plugin that is not installed: reported in general words."""
     for name in ("mine", index_page.POOLED):

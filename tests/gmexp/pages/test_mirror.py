@@ -97,6 +97,7 @@ def small(tmp_path_factory) -> Study:
     return study
 
 
+@pytest.mark.slow
 def test_a_study_is_mirrored_offline(small, tmp_path, capfd):
     with open_tracker("wandb", "offline", "gmexp-test", group="g", name="n", config={"delta": 0.0},
                       dir=tmp_path) as tracker:
@@ -176,6 +177,7 @@ print("the run is complete")
 """
 
 
+@pytest.mark.slow
 def test_without_a_server_online_goes_offline(tmp_path):
     done = apart(ONLINE, tmp_path, WANDB_BASE_URL="http://127.0.0.1:9", WANDB_API_KEY="a" * 40)
     assert done.returncode == 0 and done.stdout == "the run is complete\n"
@@ -183,6 +185,7 @@ def test_without_a_server_online_goes_offline(tmp_path):
     assert "a" in logged(tmp_path)[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("id", ["some-id", "a/b #1", "é" * 300])
 def test_without_a_server_a_run_with_an_id_goes_offline_too(tmp_path, id):
     """W&B's service calls the id of the run that could not start in use."""
@@ -221,6 +224,7 @@ print("the run is complete")
 """
 
 
+@pytest.mark.slow
 def test_losing_the_service_process_loses_nothing_else(tmp_path):
     done = apart(KILLED, tmp_path)
     assert done.returncode == 0 and done.stdout == "the run is complete\n"

@@ -105,6 +105,7 @@ def test_text_from_outside_is_escaped(study):
     assert any(attributes.get("alt") == HOSTILE for _, attributes in page.tags)
 
 
+@pytest.mark.slow
 def test_the_calculator_computes_with_this_study(study, tmp_path):
     for source in (SHIPPED, SHIPPED.with_suffix(".npz")):
         shutil.copy(source, study.calibration.with_suffix(source.suffix))

@@ -14,6 +14,7 @@ from gmexp.statistics.leave_out import leave_one_out, odd_conditions, pareto_smo
 from gmexp.support.errors import UserError
 
 
+@pytest.mark.slow
 def test_modifiers_are_compared_at_the_same_two_settings(calibration):
     rows = {row["name"]: row for row in modifier_effects(calibration.posterior)}
     div = rows["div"]

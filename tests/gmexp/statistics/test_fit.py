@@ -86,6 +86,7 @@ def test_four_environments_speak_for_the_next_one(lenient):
     assert env0.q975 - env0.q025 < high - low and abs(env0.mean - 0.73) < 0.2
 
 
+@pytest.mark.slow
 def test_draws_that_do_not_pass_are_refused():
     with pytest.raises(SamplerError, match="raise draws"):
         calibrate(synthetic_counts(runs=2, shifts=(3,), episodes=20), CalibrationConfig(

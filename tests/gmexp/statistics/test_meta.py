@@ -55,6 +55,7 @@ def test_reml_maximises_the_restricted_likelihood():
 studies = st.lists(st.tuples(st.floats(-5, 5), st.floats(0.01, 5)), min_size=2, max_size=12)
 
 
+@pytest.mark.slow
 @given(studies, st.sampled_from(["REML", "DL", "PM"]), st.booleans())
 @settings(max_examples=150, deadline=None)
 def test_properties(rows, method, hksj):

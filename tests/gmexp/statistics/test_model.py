@@ -88,6 +88,7 @@ def test_contrasts_are_orthonormal_and_sum_to_zero():
     assert np.allclose(h.T @ h, np.eye(4)) and np.allclose(h.sum(axis=0), 0)
 
 
+@pytest.mark.slow
 def test_effects_that_nothing_tells_apart_are_left_out():
     assert not any(model("one environment, one condition").has[key] for key in ("env", "l", "w", "u", "t"))
     assert not model("one shift").has["v"] and model("one shift").has["env"]

@@ -19,6 +19,7 @@ HOPPER = 9, 0
 needs_compiler = pytest.mark.skipif(cuda.why_not_compile() is not None, reason=str(cuda.why_not_compile()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["semantic", "repeated", "pixels", "flat", "evaluation", "training", "refusals",
                                   "benchmark", "copies"])
 def test_simulated_engine_equals_the_cpus(what):

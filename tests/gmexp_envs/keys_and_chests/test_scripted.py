@@ -70,6 +70,7 @@ def test_masked_chests_are_not_gone_for():
     assert (masked.facts[:, TASK.facts.index("keys_taken")] == 0).all()
 
 
+@pytest.mark.slow
 def test_levels_are_certified_by_construction_and_in_play():
     levels = SeedRange(100, 1500)
     fork = LevelDistribution(rho=0.0, placement="many_keys", levels=levels)

@@ -285,6 +285,7 @@ def test_observation_is_within_its_description(name):
     assert len(task.facts) <= NOW - OWN
 
 
+@pytest.mark.slow
 @every_world
 def test_frames_are_the_picture_of_the_window(name):
     env = gmexp_envs.make_vec(name, 4, rho=0.0, seed=1, drawable=True)

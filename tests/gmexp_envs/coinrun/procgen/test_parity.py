@@ -49,6 +49,7 @@ def test_levels_and_generators(mode, seed):
                 np.testing.assert_array_equal(actual, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["easy", "hard"])
 def test_steps_and_frames(mode, seed):
     """Rewards, episode ends, every float and every pixel, over many episodes of agents that get about."""

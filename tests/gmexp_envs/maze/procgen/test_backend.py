@@ -61,6 +61,7 @@ def test_same_as_native(name, seed):
     binary.close()
 
 
+@pytest.mark.slow
 def test_semantic_observation_reseeding_restoring_and_copying(seed):
     distributions = [CASES["as generated"], MazeDistribution(mode="easy", rho=-1.0, horizon=30)]
     native, binary = _pair(distributions, seed, "semantic", action_repeat=2)
