@@ -23,7 +23,7 @@ from gmexp.statistics.design import FIRST_EVENT, TWO_ARMS, Design, build_design
 from gmexp.statistics.diagnostics import Diagnostics
 from gmexp.statistics.effects import CONFLICT, discounted, hyperparameters, measured_harm, modifier_effects, readings
 from gmexp.statistics.environments import about_environments
-from gmexp.statistics.fit import fit, require
+from gmexp.statistics.fit import fit, one_thread, require
 from gmexp.statistics.leave_out import OddCondition, leave_one_out, odd_conditions
 from gmexp.statistics.posterior import QUANTITIES, Posterior, Settings, summarise
 from gmexp.statistics.priors import assumed_harm
@@ -66,6 +66,7 @@ def calibrate(counts: Sequence[OutcomeCounts], config: CalibrationConfig | None 
     return about(counts, design, posterior, judged, config, time.perf_counter() - began)
 
 
+@one_thread
 def about(counts: Sequence[OutcomeCounts], design: Design, posterior: Posterior, judged: Diagnostics,
           config: CalibrationConfig, wall_s: float) -> Calibration:
     """A posterior with everything that is said about it."""

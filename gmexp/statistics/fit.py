@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -20,11 +21,24 @@ from gmexp.statistics.posterior import DRAW_TYPE, DRAWS, Posterior
 from gmexp.statistics.setups import setup_draws
 from gmexp.support.errors import UserError
 
-__all__ = ["SamplerError", "fit", "require"]
+__all__ = ["SamplerError", "fit", "one_thread", "require"]
+
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class SamplerError(UserError):
     """The diagnostics did not pass: the draws must not be used."""
+
+
+def one_thread(function: F) -> F:
+    """`function` with linear algebra in one thread: more only wait for each other in such small products, and on a busy
+    machine add up in another order, so that the last bits differ."""
+    @functools.wraps(function)
+    def limited(*arguments: Any, **options: Any) -> Any:
+        with threadpool_limits(1):
+            return function(*arguments, **options)
+    return limited
 
 
 class Start(NamedTuple):
@@ -40,6 +54,7 @@ def require(judged: Diagnostics) -> None:
         raise SamplerError(f"the posterior was not sampled well enough: {judged.summary()}; raise draws")
 
 
+@one_thread
 def fit(design: Design, config: CalibrationConfig, progress: Callable[[int], object] | None = None,
         on_retry: Callable[[int], object] = lambda iterations: None) -> tuple[Posterior, Diagnostics]:
     """Sample the posterior of a design until the diagnostics pass. Each attempt goes on from the last with twice the draws.
@@ -98,18 +113,18 @@ def _chains(design: Design, config: CalibrationConfig, attempt: int, begin: list
     return draws, sum(part[1] for part in parts), float(np.mean([part[2] for part in parts])), [part[3] for part in parts]
 
 
+@one_thread
 def _sample(design: Design, config: CalibrationConfig, chains: int, seed: list[int], begin: Start | None,
             progress: Callable[[int], object] | None = None) -> tuple[dict[str, np.ndarray], int, float, Start]:
     """A pilot that tunes the coordinates, unless an earlier attempt has; then the draws."""
     model, rng = Model(design, config), np.random.default_rng(seed)
-    with threadpool_limits(1):  # threads for such small products only wait for each other
-        if begin is None:
-            pilot = sample(model, model.start(rng, chains), rng, config.warmup // 4, config.warmup // 2,
-                           config.target_accept, config.trajectory, progress)
-            begin = _start(model, pilot.draws)
-        model.weights = begin.weights
-        trace = sample(model, begin.position, rng, config.draws, config.warmup, config.target_accept, config.trajectory,
-                       progress)
+    if begin is None:
+        pilot = sample(model, model.start(rng, chains), rng, config.warmup // 4, config.warmup // 2,
+                       config.target_accept, config.trajectory, progress)
+        begin = _start(model, pilot.draws)
+    model.weights = begin.weights
+    trace = sample(model, begin.position, rng, config.draws, config.warmup, config.target_accept, config.trajectory,
+                   progress)
     flat = trace.draws.reshape(-1, model.size)
     kept = model.unpack(flat) | {"setup": setup_draws(model, flat, rng)}
     return ({name: array.reshape(chains, config.draws, *array.shape[1:]) for name, array in kept.items()},
