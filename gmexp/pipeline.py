@@ -143,13 +143,7 @@ def _conclude(study: Study, counted: Sequence[TrainConfig], failed: dict[str, st
     """Everything after the episodes, over the runs that count; study.json lists those that failed and were rejected."""
     metas = [study.finished(describe(item).run_id) for item in counted]
     origin = artefacts.provenance(None, dataclasses.asdict(config), f"study {config.experiment}")
-    _film(study, counted, config.evaluation)
     study.write_index(config.experiment, dataclasses.asdict(config), metas, origin, failed, rejected)
-    analyse(study, config)
-
-
-def analyse(study: Study, config: RunConfig) -> None:
-    """Everything after the episodes, in seconds: rates, calibration, estimates, figures, page, W&B."""
     rates(study, config.threshold, config.statistics_seed)
     counts = read_counts(study.counts)
     if any(row.shift_type for row in counts):  # what was played in distribution only says nothing of any shift
@@ -157,6 +151,7 @@ def analyse(study: Study, config: RunConfig) -> None:
             _estimate(study, counts, config)
         except Refused as error:  # the rates, figures and page do without
             print(f"{error}; the study is complete but for it", file=sys.stderr)
+    _film(study, counted, config.evaluation)  # last: a calibration after films in the same process differed in its last bits
     report(study)
     with open_tracker(config.logger.name, mode=config.logger.mode, project=config.logger.project,
                       group=config.experiment, name=f"{config.experiment}-study", config={}, dir=study.root) as tracker:

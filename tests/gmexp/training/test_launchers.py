@@ -261,15 +261,15 @@ def test_a_driver_that_was_killed_ends_its_jobs_when_it_is_started_again(tmp_pat
             stdout=subprocess.DEVNULL, stderr=open(tmp_path / "err", "w"))
 
     process = start()
-    wait_until(lambda: any(root.glob("runs/*/resume.npz")) and len(launchers._processes(jobs)) == 4, process,
-               tmp_path / "err")  # two runs, and what watches over each
+    wait_until(lambda: any(root.glob("runs/*/resume.npz")) and len(launchers._processes(jobs)) >= 2, process,
+               tmp_path / "err")  # a run or two, and what watches over each
     process.kill()
     process.wait()
     first = set(launchers._processes(jobs))
     for job in first:
         os.kill(int(job), signal.SIGSTOP)  # so that they are not done by themselves meanwhile
     saved = {path.parent: saved_seconds(path) for path in root.glob("runs/*/resume.npz")}
-    assert len(first) == 4 and saved
+    assert len(first) >= 2 and saved
 
     process = start()
     second = []
