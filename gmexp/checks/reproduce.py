@@ -46,7 +46,8 @@ def rerun(study: Study, run_id: str | None = None) -> dict[str, Any]:
         episodes = tables.read_table(evaluate(checkpoint, config.evaluation), Episode)
         after = count_outcomes(episodes, Study(Path(folder)).finished(wanted))
     pairs = list(zip(map(_plain, before), map(_plain, after), strict=False))
-    differing = [f"shift {old['shift_type']} at {old['grade']:g}" for old, new in pairs if old != new]
+    differing = [f"shift {old['shift_type']} at {old['grade']:g}" for old, new in pairs
+                 if any(new[name] != value for name, value in old.items() if value is not None)]  # None: an earlier edition
     return {"run_id": wanted, "rows": len(before), "same": len(before) == len(after) and not differing,
             "differing": differing, "rows_now": len(after)}
 
