@@ -38,7 +38,7 @@ from gmexp.pages.mirror import log_study
 from gmexp.pages.report import report
 from gmexp.rates import between_runs, estimands, learning, over_runs
 from gmexp.statistics import stage as calibration_stage
-from gmexp.statistics.config import CalibrationConfig
+from gmexp.statistics.config import CalibrationConfig, sampler
 from gmexp.statistics.counts import read_counts
 from gmexp.statistics.stage import Refused
 from gmexp.support.checks import check_backend, check_session, check_threads
@@ -106,9 +106,7 @@ class RunConfig:
 
     def sampler(self) -> CalibrationConfig:
         """How the study is calibrated."""
-        return CalibrationConfig(self.statistics_seed, self.chains, self.warmup, self.draws, rhat_max=self.rhat_max,
-                                 ess_min=self.ess_min, divergences_max=self.divergences_max,
-                                 attempts=self.attempts)
+        return sampler(self, self.statistics_seed)
 
 
 def run(config: RunConfig) -> int:

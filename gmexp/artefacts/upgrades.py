@@ -74,7 +74,7 @@ def _episodes(table: Table) -> Table:
     facts = np.stack([coin_x, coin_y, *(table[name].values for name in FACTS[2:]), 0 * coin_x], axis=1)
     aligned = (coin_x == table["end_x"].values) & (coin_y == table["end_y"].values)
     return table.drop_columns(FACTS).with_columns({
-        "facts": column_of(facts.tolist(), "list<int64>"), "aligned": Column("bool", aligned),
+        "facts": column_of(facts, "list<int64>"), "aligned": Column("bool", aligned),
         "env": column_of(["coinrun"] * len(table), "string")})
 
 

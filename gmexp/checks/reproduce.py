@@ -16,7 +16,7 @@ from gmexp.artefacts.upgrades import renamed
 from gmexp.evaluation.evaluate import evaluate
 from gmexp.pipeline import RunConfig, training_runs
 from gmexp.rates.counting import count_outcomes
-from gmexp.statistics.config import CalibrationConfig
+from gmexp.statistics.config import SAMPLER, CalibrationConfig
 from gmexp.statistics.counts import read_counts
 from gmexp.support.composition import stored
 from gmexp.support.errors import UserError
@@ -52,8 +52,8 @@ def rerun(study: Study, run_id: str | None = None) -> dict[str, Any]:
             "differing": differing, "rows_now": len(after)}
 
 
-LATER = {"mitigation": {"name": NONE}} | {  # keys that studies of earlier versions do not have
-    name: getattr(CalibrationConfig(), name) for name in ("warmup", "attempts", "rhat_max", "ess_min", "divergences_max")}
+LATER = {"mitigation": {"name": NONE}} | {  # keys that studies of earlier versions do not have; chains and draws they have
+    name: getattr(CalibrationConfig(), name) for name in SAMPLER if name not in ("chains", "draws")}
 
 
 def study_config(study: Study) -> RunConfig:

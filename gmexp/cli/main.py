@@ -96,7 +96,3 @@ def _dispatch(name: str, arguments: list[str]) -> int:
 
         return dry_run(load())
     return getattr(importlib.import_module(verb.module), verb.function)(load()) or 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -15,7 +15,7 @@ from gmexp.cli.schema import CalibrateConfig, RatesConfig, ReportConfig
 from gmexp.measures.attribution import unpursued
 from gmexp.pages import report as report_stage
 from gmexp.statistics import stage
-from gmexp.statistics.config import CalibrationConfig
+from gmexp.statistics.config import sampler
 from gmexp.statistics.counts import read_counts
 from gmexp.support.errors import UserError
 from gmexp.support.progress import Bar
@@ -53,10 +53,7 @@ def calibrate(config: CalibrateConfig) -> int:
     else:
         studies = [Study(_existing(study)) for study in config.studies]
         rows = pooling.pool([study.root for study in studies])
-    sampler = CalibrationConfig(config.seed, config.chains, config.warmup, config.draws, rhat_max=config.rhat_max,
-                                ess_min=config.ess_min, divergences_max=config.divergences_max,
-                                attempts=config.attempts)
-    calibration = stage.calibrate(rows, out, sampler, config.kept)
+    calibration = stage.calibrate(rows, out, sampler(config, config.seed), config.kept)
     shifts = base_rates.base_rates(calibration, rows, unpursued(studies))
     print(base_rates.report(shifts, calibration))
     origin = artefacts.provenance(None, dataclasses.asdict(config), "published beside calibrated rates")

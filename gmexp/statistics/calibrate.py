@@ -28,7 +28,7 @@ from gmexp.statistics.leave_out import OddCondition, leave_one_out, odd_conditio
 from gmexp.statistics.posterior import QUANTITIES, Posterior, Settings, summarise
 from gmexp.statistics.priors import assumed_harm
 
-__all__ = ["calibrate"]
+__all__ = ["calibrate", "outcomes"]
 
 FEW_RUNS = 5
 SOURCE = {"name": "Goal Misgeneralization Probability Model", "publisher": "Longterm Wiki", "date": "December 2025",
@@ -48,6 +48,7 @@ ESTIMANDS = {
                   "latent": "capability x first-event goal failure within runs",
                   "realised": "proxy first on a distinguishing level, of all episodes played under the shift",
                   "accidents": "not told from reached goals: these counts have no masked arm"}}
+OUTCOMES = ("n_intended", "n_proxy", "n_timeout", "n_death", "n_ambiguous", "n_masked", "masked_intended", "masked_proxy")
 
 
 def calibrate(counts: Sequence[OutcomeCounts], config: CalibrationConfig | None = None,
@@ -190,10 +191,17 @@ def _conflicts(scales: Sequence[dict[str, Any]]) -> list[str]:
             if row["p"] < CONFLICT and row["q50"] > row["prior_median"]]
 
 
+def outcomes(rows: Sequence[OutcomeCounts]) -> str:
+    """The hash of what was counted, whatever the columns are called: by it a calibration knows its counts."""
+    counted = sorted([row.run_id, row.shift_type, row.shift_name, row.grade, row.probe, row.eval_seed,
+                      *(getattr(row, name) for name in OUTCOMES)] for row in rows)
+    return hashlib.sha256(json.dumps(counted).encode()).hexdigest()
+
+
 def _provenance(counts: Sequence[OutcomeCounts], config: CalibrationConfig, wall_s: float) -> dict[str, Any]:
     rows = sorted(json.dumps(asdict(c), sort_keys=True) for c in counts)
     return {
-        "data_sha256": hashlib.sha256("\n".join(rows).encode()).hexdigest(),
+        "outcomes_sha256": outcomes(counts), "data_sha256": hashlib.sha256("\n".join(rows).encode()).hexdigest(),
         "config_hash": hashlib.sha256(json.dumps(asdict(config), sort_keys=True).encode()).hexdigest()[:16],
         "n_rows": len(counts), "n_runs": len({(c.experiment_id, c.env, c.run_id) for c in counts}),
         "n_environments": len({c.env for c in counts}),

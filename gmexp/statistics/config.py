@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 from gmexp.support.errors import UserError
 
-__all__ = ["CalibrationConfig", "Priors"]
+__all__ = ["SAMPLER", "CalibrationConfig", "Priors", "sampler"]
+
+SAMPLER = ("chains", "draws", "warmup", "attempts", "rhat_max", "ess_min", "divergences_max")  # keys of calibrate and run
 
 
 @dataclass(frozen=True)
@@ -72,3 +75,8 @@ class CalibrationConfig:
         for name, value in vars(self.priors).items():
             if name != "skill_mean" and not (math.isfinite(value) and value > 0):
                 raise UserError(f"priors.{name} must be a finite number above 0, not {value!r}")
+
+
+def sampler(keys: Any, seed: int) -> CalibrationConfig:
+    """The settings that the keys `SAMPLER` of a verb's configuration ask for."""
+    return CalibrationConfig(seed, **{name: getattr(keys, name) for name in SAMPLER})

@@ -12,6 +12,7 @@ import scipy  # its parts are loaded when they are used: predictions use none
 
 __all__ = ["Diagnostics", "diagnose", "ess", "ess_bulk", "ess_tail", "mcse_mean", "rhat"]
 
+
 @dataclass(frozen=True)
 class Diagnostics:
     """Worst values over all quantities, and whether they pass the gate."""

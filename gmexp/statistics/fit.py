@@ -23,7 +23,6 @@ from gmexp.support.errors import UserError
 
 __all__ = ["SamplerError", "fit", "one_thread", "require"]
 
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -62,7 +61,7 @@ def fit(design: Design, config: CalibrationConfig, progress: Callable[[int], obj
     `progress` is called with 1 after every iteration in this process (all of them with cores = 1), `on_retry` with the
     number of iterations that a further attempt takes, before it.
     """
-    begin = [None] * _groups(config)
+    begin: list[Start | None] = [None] * min(config.cores, config.chains // 2)  # of every process
     for attempt in range(config.attempts):
         effort = replace(config, draws=config.draws * 2**attempt,
                          target_accept=min(config.target_accept + 0.05 * attempt, 0.98))
@@ -91,11 +90,6 @@ def fit(design: Design, config: CalibrationConfig, progress: Callable[[int], obj
         **{name: np.ascontiguousarray(flat[name], DRAW_TYPE).astype(float) for name in DRAWS},
     )  # as stored
     return posterior, judged
-
-
-def _groups(config: CalibrationConfig) -> int:
-    """How many processes share the chains."""
-    return min(config.cores, config.chains // 2)
 
 
 def _chains(design: Design, config: CalibrationConfig, attempt: int, begin: list[Start | None],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from gmexp.statistics.calibrate import calibrate as fit_counts
 from gmexp.statistics.calibration import Calibration
 from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.counts import read_counts
-from gmexp.statistics.stage import outcomes
 from gmexp.support.errors import UserError
 
 
@@ -37,8 +35,7 @@ def calibrate(source: Study | Path | str | Sequence[OutcomeCounts] | Any, *, con
     rows = _rows(source)
     if not rows:
         raise UserError("there are no counts")
-    calibration = fit_counts(rows, config, on_progress)
-    return dataclasses.replace(calibration, provenance=calibration.provenance | {"outcomes_sha256": outcomes(rows)})
+    return fit_counts(rows, config, on_progress)
 
 
 def _rows(source: Any) -> tuple[OutcomeCounts, ...]:

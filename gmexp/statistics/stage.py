@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,8 +17,6 @@ from gmexp.statistics.counts import read_counts
 from gmexp.statistics.fit import SamplerError, iterations
 from gmexp.support.errors import UserError
 from gmexp.support.progress import Bar
-
-OUTCOMES = ("n_intended", "n_proxy", "n_timeout", "n_death", "n_ambiguous", "n_masked", "masked_intended", "masked_proxy")
 
 
 class Refused(UserError):
@@ -37,16 +33,8 @@ def calibrate(rows: Sequence[OutcomeCounts], out: Path, config: CalibrationConfi
     origin = artefacts.provenance(None, dataclasses.asdict(config), "posterior of the rates over runs")
     calibration = calibration.with_provenance(origin)
     calibration = calibration.thinned(kept) if kept else calibration
-    calibration = dataclasses.replace(calibration, provenance=calibration.provenance | {"outcomes_sha256": outcomes(rows)})
     calibration.save(out)
     return calibration
-
-
-def outcomes(rows: Sequence[OutcomeCounts]) -> str:
-    """The hash of what was counted, whatever the columns are called: by it a calibration knows its counts."""
-    counted = sorted([row.run_id, row.shift_type, row.shift_name, row.grade, row.probe, row.eval_seed,
-                      *(getattr(row, name) for name in OUTCOMES)] for row in rows)
-    return hashlib.sha256(json.dumps(counted).encode()).hexdigest()
 
 
 def drop_stale(study: Study) -> None:
@@ -58,7 +46,7 @@ def drop_stale(study: Study) -> None:
         stated = artefacts.read_json(study.calibration, required=("provenance",))["provenance"].get("outcomes_sha256")
     except (UserError, AttributeError):
         stated = "unreadable"
-    if stated is None or stated == outcomes(read_counts(study.counts)):
+    if stated is None or stated == fitting.outcomes(read_counts(study.counts)):
         return
     for path in (study.calibration, study.calibration.with_suffix(".npz"), study.estimate, study.sensitivity):
         path.unlink(missing_ok=True)

@@ -22,10 +22,9 @@ from gmexp.rates import learning, over_runs
 from gmexp.statistics.calibration import Calibration
 from gmexp.statistics.counts import read_counts
 
+from ..gmexp.tiny import AGENT, SAMPLER
 from . import harness, mutate
 
-AGENT = ("agent.num_envs=16", "agent.rollout=32", "agent.minibatches=4", "agent.width=16", "agent.hidden=8")
-SAMPLER = ("chains=2", "draws=50", "warmup=100", "attempts=1", "rhat_max=99", "ess_min=0.1", "divergences_max=1")
 STUDY = ("run", "experiment=quickstart", *AGENT, *SAMPLER, "steps=2048", "seeds=[0,1]",
          "evaluation.episodes=8", "evaluation.slots=8", "env.horizon=200", "evaluation.clips=1")
 PAGES = 0.03  # share of inputs for which the whole page is built too

@@ -8,7 +8,6 @@ import inspect
 import re
 import shlex
 import sys
-import tomllib
 from collections.abc import Iterator
 from functools import reduce
 from pathlib import Path
@@ -26,9 +25,11 @@ from gmexp.cli.options import Command
 from gmexp.figures.data import StudyData
 from gmexp.pages import index_page
 
+from .examples import EXAMPLES, install
+
 ROOT = Path(__file__).parents[2]
 README, MANUAL, CONTRIBUTING = DOCUMENTS = [ROOT / "README.md", ROOT / "docs" / "manual.md", ROOT / "CONTRIBUTING.md"]
-EXAMPLES, RESULTS = ROOT / "docs" / "examples", ROOT / "results"
+RESULTS = ROOT / "results"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("results/**/*.md")])
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
 CALL = re.compile(r"(?:\$ )?(?:\S*bin/)?(gmexp .*)")
@@ -69,12 +70,7 @@ class Composed(Exception):
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
     """The examples' folder, with their entry points known as after `pip install`."""
-    points = tomllib.loads((EXAMPLES / "pyproject.toml").read_text(encoding="utf-8"))["project"]["entry-points"]
-    about = tmp_path / "gmexp_examples-0.1.dist-info"
-    about.mkdir()
-    about.joinpath("METADATA").write_text("Metadata-Version: 2.1\nName: gmexp-examples\nVersion: 0.1\n")
-    about.joinpath("entry_points.txt").write_text("\n".join(
-        f"[{group}]\n" + "\n".join(f"{name} = {place}" for name, place in each.items()) for group, each in points.items()))
+    points = install(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.syspath_prepend(str(EXAMPLES))
     monkeypatch.chdir(EXAMPLES)

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +14,9 @@ import pytest
 
 from gmexp.artefacts.study import Study
 
+from .examples import EXAMPLES, install
 from .tiny import SAMPLER
 
-EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 STUDY = ["experiment=./corridor_study.yaml", "env=corridor:TASK", "agent=random_search_trainer:SPEC", "workers=1",
          *SAMPLER, "out=study"]
 
@@ -88,12 +87,7 @@ def test_every_stage_takes_them(folder, study):
 @pytest.mark.slow
 def test_installed_they_are_known_by_name(folder):
     """A checkpoint is no reason to import a file: what it names is installed, here by its entry points."""
-    points = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]["entry-points"]
-    about = folder / "gmexp_examples-0.1.dist-info"
-    about.mkdir()
-    about.joinpath("METADATA").write_text("Metadata-Version: 2.1\nName: gmexp-examples\nVersion: 0.1\n")
-    about.joinpath("entry_points.txt").write_text("\n".join(
-        f"[{group}]\n" + "\n".join(f"{name} = {place}" for name, place in each.items()) for group, each in points.items()))
+    install(folder)
     gmexp(folder, "train", "env=corridor", "agent=random_search", "steps=2048", "out=named")
     run, = (folder / "named" / "runs").iterdir()
     few = f"run={run}", "evaluation.episodes=40", "evaluation.slots=40"

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-
 from gmexp_envs.keys_and_chests.distribution import LevelDistribution, Physics
 from gmexp_envs.keys_and_chests.layout import MAX_OBJECTS, NUM_ACTIONS, NUM_APPEARANCE, SIZE
 from gmexp_envs.levels import as_levels, split_levels

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-
 from gmexp_envs.levels import as_levels, split_levels
 from gmexp_envs.maze.distribution import MazeDistribution
 from gmexp_envs.maze.layout import CLASSES, FACTS, MAX_SIZE, NUM_ACTIONS, NUM_APPEARANCE, SIZES

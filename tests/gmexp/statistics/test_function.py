@@ -15,7 +15,7 @@ from gmexp.statistics import function
 from gmexp.statistics.calibration import Calibration
 from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.simulate import synthetic_counts
-from gmexp.statistics.stage import outcomes
+from gmexp.statistics.calibrate import outcomes
 from gmexp.support.errors import UserError
 
 HASTY = CalibrationConfig(chains=2, warmup=100, draws=20, rhat_max=100, ess_min=0.1, attempts=1)
