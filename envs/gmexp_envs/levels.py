@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 SEED_LIMIT = 2**31 - 1  # procgen's level seeds are [0, 2**31 - 1)
 
@@ -56,11 +54,19 @@ def as_levels(levels: int | SeedRange | Sequence[int] | None) -> SeedRange | tup
     return tuple(int(s) for s in levels)
 
 
-def seeds_of(levels: SeedRange | Sequence[int]) -> np.ndarray:
-    """The level seeds in order, int64 [levels]."""
-    if isinstance(levels, SeedRange):
-        return np.arange(levels.first, levels.first + levels.count)
-    return np.asarray(levels, np.int64)
+def is_by_content(held_out: str) -> bool:
+    """Whether env.held_out says that layouts, not only level seeds, belong to splits (`compiled.splits`)."""
+    if held_out not in ("content", "seeds"):
+        raise ValueError(f"env.held_out = {held_out}: content, or seeds, as studies of the first edition")
+    return held_out == "content"
+
+
+def batches_of(levels: SeedRange | tuple[int, ...], size: int) -> Iterator[SeedRange | tuple[int, ...]]:
+    """The same levels in order, `size` at a time at most."""
+    count = levels.count if isinstance(levels, SeedRange) else len(levels)
+    for first in range(0, count, size):
+        some = min(size, count - first)
+        yield SeedRange(levels.first + first, some) if isinstance(levels, SeedRange) else levels[first:first + some]
 
 
 def check_within(name: str, value: float, low: float, high: float) -> None:

@@ -10,10 +10,12 @@ from typing import ClassVar, TypeVar
 
 import numpy as np
 
+from gmexp_envs.levels import batches_of
 from gmexp_envs.task import ArmName, GoalName, Picture, Task
 from gmexp_envs.vec import VecEnv
 
 D = TypeVar("D")
+BATCH = 4096  # levels made at once
 
 
 class OwnTask(Task[D]):
@@ -45,7 +47,8 @@ class OwnTask(Task[D]):
 
 
 class ProcgenTask(OwnTask[D]):
-    """One whose package has modules `certify`, `scripted` and `procgen.backend`, too."""
+    """One whose package has modules `certify`, `layout` (with `LAYOUT`, see `compiled.splits`), `scripted` and
+    `procgen.backend`, too."""
 
     family = "procgen"
     backends = ("native", "procgen")
@@ -55,6 +58,18 @@ class ProcgenTask(OwnTask[D]):
 
     def certify(self, distribution: D) -> np.ndarray:
         return self._module("certify").certify(distribution)
+
+    def layout_hash(self, distribution: D) -> np.ndarray:
+        first = self._module("layout").LAYOUT
+        parts = []
+        for levels in batches_of(distribution.levels, BATCH):
+            some = dataclasses.replace(distribution, levels=levels, sequential=True)
+            env = self.make(some.num_levels, [some], seed=0, observation="semantic", device="cpu", backend="native",
+                            threads=1, action_repeat=1, style=None, drawable=False)
+            env.reset()
+            parts.append(np.ascontiguousarray(env.world.facts[:, first:first + 2]).view("<u8")[:, 0].astype(np.uint64))
+            env.close()
+        return np.concatenate(parts)
 
     def scripted(self, goal: GoalName, env: VecEnv):
         scripted = self._module("scripted")

@@ -44,14 +44,15 @@ def own_levels(checkpoint: Checkpoint, count: int) -> SeedRange:
         from gmexp.artefacts import tables
         from gmexp.artefacts.records import Episode
 
-        first = int(tables.read_table(path, Episode)["level_seed"].values.min())
+        played = tables.read_table(path, Episode)
+        cell = list(zip(*(played[name].to_pylist() for name in ("shift_type", "grade", "probe", "arm")), strict=True))
+        episodes = cell.count(cell[0])
     else:
         from gmexp.evaluation.config import EvaluateConfig
         from gmexp.support.composition import load
 
-        plan = load("evaluate", EvaluateConfig, ["run=none"]).evaluation
-        first = held_out(checkpoint.meta.train_seed, plan.episodes).first
-    return SeedRange(first, count)
+        episodes = load("evaluate", EvaluateConfig, ["run=none"]).evaluation.episodes
+    return SeedRange(held_out(checkpoint.meta.train_seed, episodes).first, count)
 
 
 def cells(task: Task, training: Any, plan: EvaluationPlan, train_seed: int = 0) -> list[Cell]:

@@ -68,9 +68,10 @@ def repetition(study: Study, training_levels: int = TRAINING) -> list[Repetition
         place = list(zip(*(episodes[name].to_pylist() for name in ("shift_type", "grade", "probe")), strict=True))
         seeds = episodes["level_seed"].values
         for cell in cells(task, training, plan, run.train_seed):
-            again = np.isin(_hashes(task, cell.distribution, known), _hashes(task, trained, known))
             chosen = np.array([each == (cell.shift_type, cell.grade, cell.probe) for each in place])
-            repeated = again[seeds[chosen] - cell.distribution.levels.first]
+            played, number = np.unique(seeds[chosen], return_inverse=True)
+            shown = replace(cell.distribution, levels=tuple(played.tolist()))
+            repeated = np.isin(_hashes(task, shown, known), _hashes(task, trained, known))[number]
             rows[labels[run.run_id], cell.shift_type, cell.shift_name, cell.grade, cell.probe].append(
                 (repeated, solved[chosen]))
     return [Repetition(*key, *_shares(cells_played)) for key, cells_played in rows.items()]

@@ -85,7 +85,8 @@ def page(task: Task, training: Any, kind: int | None, factor: str | None, grades
 
 
 def _begin(task: Task, distribution: Any, seeds: SeedRange, levels: int) -> VecEnv:
-    drawn = dataclasses.replace(distribution, levels=seeds, sequential=True)
+    listed = tuple(range(seeds.first, seeds.first + levels))  # as they are, whichever split owns what they show
+    drawn = dataclasses.replace(distribution, levels=listed, sequential=True)
     env = gmexp_envs.make_vec(task, levels, distribution=drawn, seed=0, drawable=True)
     env.reset()
     return env

@@ -49,7 +49,7 @@ def draw(task: Task, training: Any, levels: SeedRange) -> Image.Image:
 
 
 def _begun(task: Task, distribution: Any, seed: int) -> VecEnv:
-    alone = dataclasses.replace(distribution, levels=(seed,), sequential=True)
+    alone = dataclasses.replace(distribution, levels=SeedRange(seed, 1), sequential=True)
     env = gmexp_envs.make_vec(task, 1, distribution=alone, seed=0, drawable=True)
     env.reset()
     return env

@@ -59,6 +59,8 @@ def identity(config: TrainConfig) -> dict[str, Any]:
     plain = {key: value for key, value in dataclasses.asdict(config).items() if key not in NOT_IDENTITY}
     mitigation = mitigation_of(config.mitigation)
     del plain["mitigation"]  # runs without one are those of earlier versions
+    if plain["env"].get("held_out") == "seeds":
+        del plain["env"]["held_out"]  # the same
     plain |= {"mitigation": mitigation.identity} if mitigation else {}
     return plain | {"agent": config.agent.identity(config.task)}
 

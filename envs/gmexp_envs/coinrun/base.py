@@ -29,7 +29,8 @@ def encode(distributions: Sequence[LevelDistribution]) -> Encoded:
                        p.max_speed, p.mixrate, p.air_control])
         cell_x, cell_y = d.cell or (-1, -1)
         ints.append([d.mode == "easy", PLACEMENTS.index(d.placement), cell_x, cell_y, d.appearance is not None,
-                     d.masked, d.horizon, first, count, listed, offset, d.sequential, d.permeable_wall])
+                     d.masked, d.horizon, first, count, listed, offset, d.sequential, d.permeable_wall,
+                     d.by_content and not listed])
     encoded = Encoded(np.array(floats, np.float32), np.array(ints, np.int64), seeds)
     assert encoded.floats.shape[1] == NUM_FLOATS and encoded.ints.shape[1] == NUM_INTS  # as `opened` reads them
     return encoded

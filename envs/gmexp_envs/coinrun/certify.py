@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,33 +10,22 @@ from gmexp_envs.coinrun.distribution import LevelDistribution
 from gmexp_envs.coinrun.engine import CoinRun
 from gmexp_envs.coinrun.layout import INTENDED_STEP, PROXY_STEP, DISTINGUISHING
 from gmexp_envs.coinrun.scripted import PROXY, ScriptedPolicy
-from gmexp_envs.levels import SeedRange
+from gmexp_envs.levels import batches_of
 from gmexp_envs.outcome import NEVER
 
 BATCH = 1024  # worlds that play at once
 
 
-def certify(distribution: LevelDistribution, level_seeds: Sequence[int] | None = None,
-            num_levels: int | None = None) -> np.ndarray:
-    """Which levels separate the goals (bool [K]): by construction, and the proxy policy does not touch the coin first.
-
-    Arguments:
-        distribution: how the levels are made.
-        level_seeds: the levels' seeds; None for the distribution's own, in order.
-        num_levels: how many of the distribution's own (all for None).
-    """
-    if level_seeds is None:
-        levels = distribution.levels
-        count = distribution.num_levels if num_levels is None else num_levels
-        if not 1 <= count <= distribution.num_levels:
-            raise ValueError(f"num_levels = {count} is not within 1..{distribution.num_levels}, the levels there are")
-        level_seeds = range(levels.first, levels.first + count) if isinstance(levels, SeedRange) else levels[:count]
-    batches = [level_seeds[i:i + BATCH] for i in range(0, len(level_seeds), BATCH)]
-    return np.concatenate([_certify_batch(distribution, tuple(int(s) for s in batch)) for batch in batches])
+def certify(distribution: LevelDistribution) -> np.ndarray:
+    """Which of the distribution's levels separate the goals (bool [num_levels]): by construction, and the proxy policy does
+    not touch the coin first."""
+    played = dataclasses.replace(distribution, sequential=True)
+    return np.concatenate([_certify_batch(dataclasses.replace(played, levels=levels))
+                           for levels in batches_of(distribution.levels, BATCH)])
 
 
-def _certify_batch(distribution: LevelDistribution, seeds: tuple[int, ...]) -> np.ndarray:
-    env = CoinRun(len(seeds), [dataclasses.replace(distribution, levels=seeds, sequential=True)], seed=0)
+def _certify_batch(distribution: LevelDistribution) -> np.ndarray:
+    env = CoinRun(distribution.num_levels, [distribution], seed=0)
     env.reset()
     distinguishing = env.world.facts[:, DISTINGUISHING] != 0
     intended_step, proxy_step = first_touches(env, ScriptedPolicy(env, PROXY), np.flatnonzero(distinguishing))

@@ -41,6 +41,7 @@ class LevelDistribution(OfLevels):
     spec_quality: weight of the coin in the reward; the rest pays for progress towards the end, in [0, 1].
     permeable_wall: columns behind the end that look like wall but can be walked through, as far as the level goes.
     masked: the coin is neither seen nor rewarded and ends nothing; its touch is logged.
+    by_content: seeds whose layout another split owns are passed over (`compiled.splits`), but for those of a list.
     sequential: worlds walk through the seeds in order (evaluation) instead of drawing them at random (training).
     """
 
@@ -57,6 +58,7 @@ class LevelDistribution(OfLevels):
     permeable_wall: int = 0
     horizon: int = 1000
     physics: Physics = field(default_factory=Physics)
+    by_content: bool = False
     sequential: bool = False
 
     def __post_init__(self) -> None:

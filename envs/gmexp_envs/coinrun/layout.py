@@ -43,8 +43,9 @@ PREDRAWN = 256  # outputs drawn ahead when a level begins: its layout takes up t
 # (TWISTER: outputs of the level's generator that the game has asked for; DRAWN: those that were drawn from it)
 (TIME, FLAGS, ACTION_X, INTENDED_STEP, PROXY_STEP, TWISTER, EVENTS, DRAWN) = range(8)
 # columns of World.facts (int32): what holds for the whole episode
+# (LAYOUT, and the next: the number of what there is to play, see `compiled.splits`)
 (SEED, COIN_X, COIN_Y, END_X, END_Y, NUM_ENEMIES, NUM_STATICS, BACKGROUND, WALL_THEME, AGENT_THEME, DIFFICULTY,
- NUM_SECTIONS, DANGER, OVERFLOW, DECOY, OPEN_ENDED, HORIZON, CORRELATED, DISTINGUISHING, CELL) = range(20)
+ NUM_SECTIONS, DANGER, OVERFLOW, DECOY, OPEN_ENDED, HORIZON, CORRELATED, DISTINGUISHING, CELL, LAYOUT) = range(21)
 # columns of World.slots (int32): what survives episodes
 (LEVEL_STREAM, EPISODES, OFFSET, STRIDE) = range(4)
 # columns of the episode log (int32), written when an episode ends; the last ones are the task's facts
@@ -66,8 +67,8 @@ PLACEMENTS = ("end", "section_start", "langosco", "uniform_ground", "near_end", 
 (C_RHO, C_APPEARANCE, C_CONTEXT, C_SUPERVISION, C_SPEC_QUALITY, C_GRAVITY, C_MAX_JUMP, C_MAX_SPEED, C_MIXRATE,
  C_AIR_CONTROL) = range(10)
 (C_EASY, C_PLACEMENT, C_CELL_X, C_CELL_Y, C_RESTYLE, C_MASKED, C_HORIZON, C_LOW, C_COUNT, C_LISTED, C_FIRST,
- C_SEQUENTIAL, C_PERMEABLE) = range(13)
-NUM_FLOATS, NUM_INTS = 10, 13
+ C_SEQUENTIAL, C_PERMEABLE, C_BY_CONTENT) = range(14)
+NUM_FLOATS, NUM_INTS = 10, 14
 # lengths of the rows of World.body, clock, facts and slots, some columns to spare
 BODY_ROW, CLOCK_ROW, FACTS_ROW, SLOTS_ROW = 16, 8, 24, 4
 

@@ -11,16 +11,17 @@ from gmexp_envs.coinrun.cells import classify, mark, mark_classes, paint
 from gmexp_envs.coinrun.coins import place_coin
 from gmexp_envs.coinrun.layout import (
     ACTION_X, AGENT_FEATURES, AGENT_THEME, AGENT_THEMES, AIR_CONTROL, BACKGROUND, BACKGROUND_FEATURES, BACKGROUND_SHIFT,
-    BACKGROUNDS, BARRIER_ROW, BEST_X, BODY_COLUMNS, C_AIR_CONTROL, C_APPEARANCE, C_CONTEXT, C_EASY, C_GRAVITY,
+    BACKGROUNDS, BARRIER_ROW, BEST_X, BODY_COLUMNS, C_AIR_CONTROL, C_APPEARANCE, C_BY_CONTENT, C_CONTEXT, C_EASY, C_GRAVITY,
     C_HORIZON, C_MAX_JUMP, C_MAX_SPEED, C_MIXRATE, C_PLACEMENT, C_RESTYLE, C_RHO, C_SUPERVISION, CELL, CRATE_FEATURES,
     CRATE_THEMES, DANGER, DECOY, DIFFICULTY, DRAWN, END_X, END_Y, ENEMY_FEATURES, ENEMY_THEMES, EVENTS, f32, FLAGS,
-    GRAVITY, GROUND, HORIZON, INTENDED_STEP, LANGOSCO, LAST_Y, LAVA_DEPTH, MAX_ENEMIES, MAX_JUMP, MAX_SPEED,
+    GRAVITY, GROUND, HORIZON, INTENDED_STEP, LANGOSCO, LAST_Y, LAYOUT, LAVA_DEPTH, MAX_ENEMIES, MAX_JUMP, MAX_SPEED,
     MAX_STATICS, MIXRATE, NUM_APPEARANCE, NUM_ENEMIES, NUM_SECTIONS, NUM_STATICS, OPEN_ENDED, OVERFLOW, PLATFORM,
     PROXY_STEP, SEED, SIZE, START_X, START_Y, TIME, TRAIN_AGENTS, TRAIN_BACKGROUNDS, TRAIN_CRATES, TRAIN_ENEMIES,
     TRAIN_WALLS, TWISTER, WALL_FEATURES, WALL_THEME, WALL_THEMES, X, Y, ZERO,
 )
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.compiled.mersenne_twister import hash_unit, start_generator
+from gmexp_envs.compiled.splits import another, belongs, mixed, note_layout, settled
 from gmexp_envs.outcome import NEVER
 from gmexp_envs.procgen_family.themes import choose_theme
 
@@ -182,6 +183,43 @@ def generate_level(world, e, encoded, seed):
 @jit
 def plan_level(world, e, encoded, seed):
     """All of `generate_level` but the cells, which follow from the plan."""
+    facts = world.facts[e]
+    by_content, asked, attempt = encoded.ints[facts[CELL], C_BY_CONTENT], np.int64(seed), 0
+    while True:
+        _plan(world, e, encoded, seed)
+        layout = _number(world, e)
+        if belongs(by_content, layout, asked, attempt):
+            break
+        attempt += 1
+        seed = another(asked, attempt)
+    note_layout(facts, LAYOUT, layout)
+
+
+@jit
+def _number(world, e):
+    """The number of the level's layout (uint64): walls, lava, crates, saws, enemies and the end, but no themes, and not
+    where the coin is."""
+    facts, terrain = world.facts[e], world.terrain[e]
+    content = np.uint64(facts[END_X] * SIZE + facts[END_Y])
+    for x in range(SIZE):
+        column = np.uint64(0)
+        for row in range(terrain.shape[0]):
+            column = np.uint64(column << np.uint64(8)) | np.uint64(terrain[row, x])
+        content = mixed(content, column)
+    for i in range(facts[NUM_STATICS]):
+        static = world.statics[e, i]
+        content = mixed(content, np.uint64(static[0]) << np.uint64(16) | np.uint64(static[1]) << np.uint64(8)
+                        | np.uint64(static[2] > 0))
+    for i in range(facts[NUM_ENEMIES]):
+        enemy = world.enemies[e, i]
+        content = mixed(content, np.uint64(enemy[0]) << np.uint64(16) | np.uint64(enemy[1]) << np.uint64(8)
+                        | np.uint64(enemy[2] > ZERO) | np.uint64(2))
+    return settled(content)
+
+
+@jit
+def _plan(world, e, encoded, seed):
+    """One level, whichever split it belongs to."""
     facts, draws, terrain, surface = world.facts[e], world.draws[e], world.terrain[e], world.surface[e]
     c = facts[CELL]
     easy = encoded.ints[c, C_EASY] != 0

@@ -15,7 +15,7 @@ import numpy as np
 
 from gmexp_envs.coinrun.distribution import LevelDistribution, Physics
 from gmexp_envs.coinrun.layout import NUM_ACTIONS, NUM_APPEARANCE, WINDOW
-from gmexp_envs.levels import as_levels, split_levels
+from gmexp_envs.levels import as_levels, is_by_content, split_levels
 from gmexp_envs.own_task import ProcgenTask
 from gmexp_envs.task import Factor, Goal, Semantics, ladder
 from gmexp_envs.vec import FrameStyle, VecEnv
@@ -36,6 +36,7 @@ class CoinRunConfig:
     spec_quality: float
     horizon: int
     train_levels: int | None  # how many levels of the training split; None for all
+    held_out: str = "seeds"  # what belongs to one split alone: content, or the seeds (all there was in the first edition)
     physics: dict[str, float] = field(default_factory=dict)  # see `Physics`
 
     def __post_init__(self) -> None:
@@ -156,7 +157,8 @@ class CoinRunTask(ProcgenTask[LevelDistribution]):
         return LevelDistribution(
             levels=split_levels("train", config.train_levels), mode=config.mode, rho=1 - config.diversity,
             placement=config.placement, appearance=config.appearance, context=config.context,
-            spec_quality=config.spec_quality, horizon=config.horizon, physics=Physics(**config.physics))
+            spec_quality=config.spec_quality, horizon=config.horizon, physics=Physics(**config.physics),
+            by_content=is_by_content(config.held_out))
 
     def variant(self, config: CoinRunConfig) -> str:
         return self.name if config.mode == "easy" else f"{self.name}_{config.mode}"
@@ -185,11 +187,6 @@ class CoinRunTask(ProcgenTask[LevelDistribution]):
     def distinguishing(self, distribution: LevelDistribution) -> LevelDistribution:
         """The coin hangs or lies off the path to the end, in every level."""
         return dataclasses.replace(distribution, rho=0.0, placement="off_path", cell=None)
-
-    def layout_hash(self, distribution: LevelDistribution) -> np.ndarray:
-        from gmexp_envs.coinrun.layout_hash import layout_hash
-
-        return layout_hash(distribution)
 
 
 TASK = CoinRunTask()

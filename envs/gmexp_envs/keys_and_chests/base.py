@@ -29,7 +29,8 @@ def encode(distributions: Sequence[LevelDistribution]) -> Encoded:
         floats.append([d.rho, d.appearance or 0.0, d.context, d.supervision, d.spec_quality, d.physics.max_speed,
                        d.physics.mixrate])
         ints.append([MODES[d.mode], d.game == "heist", PLACEMENTS.index(d.placement), d.appearance is not None, d.masked,
-                     d.key_penalty, d.step_penalty, d.horizon, first, count, listed, offset, d.sequential])
+                     d.key_penalty, d.step_penalty, d.horizon, first, count, listed, offset, d.sequential,
+                     d.by_content and not listed])
     encoded = Encoded(np.array(floats, np.float32), np.array(ints, np.int64), seeds)
     assert encoded.floats.shape[1] == NUM_FLOATS and encoded.ints.shape[1] == NUM_INTS  # as `opened` reads them
     return encoded

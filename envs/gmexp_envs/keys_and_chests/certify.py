@@ -10,7 +10,7 @@ from gmexp_envs.keys_and_chests.distribution import LevelDistribution
 from gmexp_envs.keys_and_chests.engine import KeysAndChests
 from gmexp_envs.keys_and_chests.layout import DISTINGUISHING, INTENDED_STEP, PROXY_STEP
 from gmexp_envs.keys_and_chests.scripted import INTENDED, PROXY, ScriptedPolicy
-from gmexp_envs.levels import SeedRange
+from gmexp_envs.levels import batches_of
 from gmexp_envs.outcome import NEVER
 
 BATCH = 1024  # instances that play at once
@@ -19,12 +19,9 @@ BATCH = 1024  # instances that play at once
 def certify(distribution: LevelDistribution) -> np.ndarray:
     """Which of the distribution's levels tell the goals apart (bool [num_levels]): by construction (`arrangement`), and
     either scripted policy reaches its own goal first."""
-    levels, parts = distribution.levels, []
-    for first in range(0, distribution.num_levels, BATCH):
-        count = min(BATCH, distribution.num_levels - first)
-        some = SeedRange(levels.first + first, count) if isinstance(levels, SeedRange) else levels[first:first + count]
-        parts.append(_certify_batch(dataclasses.replace(distribution, levels=some, sequential=True, masked=False)))
-    return np.concatenate(parts)
+    played = dataclasses.replace(distribution, sequential=True, masked=False)
+    return np.concatenate([_certify_batch(dataclasses.replace(played, levels=levels))
+                           for levels in batches_of(distribution.levels, BATCH)])
 
 
 def _certify_batch(distribution: LevelDistribution) -> np.ndarray:

@@ -43,6 +43,7 @@ class LevelDistribution(OfLevels):
     spec_quality: weight of a chest in the reward; the rest is paid for a key, in [0, 1].
     masked: chests are neither seen nor rewarded and end nothing; their opening is logged.
     key_penalty, step_penalty: the fork's; tenths of a reward a key, thousandths a step.
+    by_content: seeds whose maze another split owns are passed over (`compiled.splits`), but for those of a list.
     sequential: instances walk through the seeds in order (evaluation) instead of drawing them at random (training).
     """
 
@@ -60,6 +61,7 @@ class LevelDistribution(OfLevels):
     step_penalty: int = 0
     horizon: int = 1000
     physics: Physics = field(default_factory=Physics)
+    by_content: bool = False
     sequential: bool = False
 
     def __post_init__(self) -> None:

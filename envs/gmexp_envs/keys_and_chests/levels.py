@@ -9,22 +9,23 @@ import numpy as np
 
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.compiled.mersenne_twister import draw, hash_unit, seed_twister
+from gmexp_envs.compiled.splits import another, belongs, note_layout
 from gmexp_envs.keys_and_chests.arrangement import count_on_ways, place_as_fork, rearrange, tells_apart
 from gmexp_envs.keys_and_chests.heist import place_doors
 from gmexp_envs.keys_and_chests.layout import (
     AGENT_THING, APART, AS_MANY, BACKGROUND, BACKGROUND_FEATURES, BACKGROUND_SHIFT, BACKGROUNDS, C_APPEARANCE,
-    C_CONTEXT, C_HEIST, C_HORIZON, C_MASKED, C_MAX_SPEED, C_MIXRATE, C_PLACEMENT, C_RESTYLE, C_RHO, C_SIZE,
+    C_BY_CONTENT, C_CONTEXT, C_HEIST, C_HORIZON, C_MASKED, C_MAX_SPEED, C_MIXRATE, C_PLACEMENT, C_RESTYLE, C_RHO, C_SIZE,
     C_SUPERVISION, CELL, CELLS, CHEST, CHEST_CELL, CHEST_FEATURES, CHEST_RADIUS, CHEST_THEME, CHEST_THEMES, CHEST_THING,
     CHESTS, CHESTS_LEFT, CHESTS_ON_WAY, DIFFICULTY, DISTINGUISHING, DOOR_2, DRAWN, EXIT, EXIT_CELL, EXIT_HEIGHT, f32,
     FREE, HALF, HEIST, HORIZON, INTENDED_STEP, KEY, KEY_2, KEY_CELL, KEY_FEATURES, KEY_HEIGHT, KEY_RADIUS, KEY_THEME,
-    KEY_THEMES, KEY_THING, KEYS, KEYS_LEFT, KEYS_ON_WAY, KIND, LEAST_MAZE, LIST, MASKED, MAX_OBJECTS, MAX_SPEED, MAZE,
-    MIXRATE, MOST_KEYS, NEITHER, NOTHING, NUM_APPEARANCE, NUM_KEYS, NUM_OBJECTS, NUMBER, ONE, OPEN_ENDED, PLENTY,
+    KEY_THEMES, KEY_THING, KEYS, KEYS_LEFT, KEYS_ON_WAY, KIND, LAYOUT, LEAST_MAZE, LIST, MASKED, MAX_OBJECTS, MAX_SPEED,
+    MAZE, MIXRATE, MOST_KEYS, NEITHER, NOTHING, NUM_APPEARANCE, NUM_KEYS, NUM_OBJECTS, NUMBER, ONE, OPEN_ENDED, PLENTY,
     PLENTY_CHESTS, PROXY_STEP, QUEUE, REARRANGED, RETURN, RING_LIES, SEED, SIZE, SPACE, THINGS, TRAIN_BACKGROUNDS,
     TRAIN_CHESTS, TRAIN_KEYS, TRAIN_WALLS, TWISTER, VX, VY, WALL, WALL_CELL, WALL_FEATURES, WALL_THEME, WALL_THEMES,
     WHERE, WORDS, X, Y, ZERO,
 )
 from gmexp_envs.outcome import NEVER
-from gmexp_envs.procgen_family.mazes import below, dig, Digger
+from gmexp_envs.procgen_family.mazes import below, dig, Digger, number
 from gmexp_envs.procgen_family.themes import choose_theme
 
 f64, u64 = np.float64, np.uint64
@@ -77,20 +78,28 @@ def generate_level(world, e, encoded, seed):
     things = world.scratch[e, THINGS]
     floats, ints = encoded.floats[facts[CELL]], encoded.ints[facts[CELL]]
     size, heist, context = ints[C_SIZE], ints[C_HEIST] != 0, floats[C_CONTEXT]
-    seed_twister(words, np.uint32(seed))
-    body[BACKGROUND_SHIFT], p = _unit(words, 0)
-    facts[BACKGROUND], p = below(words, p, BACKGROUNDS)
-    _, p = below(words, p, 1)  # the random start, twice, which comes to nothing
-    _, p = below(words, p, 1)
-    difficulty, p = below(words, p, (size - LEAST_MAZE) // 2 + 1)
-    if hash_unit(seed, SALT_LARGEST) < context * CONTEXT_SHARE:
-        difficulty = np.int32((size - LEAST_MAZE) // 2)
-    least = 1 if hash_unit(seed, SALT_DEAD_ENDS) < context * CONTEXT_SHARE else CORRIDORS
-    base, p = below(words, p, 2)
-    base += difficulty
-    d = 2 * difficulty + LEAST_MAZE
     digger = Digger(words, world.maze[e], world.opened[e], world.walls[e], world.parents[e])
-    _, p = dig(digger, p, d)
+    asked, attempt = np.int64(seed), 0
+    while True:
+        seed_twister(words, np.uint32(seed))
+        body[BACKGROUND_SHIFT], p = _unit(words, 0)
+        facts[BACKGROUND], p = below(words, p, BACKGROUNDS)
+        _, p = below(words, p, 1)  # the random start, twice, which comes to nothing
+        _, p = below(words, p, 1)
+        difficulty, p = below(words, p, (size - LEAST_MAZE) // 2 + 1)
+        if hash_unit(seed, SALT_LARGEST) < context * CONTEXT_SHARE:
+            difficulty = np.int32((size - LEAST_MAZE) // 2)
+        base, p = below(words, p, 2)
+        base += difficulty
+        d = 2 * difficulty + LEAST_MAZE
+        _, p = dig(digger, p, d)
+        layout = number(world.maze[e], d)
+        if belongs(ints[C_BY_CONTENT], layout, asked, attempt):
+            break
+        attempt += 1
+        seed = another(asked, attempt)
+    note_layout(facts, LAYOUT, layout)
+    least = 1 if hash_unit(seed, SALT_DEAD_ENDS) < context * CONTEXT_SHARE else CORRIDORS
     for cell in range(d * d):
         things[u64(cell)] = SPACE if world.maze[e, u64(cell)] else NOTHING
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from gmexp_envs.keys_and_chests.distribution import LevelDistribution, Physics
 from gmexp_envs.keys_and_chests.layout import MAX_OBJECTS, NUM_ACTIONS, NUM_APPEARANCE, SIZE
-from gmexp_envs.levels import as_levels, split_levels
+from gmexp_envs.levels import as_levels, is_by_content, split_levels
 from gmexp_envs.own_task import ProcgenTask
 from gmexp_envs.task import Factor, Goal, Semantics, ladder
 from gmexp_envs.vec import FrameStyle, VecEnv
@@ -36,6 +36,7 @@ class KeysAndChestsConfig:
     step_penalty: int
     horizon: int
     train_levels: int | None  # how many levels of the training split; None for all
+    held_out: str = "content"  # what belongs to one split alone: content, or the seeds
     physics: dict[str, float] = field(default_factory=dict)  # see `Physics`
 
     def __post_init__(self) -> None:
@@ -117,7 +118,7 @@ class KeysAndChestsTask(ProcgenTask[LevelDistribution]):
             levels=split_levels("train", config.train_levels), mode=config.mode, rho=1 - config.diversity,
             placement=config.placement, appearance=config.appearance, context=config.context,
             spec_quality=config.spec_quality, key_penalty=config.key_penalty, step_penalty=config.step_penalty,
-            horizon=config.horizon, physics=Physics(**config.physics))
+            horizon=config.horizon, physics=Physics(**config.physics), by_content=is_by_content(config.held_out))
 
     def knobs(self, levels: Any, **knobs: Any) -> LevelDistribution:
         return LevelDistribution(levels=as_levels(levels), **knobs)

@@ -28,7 +28,8 @@ def encode(distributions: Sequence[MazeDistribution]) -> Encoded:
     for d, (first, count, listed, offset) in zip(distributions, levels, strict=True):
         floats.append([d.rho, d.appearance or 0.0, d.context, d.supervision, d.spec_quality])
         ints.append([d.mode == "easy", GAMES.index(d.game), PLACEMENTS.index(d.placement), d.region, *d.size_range,
-                     d.appearance is not None, d.masked, d.horizon, first, count, listed, offset, d.sequential])
+                     d.appearance is not None, d.masked, d.horizon, first, count, listed, offset, d.sequential,
+                     d.by_content and not listed])
     encoded = Encoded(np.array(floats, np.float32), np.array(ints, np.int64), seeds)
     assert encoded.floats.shape[1] == NUM_FLOATS and encoded.ints.shape[1] == NUM_INTS  # as `opened` reads them
     return encoded

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from gmexp_envs.levels import SeedRange
+from gmexp_envs.levels import batches_of
 from gmexp_envs.maze.distribution import MazeDistribution
 from gmexp_envs.maze.engine import Maze
 from gmexp_envs.maze.layout import DISTINGUISHING
@@ -16,11 +16,10 @@ BATCH = 4096  # levels made at once
 
 def certify(distribution: MazeDistribution) -> np.ndarray:
     """Which of the distribution's levels tell the goals apart: bool [num_levels], exactly."""
-    levels, parts = distribution.levels, []
-    for first in range(0, distribution.num_levels, BATCH):
-        count = min(BATCH, distribution.num_levels - first)
-        some = (SeedRange(levels.first + first, count) if isinstance(levels, SeedRange) else levels[first:first + count])
-        env = Maze(count, [dataclasses.replace(distribution, levels=some, sequential=True)], seed=0)
+    parts = []
+    for levels in batches_of(distribution.levels, BATCH):
+        some = dataclasses.replace(distribution, levels=levels, sequential=True)
+        env = Maze(some.num_levels, [some], seed=0)
         env.reset()
         parts.append(env.world.facts[:, DISTINGUISHING] != 0)
     return np.concatenate(parts)

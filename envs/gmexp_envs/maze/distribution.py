@@ -31,6 +31,7 @@ class MazeDistribution(OfLevels):
         horizon grows by the same factor.
     spec_quality: weight of the goal in the reward; the rest pays for progress on the way to the proxy, in [0, 1].
     masked: the goal is neither seen nor rewarded and ends nothing; its touch is logged.
+    by_content: seeds whose maze another split owns are passed over (`compiled.splits`), but for those of a list.
     sequential: worlds walk through the seeds in order (evaluation) instead of drawing them at random (training).
     """
 
@@ -47,6 +48,7 @@ class MazeDistribution(OfLevels):
     spec_quality: float = 1.0
     masked: bool = False
     horizon: int = 500
+    by_content: bool = False
     sequential: bool = False
 
     def __post_init__(self) -> None:
@@ -64,6 +66,8 @@ class MazeDistribution(OfLevels):
         if not (SMALLEST <= small <= large <= SIZES[self.mode] and small % 2 and large % 2):
             raise ValueError(f"sizes = {self.sizes}: two odd numbers from {SMALLEST} to {SIZES[self.mode]}, the smaller "
                              f"first, fit mode {self.mode!r}")
+        if self.by_content and large == SMALLEST:
+            raise ValueError(f"by_content = True: there are but four mazes of {SMALLEST} cells a side; let sizes go further")
 
     @property
     def size_range(self) -> tuple[int, int]:

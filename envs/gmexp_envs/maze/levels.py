@@ -8,22 +8,23 @@ import numpy as np
 
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.compiled.mersenne_twister import draw, hash_below, hash_unit, seed_twister
+from gmexp_envs.compiled.splits import another, belongs, note_layout
 from gmexp_envs.maze.goals import place_goals
 from gmexp_envs.maze.layout import (
     AGENT_FEATURES, AGENT_THEME, AGENT_THEMES, BACKGROUND, BACKGROUND_FEATURES, BACKGROUND_SHIFT, BACKGROUNDS, BEST,
-    C_APPEARANCE, C_CONTEXT, C_EASY, C_HORIZON, C_LARGEST, C_MASKED, C_RESTYLE, C_SMALLEST, C_SPEC_QUALITY,
+    C_APPEARANCE, C_BY_CONTENT, C_CONTEXT, C_EASY, C_HORIZON, C_LARGEST, C_MASKED, C_RESTYLE, C_SMALLEST, C_SPEC_QUALITY,
     C_SUPERVISION, CELL, DECOY, DECOYED, DISTINGUISHING, DRAWN, EASY, f32, GOAL, GOAL_DISTANCE, GOAL_SHOWN, GOAL_X,
-    HIDDEN, HORIZON, INTENDED_STEP, MARGIN, MAX_SIZE, MIRRORED, MOUSE, NUM_APPEARANCE, OPEN_ENDED,
+    HIDDEN, HORIZON, INTENDED_STEP, LAYOUT, MARGIN, MAX_SIZE, MIRRORED, MOUSE, NUM_APPEARANCE, OPEN_ENDED,
     PROXY_DISTANCE, PROXY_STEP, PROXY_X, RETURN, SAND, SECOND, SECOND_SHOWN, SEED, SEEN_X, SEEN_Y, SIZE, SIZES,
     SPACE, STALE, TIME, TRAIN_AGENTS, TRAIN_BACKGROUNDS, TRAIN_WALLS, WALL_CELL, WALL_FEATURES, WALL_THEME, WALL_THEMES,
     X, Y,
 )
 from gmexp_envs.maze.paths import CLEAR, grow, look_from
 from gmexp_envs.outcome import NEVER
-from gmexp_envs.procgen_family.mazes import below, dig
+from gmexp_envs.procgen_family.mazes import below, dig, number
 from gmexp_envs.procgen_family.themes import choose_theme
 
-i32, u32, u64 = np.int32, np.uint32, np.uint64
+i32, i64, u32, u64 = np.int32, np.int64, np.uint32, np.uint64
 EASY_SIZE, HARD_SIZE = SIZES["easy"], SIZES["hard"]
 SALT_LARGER, SALT_SIZE, SALT_DECOY, SALT_OPEN = 11, 12, 13, 14
 SALT_BACKGROUND, SALT_WALL, SALT_AGENT = 100, 102, 104
@@ -118,11 +119,19 @@ def generate_level(world, e, encoded, seed, scratch):
     c = facts[CELL]
     easy = encoded.ints[c, C_EASY] != 0
     side = EASY_SIZE if easy else HARD_SIZE
-    seed_twister(digger.words, u32(seed))
-    shift, _ = draw(digger.words, 0)
-    background, p = below(digger.words, 1, BACKGROUNDS)
-    d, p = _draw_size(encoded, c, seed, digger.words, p, side)
-    opened, p = dig(digger, p, d)
+    asked, attempt = i64(seed), 0
+    while True:
+        seed_twister(digger.words, u32(seed))
+        shift, _ = draw(digger.words, 0)
+        background, p = below(digger.words, 1, BACKGROUNDS)
+        d, p = _draw_size(encoded, c, seed, digger.words, p, side)
+        opened, p = dig(digger, p, d)
+        layout = number(digger.cells, d)
+        if belongs(encoded.ints[c, C_BY_CONTENT], layout, asked, attempt):
+            break
+        attempt += 1
+        seed = another(asked, attempt)
+    note_layout(facts, LAYOUT, layout)
     free = grow(tree, digger.cells, d)
     goal, second, proxy, p = place_goals(world, e, encoded, c, seed, d, opened, free, p, scratch)
     margin = (side - d) // 2

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gmexp_envs.levels import as_levels, split_levels
+from gmexp_envs.levels import as_levels, is_by_content, split_levels
 from gmexp_envs.maze.distribution import MazeDistribution
 from gmexp_envs.maze.layout import CLASSES, FACTS, MAX_SIZE, NUM_ACTIONS, NUM_APPEARANCE, SIZES
 from gmexp_envs.own_task import ProcgenTask
@@ -36,6 +36,7 @@ class MazeConfig:
     spec_quality: float
     horizon: int
     train_levels: int | None  # how many levels of the training split; None for all
+    held_out: str = "content"  # what belongs to one split alone: content, or the seeds
 
     def __post_init__(self) -> None:
         if not 0 <= self.diversity <= 1:
@@ -92,7 +93,8 @@ class MazeTask(ProcgenTask[MazeDistribution]):
         return MazeDistribution(
             levels=split_levels("train", config.train_levels), mode=config.mode, game=self._game, rho=1 - config.diversity,
             placement=config.placement, region=config.region, sizes=None if config.sizes is None else tuple(config.sizes),
-            appearance=config.appearance, context=config.context, spec_quality=config.spec_quality, horizon=config.horizon)
+            appearance=config.appearance, context=config.context, spec_quality=config.spec_quality, horizon=config.horizon,
+            by_content=is_by_content(config.held_out))
 
     def variant(self, config: MazeConfig) -> str:
         return self.name if config.mode == "easy" else f"{self.name}_{config.mode}"

@@ -10,6 +10,7 @@ import numpy as np
 
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.compiled.mersenne_twister import WORDS, draw
+from gmexp_envs.compiled.splits import mixed, settled
 
 MAX_SIZE = 31  # procgen's largest maze
 MAX_WALLS = 2 * (MAX_SIZE // 2) * (MAX_SIZE // 2 + 1)  # that may be opened
@@ -40,6 +41,18 @@ def below(words, p, n):
     """procgen's randn(n) from the p-th output (from 0, asked for in rising order): int32 in [0, n), and p + 1."""
     v, _ = draw(words, p % WORDS)
     return i32(v % u32(n)), p + 1
+
+
+@jit
+def number(cells, d):
+    """The number of a maze's layout (uint64), see `compiled.splits`."""
+    content = u64(d)
+    for first in range(0, d * d, 64):
+        bits = u64(0)
+        for cell in range(first, min(first + 64, d * d)):
+            bits = u64(bits << u64(1)) | u64(cells[u64(cell)] != 0)
+        content = mixed(content, bits)
+    return settled(content)
 
 
 @jit

@@ -22,8 +22,8 @@ from gmexp_envs.worlds.layout import (
     ONGOING, OPTIONS, ORIGINAL, OWN, PLACEMENT, PROXY_STEP, SEED, SEQUENTIAL, SLOTS, STEPS, STREAM, STRIDE, SUPERVISION,
     TERMINATED, THINGS, TIME, TRUNCATED, WINDOW, X, Y,
 )
-from gmexp_envs.worlds.rules import ATTEMPT, dress, owner, placement, split_of
-from gmexp_envs.worlds.scalar import called, hash_bits, substituted
+from gmexp_envs.worlds.rules import ATTEMPT, dress, placement
+from gmexp_envs.worlds.scalar import called, hash_bits, owner, split_of, substituted
 
 f32, u64 = np.float32, np.uint64
 NUM_GAMES, NUM_ENCODED, NUM_BUFFERS = len(Games._fields), len(Encoded._fields), len(Buffers._fields)

@@ -1,16 +1,14 @@
 """What the rules of all small worlds share: the board, moving, events, and choices that a level makes.
 
 Every choice within a level is a hash of its seed compared with the distribution's numbers, so that a level changes at
-some grade and stays changed. Layouts belong to splits by what they hold, not only by seed: of all layouts a world can
-draw, three fifths are training's, a fifth validation's and a fifth evaluation's, and a seed draws until it has one of
-its own split's. So no held-out level is a training level, however few layouts a world has.
+some grade and stays changed. Layouts belong to splits by what they hold, not only by seed (`compiled.splits`): a seed draws
+until it has one of its own split's.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from gmexp_envs.levels import SPLITS
 from gmexp_envs.worlds.layout import (
     ALIGNED, APPEARANCE, ATTRIBUTES, BROKEN, CONTEXT, DX, DY, GRID_COLUMNS, GRID_ROWS, INTENDED_STEP, LOOK, MARGIN,
     OPPOSITE, PLACEMENT, PROXY_STEP, RHO, SUPERVISION, THEMES, TIME, TRAINED, WALL, WINDOW, X, Y, COLUMNS, ROWS,
@@ -18,7 +16,6 @@ from gmexp_envs.worlds.layout import (
 from gmexp_envs.worlds.scalar import copy_bytes, hash_below, hash_bits, hash_unit
 
 u64 = np.uint64  # indices without a sign, which Numba need not check for counting from the end
-VALIDATION, EVALUATION = SPLITS["validation"].first, SPLITS["evaluation"].first
 # salts of a level's choices; layouts use those from ATTEMPT on, so many for every attempt at one
 SALT_CORRELATION, SALT_SUPERVISION, SALT_CONTEXT, SALT_LOOK, SALT_EVENTS = 1, 2, 10, 100, 1000
 ATTEMPT = 4096
@@ -56,17 +53,6 @@ def dress(game, seed):
         else:
             theme = hash_below(seed, salt + 1, TRAINED)
         game.look[attribute * THEMES + theme] = 1
-
-
-def split_of(seed):
-    """0 training, 1 validation, 2 evaluation: the split that a level seed belongs to."""
-    return 0 if seed < VALIDATION else 1 if seed < EVALUATION else 2
-
-
-def owner(content):
-    """The split that a layout belongs to."""
-    share = content % u64(5)
-    return 0 if share < u64(3) else 1 if share == u64(3) else 2
 
 
 def mixed(content, value):

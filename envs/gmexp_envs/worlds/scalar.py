@@ -32,6 +32,8 @@ class Deferred:
 hash_bits = Deferred("gmexp_envs.compiled.mersenne_twister:hash_bits")  # (seed, salt) -> uint64
 hash_unit = Deferred("gmexp_envs.compiled.mersenne_twister:hash_unit")  # (seed, salt) -> float32 in [0, 1)
 hash_below = Deferred("gmexp_envs.compiled.mersenne_twister:hash_below")  # (seed, salt, n) -> int32 in [0, n)
+owner = Deferred("gmexp_envs.compiled.splits:owner")  # uint64 content -> the split that a layout belongs to
+split_of = Deferred("gmexp_envs.compiled.splits:split_of")  # level seed -> its split
 # (target, at, source, start, count) of uint8 arrays and a constant count
 copy_bytes = Deferred("gmexp_envs.compiled.memory:copy_bytes")
 

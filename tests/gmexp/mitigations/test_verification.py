@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from gmexp.agents.checkpoint import load_checkpoint
@@ -44,9 +45,9 @@ def test_who_wants_the_intended_goal_passes(checkpoint, goal, passed, monkeypatc
     assert f"of the intended goals on {verdict.n_levels} validation levels; wanted is 0.5" in verdict.reason
     assert verification.read(checkpoint.path.parent) == verdict
     stored = tables.read_table(checkpoint.path.with_name(verification.EPISODES), ArmEpisode)
-    levels = held_out(3, wanted.levels, "validation")
-    assert stored["level_seed"].values.min() == levels.first >= 1_000_000_000
-    assert stored["level_seed"].values.max() == levels.first + levels.count - 1 < 1_500_000_000
+    seeds, levels = stored["level_seed"].values, held_out(3, wanted.levels, "validation")
+    assert 1_000_000_000 <= seeds.min() and seeds.max() < 1_500_000_000
+    assert len(np.unique(seeds)) == levels.count and np.isin(seeds, range(levels.first, levels.first + levels.count)).any()
 
 
 def test_a_verdict_is_not_asked_for_twice(checkpoint):

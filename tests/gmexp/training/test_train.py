@@ -21,7 +21,10 @@ from gmexp.agents.checkpoint import load_checkpoint
 from gmexp.agents.ppo import PPO
 from gmexp.artefacts import tables, writer
 from gmexp.artefacts.records import CurvePoint
+from gmexp.artefacts.study import Study
+from gmexp.cli.config import load
 from gmexp.cli.main import main
+from gmexp.pipeline import training_runs
 from gmexp.support.errors import UserError
 from gmexp.training import run, train
 from gmexp.training.run import Run, describe, identity
@@ -113,6 +116,17 @@ def test_training_levels_are_of_the_training_split(tmp_path):
     assert (levels.first, levels.count) == (SPLITS["train"].first, SPLITS["train"].count)
     few = train_config(tmp_path, "env.train_levels=7").training.levels
     assert (few.first, few.count) == (0, 7)
+
+
+def test_runs_held_out_by_seeds_are_those_of_the_first_edition():
+    """Their ids are those of the committed studies; by content they are others."""
+    planned = training_runs(load("run", ["experiment=shift_ladder", "env.held_out=seeds"]))
+    committed = Study(Path(__file__).parents[3] / "results" / "shift_ladder")
+    assert {run.run_id for run in committed.runs()} == {describe(run).run_id for run in planned}
+    assert not {describe(dataclasses.replace(run, env=dataclasses.replace(run.env, held_out="content"))).run_id
+                for run in planned} & {describe(run).run_id for run in planned}
+    with pytest.raises(UserError, match="env.held_out = layout: content, or seeds"):
+        load("run", ["experiment=quickstart", "env.held_out=layout"])
 
 
 # --- the best weights -------------------------------------------------------------------------------------------------

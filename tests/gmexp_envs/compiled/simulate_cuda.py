@@ -22,7 +22,7 @@ from gmexp_envs.coinrun.task import TASK
 from gmexp_envs.vec import to_numpy
 
 DISTRIBUTIONS = (
-    LevelDistribution(mode="easy"),
+    LevelDistribution(mode="easy", by_content=True),
     LevelDistribution(),
     LevelDistribution(rho=0.0, appearance=0.5, context=0.7, supervision=0.6),
     LevelDistribution(rho=-1.0, mode="easy", supervision=1.0),

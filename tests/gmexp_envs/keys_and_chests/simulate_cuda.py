@@ -15,7 +15,7 @@ from gmexp_envs.keys_and_chests.scripted import INTENDED, ScriptedPolicy
 from gmexp_envs.vec import to_numpy
 
 DISTRIBUTIONS = (
-    LevelDistribution(mode="easy"),
+    LevelDistribution(mode="easy", by_content=True),
     LevelDistribution(),
     LevelDistribution(rho=0.0, appearance=0.5, context=0.7, supervision=0.6),
     LevelDistribution(rho=-1.0, mode="easy", supervision=1.0),

@@ -19,7 +19,7 @@ from gmexp_envs.maze.distribution import MazeDistribution
 from gmexp_envs.vec import to_numpy
 
 DISTRIBUTIONS = (
-    MazeDistribution(rho=0.0, placement="uniform", mode="easy", horizon=25),
+    MazeDistribution(rho=0.0, placement="uniform", mode="easy", horizon=25, by_content=True),
     MazeDistribution(rho=0.0, placement="region", region=3, sizes=(3, 9), horizon=20),
     MazeDistribution(rho=-0.5, appearance=0.5, context=0.5, supervision=0.6, sizes=(3, 7), horizon=20),
     MazeDistribution(rho=0.5, game="line_and_gem", mode="easy", spec_quality=0.4, horizon=30),

@@ -190,8 +190,8 @@ class ProcgenCoinRun(BinaryHost, CoinRun):
 def _is_as_generated(distribution: LevelDistribution, first: LevelDistribution) -> bool:
     """Whether procgen, made for the levels of `first`, generates exactly this distribution's levels by itself."""
     d = distribution
-    return (isinstance(d.levels, SeedRange) and (d.levels, d.mode) == (first.levels, first.mode) and d.rho == 1
-            and d.placement != "langosco" and d.appearance is None and d.context == 0 and not d.masked
+    return (isinstance(d.levels, SeedRange) and not d.by_content and (d.levels, d.mode) == (first.levels, first.mode)
+            and d.rho == 1 and d.placement != "langosco" and d.appearance is None and d.context == 0 and not d.masked
             and d.horizon == LevelDistribution().horizon and d.physics == Physics())
 
 
