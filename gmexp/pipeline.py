@@ -149,7 +149,7 @@ def _conclude(study: Study, counted: Sequence[TrainConfig], failed: dict[str, st
             _estimate(study, counts, config)
         except Refused as error:  # the rates, figures and page do without
             print(f"{error}; the study is complete but for it", file=sys.stderr)
-    _film(study, counted, config.evaluation)  # last: a calibration after films in the same process differed in its last bits
+    _film(study, counted, config.evaluation)
     report(study)
     with open_tracker(config.logger.name, mode=config.logger.mode, project=config.logger.project,
                       group=config.experiment, name=f"{config.experiment}-study", config={}, dir=study.root) as tracker:

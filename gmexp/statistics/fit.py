@@ -31,8 +31,8 @@ class SamplerError(UserError):
 
 
 def one_thread(function: F) -> F:
-    """`function` with linear algebra in one thread: more only wait for each other in such small products, and on a busy
-    machine add up in another order, so that the last bits differ."""
+    """`function` with linear algebra in one thread: more only wait for each other in such small products, and their number
+    would change the last bits."""
     @functools.wraps(function)
     def limited(*arguments: Any, **options: Any) -> Any:
         with threadpool_limits(1):

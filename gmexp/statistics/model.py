@@ -72,7 +72,9 @@ class _Node:
         w = self.weight
         self.shrunk = np.exp(-w * self.log_sd)
         self.u = (self.z - w * self.mean) * self.shrunk  # standardised deviation
-        self.sd = np.exp(self.log_sd)
+        # without gaps: where a strided array is followed by its result in memory, numpy falls back to another exp, whose
+        # last bits differ
+        self.sd = np.exp(np.ascontiguousarray(self.log_sd))
         self.value = self.mean + self.sd * self.u
 
     def log_density(self) -> np.ndarray:

@@ -34,9 +34,6 @@ ENDS = {"SIGKILL": (-9,), "SIGKILL of all": (-9,), "SIGTERM": (-15,), "SIGINT of
 OF_OTHERS = (".note.tmp", "runs/.weights.npz.0123456789ab.tmp", "mine.txt", ".scratch/kept", "figures/.sketch.svg.swp")
 CLOCKS = {CurvePoint: ("seconds", "steps_per_second"), OutcomeCounts: ("created_utc", "git_sha"), Episode: ()}
 BY_CLOCKS = ("learning.json", "study.json", "run.json", "report.html")  # files that say when and how fast, and pages of them
-# of these, what they were made of: the last bits of a calibration in a session that has also trained or filmed still differ
-# at times (not when counts are calibrated by a process of their own), and chains this short carry that far
-SAMPLED = ("calibration.npz", "estimate.json", "sensitivity.json")
 PATIENCE = 3600.0  # seconds in which an undisturbed study is done, on a machine that others use too
 STUB = Path(__file__).with_name("full_disk")  # a folder with a sitecustomize.py
 
@@ -96,11 +93,6 @@ def content(root: Path) -> dict[str, Any]:
 def _content(path: Path) -> Any:
     if path.name in BY_CLOCKS or path.parent.name == "figures":
         return None  # that it is there is enough: it is drawn from the others
-    if path.name in SAMPLED:
-        return None
-    if path.name == "calibration.json":
-        found = artefacts.read_json(path)
-        return found["provenance"]["outcomes_sha256"], found["model"]["config"]
     if path.suffix == ".json":
         return {key: value for key, value in artefacts.read_json(path).items() if key != "provenance"}
     if path.suffix == ".parquet":
