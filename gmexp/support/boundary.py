@@ -93,6 +93,9 @@ def _say(name: str, message: str) -> None:
 def _drop_output() -> None:
     """Let the interpreter's own last flush go nowhere."""
     try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        stdout = sys.stdout.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
     except (OSError, ValueError):
-        pass  # stdout is no file
+        return  # stdout is no file
+    os.dup2(nowhere, stdout)
+    os.close(nowhere)

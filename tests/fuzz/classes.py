@@ -3,6 +3,8 @@ taken."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 import os
@@ -155,7 +157,9 @@ def counts(rng: random.Random) -> None:
     rows = mutate.mutated_rows(rng, COUNTS)
     data = mutate.as_csv(rng, rows)
     taken = read_counts(in_file("counts.csv", data))
-    lines = [line for line in data.decode("utf-8-sig").splitlines() if line.strip()]
+    text = data.decode("utf-8-sig")
+    separator = max(",;\t|", key=text.splitlines()[0].count)
+    lines = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if any(map(str.strip, row))]
     assert len(taken) == len(lines) - 1 and all(finite(artefacts.plain(row)) for row in taken)
 
 

@@ -51,6 +51,19 @@ def test_the_traceback_is_there_for_who_asks(capsys, monkeypatch):
     assert "Traceback" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
+def test_a_fault_leaves_no_file_open(capfd):
+    before = len(os.listdir("/proc/self/fd"))
+    kept = os.dup(sys.__stdout__.fileno())
+    try:
+        for _ in range(5):
+            assert guarded("verb", raising(UserError("no"))) == MISTAKE
+    finally:
+        os.dup2(kept, sys.__stdout__.fileno())
+        os.close(kept)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 def test_a_missing_package_is_named_with_what_installs_it(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match="launcher=slurm needs the package submitit: pip install submitit"):
