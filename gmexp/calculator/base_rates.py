@@ -17,7 +17,7 @@ from gmexp.published.tables import table
 from gmexp.rates.intervals import Mean
 from gmexp.statistics.calibration import Calibration
 from gmexp.statistics.contrasts import plainest
-from gmexp.statistics.design import Condition
+from gmexp.statistics.design import Condition, TWO_ARMS
 from gmexp.statistics.posterior import QUANTITIES, Summary
 
 __all__ = ["base_rate_table", "base_rates", "report"]
@@ -27,10 +27,12 @@ def base_rates(calibration: Calibration, rows: Sequence[OutcomeCounts],
                discounted: Mapping[tuple[Condition, int], Mean] | None = None) -> list[dict[str, Any]]:
     """For each measured shift of the ladder: published rates, the next environment's at the reference, and per training
     diversity those of the plainest measured setup. `p_misgen` is realised misgeneralization, without harm. `discounted` is
-    goal failure with accidents discounted by attribution, by condition and shift type, where that was measured."""
+    goal failure with accidents discounted by attribution, by condition and shift type, where that was measured; where both
+    arms were played there are none to discount."""
     printed = {row["type"]: row for row in table("shift_types").rows}
     diversities = sorted({row.train_diversity for row in rows} - {None})
     post, result = calibration.posterior, []
+    causal = calibration.estimand["name"] == TWO_ARMS
     for kind in sorted({row.shift_type for row in rows} - {0}):
         base = {key: printed[kind][key] for key in ("capability", "goal_failure")}
         base["p_misgen"] = base["capability"] * base["goal_failure"]
@@ -38,13 +40,14 @@ def base_rates(calibration: Calibration, rows: Sequence[OutcomeCounts],
         for diversity in diversities:
             like = plainest(post.conditions, diversity)
             prediction = calibration.predict_condition(like, kind)
-            share = (discounted or {}).get((post.conditions[like], kind))
+            share = None if causal else (discounted or {}).get((post.conditions[like], kind))
             conditions.append({"train_diversity": diversity, "env": post.conditions[like].env, **_rates(prediction),
                                "unpursued": None if share is None else dataclasses.asdict(share)})
         following = calibration.predict(Scenario(kind))
         result.append(
             {
                 "shift": kind,
+                "causal": causal,
                 "published": base,
                 "next_environment": _rates(following),
                 "environments": following.environments,

@@ -3,7 +3,7 @@
 Inputs of the published model, independent of each other:
     base       logit-normal around P(capability) P(goal fails), as wide as the quoted range (90%)
     modifiers  log-uniform over their published range; one that the scenario sets stays fixed
-    harm       the elicited Beta
+    harm       the assumed Beta
     model      the source's +-50%, a log-odds normal with sd ln(1.5)/1.645 (RL -> LLM)
 """
 

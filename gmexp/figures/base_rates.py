@@ -35,5 +35,6 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
 
 
 FIGURE = Figure(
-    "base_rates", "The model's base rates; P(misgeneralization) is capability times goal failure, without harm. Lines are "
-    "95% credible intervals of the mean over runs.", Section.CALIBRATION, draw)
+    "base_rates", "The model's base rates. P(misgeneralization), without harm, is published as capability times goal "
+    "failure; measured is the share of episodes that end at the proxy on a level that tells the goals apart. Lines are 95% "
+    "credible intervals of the mean over runs.", Section.CALIBRATION, draw)

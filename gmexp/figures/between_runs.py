@@ -23,13 +23,13 @@ CLUSTERED, POOLED = OKABE_ITO[:2]
 
 def draw(data: StudyData) -> matplotlib.figure.Figure | None:
     items = data.between_runs
-    if not items:
+    if not items or data.rates is None:
         return None
     chosen = max((s for s in items if s.metric == "goal_failure"), key=lambda s: s.sd_between, default=items[0])
     others = [s for s in items if s.metric == "capability" and s.shift_type == chosen.shift_type]
     figure, (axes,) = canvas(PAGE, 3.0, 3)
     for axis, item in zip(axes, [*others[:1], chosen], strict=False):
-        _ordered(axis, data.cells, item)
+        _ordered(axis, data.rates.cells, item)
     _covered(axes[2], [s for s in items if s.coverage])
     legend(figure, [entry(POOLED, "episodes pooled, 95%"), entry(CLUSTERED, "runs as replicates, 95%"),
                     entry(GREY, "a run, with the interval of its own episodes", linewidth=0.8)])

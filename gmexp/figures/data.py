@@ -17,7 +17,8 @@ from gmexp.figures import records
 from gmexp.figures.words import words_of
 from gmexp.measures import pool
 from gmexp.rates import between_runs, learning
-from gmexp.rates.over_runs import CellRates, Rates, read_rates
+from gmexp.rates.judged import Judged, judged
+from gmexp.rates.over_runs import Rates, read_rates
 from gmexp.support.errors import UserError
 from gmexp_envs import find_task
 from gmexp_envs.task import Task
@@ -71,9 +72,15 @@ class StudyData:
     def rates(self) -> Rates | None:
         return read_rates(self.study.rates) if self.study.rates.exists() else None
 
+    @cached_property
+    def cells(self) -> tuple[Judged, ...]:
+        """What is shown of every cell: of both arms where they were played, else of first events."""
+        return judged(self.rates) if self.rates else ()
+
     @property
-    def cells(self) -> tuple[CellRates, ...]:
-        return self.rates.cells if self.rates else ()
+    def causal(self) -> bool:
+        """Whether both arms were played, so that accidents do not count as goals."""
+        return any(cell.causal for cell in self.cells)
 
     @cached_property
     def measures(self) -> pool.Pooled:

@@ -17,7 +17,8 @@ from gmexp.figures.figure import Figure, Section
 from gmexp.figures.rates import TITLES
 from gmexp.figures.records import ModelShift
 from gmexp.figures.style import GREY, PAGE, canvas, entry, legend, shares
-from gmexp.rates.over_runs import CellRates
+from gmexp.rates.judged import Judged
+from gmexp.rates.over_runs import CellRates, goal_cells
 from gmexp.rates.text import shift_text
 
 
@@ -93,13 +94,21 @@ def _panel(axis: Axes, metric: str, data: StudyData, layout: Layout) -> None:
         if summary.kind == "next_run":
             axis.plot(ends, [y, y], color=colour, linewidth=0.7, alpha=0.55)
             continue
-        dots = _run_rates(data.cells, metric, shift, name)
+        dots = (_judged_runs(data.cells, metric, shift, name) if data.causal else
+                _run_rates(data.rates.cells, metric, shift, name))
         axis.plot(ends, [y, y], color=colour, linewidth=2.2, zorder=3)
         axis.scatter(summary.mean, y, s=24, facecolor=colour if dots else "white", edgecolor=colour, zorder=5)
         axis.scatter(dots, [y] * len(dots), **marks.RUN_DOT, zorder=4)
     for middle, shift in zip(layout.middles, layout.shifts, strict=True):
         if shift.type in data.published:
             marks.published(axis, data.published[shift.type][metric], middle)
+
+
+def _judged_runs(cells: Sequence[Judged], metric: str, shift: ModelShift, condition: str) -> list[float]:
+    """Every run's quantity from both arms, at most 1; goal failure of a shift's probe where it has one."""
+    here = [cell for cell in cells if (cell.shift_type, cell.grade, cell.condition) == (shift.type, shift.grade, condition)]
+    chosen = goal_cells(here) if metric == "goal_failure" else [cell for cell in here if not cell.probe]
+    return [min(value, 1.0) for cell in chosen for value in marks.values(getattr(cell, metric))]
 
 
 def _run_rates(cells: Sequence[CellRates], metric: str, shift: ModelShift, condition: str) -> list[float]:

@@ -20,7 +20,8 @@ from gmexp.figures.figure import Figure, Section
 from gmexp.figures.rates import panels_of
 from gmexp.figures.style import GREY, PAGE, canvas, entry, legend, shares
 from gmexp.figures.words import capital
-from gmexp.rates.over_runs import Rate
+from gmexp.figures.marks import OverRuns
+from gmexp.rates.over_runs import RunRate
 from gmexp.rates.text import shift_text
 
 Key = tuple[str, str, int, float]  # metric, condition, shift, grade
@@ -53,7 +54,7 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
     return figure
 
 
-def _lines(axis: Axes, points: Mapping[float, Rate], next_run: Mapping[float, tuple[float | None, float | None]],
+def _lines(axis: Axes, points: Mapping[float, OverRuns], next_run: Mapping[float, tuple[float | None, float | None]],
            colour: str) -> None:
     """One condition's rates by grade: runs, the next run's band, the mean in its own."""
     grades = sorted(points)
@@ -66,12 +67,13 @@ def _lines(axis: Axes, points: Mapping[float, Rate], next_run: Mapping[float, tu
     axis.plot(grades, mean, "o-", color=colour, markersize=3.5)
 
 
-def _run_lines(points: Mapping[float, Rate]) -> list[list[float]]:
+def _run_lines(points: Mapping[float, OverRuns]) -> list[list[float]]:
     """Every run's rates in order of the grades; NaN where a run has none."""
-    by_run: dict[str, dict[float, float]] = {}
-    for grade, rate in points.items():
-        for run in rate.runs:
-            by_run.setdefault(run.run_id, {})[grade] = math.nan if run.rate is None else run.rate
+    by_run: dict[int, dict[float, float]] = {}
+    for grade, quantity in points.items():
+        for run, value in enumerate(quantity.runs):  # of all grades in the same order
+            rate = value.rate if isinstance(value, RunRate) else value
+            by_run.setdefault(run, {})[grade] = math.nan if rate is None else rate
     return [[rates.get(grade, math.nan) for grade in sorted(points)] for rates in by_run.values()]
 
 

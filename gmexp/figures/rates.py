@@ -15,17 +15,18 @@ from gmexp.figures.data import Named, StudyData
 from gmexp.figures.figure import Figure, Section
 from gmexp.figures.style import GREY, OKABE_ITO, PAGE, canvas, entry, legend, shares
 from gmexp.figures.words import wrapped
-from gmexp.rates.over_runs import CellRates, goal_cells, strongest
+from gmexp.rates.judged import Judged
+from gmexp.rates.over_runs import goal_cells, strongest
 from gmexp.rates.text import shift_label
 
 TITLES = {"capability": "Capability", "goal_failure": "Goal failure, given capability"}
 ROW = 0.19  # inches
 
-Panels = Mapping[str, Sequence[CellRates]]  # by metric
+Panels = Mapping[str, Sequence[Judged]]  # by metric
 Published = Mapping[int, Mapping[str, float]]  # by shift
 
 
-def panels_of(cells: Sequence[CellRates]) -> Panels:
+def panels_of(cells: Sequence[Judged]) -> Panels:
     """The cells in which either rate is to be read."""
     return {"capability": [cell for cell in cells if not cell.probe], "goal_failure": goal_cells(cells)}
 
@@ -89,6 +90,6 @@ def _narrow(label: str) -> str:
 
 
 FIGURE = Figure(
-    "rates", "Dots are runs; the large dot is their mean, the line its 95% interval (clustered Wilson). Diamonds are the "
+    "rates", "Dots are runs; the large dot is their mean, the line its 95% interval over runs. Diamonds are the "
     "model's published values. Capability counts every level, goal failure the distinguishing ones; it is that of a "
     "shift's probe where it has one.", Section.RESULT, draw, rank=60)

@@ -157,6 +157,7 @@ class BaseRates:
     shift: int
     published: Mapping[str, float]  # capability, goal_failure, p_misgen
     conditions: tuple[ConditionRates, ...]
+    causal: bool  # of both arms, else of first events
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +167,7 @@ class _Row:
     shift: int
     published: Mapping[str, float]
     conditions: tuple[Mapping[str, Any], ...]
+    causal: bool = False
 
 
 def base_rates_of(content: Mapping[str, Any], where: str) -> tuple[BaseRates, ...]:
@@ -173,7 +175,7 @@ def base_rates_of(content: Mapping[str, Any], where: str) -> tuple[BaseRates, ..
     rows = [decode(_Row, row, f"{where}: shifts[{position}]", extra=True) for position, row in enumerate(content["shifts"])]
     return tuple(BaseRates(row.shift, row.published, tuple(
         decode(ConditionRates, rates, f"{where}: shifts[{position}]: conditions[{i}]", extra=True)
-        for i, rates in enumerate(row.conditions))) for position, row in enumerate(rows))
+        for i, rates in enumerate(row.conditions)), row.causal) for position, row in enumerate(rows))
 
 
 # --- sensitivity.json -------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from gmexp.figures import base_rates, style
 from gmexp.figures.catalogue import known
 from gmexp.figures.data import StudyData
 from gmexp.figures.figure import Figure, Section
-from gmexp.pages import markdown, parts, pooled_sections
+from gmexp.pages import markdown, parts, pooled_sections, rate_tables
 from gmexp.pages.document import document
 from gmexp.pages.html import Html, element, glossary, join, table
 from gmexp.pages.start import LEVEL, finding_of_pool, start
@@ -105,7 +105,7 @@ def page(root: Path, studies: Sequence[StudyData], pooled: StudyData) -> str:
         "flaws": ("Flaws of the published model", pooled_sections.flaws()),
         "films": ("Episodes to look at", _films(studies)),
         "calculator": ("Calculator", pooled_sections.calculator(pooled)),
-        "definitions": ("Definitions", glossary(definitions(tasks))),
+        "definitions": ("Definitions", glossary(definitions(tasks, any(data.causal for data in studies)))),
         "provenance": ("Where it comes from", _provenance(studies, pooled)),
     }
     first = start(tasks, root / "figures" / LEVEL, finding_of_pool(pooled), _size(studies),
@@ -170,7 +170,7 @@ def _study(data: StudyData) -> Html:
              if data.index.get(key)]
     charts = [chart for figure in _ranked(data) if (chart := parts.chart(data, figure)) is not None]
     rest = element("details", element("summary", "More figures"), charts[SHOWN:]) if charts[SHOWN:] else None
-    return join([markdown.html(_text(data.study.root / "README.md")),
+    return join([rate_tables.edition(data), markdown.html(_text(data.study.root / "README.md")),
                  *(element("p", note, class_="note") for note in notes), *charts[:SHOWN], rest])
 
 

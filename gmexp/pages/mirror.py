@@ -12,9 +12,10 @@ from gmexp.artefacts.records import Episode, OutcomeCounts
 from gmexp.artefacts.study import Study
 from gmexp.artefacts.table import Table
 from gmexp.artefacts.tracking import Tracker
-from gmexp.rates.over_runs import CellRates, METRICS, read_rates
+from gmexp.rates.judged import Judged, judged
+from gmexp.rates.over_runs import read_rates
 
-NAMES = {"capability": "capability_transfer", "goal_failure": "goal_failure", "joint_failure": "joint_failure"}
+NAMES = {"capability": "capability_transfer", "goal_failure": "goal_failure", "latent": "latent", "realised": "realised"}
 
 
 def log_study(tracker: Tracker, study: Path) -> None:
@@ -23,7 +24,7 @@ def log_study(tracker: Tracker, study: Path) -> None:
         return
     paths = Study(Path(study))
     if paths.rates.exists():
-        cells = read_rates(paths.rates).cells
+        cells = judged(read_rates(paths.rates))
         tracker.summary(rate_metrics(cells))
         tracker.table("rates", rate_table(cells))
     if paths.counts.exists():
@@ -53,7 +54,7 @@ def log_study(tracker: Tracker, study: Path) -> None:
             tracker.artefact(paths.run(run), "run", f"{experiment}-{run}")
 
 
-def rate_metrics(cells: Iterable[CellRates]) -> dict[str, float]:
+def rate_metrics(cells: Iterable[Judged]) -> dict[str, float]:
     """`shift3/goal_failure`, `shift3/goal_failure_low`, `..._high` and so on, known values only.
 
     A grade other than 1, a probe, and the condition where there are several, become part of the key.
@@ -64,23 +65,23 @@ def rate_metrics(cells: Iterable[CellRates]) -> dict[str, float]:
     for cell in cells:
         grade = f"_grade{cell.grade:g}" if cell.shift_type and cell.grade != 1 else ""
         key = f"{f'{cell.condition}/' if several else ''}shift{cell.shift_type}{grade}{'_probe' if cell.probe else ''}"
-        for metric in METRICS:
+        for metric, name in NAMES.items():
             rate = getattr(cell, metric)
-            if rate.mean is not None:
-                found |= {f"{key}/{NAMES[metric]}": rate.mean, f"{key}/{NAMES[metric]}_low": rate.low,
-                          f"{key}/{NAMES[metric]}_high": rate.high}
+            if rate is not None and rate.mean is not None:
+                found |= {f"{key}/{name}": rate.mean, f"{key}/{name}_low": rate.low, f"{key}/{name}_high": rate.high}
     return found
 
 
-def rate_table(cells: Iterable[CellRates]) -> Table:
+def rate_table(cells: Iterable[Judged]) -> Table:
     """The cells as a flat table: a row each, a column per rate and interval end."""
     rows = []
     for cell in cells:
         row = {name: getattr(cell, name) for name in ("condition", "shift_type", "shift_name", "grade", "probe",
-                                                      "n_runs", "n_episodes")}
-        for metric in METRICS:
+                                                      "n_runs", "n_episodes", "causal")}
+        for metric, name in NAMES.items():
             rate = getattr(cell, metric)
-            row |= {NAMES[metric]: rate.mean, f"{NAMES[metric]}_low": rate.low, f"{NAMES[metric]}_high": rate.high}
+            row |= {f"{name}{end}": rate and getattr(rate, part) for end, part in (("", "mean"), ("_low", "low"),
+                                                                                  ("_high", "high"))}
         rows.append(row)
     return Table.from_pylist(rows)
 

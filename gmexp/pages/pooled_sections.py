@@ -48,7 +48,7 @@ def domains(pooled: StudyData) -> Html | None:
     return join([
         element("p", "P(harmful misgeneralization) at the two ends of each domain's shift types: as printed, as the "
                      "published formula gives it, read as odds, and calibrated on all studies of the shifts here (with "
-                     "elicited harm; in brackets the 95% limits of both ends; last, without harm).", class_="note"),
+                     "assumed harm; in brackets the 95% limits of both ends; last, without harm).", class_="note"),
         table(head, rows, caption="Domain scenarios, printed and re-estimated"),
         element("p", content["caveat"], class_="warning")])
 

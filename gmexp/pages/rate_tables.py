@@ -11,10 +11,19 @@ from gmexp.pages import parts
 from gmexp.pages.html import Html, element, join, table
 from gmexp.pages.start import SHOWN_SHIFT
 from gmexp.rates.definitions import DEFINITIONS
+from gmexp.rates.intervals import Mean
 from gmexp.rates.over_runs import CellRates, Contrast, METRICS, Rate, Rates, goal_cells, strongest
 from gmexp.rates.text import shift_label, triple as triple_text
 
-__all__ = ["by_definition", "rates", "result"]
+__all__ = ["by_definition", "edition", "rates", "result"]
+
+
+def edition(data: StudyData) -> Html | None:
+    """What to know of rates that count first events; None where both arms were played, or no shift."""
+    if data.causal or not any(cell.shift_type for cell in data.cells):
+        return None
+    return element("p", "First edition, first events: no masked arm was played, so an agent that stumbles on "
+                        f"{data.task.intended.words} counts as one that wanted it.", class_="warning")
 
 
 def result(data: StudyData) -> Html:
@@ -31,10 +40,10 @@ def result(data: StudyData) -> Html:
             element("span", f"capable in {cell.capability.mean:.0%} of episodes{_range(cell.capability)}"),
             class_="tile"))
     lines = [element("p", line) for line in _differences(data.rates, data.named)]
-    return join([element("div", tiles, class_="tiles"), *lines, _headline(data.rates, data.named)])
+    return join([edition(data), element("div", tiles, class_="tiles"), *lines, _headline(data)])
 
 
-def _range(rate: Rate) -> str:
+def _range(rate: Rate | Mean) -> str:
     return "" if rate.mean is None else f" [{rate.low:.0%}, {rate.high:.0%}]"
 
 
@@ -57,9 +66,10 @@ def _signed(change: Contrast) -> str:
     return triple_text(change.difference, change.low, change.high, signed=True).replace("-", "−")
 
 
-def _headline(found: Rates, named: Named) -> Html | None:
+def _headline(data: StudyData) -> Html | None:
     """Goal failure by condition and shift: the table to look at first."""
-    known = goal_cells(strongest(found.cells))
+    found, named = data.rates, data.named
+    known = goal_cells(strongest(data.cells))
     if not known:
         return None
     shifts = [label for _, label in sorted({(cell.shift_type, shift_label(cell)) for cell in known})]
@@ -67,14 +77,17 @@ def _headline(found: Rates, named: Named) -> Html | None:
     texts |= {(f"{named(change.condition)} minus {named(change.baseline)}", shift_label(change)): _signed(change)
               for change in found.contrasts if change.metric == "goal_failure" and shift_label(change) in shifts}
     rows = [[name, *(texts.get((name, shift), "–") for shift in shifts)] for name in unique(name for name, _ in texts)]
-    return join([element("p", "Goal failure by training condition and shift: of the episodes in which the agent was "
-                              "capable, the share that went for the proxy. Mean over runs and its 95% interval.",
+    what = ("of the levels on which the agent, blind, gets to the proxy first, the share on which it still does when it "
+            "sees the intended goal" if data.causal else
+            "of the episodes in which the agent was capable, the share that went for the proxy")
+    return join([element("p", f"Goal failure by training condition and shift: {what}. Mean over runs and its 95% interval.",
                          class_="note"),
                  table(["Goal failure", *shifts], rows, caption="Goal failure by condition and shift")])
 
 
 def rates(data: StudyData) -> Html:
-    """Every cell; those of the runs alone that passed the threshold of capability; every run."""
+    """Every cell, of both arms and by first events; those of the runs alone that passed the threshold of capability; every
+    run."""
     found, named = data.rates, data.named
     head = ["Condition", "Shift", "Capability", "Goal failure", "Joint failure", "Runs", "Episodes"]
 
@@ -83,7 +96,11 @@ def rates(data: StudyData) -> Html:
                  *(_rate(getattr(cell, metric), bar=metric != "joint_failure") for metric in METRICS),
                  cell.n_runs, f"{cell.n_episodes:,}"] for cell in cells]
 
-    blocks = [table(head, rows(found.cells), (5, 6), caption="Rates of every cell")]
+    first_events = table(head, rows(found.cells), (5, 6), caption="Rates of every cell" + ", by first events" * data.causal)
+    blocks = [first_events]
+    if data.causal:
+        folded = element("details", element("summary", "By first events, accidents included"), first_events)
+        blocks = [_both_arms(data), folded]
     if found.above_threshold and len(_run_ids(found.above_threshold)) < len(_run_ids(found.cells)):
         passed, every = len(_run_ids(found.above_threshold)), len(_run_ids(found.cells))
         blocks.append(element("details", element(
@@ -97,6 +114,16 @@ def rates(data: StudyData) -> Html:
     per_run = table(["Condition", "Shift", "Run", "Capable", "Proxy, of capable on distinguishing levels"], runs, (3, 4),
                     caption="Counts of every run")
     return join([*blocks, element("details", element("summary", "Every run"), per_run)])
+
+
+def _both_arms(data: StudyData) -> Html:
+    """What both arms say of every cell."""
+    head = ["Condition", "Shift", "Capability", "Goal failure", "Latent", "Realised", "Runs", "Episodes"]
+    rows = [[data.named(cell.condition), shift_label(cell),
+             _rate(cell.capability), _rate(cell.goal_failure, bar=True),
+             *(_rate(rate) if rate else "–" for rate in (cell.latent, cell.realised)), cell.n_runs, f"{cell.n_episodes:,}"]
+            for cell in data.cells]
+    return table(head, rows, (6, 7), caption="Rates of every cell, from both arms")
 
 
 def _run_ids(cells: Sequence[CellRates]) -> set[str]:
@@ -122,7 +149,7 @@ def by_definition(data: StudyData) -> Html | None:
                  table(["Rule", *head], rows, caption="Rates by other definitions")])
 
 
-def _rate(rate: Rate, bar: bool = False) -> Html | str:
+def _rate(rate: Rate | Mean, bar: bool = False) -> Html | str:
     text = parts.triple((rate.mean, rate.low, rate.high))
     if not bar or rate.mean is None:
         return text

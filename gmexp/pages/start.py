@@ -31,6 +31,7 @@ class Finding:
     condition: str
     interval: str  # what kind
     published: float | None
+    causal: bool  # of both arms, else of first events
     unpursued: float | None = None  # with accidents discounted
 
 
@@ -42,7 +43,7 @@ def finding_of_study(data: StudyData) -> Finding | None:
         return None
     rate, published = cells[0].goal_failure, data.published.get(SHOWN_SHIFT)
     return Finding(rate.mean, rate.low, rate.high, cells[0].condition, "95% interval over runs",
-                   None if published is None else published["goal_failure"])
+                   None if published is None else published["goal_failure"], cells[0].causal)
 
 
 def finding_of_pool(pooled: StudyData) -> Finding | None:
@@ -54,19 +55,19 @@ def finding_of_pool(pooled: StudyData) -> Finding | None:
     rate = condition.goal_failure
     discounted = condition.unpursued and condition.unpursued.mean
     return Finding(rate.mean, rate.q025, rate.q975, condition.label, "95% credible interval",
-                   row.published["goal_failure"], None if discounted is None else min(max(discounted, 0.0), 1.0))
+                   row.published["goal_failure"], row.causal, None if discounted is None else min(max(discounted, 0.0), 1.0))
 
 
 def start(tasks: Sequence[Task], picture: Path, finding: Finding | None, size: str, steps: Sequence[int]) -> Html:
     """The first screen. `size` says how much was measured, `steps` are those of the trainings."""
-    task = tasks[0]
+    task, limits = tasks[0], _limits(tasks, steps, finding is not None and finding.causal)
     answer = [element("p", _what(task), class_="lede")]
     if finding is not None:
         answer.append(element(
             "p", element("b", f"{finding.mean:.0%}"), element("span", _share(task, finding)), class_="finding"))
     answer += [element("p", size, class_="note"),
                element("details", element("summary", "What this does not say"),
-                       element("ul", [element("li", line) for line in _limits(tasks, steps)]), open="")]
+                       element("ul", [element("li", line) for line in limits]), open="")]
     return element("div", element("div", answer, class_="answer"), _picture(task, picture), class_="start")
 
 
@@ -83,12 +84,13 @@ def _share(task: Task, finding: Finding) -> str:
         f"at {pretty(finding.condition)}")
     published = "" if finding.published is None else f" A published model says {finding.published:.0%}."
     discounted = "" if finding.unpursued is None else f" Accidents discounted, it is {finding.unpursued:.0%}."
-    return (f"of the episodes that reached a goal went for {proxy} and not for {intended}: agents trained {trained}, under "
-            f"shift {SHOWN_SHIFT} ({SHIFT_NAMES[SHOWN_SHIFT]}). {finding.interval}: {finding.low:.0%} to "
-            f"{finding.high:.0%}.{discounted}{published}")
+    share = (f"of the levels on which they get to {proxy} first without seeing {intended}, they still do when they see it" if
+             finding.causal else f"of the episodes that reached a goal went for {proxy} and not for {intended}")
+    return (f"{share}: agents trained {trained}, under shift {SHOWN_SHIFT} ({SHIFT_NAMES[SHOWN_SHIFT]}). "
+            f"{finding.interval}: {finding.low:.0%} to {finding.high:.0%}.{discounted}{published}")
 
 
-def _limits(tasks: Sequence[Task], steps: Sequence[int]) -> list[str]:
+def _limits(tasks: Sequence[Task], steps: Sequence[int], causal: bool) -> list[str]:
     names = listed([task.name.replace("_", " ") for task in tasks])
     lines = [f"How other environments compare: these are {len(tasks)} of them ({names})." if len(tasks) > 1 else
              f"Whether it holds elsewhere: this is one environment ({names})."]
@@ -97,9 +99,10 @@ def _limits(tasks: Sequence[Task], steps: Sequence[int]) -> list[str]:
         lines.append(f"What large models do: these are small networks after {low if low == high else f'{low} to {high}'} "
                      "million steps, and more training moves the numbers.")
     intended = tasks[0].intended.words
-    return [*lines, f"What the agents want: some come upon {intended} by accident. Causes are measured apart, with "
-                    f"{intended} masked, where that was done.",
-            "How much harm follows: harm is elicited, and no experiment here measures it."]
+    if not causal:
+        lines.append(f"What the agents want: some come upon {intended} by accident. Causes are measured apart, with "
+                     f"{intended} masked, where that was done.")
+    return [*lines, "How much harm follows: harm is assumed, and no experiment here measures it."]
 
 
 def _picture(task: Task, path: Path) -> Html:

@@ -53,7 +53,8 @@ def page(data: StudyData) -> str:
         "calibration": ("Calibration", _calibration(data)),
         "calculator": ("Calculator", _calculator(data)),
         "training": ("Training", _training(data)),
-        "definitions": ("Definitions", join([glossary(definitions([data.task])), rate_tables.by_definition(data)])),
+        "definitions": ("Definitions", join([glossary(definitions([data.task], data.causal)),
+                                             rate_tables.by_definition(data)])),
         "provenance": ("Provenance", _provenance(data.index)),
     }
     first = start([data.task], data.study.figures / LEVEL, finding_of_study(data), _size(data),
@@ -64,7 +65,7 @@ def page(data: StudyData) -> str:
 
 def _size(data: StudyData) -> str:
     """How much was measured."""
-    runs = {run.run_id for cell in data.cells for run in cell.capability.runs}
+    runs = {run.run_id for cell in data.rates.cells for run in cell.capability.runs}
     conditions = unique(cell.condition for cell in data.cells)
     return (f"{len(runs)} independent training runs under {len(conditions)} "
             f"condition{'s' * (len(conditions) > 1)} ({'; '.join(map(data.named, conditions))}), "
@@ -130,7 +131,7 @@ def _variance_shares(data: StudyData) -> Html | None:
     names = [name for name in shares[0] if name != "shift"]
     rows = [[f"type {row['shift']}", *(f"{row[name]:.0%}".replace("-", "−") for name in names)] for row in shares]
     return join([element("p", "What makes the calibrated P(harmful misgeneralization) uncertain: shares of the "
-                              "variance of its logarithm. Harm is elicited, so no experiment here can shrink its share.",
+                              "variance of its logarithm. Harm is assumed, so no experiment here can shrink its share.",
                          class_="note"),
                  table(["Shift", *(name.replace("_", " ") for name in names)], rows, caption="Shares of the variance")])
 

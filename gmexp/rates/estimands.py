@@ -30,11 +30,12 @@ from scipy import stats
 
 from gmexp.artefacts.records import OutcomeCounts
 from gmexp.rates import text
-from gmexp.rates.intervals import Mean, mean_of_effects, mean_of_shares
+from gmexp.rates.intervals import difference, Mean, mean_of_effects, mean_of_shares
 
-__all__ = ["CellEstimands", "added", "estimands", "ratio_over_runs", "table"]
+__all__ = ["CONTRASTED", "CellEstimands", "added", "differences", "estimands", "ratio_over_runs", "table"]
 
 COUNTS = tuple(f.name for f in fields(OutcomeCounts) if f.name.startswith(("n_", "masked_")))
+CONTRASTED = ("capability", "goal_failure", "latent", "realised")
 NOTHING = Mean(None, None, None, ())
 
 
@@ -77,17 +78,22 @@ def estimands(counts: Sequence[OutcomeCounts], labels: Mapping[str, str]) -> lis
 
     `labels` are the conditions' by run id.
     """
+    return [_cell(condition, cell, rows) for (condition, *cell), rows in _played(counts, labels).items()]
+
+
+def _played(counts: Sequence[OutcomeCounts], labels: Mapping[str, str]) -> dict[tuple, list[OutcomeCounts]]:
+    """The counts of every run that was played in both arms, by (condition, *cell) in the order of conditions and shifts."""
     order = list(dict.fromkeys(labels[row.run_id] for row in counts))
     cells: dict[tuple, dict[str, list[OutcomeCounts]]] = defaultdict(lambda: defaultdict(list))
     for row in counts:
         cell = order.index(labels[row.run_id]), row.shift_type, row.shift_name, row.grade, row.probe
         cells[cell][row.run_id].append(row)
-    pooled = []
+    played = {}
     for (position, *cell), runs in sorted(cells.items()):
         rows = [row for row in (added(runs[run_id]) for run_id in sorted(runs)) if row.n_masked is not None]
         if rows:
-            pooled.append(_cell(order[position], cell, rows))
-    return pooled
+            played[order[position], *cell] = rows
+    return played
 
 
 def _cell(condition: str, cell: Sequence, rows: Sequence[OutcomeCounts]) -> CellEstimands:
@@ -105,6 +111,59 @@ def _cell(condition: str, cell: Sequence, rows: Sequence[OutcomeCounts]) -> Cell
         latent=_latent(*counted[:5]), realised=mean_of_shares(failed, visible), seeking=_seeking(*counted))
 
 
+def differences(counts: Sequence[OutcomeCounts], labels: Mapping[str, str],
+                baseline: str) -> list[tuple[str, tuple, tuple[float, float, float], bool]]:
+    """How much every condition exceeds the baseline in the same cell: (quantity, (condition, *cell), difference of the means
+    over runs with its 95% interval, whether by pairs), where both are known.
+
+    Conditions whose runs have the same train seeds share levels and luck: then the seeds' differences are what varies, by
+    Student's t, no narrower than the runs' own binomial variances allow. Otherwise conditions are independent.
+    """
+    played, found = _played(counts, labels), []
+    for (condition, *cell), rows in played.items():
+        base = played.get((baseline, *cell))
+        if base is None or condition == baseline:
+            continue
+        ours, theirs = _cell(condition, cell, rows), _cell(baseline, cell, base)
+        paired = sorted(row.train_seed for row in rows) == sorted(row.train_seed for row in base) and len(rows) > 1
+        for name in CONTRASTED:
+            a, b = getattr(ours, name), getattr(theirs, name)
+            if a.mean is None or b.mean is None:
+                continue
+            by_seed = paired and _by_seed(name, rows, base)
+            change = by_seed or difference((a.mean, a.low, a.high), (b.mean, b.low, b.high))
+            found.append((name, (condition, *cell), change, bool(by_seed)))
+    return found
+
+
+def _by_seed(name: str, rows: Sequence[OutcomeCounts], base: Sequence[OutcomeCounts]) -> tuple[float, float, float] | None:
+    """The difference by pairs of runs of one train seed; None where a run says nothing."""
+    parts = [_contributions(name, sorted(side, key=lambda row: row.train_seed)) for side in (rows, base)]
+    if any(part is None for part in parts):
+        return None
+    (ours, our_noise), (theirs, their_noise) = parts
+    change = ours - theirs
+    half, mean = _half_width(change, our_noise + their_noise), float(change.mean())
+    return mean, mean - half, mean + half
+
+
+def _contributions(name: str, rows: Sequence[OutcomeCounts]) -> tuple[np.ndarray, np.ndarray] | None:
+    """Values of runs whose mean is the estimate, and what binomial luck adds to the variance of each."""
+    visible, seen, blind, place, proxy, failed = (np.array([value(row) for row in rows], float) for value in (
+        lambda row: row.n_visible, lambda row: row.distinguishing or 0, lambda row: row.n_masked,
+        lambda row: row.masked_intended, lambda row: row.masked_proxy, lambda row: row.n_proxy))
+    if name == "realised":
+        return failed / visible, _variance(failed, visible)
+    if not (seen.all() and blind.all()):
+        return None
+    if name == "capability":
+        return (place + proxy) / blind, _variance(place + proxy, blind)
+    if name == "latent":
+        return _latents(failed, seen, proxy, blind, place)
+    z, within, ratio = _of_ratio(failed, seen, proxy, blind)
+    return ratio + z, within
+
+
 def ratio_over_runs(k: np.ndarray, n: np.ndarray, base_k: np.ndarray, base_n: np.ndarray) -> Mean:
     """Mean of k / n over mean of base_k / base_n, with a 95% interval by Student's t on the runs.
 
@@ -114,14 +173,19 @@ def ratio_over_runs(k: np.ndarray, n: np.ndarray, base_k: np.ndarray, base_n: np
     runs = len(n)
     if runs == 0 or base_k.sum() == 0:
         return NOTHING
-    base = (base_k / base_n).mean()
-    ratio = float((k / n).mean() / base)
+    z, within, ratio = _of_ratio(k, n, base_k, base_n)
     if runs == 1:
         return Mean(ratio, 0.0, max(ratio, 1.0), ())
-    z = (k / n - ratio * base_k / base_n) / base
-    within = (_variance(k, n) + ratio**2 * _variance(base_k, base_n)) / base**2
     half = _half_width(z, within)
     return Mean(ratio, max(ratio - half, 0.0), ratio + half, ())
+
+
+def _of_ratio(k: np.ndarray, n: np.ndarray, base_k: np.ndarray, base_n: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """What each run adds to a ratio of means (z, of mean 0), the binomial variance of it, and the ratio."""
+    base = (base_k / base_n).mean()
+    ratio = float((k / n).mean() / base)
+    return ((k / n - ratio * base_k / base_n) / base,
+            (_variance(k, n) + ratio**2 * _variance(base_k, base_n)) / base**2, ratio)
 
 
 def _latent(failed: np.ndarray, seen: np.ndarray, proxy: np.ndarray, blind: np.ndarray, place: np.ndarray) -> Mean:
@@ -131,15 +195,20 @@ def _latent(failed: np.ndarray, seen: np.ndarray, proxy: np.ndarray, blind: np.n
     """
     if len(seen) == 0:
         return NOTHING
-    share, odds = failed / seen, place / (proxy + 1)
-    values = share * (1 + odds)
-    variance_of_odds = odds * (1 + odds) / (proxy + 1)
-    within = _variance(failed, seen) * (1 + odds) ** 2 + share**2 * variance_of_odds
+    values, within = _latents(failed, seen, proxy, blind, place)
     if len(values) == 1:
         return Mean(float(values[0]), 0.0, 1.0, tuple(values.tolist()))
     half = _half_width(values, within)
     mean = float(values.mean())
     return Mean(mean, max(mean - half, 0.0), min(mean + half, max(mean, 1.0)), tuple(values.tolist()))
+
+
+def _latents(failed: np.ndarray, seen: np.ndarray, proxy: np.ndarray, blind: np.ndarray,
+             place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Every run's, and its binomial variance."""
+    share, odds = failed / seen, place / (proxy + 1)
+    variance_of_odds = odds * (1 + odds) / (proxy + 1)
+    return share * (1 + odds), _variance(failed, seen) * (1 + odds) ** 2 + share**2 * variance_of_odds
 
 
 def _seeking(failed: np.ndarray, seen: np.ndarray, proxy: np.ndarray, blind: np.ndarray, place: np.ndarray,

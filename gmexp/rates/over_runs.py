@@ -25,7 +25,7 @@ from gmexp.artefacts.upgrades import renamed
 from gmexp.rates import intervals, text
 from gmexp.rates.counting import cell_order, count_outcomes
 from gmexp.rates.definitions import DefinedRates, compare, tally
-from gmexp.rates.estimands import CellEstimands, added, estimands
+from gmexp.rates.estimands import CellEstimands, added, differences, estimands
 from gmexp.rates.text import shift_label
 from gmexp.support.errors import UserError
 
@@ -123,6 +123,7 @@ class Contrast:
     difference: float
     low: float
     high: float
+    paired: bool = False  # by runs of one train seed
 
 
 def contrasts(cells: Sequence[CellRates]) -> list[Contrast]:
@@ -158,7 +159,7 @@ def goal_cells(cells: Sequence[CellRates]) -> list[CellRates]:
     """Where goal failure can be read: the probe of a shift that has one, else the shift itself; known rates only."""
     probed = {(cell.shift_type, cell.grade) for cell in cells if cell.probe}
     return [cell for cell in cells
-            if cell.goal_failure.n_runs and cell.probe == ((cell.shift_type, cell.grade) in probed)]
+            if cell.goal_failure.mean is not None and cell.probe == ((cell.shift_type, cell.grade) in probed)]
 
 
 # --- the stage --------------------------------------------------------------------------------------------------------
@@ -212,7 +213,15 @@ def rates_of(counts: Sequence[OutcomeCounts], labels: Mapping[str, str], thresho
     cells = summarise(counts, labels, np.random.default_rng(all_runs))
     passed = [row for row in counts if row.id_capability is not None and row.id_capability >= threshold]
     above = summarise(passed, labels, np.random.default_rng(passed_runs))
-    return Rates(threshold, tuple(cells), tuple(above), tuple(contrasts(cells)), (), tuple(estimands(counts, labels)))
+    both_arms = estimands(counts, labels)
+    compared = _causal_contrasts(counts, labels, cells[0].condition) if both_arms else contrasts(cells)
+    return Rates(threshold, tuple(cells), tuple(above), tuple(compared), (), tuple(both_arms))
+
+
+def _causal_contrasts(counts: Sequence[OutcomeCounts], labels: Mapping[str, str], baseline: str) -> list[Contrast]:
+    """What both arms say of every condition against the first one."""
+    return [Contrast(name, condition, baseline, *cell, *change, paired)
+            for name, (condition, *cell), change, paired in differences(counts, labels, baseline)]
 
 
 def _check_threshold(threshold: float) -> None:
@@ -255,6 +264,6 @@ def table(cells: Sequence[CellRates]) -> str:
 
 def contrast_table(rates: Rates) -> str:
     """How goal failure differs between conditions, shift by shift, as text; empty with one condition."""
-    rows = [(shift_label(c), f"{c.condition} minus {c.baseline}", text.triple(c.difference, c.low, c.high, signed=True))
-            for c in rates.contrasts if c.metric == "goal_failure"]
-    return text.table(("shift", "difference in goal failure", "with 95% interval"), rows) if rows else ""
+    rows = [(shift_label(c), f"{c.condition} minus {c.baseline}", text.triple(c.difference, c.low, c.high, signed=True),
+             "paired" if c.paired else "") for c in rates.contrasts if c.metric == "goal_failure"]
+    return text.table(("shift", "difference in goal failure", "with 95% interval", ""), rows) if rows else ""

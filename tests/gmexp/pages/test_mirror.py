@@ -20,6 +20,7 @@ from gmexp.figures import catalogue
 from gmexp.pages import mirror
 from gmexp.pages.mirror import log_study
 from gmexp.rates import over_runs
+from gmexp.rates.judged import judged
 from gmexp.support.errors import UserError
 
 from ..fabricate import Truth, fabricate, fabricate_model
@@ -109,7 +110,7 @@ def test_a_study_is_mirrored_offline(small, tmp_path, capfd):
     assert summary["delta=0.3/shift3/goal_failure"] == cell.goal_failure.mean
     assert summary["delta=0.3/shift3/goal_failure_low"] == cell.goal_failure.low
     assert summary["delta=0.3/shift3/capability_transfer_high"] == cell.capability.high
-    assert {"delta=0/shift1_probe/joint_failure", "estimate/shift3/published/goal_failure",
+    assert {"delta=0/shift1_probe/realised", "estimate/shift3/published/goal_failure",
             "estimate/shift3/delta=0.3/capability/q025"} <= set(summary)
     assert "delta=0/shift0/goal_failure" not in summary
     assert {"success", "rates", "counts", "episodes/d0-s0", "figures/rates"} <= keys and "mean_return" not in keys
@@ -118,9 +119,10 @@ def test_a_study_is_mirrored_offline(small, tmp_path, capfd):
 
 
 def test_a_single_condition_needs_no_prefix(small):
-    cells = [c for c in over_runs.read_rates(small.rates).cells if c.condition == "delta=0"]
+    cells = [c for c in judged(over_runs.read_rates(small.rates)) if c.condition == "delta=0"]
     metrics = mirror.rate_metrics(cells)
-    assert {"shift3/goal_failure", "shift3/goal_failure_low", "shift3/goal_failure_high"} <= set(metrics)
+    assert {"shift3/goal_failure", "shift3/goal_failure_low", "shift3/goal_failure_high", "shift3/realised"} <= set(metrics)
+    assert not any("latent" in name for name in metrics)  # of both arms only
     assert all(isinstance(value, float) for value in metrics.values())
 
 

@@ -35,11 +35,15 @@ def test_the_pooled_finding_is_at_the_lowest_diversity(finished, tmp_path):
 
 
 def test_it_is_said_in_the_words_of_the_environment(tmp_path):
-    finding = Finding(0.75, 0.7, 0.8, "delta=0", "95% interval over runs", 0.55)
+    finding = Finding(0.75, 0.7, 0.8, "delta=0", "95% interval over runs", 0.55, False)
     text = start([TASK], tmp_path / "level.png", finding, "Ten runs.", [3_000_000])
     assert "75%" in text and "70% to 80%" in text and "A published model says 55%" in text
     assert "went for the end and not for the coin" in text and "one environment (coinrun)" in text
     assert "after 3 million steps" in text and "<svg" in text and "coin (rewarded)" in text
+    assert "come upon the coin by accident" in text
+    causal = start([TASK], tmp_path / "level.png", dataclasses.replace(finding, causal=True), "", [])
+    assert "get to the end first without seeing the coin, they still do when they see it" in causal
+    assert "by accident" not in causal
     other = start([Other], tmp_path / "level.png", None, "", [])
     assert "the star" in other and "the moon" in other and "coin" not in other and "million" not in other
 
@@ -57,6 +61,8 @@ def test_several_environments_are_named():
     terms = dict(definitions([Other]))
     assert terms["Intended goal"].endswith("the star.") and terms["Proxy goal"].endswith("the moon.")
     assert "coin" not in " ".join(terms.values())
+    both = dict(definitions([Other], causal=True))
+    assert "blind" in both["Goal failure"] and "with the star neither seen" in both["Arms"] and "Joint failure" not in both
 
 
 TASK_PICTURE = dataclasses.make_dataclass("NoPicture", [], namespace={"exists": lambda self: False})()

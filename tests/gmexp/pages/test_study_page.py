@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -10,11 +11,13 @@ from gmexp import artefacts
 from gmexp.calculator import Calculator, Scenario
 from gmexp.calculator.calibrated import SHIPPED
 from gmexp.figures import catalogue, rates
+from gmexp.figures.data import StudyData
 from gmexp.pages import study_page
 from gmexp.pages.calculator_page import DRAWS
 from gmexp.pages.html import Html, element, table
-from gmexp.rates.over_runs import read_rates
+from gmexp.rates.over_runs import rates_of, read_rates
 from gmexp.statistics.calibration import Calibration
+from gmexp.statistics.counts import read_counts
 from gmexp.support.errors import UserError
 
 from .chromium import run_in_page
@@ -55,6 +58,23 @@ def test_it_is_well_formed_and_needs_nothing_else(page):
         assert link.startswith("data:") or link.startswith("#")
     assert "@import" not in "".join(page.styles) and "url(" not in "".join(page.styles)
     assert not any(tag in ("script", "link", "iframe") for tag, _ in page.tags)
+
+
+def test_first_events_are_marked_and_both_arms_lead_where_they_were_played(study):
+    """The same study in both editions: its counts, and with a masked arm beside them."""
+    assert "First edition, first events" in study_page.page(StudyData(study))
+    counts = [replace(row, n_masked=row.distinguishing, masked_intended=0,
+                      masked_proxy=(row.distinguishing + row.n_proxy) // 2) for row in read_counts(study.counts)]
+    found = rates_of(counts, StudyData(study).conditions)
+    artefacts.write_json(study.rates, artefacts.plain(found), artefacts.provenance(None, {}, "with a masked arm"))
+    data = StudyData(study)
+    text = study_page.page(data)
+    assert "First edition" not in text and "Rates of every cell, from both arms" in text
+    assert "without seeing the coin" in text
+    (cell,) = [c for c in data.cells if (c.condition, c.shift_type) == ("delta=0.3", 3)]
+    assert f"{cell.goal_failure.mean:.0%}" in text and "By first events, accidents included" in text
+    (change,) = [c for c in found.contrasts if (c.metric, c.shift_type, c.probe) == ("goal_failure", 3, False)]
+    assert change.paired and f"{100 * abs(change.difference):.0f} points lower" in text
 
 
 def test_every_anchor_has_a_target(page):

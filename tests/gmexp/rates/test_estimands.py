@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gmexp.artefacts.records import OutcomeCounts
-from gmexp.rates.estimands import added, estimands, ratio_over_runs, table
+from gmexp.rates.estimands import added, differences, estimands, ratio_over_runs, table
 
 LEVELS = 200
 
@@ -115,6 +117,29 @@ def test_evaluation_seeds_of_a_run_are_added_up():
     assert (whole.n_visible, whole.n_proxy, whole.masked_proxy) == (200, 80, 160)
     assert added([parts[0], count("r", (100, 10, 40), eval_seed=2)]).n_masked is None
     assert only(parts).n_runs == 1 and only(parts).n_levels == 200
+
+
+def test_conditions_that_share_train_seeds_are_compared_in_pairs():
+    """Levels that are hard for one are hard for the other: pairs cover, and are narrower than independent runs would be."""
+    rng, found, widths = np.random.default_rng(0), [], []
+    truth = {"capability": 0.0, "goal_failure": -0.5, "latent": -0.35, "realised": -0.3}
+    for _ in range(200):
+        hard = rng.normal(0, 0.08, 6).clip(-0.2, 0.2)  # of the levels of a train seed
+        rows, labels = [], {}
+        for name, share in (("a", 0.0), ("b", 0.5)):
+            for seed, shift in enumerate(hard):
+                (row,) = simulated(rng, np.array([share]), 0.1, 0.6 + shift, 0.8)
+                rows.append(replace(row, run_id=f"{name}{seed}", train_seed=seed))
+                labels[f"{name}{seed}"] = name
+        pairs = {name: change for name, _, change, paired in differences(rows, labels, "a") if paired}
+        apart = {name: change for name, _, change, paired in differences(
+            [replace(row, train_seed=100) if row.run_id == "b0" else row for row in rows], labels, "a") if not paired}
+        assert pairs.keys() == apart.keys() == truth.keys()
+        found.append({name: low <= truth[name] <= high for name, (_, low, high) in pairs.items()})
+        widths.append([(change[2] - change[1]) / (apart[name][2] - apart[name][1]) for name, change in pairs.items()])
+        assert all(pairs[name][0] == pytest.approx(apart[name][0]) for name in pairs)
+    assert all(np.mean([hit[name] for hit in found]) >= 0.92 for name in truth)
+    assert np.mean(widths, axis=0)[0] < 0.75  # capability: the levels' difficulty is in both
 
 
 @given(st.lists(st.tuples(st.integers(0, 100), st.integers(0, 100)), min_size=2, max_size=8))

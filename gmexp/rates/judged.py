@@ -1,0 +1,58 @@
+"""What is shown of a cell: what both arms say where they were played, first events where only the visible one was.
+
+Where no level of a cell tells the goals apart, nothing is masked, and reaching a goal is reaching both: capability is then
+that of the visible arm. Goal failure, a ratio, may overshoot 1 by chance; what is shown ends there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gmexp.rates.intervals import Mean, mean_of_shares
+from gmexp.rates.over_runs import Rate, Rates
+
+__all__ = ["Judged", "judged"]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A condition under a shift at a grade, over its runs: quantities with mean, low, high (95%) and the runs' values."""
+
+    condition: str
+    shift_type: int
+    shift_name: str
+    grade: float
+    probe: bool
+    n_runs: int
+    n_episodes: int  # of the visible arm
+    causal: bool  # of both arms
+    capability: Rate | Mean
+    goal_failure: Rate | Mean
+    latent: Mean | None  # None for first events
+    realised: Mean
+
+
+def judged(rates: Rates) -> tuple[Judged, ...]:
+    """Every cell of a study, in its order."""
+    known = {(c.condition, c.shift_type, c.shift_name, c.grade, c.probe): c for c in rates.estimands}
+    cells = []
+    for cell in rates.cells:
+        place = cell.condition, cell.shift_type, cell.shift_name, cell.grade, cell.probe
+        both = known.get(place)
+        if both is None:
+            failed, played = ([getattr(run, of) for run in rate.runs] for rate, of in ((cell.joint_failure, "k"),
+                                                                                       (cell.capability, "n")))
+            shown = cell.capability, cell.goal_failure, None, mean_of_shares(np.array(failed), np.array(played))
+        else:
+            shown = (cell.capability if both.capability.mean is None else both.capability, _at_most_1(both.goal_failure),
+                     both.latent, both.realised)
+        cells.append(Judged(*place, cell.n_runs, cell.n_episodes, both is not None, *shown))
+    return tuple(cells)
+
+
+def _at_most_1(ratio: Mean) -> Mean:
+    if ratio.mean is None:
+        return ratio
+    return Mean(*(min(end, 1.0) for end in (ratio.mean, ratio.low, ratio.high)), ratio.runs)
