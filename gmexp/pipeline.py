@@ -38,7 +38,7 @@ from gmexp.pages.mirror import log_study
 from gmexp.pages.report import report
 from gmexp.rates import between_runs, estimands, learning, over_runs
 from gmexp.statistics import stage as calibration_stage
-from gmexp.statistics.config import CalibrationConfig, sampler
+from gmexp.statistics.config import CalibrationConfig, check_kept, sampler
 from gmexp.statistics.counts import read_counts
 from gmexp.statistics.stage import Refused
 from gmexp.support.checks import check_backend, check_session, check_threads
@@ -79,6 +79,7 @@ class RunConfig:
     rhat_max: float
     ess_min: float
     divergences_max: float
+    kept: int | None  # draws of the calibration to store, evenly spaced; None for all
     checkpoint_seconds: float
     device: str
     backend: str  # of training: native or procgen
@@ -102,6 +103,7 @@ class RunConfig:
         if not 0 <= self.threshold <= 1:
             raise ValueError(f"threshold = {self.threshold} is not within [0, 1]")
         self.sampler()  # refuses what does not fit
+        check_kept(self.kept, self.chains)
         check_session(self.checkpoint_seconds, self.device)
 
     def sampler(self) -> CalibrationConfig:
@@ -158,7 +160,7 @@ def _conclude(study: Study, counted: Sequence[TrainConfig], failed: dict[str, st
 
 def _estimate(study: Study, counts: Sequence[OutcomeCounts], config: RunConfig) -> None:
     """Stages `calibrate` and `estimate`: the posterior, and what it says beside the published model."""
-    calibration = calibration_stage.calibrate(counts, study.calibration, config.sampler())
+    calibration = calibration_stage.calibrate(counts, study.calibration, config.sampler(), config.kept)
     shifts = base_rates.base_rates(calibration, counts, unpursued([study]))
     origin = artefacts.provenance(None, dataclasses.asdict(config), "published beside calibrated rates")
     artefacts.write_json(study.estimate, {"shifts": shifts}, origin)

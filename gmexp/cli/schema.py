@@ -37,8 +37,9 @@ class CalibrateConfig:
     seed: int
 
     def __post_init__(self) -> None:
-        if self.kept is not None and self.kept < 4 * self.chains:
-            raise ValueError(f"kept = {self.kept} must be at least four draws per chain, or null for all")
+        from gmexp.statistics.config import check_kept
+
+        check_kept(self.kept, self.chains)
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any
 
 from gmexp.support.errors import UserError
 
-__all__ = ["SAMPLER", "CalibrationConfig", "Priors", "sampler"]
+__all__ = ["SAMPLER", "CalibrationConfig", "Priors", "check_kept", "sampler"]
 
 SAMPLER = ("chains", "draws", "warmup", "attempts", "rhat_max", "ess_min", "divergences_max")  # keys of calibrate and run
 
@@ -75,6 +75,12 @@ class CalibrationConfig:
         for name, value in vars(self.priors).items():
             if name != "skill_mean" and not (math.isfinite(value) and value > 0):
                 raise UserError(f"priors.{name} must be a finite number above 0, not {value!r}")
+
+
+def check_kept(kept: int | None, chains: int) -> None:
+    """ValueError where so few draws are to be stored that chains could not be told apart."""
+    if kept is not None and kept < 4 * chains:
+        raise ValueError(f"kept = {kept} must be at least four draws per chain, or null for all")
 
 
 def sampler(keys: Any, seed: int) -> CalibrationConfig:
