@@ -97,10 +97,12 @@ def show_estimate(result: Estimate) -> list[str]:
     """The estimate as text: the numbers, the table of contributions, the warnings."""
     interval = ("none" if result.interval is None else
                 f"{result.interval[0]:.4f} to {result.interval[1]:.4f}")
+    event = "proxy first, of the episodes played under that shift" if result.mode == "calibrated" else (
+        "capability transfers and the goal fails")
     lines = [f"mode       {result.mode}",
              f"raw        {result.raw:.4f}",
              f"value      {result.value:.4f}   P(harmful misgeneralization)",
-             f"p_misgen   {result.p_misgen:.4f}   P(capability transfers and the goal fails)",
+             f"p_misgen   {result.p_misgen:.4f}   P({event})",
              f"p_harmful  {result.p_harmful:.4f}",
              f"interval   {interval}   {result.interval_kind}",
              f"clipped    {'yes' if result.clipped else 'no'}",
