@@ -22,7 +22,7 @@ from gmexp.support.errors import UserError
 
 SCENARIO = Scenario(3)  # what further runs are to be planned for: a significant shift at the reference
 NEW_RUNS = 5
-SIMULATIONS = 16  # of the new runs' data, per cell
+SIMULATIONS = 100  # of the new runs' data, per cell
 SHOWN = 10  # of the cells that further runs could go to
 
 
