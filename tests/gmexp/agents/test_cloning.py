@@ -67,6 +67,7 @@ def test_the_policy_comes_to_do_what_the_demonstrator_does(tmp_path, goal, likel
     assert load_checkpoint(folder / "best").meta == load_checkpoint(folder).meta
 
 
+@pytest.mark.slow
 def test_what_is_imitated_is_what_the_trained_demonstrators_policy_samples(tmp_path, demonstrators, likelihood):
     agent = _agent(train_config(tmp_path, *imitating(demonstrators[0]), "agent.learning_rate=0.01"))
     network, generator = load_checkpoint(demonstrators[0]).network, torch.Generator().manual_seed(stream(5, "demonstrator"))

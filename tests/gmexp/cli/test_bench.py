@@ -53,6 +53,7 @@ def test_another_environment(tmp_path, capsys):
         bench.main(["engine", "env=maze", "device=cuda", f"out={tmp_path}"])
 
 
+@pytest.mark.slow
 @needs_procgen
 def test_who_is_missing_is_named(tmp_path, capsys, monkeypatch):
     def absent(num_envs, settings):

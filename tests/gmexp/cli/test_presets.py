@@ -1,6 +1,7 @@
 """What holds for every preset in conf/: no level is used twice for different ends, and no grade 0 shifts anything."""
 
 import dataclasses
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,24 +21,22 @@ def names(group: str) -> list[str]:
     return sorted(path.stem for path in (config_folder() / group).glob("*.yaml"))
 
 
-def presets() -> list[tuple[str, Task, list[Any], list[Any]]]:
-    """(name, task, distributions trained on, distributions evaluated on) of every environment and experiment."""
-    plan = load("evaluate", ["run=none"]).evaluation
-    found = []
-    for name in names("env"):
-        config = load("train", [f"env={name}"])
-        evaluated = [cell.distribution for cell in cells(config.task, config.training, plan)]
-        found.append((f"env={name}", config.task, [config.training], evaluated))
-    for name in names("experiment"):
-        config = load("run", [f"experiment={name}"])
-        runs = training_runs(config)
-        evaluated = [cell.distribution for run in runs
-                     for cell in cells(run.task, run.training, config.evaluation, run.seed)]
-        found.append((f"experiment={name}", runs[0].task, [run.training for run in runs], evaluated))
-    return found
+PRESETS = [*(f"env={name}" for name in names("env")),
+           *(pytest.param(f"experiment={name}", marks=[pytest.mark.slow] * (name != "quickstart"))
+             for name in names("experiment"))]
 
 
-PRESETS = presets()
+@cache
+def preset(name: str) -> tuple[Task, list[Any], list[Any]]:
+    """(task, distributions trained on, distributions evaluated on) of an environment or an experiment."""
+    if name.startswith("env="):
+        config = load("train", [name])
+        plan = load("evaluate", ["run=none"]).evaluation
+        return config.task, [config.training], [cell.distribution for cell in cells(config.task, config.training, plan)]
+    config = load("run", [name])
+    runs = training_runs(config)
+    evaluated = [cell.distribution for run in runs for cell in cells(run.task, run.training, config.evaluation, run.seed)]
+    return runs[0].task, [run.training for run in runs], evaluated
 
 
 def bounds(levels: SeedRange | tuple[int, ...]) -> tuple[int, int]:
@@ -51,8 +50,9 @@ def disjoint(one: tuple[int, int], other: tuple[int, int]) -> bool:
     return one[1] <= other[0] or other[1] <= one[0]
 
 
-@pytest.mark.parametrize("name, task, trained, evaluated", PRESETS, ids=[preset[0] for preset in PRESETS])
-def test_no_level_is_both_trained_and_evaluated_on(name, task, trained, evaluated):
+@pytest.mark.parametrize("name", PRESETS)
+def test_no_level_is_both_trained_and_evaluated_on(name):
+    _, trained, evaluated = preset(name)
     validation = bounds(split_levels("validation"))
     for distribution in trained:
         train = bounds(distribution.levels)
@@ -62,9 +62,10 @@ def test_no_level_is_both_trained_and_evaluated_on(name, task, trained, evaluate
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name, task, trained, evaluated", PRESETS, ids=[preset[0] for preset in PRESETS])
-def test_the_levels_that_are_played_are_from_their_split(name, task, trained, evaluated):
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_levels_that_are_played_are_from_their_split(name):
     """Not only by the ranges: the seeds that environments draw, long after their sequence has begun anew."""
+    task, trained, evaluated = preset(name)
     for split, distributions in (("train", trained), ("evaluation", evaluated)):
         first, last = bounds(SPLITS[split])
         for distribution in dict.fromkeys(distributions):
@@ -77,9 +78,10 @@ def test_the_levels_that_are_played_are_from_their_split(name, task, trained, ev
             env.close()
 
 
-@pytest.mark.parametrize("name, task, trained, evaluated", PRESETS, ids=[preset[0] for preset in PRESETS])
-def test_at_grade_0_no_preset_is_shifted(name, task, trained, evaluated):
+@pytest.mark.parametrize("name", PRESETS)
+def test_at_grade_0_no_preset_is_shifted(name):
     """Equal distributions make equal worlds (tests/envs/test_shifts.py compares them bit by bit)."""
+    task, trained, _ = preset(name)
     for training in trained:
         assert all(shift(task, training, kind.type, 0.0) == training for kind in task.shifts)
         assert all(shift_factor(task, training, factor.name, 0.0) == training for factor in task.factors)

@@ -198,6 +198,7 @@ def test_without_a_server_a_run_with_an_id_goes_offline_too(tmp_path, id):
     assert "a" in logged(tmp_path)[1]
 
 
+@pytest.mark.slow
 def test_names_of_any_length_are_taken(small, tmp_path, capfd):
     with open_tracker("wandb", "offline", "gmexp-test", dir=tmp_path) as tracker:
         tracker.artefact(small.rates, "rates", "é/" * 100)
