@@ -47,8 +47,8 @@ class OwnTask(Task[D]):
 
 
 class ProcgenTask(OwnTask[D]):
-    """One whose package has modules `certify`, `layout` (with `LAYOUT`, see `compiled.splits`), `scripted` and
-    `procgen.backend`, too."""
+    """One whose package has modules `certify`, `scripted` and `procgen.backend`, too, and whose engines on the CPU know
+    their `layouts()`."""
 
     family = "procgen"
     backends = ("native", "procgen")
@@ -60,14 +60,13 @@ class ProcgenTask(OwnTask[D]):
         return self._module("certify").certify(distribution)
 
     def layout_hash(self, distribution: D) -> np.ndarray:
-        first = self._module("layout").LAYOUT
         parts = []
         for levels in batches_of(distribution.levels, BATCH):
             some = dataclasses.replace(distribution, levels=levels, sequential=True)
             env = self.make(some.num_levels, [some], seed=0, observation="semantic", device="cpu", backend="native",
                             threads=1, action_repeat=1, style=None, drawable=False)
             env.reset()
-            parts.append(np.ascontiguousarray(env.world.facts[:, first:first + 2]).view("<u8")[:, 0].astype(np.uint64))
+            parts.append(env.layouts())
             env.close()
         return np.concatenate(parts)
 

@@ -11,7 +11,7 @@ from gmexp_envs.coinrun.distribution import LevelDistribution
 from gmexp_envs.coinrun.draw.pixels import FRAME, render
 from gmexp_envs.coinrun.episode import act, next_seed, opened, seed_stream
 from gmexp_envs.coinrun.layout import BACKGROUND
-from gmexp_envs.coinrun.levels import generate_level
+from gmexp_envs.coinrun.levels import generate_level, number_level
 from gmexp_envs.coinrun.semantic import observe_semantic
 from gmexp_envs.compiled.engine import CpuArrays
 from gmexp_envs.compiled.jit import jit
@@ -49,6 +49,14 @@ def _seed_worlds(table, seeds, rows, first, last):
         seed_stream(world, np.uint64(rows[k]), seeds[rows[k]])
 
 
+@jit
+def _number_worlds(table, layouts, rows, first, last):
+    """Write the numbers of the layouts of the worlds rows[first:last], as they were before the first step."""
+    world, _, _ = opened(table)
+    for k in range(first, last):
+        layouts[rows[k]] = number_level(world, np.uint64(rows[k]))
+
+
 class CoinRun(CpuArrays, CoinRunEngine):
     """The engine on the CPU: `Engine` says what it does; arrays are numpy's, stepped by `threads`."""
 
@@ -62,6 +70,12 @@ class CoinRun(CpuArrays, CoinRunEngine):
             self._frames = self._pixels[:-1].reshape(self.style.shape(num_envs))
         self._share_out(threads, num_envs)
         self._seed_streams(self.seed)
+
+    def layouts(self) -> np.ndarray:
+        """What there is to play in every world, before the first step: uint64 [N] (`compiled.splits`)."""
+        found = np.zeros(self.num_envs, np.uint64)
+        self._run(_number_worlds, self.rows, self._table, found)
+        return found
 
     def _seed_streams(self, seed: int) -> None:
         self._run(_seed_worlds, self.rows, self._table, self._stream_seeds(seed))

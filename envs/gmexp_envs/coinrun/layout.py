@@ -43,9 +43,8 @@ PREDRAWN = 256  # outputs drawn ahead when a level begins: its layout takes up t
 # (TWISTER: outputs of the level's generator that the game has asked for; DRAWN: those that were drawn from it)
 (TIME, FLAGS, ACTION_X, INTENDED_STEP, PROXY_STEP, TWISTER, EVENTS, DRAWN) = range(8)
 # columns of World.facts (int32): what holds for the whole episode
-# (LAYOUT, and the next: the number of what there is to play, see `compiled.splits`)
 (SEED, COIN_X, COIN_Y, END_X, END_Y, NUM_ENEMIES, NUM_STATICS, BACKGROUND, WALL_THEME, AGENT_THEME, DIFFICULTY,
- NUM_SECTIONS, DANGER, OVERFLOW, DECOY, OPEN_ENDED, HORIZON, CORRELATED, DISTINGUISHING, CELL, LAYOUT) = range(21)
+ NUM_SECTIONS, DANGER, OVERFLOW, DECOY, OPEN_ENDED, HORIZON, CORRELATED, DISTINGUISHING, CELL) = range(20)
 # columns of World.slots (int32): what survives episodes
 (LEVEL_STREAM, EPISODES, OFFSET, STRIDE) = range(4)
 # columns of the episode log (int32), written when an episode ends; the last ones are the task's facts

@@ -14,14 +14,14 @@ from gmexp_envs.coinrun.layout import (
     BACKGROUNDS, BARRIER_ROW, BEST_X, BODY_COLUMNS, C_AIR_CONTROL, C_APPEARANCE, C_BY_CONTENT, C_CONTEXT, C_EASY, C_GRAVITY,
     C_HORIZON, C_MAX_JUMP, C_MAX_SPEED, C_MIXRATE, C_PLACEMENT, C_RESTYLE, C_RHO, C_SUPERVISION, CELL, CRATE_FEATURES,
     CRATE_THEMES, DANGER, DECOY, DIFFICULTY, DRAWN, END_X, END_Y, ENEMY_FEATURES, ENEMY_THEMES, EVENTS, f32, FLAGS,
-    GRAVITY, GROUND, HORIZON, INTENDED_STEP, LANGOSCO, LAST_Y, LAYOUT, LAVA_DEPTH, MAX_ENEMIES, MAX_JUMP, MAX_SPEED,
+    GRAVITY, GROUND, HORIZON, INTENDED_STEP, LANGOSCO, LAST_Y, LAVA_DEPTH, MAX_ENEMIES, MAX_JUMP, MAX_SPEED,
     MAX_STATICS, MIXRATE, NUM_APPEARANCE, NUM_ENEMIES, NUM_SECTIONS, NUM_STATICS, OPEN_ENDED, OVERFLOW, PLATFORM,
     PROXY_STEP, SEED, SIZE, START_X, START_Y, TIME, TRAIN_AGENTS, TRAIN_BACKGROUNDS, TRAIN_CRATES, TRAIN_ENEMIES,
     TRAIN_WALLS, TWISTER, WALL_FEATURES, WALL_THEME, WALL_THEMES, X, Y, ZERO,
 )
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.compiled.mersenne_twister import hash_unit, start_generator
-from gmexp_envs.compiled.splits import another, belongs, mixed, note_layout, settled
+from gmexp_envs.compiled.splits import another, belongs, mixed, settled
 from gmexp_envs.outcome import NEVER
 from gmexp_envs.procgen_family.themes import choose_theme
 
@@ -187,16 +187,14 @@ def plan_level(world, e, encoded, seed):
     by_content, asked, attempt = encoded.ints[facts[CELL], C_BY_CONTENT], np.int64(seed), 0
     while True:
         _plan(world, e, encoded, seed)
-        layout = _number(world, e)
-        if belongs(by_content, layout, asked, attempt):
+        if by_content == 0 or belongs(number_level(world, e), asked, attempt):
             break
         attempt += 1
         seed = another(asked, attempt)
-    note_layout(facts, LAYOUT, layout)
 
 
 @jit
-def _number(world, e):
+def number_level(world, e):
     """The number of the level's layout (uint64): walls, lava, crates, saws, enemies and the end, but no themes, and not
     where the coin is."""
     facts, terrain = world.facts[e], world.terrain[e]

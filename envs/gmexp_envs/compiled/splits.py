@@ -60,6 +60,6 @@ def note_layout(facts, low, layout):
 
 
 @jit
-def belongs(by_content, layout, seed, attempt):
-    """Whether a level is played: any, or where levels are held out by content, one of its seed's split."""
-    return by_content == 0 or owner(layout) == split_of(seed) or attempt >= PASSED_OVER
+def belongs(layout, seed, attempt):
+    """Whether a level, held out by content, is one of its seed's split; after so many attempts any is."""
+    return owner(layout) == split_of(seed) or attempt >= PASSED_OVER

@@ -12,9 +12,11 @@ from gmexp_envs.keys_and_chests.base import KeysEngine
 from gmexp_envs.keys_and_chests.distribution import LevelDistribution
 from gmexp_envs.keys_and_chests.draw.pixels import render, SCENE_KEY
 from gmexp_envs.keys_and_chests.episode import act, next_seed, opened
+from gmexp_envs.keys_and_chests.layout import LAYOUT
 from gmexp_envs.keys_and_chests.levels import generate_level
 from gmexp_envs.keys_and_chests.semantic import observe_semantic
 from gmexp_envs.procgen_family.blit import FRAME
+from gmexp_envs.procgen_family.mazes import layouts_of
 from gmexp_envs.procgen_family.streams import start_stream
 from gmexp_envs.vec import FrameStyle
 
@@ -65,6 +67,10 @@ class KeysAndChests(CpuArrays, KeysEngine):
             self._frames = self._pixels[:-1].reshape(self.style.shape(num_envs))
         self._share_out(threads, num_envs)
         self._seed_streams(self.seed)
+
+    def layouts(self) -> np.ndarray:
+        """The maze of every instance as a number: uint64 [N] (`compiled.splits`)."""
+        return layouts_of(self.world.facts, LAYOUT)
 
     def _seed_streams(self, seed: int) -> None:
         self._run(_seed_instances, self.rows, self._table, self._stream_seeds(seed))

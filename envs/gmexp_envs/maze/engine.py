@@ -12,10 +12,12 @@ from gmexp_envs.maze.base import MazeEngine
 from gmexp_envs.maze.distribution import MazeDistribution
 from gmexp_envs.maze.draw.pixels import Kept, render
 from gmexp_envs.maze.episode import act, next_seed, opened
+from gmexp_envs.maze.layout import LAYOUT
 from gmexp_envs.maze.levels import generate_level
 from gmexp_envs.maze.paths import new_scratch
 from gmexp_envs.maze.semantic import observe_semantic
 from gmexp_envs.procgen_family.blit import FRAME
+from gmexp_envs.procgen_family.mazes import layouts_of
 from gmexp_envs.procgen_family.streams import start_stream
 from gmexp_envs.vec import FrameStyle
 
@@ -76,6 +78,10 @@ class Maze(CpuArrays, MazeEngine):
             self._frames = self._pixels.reshape(self.style.shape(num_envs))
         self._share_out(threads, num_envs)
         self._seed_streams(self.seed)
+
+    def layouts(self) -> np.ndarray:
+        """The maze of every instance as a number: uint64 [N] (`compiled.splits`)."""
+        return layouts_of(self.world.facts, LAYOUT)
 
     def _seed_streams(self, seed: int) -> None:
         self._run(_seed_worlds, self.rows, self._table, self._stream_seeds(seed))
