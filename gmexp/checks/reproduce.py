@@ -52,7 +52,8 @@ def rerun(study: Study, run_id: str | None = None) -> dict[str, Any]:
             "differing": differing, "rows_now": len(after)}
 
 
-LATER = {"mitigation": {"name": NONE}, "kept": None} | {  # keys that studies of earlier versions do not have; chains and draws they have
+# keys that studies of earlier versions do not have; chains and draws they have
+LATER = {"mitigation": {"name": NONE}, "kept": None} | {
     name: getattr(CalibrationConfig(), name) for name in SAMPLER if name not in ("chains", "draws")}
 
 

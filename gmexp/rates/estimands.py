@@ -30,6 +30,7 @@ from scipy import stats
 
 from gmexp.artefacts.records import OutcomeCounts
 from gmexp.rates import text
+from gmexp.rates.counting import cell_order
 from gmexp.rates.intervals import difference, Mean, mean_of_effects, mean_of_shares
 
 __all__ = ["CONTRASTED", "CellEstimands", "added", "differences", "estimands", "ratio_over_runs", "table"]
@@ -86,8 +87,7 @@ def _played(counts: Sequence[OutcomeCounts], labels: Mapping[str, str]) -> dict[
     order = list(dict.fromkeys(labels[row.run_id] for row in counts))
     cells: dict[tuple, dict[str, list[OutcomeCounts]]] = defaultdict(lambda: defaultdict(list))
     for row in counts:
-        cell = order.index(labels[row.run_id]), row.shift_type, row.shift_name, row.grade, row.probe
-        cells[cell][row.run_id].append(row)
+        cells[order.index(labels[row.run_id]), *cell_order(row)][row.run_id].append(row)
     played = {}
     for (position, *cell), runs in sorted(cells.items()):
         rows = [row for row in (added(runs[run_id]) for run_id in sorted(runs)) if row.n_masked is not None]

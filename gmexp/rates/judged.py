@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gmexp.rates.counting import cell_order
 from gmexp.rates.intervals import Mean, mean_of_shares
 from gmexp.rates.over_runs import Rate, Rates
 
@@ -36,10 +37,10 @@ class Judged:
 
 def judged(rates: Rates) -> tuple[Judged, ...]:
     """Every cell of a study, in its order."""
-    known = {(c.condition, c.shift_type, c.shift_name, c.grade, c.probe): c for c in rates.estimands}
+    known = {(cell.condition, *cell_order(cell)): cell for cell in rates.estimands}
     cells = []
     for cell in rates.cells:
-        place = cell.condition, cell.shift_type, cell.shift_name, cell.grade, cell.probe
+        place = cell.condition, *cell_order(cell)
         both = known.get(place)
         if both is None:
             failed, played = ([getattr(run, of) for run in rate.runs] for rate, of in ((cell.joint_failure, "k"),

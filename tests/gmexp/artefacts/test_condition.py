@@ -134,7 +134,7 @@ def test_a_clone_of_an_earlier_version_has_the_condition_of_its_present_name():
     study = Study(ROOT / "results" / "modifiers")
     old = next(run for run in study.runs() if run.algo == "cloning_coin_seeker")
     base = override(CONFIG, {"steps": 3_000_000, "env.diversity": 0.11, "env.held_out": "seeds",
-                                 "agent": "cloning_intended"})
+                             "agent": "cloning_intended"})
     now = describe(override(base, {"seed": old.train_seed}))
     assert now.learner_hash == old.learner_hash and now.condition_hash == old.condition_hash
 
