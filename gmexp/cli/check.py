@@ -71,14 +71,14 @@ def _short(value: Any) -> str:
 
 
 def _sbc(values: dict[str, Any]) -> dict[str, Any]:
-    from gmexp.statistics.checks import sbc
+    from gmexp.statistics.checks.sbc import sbc
 
-    with Bar(values["sets"], "sbc", "set") as bar:
-        return sbc(values["sets"], values["seed"], progress=bar.advance)
+    with Bar(0, "sbc", "iteration") as bar:
+        return sbc(values["sets"], values["seed"], bar=bar)
 
 
 def _coverage(values: dict[str, Any]) -> dict[str, Any]:
-    from gmexp.statistics.checks import coverage
+    from gmexp.statistics.checks.coverage import coverage
     from gmexp.statistics.simulate import World
 
     world = World(
@@ -89,31 +89,31 @@ def _coverage(values: dict[str, Any]) -> dict[str, Any]:
             for key in ("envs", "omega", "environments", "runs", "unequal", "capability", "coupling", "seed_sd", "masked")
         },
     )
-    with Bar(values["sets"], "coverage", "set") as bar:
-        return coverage(world, values["sets"], values["seed"], progress=bar.advance)
+    with Bar(0, "coverage", "iteration") as bar:
+        return coverage(world, values["sets"], values["seed"], bar=bar)
 
 
 def _power(values: dict[str, Any]) -> dict[str, Any]:
-    from gmexp.statistics.checks import power
+    from gmexp.statistics.checks.power import power
 
-    with Bar(values["sets"], "power", "set") as bar:
-        return power(values["sets"], values["seed"], progress=bar.advance)
+    with Bar(0, "power", "iteration") as bar:
+        return power(values["sets"], values["seed"], bar=bar)
 
 
 def _joint(values: dict[str, Any]) -> dict[str, Any]:
-    from gmexp.statistics.checks import joint_rate
+    from gmexp.statistics.checks.joint import joint_rate
 
     return joint_rate(values["seed"])
 
 
 def _intervals(values: dict[str, Any]) -> dict[str, Any]:
-    from gmexp.statistics.checks import interval_coverage
+    from gmexp.statistics.checks.intervals import interval_coverage
 
     return interval_coverage(values["sets"], values["seed"])
 
 
 def _engine(values: dict[str, Any]) -> dict[str, Any]:
-    from gmexp.statistics.checks import engine
+    from gmexp.statistics.checks.engine import engine
 
     return engine(seed=values["seed"])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from gmexp.statistics.alike import together
 from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.design import Design
 from gmexp.statistics.diagnostics import Diagnostics, diagnose
@@ -21,7 +22,7 @@ from gmexp.statistics.posterior import DRAW_TYPE, DRAWS, Posterior
 from gmexp.statistics.setups import setup_draws
 from gmexp.support.errors import UserError
 
-__all__ = ["SamplerError", "fit", "one_thread", "require"]
+__all__ = ["SamplerError", "fit", "fit_alike", "one_thread", "require"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -63,8 +64,7 @@ def fit(design: Design, config: CalibrationConfig, progress: Callable[[int], obj
     """
     begin: list[Start | None] = [None] * min(config.cores, config.chains // 2)  # of every process
     for attempt in range(config.attempts):
-        effort = replace(config, draws=config.draws * 2**attempt,
-                         target_accept=min(config.target_accept + 0.05 * attempt, 0.98))
+        effort = _effort(config, attempt)
         if attempt:
             on_retry(effort.warmup + effort.draws)
         draws, divergences, accept, begin = _chains(design, effort, attempt, begin, progress)
@@ -72,9 +72,14 @@ def fit(design: Design, config: CalibrationConfig, progress: Callable[[int], obj
                           config.divergences_max)
         if judged.passed:
             break
+    return _posterior(design, config, draws), judged
+
+
+def _posterior(design: Design, config: CalibrationConfig, draws: dict[str, np.ndarray]) -> Posterior:
+    """Of draws [chains, draws, ...] by name, as they are stored."""
     flat = {name: array.reshape(array.shape[0] * array.shape[1], *array.shape[2:]) for name, array in draws.items()}
     model = Model(design, config)
-    posterior = Posterior(
+    return Posterior(
         config.chains,
         config.seed,
         design.estimand,
@@ -88,8 +93,34 @@ def fit(design: Design, config: CalibrationConfig, progress: Callable[[int], obj
         tuple(sorted(k for k, v in model.has.items() if v)),
         design.revealed,
         **{name: np.ascontiguousarray(flat[name], DRAW_TYPE).astype(float) for name in DRAWS},
-    )  # as stored
-    return posterior, judged
+    )
+
+
+@one_thread
+def fit_alike(designs: Sequence[Design], config: CalibrationConfig, progress: Callable[[int], object] | None = None,
+              on_retry: Callable[[int], object] = lambda iterations: None) -> list[tuple[Posterior, Diagnostics]]:
+    """`fit` of many designs of one structure (`gmexp.statistics.alike`), all chains of all of them at once; those that do
+    not pass go on together."""
+    fits: list[tuple[Posterior, Diagnostics] | None] = [None] * len(designs)
+    begin: list[Start | None] = [None] * len(designs)
+    for attempt in range(config.attempts):
+        effort = _effort(config, attempt)
+        left = [i for i, each in enumerate(fits) if each is None]
+        if not left:
+            break
+        if attempt:
+            on_retry(effort.warmup + effort.draws)
+        parts = _sample([designs[i] for i in left], effort, config.chains, [config.seed, attempt, 0],
+                        [begin[i] for i in left], progress)
+        for i, (draws, divergences, accept, begin[i]) in zip(left, parts, strict=True):
+            judged = diagnose(_judged(draws), divergences, accept, config.rhat_max, config.ess_min, config.divergences_max)
+            if judged.passed or attempt == config.attempts - 1:
+                fits[i] = _posterior(designs[i], config, draws), judged
+    return [each for each in fits if each is not None]
+
+
+def _effort(config: CalibrationConfig, attempt: int) -> CalibrationConfig:
+    return replace(config, draws=config.draws * 2**attempt, target_accept=min(config.target_accept + 0.05 * attempt, 0.98))
 
 
 def _chains(design: Design, config: CalibrationConfig, attempt: int, begin: list[Start | None],
@@ -99,30 +130,38 @@ def _chains(design: Design, config: CalibrationConfig, attempt: int, begin: list
     groups = [len(part) for part in np.array_split(np.arange(config.chains), len(begin))]
     seeds = [[config.seed, attempt, i] for i in range(len(groups))]
     if len(groups) == 1:
-        parts = [_sample(design, config, groups[0], seeds[0], begin[0], progress)]
+        parts = _sample([design], config, groups[0], seeds[0], begin, progress)
     else:
         with ProcessPoolExecutor(len(groups), multiprocessing.get_context("spawn")) as pool:
-            parts = list(pool.map(_sample, [design] * len(groups), [config] * len(groups), groups, seeds, begin))
+            each = pool.map(_sample, [[design]] * len(groups), [config] * len(groups), groups, seeds, [[b] for b in begin])
+            parts = [part[0] for part in each]
     draws = {name: np.concatenate([part[0][name] for part in parts]) for name in parts[0][0]}
     return draws, sum(part[1] for part in parts), float(np.mean([part[2] for part in parts])), [part[3] for part in parts]
 
 
 @one_thread
-def _sample(design: Design, config: CalibrationConfig, chains: int, seed: list[int], begin: Start | None,
-            progress: Callable[[int], object] | None = None) -> tuple[dict[str, np.ndarray], int, float, Start]:
-    """A pilot that tunes the coordinates, unless an earlier attempt has; then the draws."""
-    model, rng = Model(design, config), np.random.default_rng(seed)
-    if begin is None:
-        pilot = sample(model, model.start(rng, chains), rng, config.warmup // 4, config.warmup // 2,
-                       config.target_accept, config.trajectory, progress)
-        begin = _start(model, pilot.draws)
-    model.weights = begin.weights
-    trace = sample(model, begin.position, rng, config.draws, config.warmup, config.target_accept, config.trajectory,
-                   progress)
-    flat = trace.draws.reshape(-1, model.size)
-    kept = model.unpack(flat) | {"setup": setup_draws(model, flat, rng)}
-    return ({name: array.reshape(chains, config.draws, *array.shape[1:]) for name, array in kept.items()},
-            trace.divergences, trace.accept, _start(model, trace.draws))
+def _sample(designs: Sequence[Design], config: CalibrationConfig, chains: int, seed: list[int],
+            begin: Sequence[Start | None], progress: Callable[[int], object] | None = None,
+            ) -> list[tuple[dict[str, np.ndarray], int, float, Start]]:
+    """A pilot that tunes the coordinates, unless an earlier attempt has; then the draws [chains, draws, ...] by name, the
+    divergences, the mean acceptance and a start for a next attempt, of every design."""
+    models, rng, n = [Model(design, config) for design in designs], np.random.default_rng(seed), len(designs)
+    size = models[0].size
+    if any(each is None for each in begin):
+        pilot = sample(together(models, chains), models[0].start(rng, chains * n), rng, config.warmup // 4,
+                       config.warmup // 2, config.target_accept, config.trajectory, progress, n)
+        begin = [_start(model, draws) for model, draws in zip(models, np.split(pilot.draws, n), strict=True)]
+    for model, each in zip(models, begin, strict=True):
+        model.weights = each.weights
+    trace = sample(together(models, chains), np.concatenate([each.position for each in begin]), rng, config.draws,
+                   config.warmup, config.target_accept, config.trajectory, progress, n)
+    parts = []
+    for i, (model, draws) in enumerate(zip(models, np.split(trace.draws, n), strict=True)):
+        flat = draws.reshape(-1, size)
+        kept = model.unpack(flat) | {"setup": setup_draws(model, flat, rng)}
+        parts.append(({name: array.reshape(chains, config.draws, *array.shape[1:]) for name, array in kept.items()},
+                      int(trace.divergences[i]), float(trace.accept[i]), _start(model, draws)))
+    return parts
 
 
 def _start(model: Model, draws: np.ndarray) -> Start:

@@ -1,8 +1,9 @@
 """Hamiltonian Monte Carlo in numpy: all chains move together, so one call of the density serves them all.
 
-Trajectories have a random length (U(0.5, 1.5) times `trajectory`) in units of the posterior scale, the step size is
-tuned by dual averaging (Hoffman & Gelman 2014, section 3.2), and the diagonal mass matrix is estimated over doubling
-windows from all chains (as in Stan's warm-up).
+Chains may come in groups, each of a posterior of its own with its own step size and mass matrix: many small posteriors cost
+hardly more than one. Trajectories have a random length (U(0.5, 1.5) times `trajectory`) in units of the posterior scale, the
+step size is tuned by dual averaging (Hoffman & Gelman 2014, section 3.2), and the diagonal mass matrix is estimated over
+doubling windows from all chains of a group (as in Stan's warm-up).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ __all__ = ["Density", "Trace", "sample"]
 
 DIVERGENCE = 1000.0  # energy error beyond which a trajectory counts as divergent
 MAX_STEPS = 64
+LONGEST = 5.0  # log of a step size: far beyond any trajectory
 
 
 @dataclass(frozen=True)
@@ -24,9 +26,8 @@ class Trace:
     """Result of `sample`."""
 
     draws: np.ndarray  # [chains, draws, size]
-    divergences: int
-    accept: float  # mean acceptance after warm-up
-    step_size: float
+    divergences: np.ndarray  # [groups]
+    accept: np.ndarray  # [groups] mean acceptance after warm-up
     gradients: int
 
 
@@ -59,53 +60,62 @@ class StepSize:
 
     @property
     def current(self) -> float:
-        return float(np.exp(self.log_step))
+        return float(np.exp(min(self.log_step, LONGEST)))
 
     @property
     def tuned(self) -> float:
-        return float(np.exp(self.log_average))
+        return float(np.exp(min(self.log_average, LONGEST)))
 
 
 def sample(density: Density, start: np.ndarray, rng: np.random.Generator, draws: int, warmup: int,
            target_accept: float = 0.85, trajectory: float = 2.2,
-           progress: Callable[[int], object] | None = None) -> Trace:
-    """Draw from `density`, starting at `start` [chains, size].
+           progress: Callable[[int], object] | None = None, groups: int = 1) -> Trace:
+    """Draw from `density`, starting at `start` [chains, size]; the chains are `groups` equal groups, one after another.
 
     `progress` is called with 1 after every iteration, warm-up included.
     """
     q = start.copy()
+    chains, size = q.shape
+    per = chains // groups
     logp, grad = density.log_density(q), density.gradient(q)
-    scale = np.ones(q.shape[1])
-    step = StepSize(_first_step(density, q, logp, grad, scale, rng), target_accept)
+    scale = np.ones((chains, size))
+    first = _first_step(density, q, logp, grad, scale, rng)
+    step = [StepSize(first, target_accept) for _ in range(groups)]
     windows = _window_ends(warmup)
     window: list[np.ndarray] = []
-    kept = np.empty((q.shape[0], draws, q.shape[1]))
-    divergences, gradients, accepted = 0, 0, 0.0
+    kept = np.empty((chains, draws, size))
+    divergences, gradients, accepted = np.zeros(groups, int), 0, np.zeros(groups)
     for i in range(warmup + draws):
-        epsilon = step.current if i < warmup else step.tuned
-        steps = int(np.clip(np.ceil(trajectory * rng.uniform(0.5, 1.5) / epsilon), 1, MAX_STEPS))
-        q, logp, grad, accept, diverged = _move(density, q, logp, grad, scale, epsilon, steps, rng)
+        lengths = np.array([each.current if i < warmup else each.tuned for each in step])
+        wanted = trajectory * rng.uniform(0.5, 1.5)
+        steps = int(np.clip(np.ceil(wanted / lengths), 1, MAX_STEPS).max())
+        if groups > 1:  # all take the steps of the one that needs most
+            lengths = np.minimum(lengths, wanted / steps)
+        q, logp, grad, accept, diverged = _move(density, q, logp, grad, scale, lengths.repeat(per)[:, None], steps, rng)
         gradients += steps
+        accept = accept.reshape(groups, per).mean(axis=1)
         if i < warmup:
-            step.update(float(accept.mean()))
+            for each, mean in zip(step, accept.tolist(), strict=True):
+                each.update(mean)
             if windows[0] <= i < windows[-1]:
                 window.append(q)
                 if i + 1 in windows:
-                    scale = _scale(np.concatenate(window))
+                    scale = _scale(np.stack(window).reshape(len(window), groups, per, size)).repeat(per, axis=0)
                     window = []
-                    step.restart(step.tuned)
+                    for each in step:
+                        each.restart(each.tuned)
         else:
             kept[:, i - warmup] = q
-            divergences += int(diverged.sum())
-            accepted += float(accept.mean())
+            divergences += diverged.reshape(groups, per).sum(axis=1)
+            accepted += accept
         if progress is not None:
             progress(1)
-    return Trace(kept, divergences, accepted / draws, step.tuned, gradients)
+    return Trace(kept, divergences, accepted / draws, gradients)
 
 
 def _move(density: Density, q: np.ndarray, logp: np.ndarray, grad: np.ndarray, scale: np.ndarray,
-          epsilon: float, steps: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """One trajectory of every chain: (q, log p, gradient, acceptance probability, diverged)."""
+          epsilon: np.ndarray, steps: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """One trajectory of every chain, with step sizes [chains, 1]: (q, log p, gradient, acceptance probability, diverged)."""
     momentum = rng.standard_normal(q.shape)
     with np.errstate(over="ignore", invalid="ignore"):
         energy = logp - 0.5 * np.sum(momentum**2, axis=1)
@@ -129,7 +139,7 @@ def _first_step(density: Density, q: np.ndarray, logp: np.ndarray, grad: np.ndar
     """A step size at which a single step is accepted about half the time."""
     epsilon = 0.1
     for _ in range(30):
-        accept = _move(density, q, logp, grad, scale, epsilon, 1, rng)[3].mean()
+        accept = _move(density, q, logp, grad, scale, np.full((len(q), 1), epsilon), 1, rng)[3].mean()
         if 0.4 < accept < 0.9:
             break
         epsilon *= 2.0 if accept >= 0.9 else 0.5
@@ -147,7 +157,9 @@ def _window_ends(warmup: int) -> list[int]:
 
 
 def _scale(draws: np.ndarray) -> np.ndarray:
-    """Posterior sd per coordinate, shrunk towards a small value as in Stan."""
-    n = len(draws)
-    variance = draws.var(axis=0, ddof=1) * n / (n + 5) + 1e-3 * 5 / (n + 5)
-    return np.sqrt(variance)
+    """Posterior sd per group and coordinate from draws [times, groups, chains, size], shrunk towards a small value as in
+    Stan."""
+    times, groups, per, size = draws.shape
+    n = times * per
+    flat = np.ascontiguousarray(draws.transpose(1, 0, 2, 3)).reshape(groups, n, size)
+    return np.sqrt(flat.var(axis=1, ddof=1) * n / (n + 5) + 1e-3 * 5 / (n + 5))

@@ -59,7 +59,7 @@ def contrasts(shifts: int) -> np.ndarray:
 
 @dataclass
 class _Node:
-    """An effect [n, K, size] with its mean and log sd, broadcastable; `weight` [K, 1 or size] as in the module's
+    """An effect [n, K, size] with its mean and log sd, broadcastable; `weight` [1 or n, K, 1 or size] as in the module's
     text. Its deviation is normal or, if `heavy`, Student's t."""
 
     mean: np.ndarray
@@ -120,7 +120,7 @@ class Model:
         self.bend = np.where(informed, BEND, NO_BEND)  # of every scale
         self._maps()
         self._layout()
-        self.weights = {name: np.full((self.K, 1), weight) for name, weight in WEIGHTS.items()}
+        self.weights = {name: np.full((1, self.K, 1), weight) for name, weight in WEIGHTS.items()}
 
     def _arms(self) -> None:
         d = self.design
@@ -230,7 +230,7 @@ class Model:
             for pair, (later, j) in enumerate(self.pairs):
                 if later == k:
                     m = m + z["coupling"][:, pair, None] * f["deviation"][j]
-            part = _Node(m[:, None], log_sd[:, k, None], self.weights["theta"][k:k + 1], z["theta"][:, k, None])
+            part = _Node(m[:, None], log_sd[:, k, None], self.weights["theta"][:, k:k + 1], z["theta"][:, k, None])
             f["theta"].append(part)
             f["deviation"].append(part.value[:, 0] - f["M"][:, k][:, self.cell])
 
@@ -377,9 +377,9 @@ class Model:
         for name in self.weights:
             parts = f.get(name)
             if name == "theta":
-                weights[name] = np.concatenate([_weight(part, self.to_shift) for part in parts])[:, self.design.shift]
+                weights[name] = np.concatenate([_weight(part, self.to_shift) for part in parts])[None, :, self.design.shift]
             elif isinstance(parts, _Node) and parts.z.shape[2]:
-                weights[name] = _weight(parts, np.ones((parts.z.shape[2], 1)))
+                weights[name] = _weight(parts, np.ones((parts.z.shape[2], 1)))[None]
         return weights
 
     def recoded(self, q: np.ndarray, weights: dict[str, np.ndarray]) -> np.ndarray:
@@ -389,7 +389,7 @@ class Model:
             parts = f.get(name)
             if name == "theta":
                 z = np.stack([(w * part.mean + np.exp(w * part.log_sd) * part.u)[:, 0]
-                              for w, part in zip(weight, parts, strict=True)], axis=1)
+                              for w, part in zip(weight[0], parts, strict=True)], axis=1)
             elif isinstance(parts, _Node):
                 z = weight * parts.mean + np.exp(weight * parts.log_sd) * parts.u
             else:

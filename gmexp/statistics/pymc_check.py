@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from gmexp.statistics.checks import ENGINE
+from gmexp.statistics.checks.engine import ENGINE
 from gmexp.statistics.config import Priors
 from gmexp.statistics.design import Design, build_design
 from gmexp.statistics.simulate import simulate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -54,6 +55,7 @@ class World:
     skill: float = 0.85
     diversity_effect: float = -1.5  # of diversity 0.3 against 0, on goal failure
     masked: bool = True
+    further: int = 1  # environments that nobody measures
 
     def __post_init__(self) -> None:
         for name, known in (("runs", RUNS), ("environments", ENVIRONMENTS)):
@@ -63,18 +65,18 @@ class World:
 
 @dataclass(frozen=True)
 class Truth:
-    """Means over runs by (environment, shift type, diversity) and of one further environment by (shift, diversity)."""
+    """Means over runs by (environment, shift type, diversity), and of every further environment by (shift, diversity)."""
 
     setups: dict[tuple[str, int, float], dict[str, float]]
-    new: dict[tuple[int, float], dict[str, float]]
+    new: dict[tuple[int, float], list[dict[str, float]]]
 
 
 def simulate(world: World, rng: np.random.Generator) -> tuple[tuple[OutcomeCounts, ...], Truth]:
     """Counts of a world's environments and what they were simulated from."""
     rows: list[OutcomeCounts] = []
-    setups, new = {}, {}
+    setups, new = {}, defaultdict(list)
     much = np.array([1.0, 1.0, world.share_varies])  # of capability, pursuit and proxy share
-    for e in range(world.envs + 1):  # the last one is the next environment, which nobody measures
+    for e in range(world.envs + world.further):
         level = np.array([_level(world, rng) for _ in range(3)])
         shift = world.env_shift * rng.standard_normal((3, 5))
         seeds = world.seed_sd * rng.standard_normal((3, world.runs_per_cell))
@@ -88,14 +90,14 @@ def simulate(world: World, rng: np.random.Generator) -> tuple[tuple[OutcomeCount
                 population = _runs(world, mean, world.seed_sd * rng.standard_normal((3, MONTE_CARLO)),
                                    rng.standard_normal((3, MONTE_CARLO)), rng)
                 truth = _means(population, _revealed(s, d))
-                if e == world.envs:
-                    new[s, d] = truth
+                if e >= world.envs:
+                    new[s, d].append(truth)
                     continue
                 setups[f"env{e}", s, d] = truth
                 for r, run in enumerate(zip(*_runs(world, mean, seeds, kept, rng), strict=True)):
                     n = int(rng.integers(world.episodes // 3, 2 * world.episodes)) if world.unequal else world.episodes
                     rows.append(_row(world, f"env{e}", r, s, d, n, run, rng))
-    return tuple(rows), Truth(setups, new)
+    return tuple(rows), Truth(setups, dict(new))
 
 
 def _level(world: World, rng: np.random.Generator) -> float:

@@ -5,12 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gmexp.statistics.checks import QUICK, coverage, interval_coverage, power, sbc
-from gmexp.statistics.model import BEND, _log_scale, coordinate
+from gmexp.statistics.alike import aligned, together
+from gmexp.statistics.checks.coverage import coverage
+from gmexp.statistics.checks.fits import GATED, Fits, template
+from gmexp.statistics.checks.intervals import interval_coverage
+from gmexp.statistics.checks.power import power
+from gmexp.statistics.checks.sbc import sbc
+from gmexp.statistics.design import build_design
+from gmexp.statistics.fit import fit
+from gmexp.statistics.model import BEND, Model, _log_scale, coordinate
 from gmexp.statistics.simulate import World, simulate
 from gmexp.support.errors import UserError
 
-TINY = replace(QUICK, warmup=100, draws=60)
+TINY = replace(GATED, warmup=100, draws=60, attempts=1)
 
 
 @pytest.mark.slow
@@ -23,10 +30,65 @@ def test_coverage_has_its_negative_controls():
     assert found["width"]["next_environment goal_failure"] > found["width"]["this_setup goal_failure"]
 
 
+def worlds(world, sets):
+    """Designs of data sets of a world, row by row alike."""
+    like = template(world, 0)
+    return [aligned(build_design(simulate(world, np.random.default_rng([7, i]))[0]), like) for i in range(sets)]
+
+
+def test_designs_of_one_world_are_alike():
+    """By name, whatever order their own counts would give; a row that has none says nothing."""
+    world = World(envs=2, shifts=(1, 3), diversities=(0.0, 0.03), runs_per_cell=3, episodes=30)
+    like = template(world, 0)
+    counts = simulate(world, np.random.default_rng([7, 3]))[0]
+    design = aligned(build_design(counts), like)
+    for row, (run, shift) in enumerate(zip(design.run, design.shift, strict=True)):
+        condition = design.conditions[design.run_condition[run]]
+        source = next(c for c in counts if (c.env, c.run_id, c.shift_type) == (
+            condition.env, design.run_ids[run], design.shifts[shift].type))
+        expected = (source.n_intended, source.n_proxy) if source.n_distinguishing else (0, 0)
+        assert tuple(design.visible[row, :2]) == expected
+    other = template(World(envs=1, shifts=(3,), runs_per_cell=3), 0)
+    with pytest.raises(ValueError, match="not in the other"):
+        aligned(design, other)
+    with pytest.raises(ValueError, match="other estimands"):
+        aligned(template(World(envs=1, masked=False), 0), other)
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_one_model_of_many_is_each_of_them(masked):
+    models = [Model(design, GATED) for design in worlds(World(envs=2, shifts=(3,), runs_per_cell=3, masked=masked), 3)]
+    rng = np.random.default_rng(0)
+    for model in models:
+        model.weights = {name: rng.uniform(size=w.shape) for name, w in model.weights.items()}
+    q = 0.5 * rng.standard_normal((6, models[0].size))
+    one = together(models, 2)
+    each = [(model.log_density(part), model.gradient(part)) for model, part in zip(models, np.split(q, 3), strict=True)]
+    assert np.allclose(one.log_density(q), np.concatenate([value for value, _ in each]), rtol=1e-12)
+    assert np.allclose(one.gradient(q), np.concatenate([slope for _, slope in each]), rtol=1e-9, atol=1e-9)
+    assert not np.allclose(each[0][0], models[1].log_density(q[:2]))  # they are not all the same
+
+
+@pytest.mark.slow
+def test_many_fits_say_what_each_alone_would():
+    """Beside the others, every data set has its own posterior; a fit that has not passed is said to have not."""
+    designs = worlds(World(envs=1, shifts=(3,), diversities=(0.0,), runs="logistic_normal", pursuit=0.5), 3)
+    config = replace(GATED, warmup=200, draws=400, attempts=2, rhat_max=1.1, ess_min=50)
+    fits = Fits(config)
+    for design, post in fits.of(designs):
+        alone, _ = fit(design, config)
+        for stage in range(3):
+            one, other = post.cell[:, stage, 0], alone.cell[:, stage, 0]
+            assert abs(one.mean() - other.mean()) < 0.35 * other.std() and 0.7 < one.std() / other.std() < 1.4
+    assert fits.summary()["fits"] == fits.summary()["passed"] == 3
+    strict = Fits(replace(config, draws=40, attempts=1, rhat_max=1.0001))
+    assert len(list(strict.of(designs[:2]))) == 2 and strict.summary()["passed"] == 0
+
+
 @pytest.mark.slow
 def test_sbc_ranks_every_quantity():
     found = sbc(sets=3, bins=4, config=TINY)
-    assert {"env scale" in name or True for name in found["p"]} and {len(r) for r in found["ranks"].values()} == {3}
+    assert {len(r) for r in found["ranks"].values()} == {3} and found["sampler"]["fits"] == 3
     assert {"next_environment latent", "new_condition latent", "this_setup latent", "coupling"} <= set(found["p"])
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from gmexp.calculator import Scenario
 from gmexp.statistics.calibrate import calibrate
-from gmexp.statistics.checks import joint_rate
+from gmexp.statistics.checks.joint import joint_rate
 from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.fit import SamplerError
 from gmexp.statistics.simulate import World, simulate, synthetic_counts
