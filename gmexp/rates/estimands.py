@@ -144,7 +144,7 @@ def _by_seed(name: str, rows: Sequence[OutcomeCounts], base: Sequence[OutcomeCou
     (ours, our_noise), (theirs, their_noise) = parts
     change = ours - theirs
     half, mean = _half_width(change, our_noise + their_noise), float(change.mean())
-    return mean, mean - half, mean + half
+    return tuple(float(np.clip(end, -1.0, 1.0)) for end in (mean, mean - half, mean + half))  # a ratio may overshoot
 
 
 def _contributions(name: str, rows: Sequence[OutcomeCounts]) -> tuple[np.ndarray, np.ndarray] | None:

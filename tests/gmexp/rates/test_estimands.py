@@ -142,6 +142,19 @@ def test_conditions_that_share_train_seeds_are_compared_in_pairs():
     assert np.mean(widths, axis=0)[0] < 0.75  # capability: the levels' difficulty is in both
 
 
+def test_a_difference_of_rates_stays_within_one():
+    """All goal against none, by ratios that overshoot where few episodes tell."""
+    rng = np.random.default_rng(1)
+    rows, labels = [], {}
+    for name, share in (("none", 0.0), ("all", 1.0)):
+        for seed in range(4):
+            (row,) = simulated(rng, np.array([share]), 0.1, 0.6, 0.8)
+            rows.append(replace(row, run_id=f"{name}{seed}", train_seed=seed))
+            labels[f"{name}{seed}"] = name
+    ends = [end for _, _, change, _ in differences(rows, labels, "none") for end in change]
+    assert min(ends) == -1.0 and max(ends) <= 1.0
+
+
 @given(st.lists(st.tuples(st.integers(0, 100), st.integers(0, 100)), min_size=2, max_size=8))
 def test_intervals_hold_the_mean_and_have_a_width(runs):
     """Also where all runs agree, at 0 and at 1; the order of runs changes nothing."""
