@@ -98,6 +98,8 @@ class Semantics:
     bounds: tuple[float, ...]  # of their absolute values
     appearance: int  # multi-hot appearance features
     typical: int  # cells in a usual window that are not free: sets the scale of initial weights
+    agent: tuple[str, ...] = ()  # classes of the agent's own cell; none where that is the window's middle
+    walls: tuple[str, ...] = ()  # classes of cells that nothing enters
 
 
 class Picture(NamedTuple):

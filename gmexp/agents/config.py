@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gmexp.agents.networks import Network
     from gmexp_envs import Task
 
-NETWORKS = {"semantic": "semantic", "impala": "pixels"}  # and what each reads
+NETWORKS = {"semantic": "semantic", "ways": "semantic", "impala": "pixels"}  # and what each reads
 PRECISIONS = ("float32", "bfloat16")
 SIZES = {"num_envs": 2**20, "rollout": 2**16, "epochs": 2**16, "minibatches": 2**20, "width": 2**14, "hidden": 2**14,
          "action_repeat": 2**10}  # and the most that each may be

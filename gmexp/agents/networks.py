@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from gmexp.agents.first_layer import CellLayer
+from gmexp.agents.ways import Ways
 from gmexp_envs.task import Semantics, Task
 from gmexp_envs.vec import SemanticObservation
 
@@ -70,6 +71,19 @@ class Semantic(nn.Module):
         return self.policy(features), self.value(features).squeeze(1)
 
 
+class SemanticWays(Semantic):
+    """The semantic network that also sees, beside its first layer, what lies each way (`ways.Ways`): for mazes."""
+
+    def __init__(self, semantics: Semantics, width: int, hidden: int, num_actions: int, generator: torch.Generator) -> None:
+        super().__init__(semantics, width, hidden, num_actions, generator)
+        self.ways = Ways(semantics, generator)
+        self.hidden = _linear(width + self.ways.size, hidden, 2**0.5, generator)
+
+    def features(self, observation: Observation, rows: Int[Tensor, " batch"] | None = None) -> Float[Tensor, "batch hidden"]:
+        first = self.cells(observation.window, observation.appearance, observation.state, rows)
+        return torch.relu(self.hidden(torch.cat([first, self.ways(observation.window, rows)], 1)))
+
+
 class Impala(nn.Module):
     """The residual network of Espeholt et al. (2018, figure 3, without the LSTM) that Langosco et al. train on frames.
 
@@ -121,12 +135,13 @@ class _Block(nn.Module):
 
 
 Network = Semantic | Impala
+SEMANTIC = {"semantic": Semantic, "ways": SemanticWays}
 
 
 def build_network(name: str, task: Task, width: int, hidden: int, num_actions: int, generator: torch.Generator) -> Network:
     """The network of a name (`config.NETWORKS`) with fresh weights, for what a task shows."""
-    if name == "semantic":
-        return Semantic(task.semantics, width, hidden, num_actions, generator)
+    if name in SEMANTIC:
+        return SEMANTIC[name](task.semantics, width, hidden, num_actions, generator)
     return Impala(width, hidden, num_actions, generator)
 
 

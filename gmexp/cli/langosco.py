@@ -1,4 +1,4 @@
-"""`gmexp langosco export | import | figure2`: the commands; formats are in `langosco`, metrics in `figure2`."""
+"""`gmexp langosco export | import | figure2 | maze_ii`: the commands; formats are in `langosco`, metrics beside it."""
 
 from __future__ import annotations
 
@@ -48,11 +48,19 @@ FIGURE2 = Command(
     "gmexp langosco figure2 study=outputs/quickstart out=outputs/figure2",
     "Good seeds are levels whose marker the reference agents touch in fewer than 10% of repeats.")
 
+MAZE_II = Command(
+    "langosco maze_ii", "how often the yellow gem comes before the red line: on all levels, and where the frame shows both",
+    (Option("study", place("path"), None, "a study of env=maze_line_and_gem", required=True),
+     Option("out", place("path"), None, "folder for maze_ii.json; not set prints only")),
+    "gmexp langosco maze_ii study=outputs/langosco_maze_ii_paper",
+    "In hard mode, frames have no pixel of the line in half of the levels: there, the gem is all that is to be seen.")
+
 
 def main(args: Sequence[str]) -> int:
     """`gmexp langosco VERB key=value ...`"""
     verbs: dict[str, tuple[Command, Callable[[dict[str, Any]], int]]] = {
-        "export": (EXPORT, export), "import": (IMPORT, import_), "figure2": (FIGURE2, figure2)}
+        "export": (EXPORT, export), "import": (IMPORT, import_), "figure2": (FIGURE2, figure2),
+        "maze_ii": (MAZE_II, maze_ii)}
     return dispatch(args, verbs,
                     f"say what: gmexp langosco {' | '.join(verbs)}{nearest(args[0], list(verbs)) if args else ''}")
 
@@ -132,6 +140,18 @@ def figure2(values: dict[str, Any]) -> int:
         print(artefacts.write_json(folder / "figure2.json", dataclasses.asdict(found), origin))
         for path in metrics.write(found, folder):
             print(path)
+    return 0
+
+
+def maze_ii(values: dict[str, Any]) -> int:
+    from gmexp import artefacts
+    from gmexp.langosco import maze_ii as metrics
+
+    rows = metrics.preferences(Path(values["study"]))
+    print(metrics.table(rows))
+    if values["out"]:
+        origin = artefacts.provenance(None, values, "gem or line, of the levels whose frame shows both")
+        print(artefacts.write_json(Path(values["out"]) / "maze_ii.json", {"rows": artefacts.plain(rows)}, origin))
     return 0
 
 

@@ -144,7 +144,7 @@ class CoinRunTask(ProcgenTask[LevelDistribution]):
         classes=("free", "wall", "lava", "crate", "saw", "enemy left", "enemy right", "coin", "decoy"),
         window=(WINDOW, WINDOW),
         state=("velocity x", "velocity y", "place x", "place y", "supported", "on a crate", "facing"),
-        bounds=(1.01, 1.01, 0.5, 0.5, 1.0, 1.0, 1.0), appearance=NUM_APPEARANCE, typical=80)
+        bounds=(1.01, 1.01, 0.5, 0.5, 1.0, 1.0, 1.0), appearance=NUM_APPEARANCE, typical=80, walls=("wall",))
     num_actions = NUM_ACTIONS  # 3 x direction_x + direction_y, both counted from -1; six do nothing here
     action_sets = {"jumps": (1, 2, 4, 5, 7, 8),  # left, stay, right, each level or jumping
                    "moves": tuple(range(9)), "full": tuple(range(NUM_ACTIONS))}

@@ -53,13 +53,6 @@ def settled(content):
 
 
 @jit
-def note_layout(facts, low, layout):
-    """Write the number of a layout into two int32 columns."""
-    facts[low] = np.int32(np.uint32(layout & u64(0xFFFFFFFF)))
-    facts[low + 1] = np.int32(np.uint32(layout >> u64(32)))
-
-
-@jit
 def belongs(layout, seed, attempt):
     """Whether a level, held out by content, is one of its seed's split; after so many attempts any is."""
     return owner(layout) == split_of(seed) or attempt >= PASSED_OVER

@@ -12,11 +12,11 @@ from gmexp_envs.keys_and_chests.base import KeysEngine
 from gmexp_envs.keys_and_chests.distribution import LevelDistribution
 from gmexp_envs.keys_and_chests.draw.pixels import render, SCENE_KEY
 from gmexp_envs.keys_and_chests.episode import act, next_seed, opened
-from gmexp_envs.keys_and_chests.layout import LAYOUT
+from gmexp_envs.keys_and_chests.layout import MAZE
 from gmexp_envs.keys_and_chests.levels import generate_level
 from gmexp_envs.keys_and_chests.semantic import observe_semantic
 from gmexp_envs.procgen_family.blit import FRAME
-from gmexp_envs.procgen_family.mazes import layouts_of
+from gmexp_envs.procgen_family.mazes import number
 from gmexp_envs.procgen_family.streams import start_stream
 from gmexp_envs.vec import FrameStyle
 
@@ -53,6 +53,15 @@ def _seed_instances(table, seeds, rows, first, last):
         start_stream(world.slots[e], world.level_stream[e], seeds[rows[k]])
 
 
+@jit
+def _number_instances(table, numbers, rows, first, last):
+    """Write the numbers of the mazes of the instances rows[first:last]."""
+    world, _, _ = opened(table)
+    for k in range(first, last):
+        e = np.uint64(rows[k])
+        numbers[rows[k]] = number(world.maze[e], world.facts[e, MAZE])
+
+
 class KeysAndChests(CpuArrays, KeysEngine):
     """The engine on the CPU: `Engine` says what it does; arrays are numpy's, stepped by `threads`."""
 
@@ -70,7 +79,9 @@ class KeysAndChests(CpuArrays, KeysEngine):
 
     def layouts(self) -> np.ndarray:
         """The maze of every instance as a number: uint64 [N] (`compiled.splits`)."""
-        return layouts_of(self.world.facts, LAYOUT)
+        numbers = np.zeros(self.num_envs, np.uint64)
+        self._run(_number_instances, self.rows, self._table, numbers)
+        return numbers
 
     def _seed_streams(self, seed: int) -> None:
         self._run(_seed_instances, self.rows, self._table, self._stream_seeds(seed))

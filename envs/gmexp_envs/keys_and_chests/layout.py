@@ -39,11 +39,10 @@ X, Y, VX, VY, MAX_SPEED, MIXRATE, BACKGROUND_SHIFT, RETURN = range(8)
 (TIME, FACING, IN_HAND, HELD, KEYS_LEFT, CHESTS_LEFT, INTENDED_STEP, PROXY_STEP, EVENTS, TWISTER, DRAWN, TOUCHED,
  SURPLUS) = range(13)
 # columns of World.facts (int32): what holds for the whole episode
-# (NUM_KEYS: keys that there should be, KEYS: those that are; CELLS: cells across the level; LAYOUT, and the
-# next: the number of the maze, see `compiled.splits`)
+# (NUM_KEYS: keys that there should be, KEYS: those that are; CELLS: cells across the level)
 (SEED, CELL, DIFFICULTY, MAZE, CELLS, NUM_KEYS, KEYS, CHESTS, NUM_OBJECTS, BACKGROUND, WALL_THEME, KEY_THEME,
  CHEST_THEME, HORIZON, PLENTY, DISTINGUISHING, OPEN_ENDED, RING_LIES, HEIST, KEYS_ON_WAY, CHESTS_ON_WAY, MASKED,
- REARRANGED, LAYOUT) = range(24)
+ REARRANGED) = range(23)
 # what facts[PLENTY] says: two chests a key; three keys a chest; or what the placement has instead
 PLENTY_CHESTS, MOST_KEYS, NEITHER = 1, -1, 0
 # columns of the episode log (int32), written when an episode ends: those of every environment, then the task's facts
@@ -68,7 +67,7 @@ MANY_KEYS, APART, AS_MANY = range(3)
  C_LISTED, C_FIRST, C_SEQUENTIAL, C_BY_CONTENT) = range(14)
 NUM_FLOATS, NUM_INTS = 7, 14
 # lengths of the rows of World.body, clock, facts and slots
-BODY_ROW, CLOCK_ROW, FACTS_ROW, SLOTS_ROW = 8, 16, 32, 4
+BODY_ROW, CLOCK_ROW, FACTS_ROW, SLOTS_ROW = 8, 16, 24, 4
 # rows of World.scratch (int16, by number of the maze's cell): what is there, lists of cells, the way back, a queue
 THINGS, LIST, BACK, QUEUE = range(4)
 SCRATCH_ROWS = 4
@@ -88,7 +87,7 @@ class World(NamedTuple):
 
     body: np.ndarray  # float32 [N, 8]
     clock: np.ndarray  # int32 [N, 16]
-    facts: np.ndarray  # int32 [N, 32]
+    facts: np.ndarray  # int32 [N, 24]
     slots: np.ndarray  # int32 [N, 4]: columns of `procgen_family.streams`
     grid: np.ndarray  # uint8 [N, 13, 13], [y, x], y upwards; easy levels fill the first 9 x 9
     classes: np.ndarray  # uint8 [N, 169]: semantic classes of all but the agent, as rows of the window, the top one first

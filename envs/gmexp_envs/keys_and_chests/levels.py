@@ -9,7 +9,7 @@ import numpy as np
 
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.compiled.mersenne_twister import draw, hash_unit, seed_twister
-from gmexp_envs.compiled.splits import another, belongs, note_layout
+from gmexp_envs.compiled.splits import another, belongs
 from gmexp_envs.keys_and_chests.arrangement import count_on_ways, place_as_fork, rearrange, tells_apart
 from gmexp_envs.keys_and_chests.heist import place_doors
 from gmexp_envs.keys_and_chests.layout import (
@@ -18,7 +18,7 @@ from gmexp_envs.keys_and_chests.layout import (
     C_SUPERVISION, CELL, CELLS, CHEST, CHEST_CELL, CHEST_FEATURES, CHEST_RADIUS, CHEST_THEME, CHEST_THEMES, CHEST_THING,
     CHESTS, CHESTS_LEFT, CHESTS_ON_WAY, DIFFICULTY, DISTINGUISHING, DOOR_2, DRAWN, EXIT, EXIT_CELL, EXIT_HEIGHT, f32,
     FREE, HALF, HEIST, HORIZON, INTENDED_STEP, KEY, KEY_2, KEY_CELL, KEY_FEATURES, KEY_HEIGHT, KEY_RADIUS, KEY_THEME,
-    KEY_THEMES, KEY_THING, KEYS, KEYS_LEFT, KEYS_ON_WAY, KIND, LAYOUT, LEAST_MAZE, LIST, MASKED, MAX_OBJECTS, MAX_SPEED,
+    KEY_THEMES, KEY_THING, KEYS, KEYS_LEFT, KEYS_ON_WAY, KIND, LEAST_MAZE, LIST, MASKED, MAX_OBJECTS, MAX_SPEED,
     MAZE, MIXRATE, MOST_KEYS, NEITHER, NOTHING, NUM_APPEARANCE, NUM_KEYS, NUM_OBJECTS, NUMBER, ONE, OPEN_ENDED, PLENTY,
     PLENTY_CHESTS, PROXY_STEP, QUEUE, REARRANGED, RETURN, RING_LIES, SEED, SIZE, SPACE, THINGS, TRAIN_BACKGROUNDS,
     TRAIN_CHESTS, TRAIN_KEYS, TRAIN_WALLS, TWISTER, VX, VY, WALL, WALL_CELL, WALL_FEATURES, WALL_THEME, WALL_THEMES,
@@ -93,12 +93,10 @@ def generate_level(world, e, encoded, seed):
         base += difficulty
         d = 2 * difficulty + LEAST_MAZE
         _, p = dig(digger, p, d)
-        layout = number(world.maze[e], d)
-        if ints[C_BY_CONTENT] == 0 or belongs(layout, asked, attempt):
+        if ints[C_BY_CONTENT] == 0 or belongs(number(world.maze[e], d), asked, attempt):
             break
         attempt += 1
         seed = another(asked, attempt)
-    note_layout(facts, LAYOUT, layout)
     least = 1 if hash_unit(seed, SALT_DEAD_ENDS) < context * CONTEXT_SHARE else CORRIDORS
     for cell in range(d * d):
         things[u64(cell)] = SPACE if world.maze[e, u64(cell)] else NOTHING

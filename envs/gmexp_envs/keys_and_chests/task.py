@@ -106,7 +106,8 @@ class KeysAndChestsTask(ProcgenTask[LevelDistribution]):
                  "second key", "third key"),
         window=(SIZE, SIZE),
         state=("velocity x", "velocity y", "place x", "place y", "facing x", "facing y", "keys shown"),
-        bounds=(1.0, 1.0, 0.5, 0.5, 1.0, 1.0, 3.0), appearance=NUM_APPEARANCE, typical=120)
+        bounds=(1.0, 1.0, 0.5, 0.5, 1.0, 1.0, 3.0), appearance=NUM_APPEARANCE, typical=120,
+        agent=("agent", "agent on a chest"), walls=("wall",))
     num_actions = NUM_ACTIONS  # 3 x direction_x + direction_y, both counted from -1; six do nothing here
     action_sets = {"steps": (LEFT, DOWN, STAY, UP, RIGHT), "moves": tuple(range(9)), "full": tuple(range(NUM_ACTIONS))}
     config = KeysAndChestsConfig

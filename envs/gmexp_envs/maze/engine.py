@@ -12,12 +12,10 @@ from gmexp_envs.maze.base import MazeEngine
 from gmexp_envs.maze.distribution import MazeDistribution
 from gmexp_envs.maze.draw.pixels import Kept, render
 from gmexp_envs.maze.episode import act, next_seed, opened
-from gmexp_envs.maze.layout import LAYOUT
-from gmexp_envs.maze.levels import generate_level
+from gmexp_envs.maze.levels import generate_level, number_level
 from gmexp_envs.maze.paths import new_scratch
 from gmexp_envs.maze.semantic import observe_semantic
 from gmexp_envs.procgen_family.blit import FRAME
-from gmexp_envs.procgen_family.mazes import layouts_of
 from gmexp_envs.procgen_family.streams import start_stream
 from gmexp_envs.vec import FrameStyle
 
@@ -64,6 +62,19 @@ def _seed_worlds(table, seeds, rows, first, last):
         start_stream(world.slots[e], world.level_stream[e], seeds[e])
 
 
+@jit
+def _number_worlds(table, numbers, scratch, rows, first, last):
+    world, _, _ = opened(table)
+    for k in range(first, last):
+        numbers[rows[k]] = number_level(world, np.uint64(rows[k]), scratch.digger.cells)
+
+
+@jit(allocates=True)
+def number_worlds(table, numbers, rows, first, last):
+    """Write the numbers of the mazes of the worlds rows[first:last]."""
+    _number_worlds(table, numbers, new_scratch(), rows, first, last)
+
+
 class Maze(CpuArrays, MazeEngine):
     """The engine on the CPU: `Engine` says what it does; arrays are numpy's, stepped by `threads`."""
 
@@ -81,7 +92,9 @@ class Maze(CpuArrays, MazeEngine):
 
     def layouts(self) -> np.ndarray:
         """The maze of every instance as a number: uint64 [N] (`compiled.splits`)."""
-        return layouts_of(self.world.facts, LAYOUT)
+        numbers = np.zeros(self.num_envs, np.uint64)
+        self._run(number_worlds, self.rows, self._table, numbers)
+        return numbers
 
     def _seed_streams(self, seed: int) -> None:
         self._run(_seed_worlds, self.rows, self._table, self._stream_seeds(seed))

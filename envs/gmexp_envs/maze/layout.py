@@ -44,15 +44,14 @@ SAND, MOUSE = 3, 0  # procgen's own wall and agent
 # where the window is not this maze's; STALE: the kept picture of the board is not this board's)
 (TIME, X, Y, MIRRORED, INTENDED_STEP, PROXY_STEP, BEST, SEEN_X, SEEN_Y, STALE) = range(10)
 # columns of World.facts (int32): what holds for the whole episode
-# (LAYOUT, and the next: the number of the maze, see `compiled.splits`)
 (SEED, CELL, EASY, SIZE, MARGIN, GOAL_X, GOAL_Y, PROXY_X, PROXY_Y, GOAL_IMAGE, SECOND_IMAGE, BACKGROUND, WALL_THEME,
  AGENT_THEME, PLACED, DISTINGUISHING, DECOYED, OPEN_ENDED, HORIZON, DRAWN, GOAL_DISTANCE, PROXY_DISTANCE, GOAL_SHOWN,
- SECOND_SHOWN, LAYOUT) = range(25)
+ SECOND_SHOWN) = range(24)
 # values of facts[PLACED]
 ELSEWHERE, ALIGNED, OPPOSITE = 0, 1, -1
 # columns of World.gains (float32)
 RETURN, BACKGROUND_SHIFT = range(2)
-CLOCK_ROW, FACTS_ROW, GAINS_ROW, SLOTS_ROW = 16, 32, 2, 4  # their lengths, some columns to spare
+CLOCK_ROW, FACTS_ROW, GAINS_ROW, SLOTS_ROW = 16, 24, 2, 4  # their lengths, some columns to spare
 
 # columns of the episode log (int32), written when an episode ends; from LOG_FACTS on, the task's facts
 (LOG_SEED, LOG_CELL, LOG_EPISODE, LOG_DISTINGUISHING, LOG_ALIGNED, LOG_INTENDED_STEP, LOG_PROXY_STEP, LOG_LENGTH,
@@ -72,7 +71,7 @@ class World(NamedTuple):
     """State of N worlds; row e of every array belongs to world e."""
 
     clock: np.ndarray  # int32 [N, 16]
-    facts: np.ndarray  # int32 [N, 32]
+    facts: np.ndarray  # int32 [N, 24]
     gains: np.ndarray  # float32 [N, 2]
     slots: np.ndarray  # int32 [N, 4], see `gmexp_envs.procgen_family.streams`
     grid: np.ndarray  # uint8 [N, 25, 25], [y, x]; in easy mode the first 15 of both

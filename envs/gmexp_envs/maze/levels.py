@@ -8,13 +8,13 @@ import numpy as np
 
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.compiled.mersenne_twister import draw, hash_below, hash_unit, seed_twister
-from gmexp_envs.compiled.splits import another, belongs, note_layout
+from gmexp_envs.compiled.splits import another, belongs
 from gmexp_envs.maze.goals import place_goals
 from gmexp_envs.maze.layout import (
     AGENT_FEATURES, AGENT_THEME, AGENT_THEMES, BACKGROUND, BACKGROUND_FEATURES, BACKGROUND_SHIFT, BACKGROUNDS, BEST,
     C_APPEARANCE, C_BY_CONTENT, C_CONTEXT, C_EASY, C_HORIZON, C_LARGEST, C_MASKED, C_RESTYLE, C_SMALLEST, C_SPEC_QUALITY,
     C_SUPERVISION, CELL, DECOY, DECOYED, DISTINGUISHING, DRAWN, EASY, f32, GOAL, GOAL_DISTANCE, GOAL_SHOWN, GOAL_X,
-    HIDDEN, HORIZON, INTENDED_STEP, LAYOUT, MARGIN, MAX_SIZE, MIRRORED, MOUSE, NUM_APPEARANCE, OPEN_ENDED,
+    HIDDEN, HORIZON, INTENDED_STEP, MARGIN, MAX_SIZE, MIRRORED, MOUSE, NUM_APPEARANCE, OPEN_ENDED,
     PROXY_DISTANCE, PROXY_STEP, PROXY_X, RETURN, SAND, SECOND, SECOND_SHOWN, SEED, SEEN_X, SEEN_Y, SIZE, SIZES,
     SPACE, STALE, TIME, TRAIN_AGENTS, TRAIN_BACKGROUNDS, TRAIN_WALLS, WALL_CELL, WALL_FEATURES, WALL_THEME, WALL_THEMES,
     X, Y,
@@ -126,12 +126,10 @@ def generate_level(world, e, encoded, seed, scratch):
         background, p = below(digger.words, 1, BACKGROUNDS)
         d, p = _draw_size(encoded, c, seed, digger.words, p, side)
         opened, p = dig(digger, p, d)
-        layout = number(digger.cells, d)
-        if encoded.ints[c, C_BY_CONTENT] == 0 or belongs(layout, asked, attempt):
+        if encoded.ints[c, C_BY_CONTENT] == 0 or belongs(number(digger.cells, d), asked, attempt):
             break
         attempt += 1
         seed = another(asked, attempt)
-    note_layout(facts, LAYOUT, layout)
     free = grow(tree, digger.cells, d)
     goal, second, proxy, p = place_goals(world, e, encoded, c, seed, d, opened, free, p, scratch)
     margin = (side - d) // 2
@@ -154,3 +152,14 @@ def generate_level(world, e, encoded, seed, scratch):
         _mark_way(world, e, tree, d, margin, proxy)
     _choose_appearance(world, e, encoded, c, seed, background)
     _start(world, e, encoded, c, margin)
+
+
+@jit
+def number_level(world, e, cells):
+    """The number of the level's maze (uint64), wherever the agent is by now; `cells` is overwritten (`Digger.cells`)."""
+    facts, grid = world.facts[e], world.grid[e]
+    d, margin = facts[SIZE], facts[MARGIN]
+    for y in range(d):
+        for x in range(d):
+            cells[u64(d * y + x)] = grid[u64(margin + y), u64(margin + x)] != WALL_CELL
+    return number(cells, d)

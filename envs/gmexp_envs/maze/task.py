@@ -75,7 +75,8 @@ class MazeTask(ProcgenTask[MazeDistribution]):
 
     facts = FACTS
     semantics = Semantics(classes=CLASSES, window=(MAX_SIZE, MAX_SIZE), state=("place x", "place y", "facing"),
-                          bounds=(1.0, 1.0, 1.0), appearance=NUM_APPEARANCE, typical=450)  # of hard mode
+                          bounds=(1.0, 1.0, 1.0), appearance=NUM_APPEARANCE, typical=450,  # of hard mode
+                          agent=("agent",), walls=("wall",))
     num_actions = NUM_ACTIONS  # 3 x direction_x + direction_y, both counted from -1; diagonals go left or right
     action_sets = {"steps": (LEFT, DOWN, STAY, UP, RIGHT), "moves": tuple(range(9)), "full": tuple(range(NUM_ACTIONS))}
     config = MazeConfig

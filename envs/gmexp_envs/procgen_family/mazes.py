@@ -55,11 +55,6 @@ def number(cells, d):
     return settled(content)
 
 
-def layouts_of(facts, low):
-    """The numbers that `note_layout` wrote into two columns of `facts` (int32 [N, F]): uint64 [N]."""
-    return np.ascontiguousarray(facts[:, low:low + 2]).view("<u8")[:, 0].astype(np.uint64)
-
-
 @jit
 def _root(parents, room):
     """The room that stands for all rooms connected with `room`."""

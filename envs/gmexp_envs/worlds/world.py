@@ -76,7 +76,7 @@ class World:
     @property
     def semantics(self) -> Semantics:
         return Semantics(classes=tuple(tile.name for tile in self.tiles), window=(WINDOW, WINDOW), state=self.state,
-                         bounds=self.bounds, appearance=LOOK, typical=self.typical)
+                         bounds=self.bounds, appearance=LOOK, typical=self.typical, walls=(WALL_TILE.name,))
 
     @property
     def bindings(self) -> dict[str, Any]:
