@@ -19,10 +19,11 @@ from typing import Any
 
 from gmexp import artefacts
 from gmexp.agents.trainer import current_name, trainer_names
+from gmexp.artefacts import tables
 from gmexp.artefacts.condition import condition_labels
-from gmexp.artefacts.records import OutcomeCounts
+from gmexp.artefacts.records import OutcomeCounts, RunMeta
 from gmexp.artefacts.study import TRAINED, Study
-from gmexp.artefacts.tracking import open_tracker
+from gmexp.artefacts.tracking import Tracker, open_tracker
 from gmexp.calculator import base_rates
 from gmexp.evaluation.cells import cells
 from gmexp.evaluation.plan import EvaluationPlan
@@ -34,7 +35,7 @@ from gmexp.measures.take import check, measure
 from gmexp.mitigations import mitigation_config, mitigation_names, mitigation_of, verdicts
 from gmexp.mitigations.verification import VerificationPlan
 from gmexp.pages.clips import write_clips
-from gmexp.pages.mirror import log_study
+from gmexp.pages.mirror import log_run, log_study
 from gmexp.pages.report import report
 from gmexp.rates import between_runs, estimands, learning, over_runs
 from gmexp.statistics import stage as calibration_stage
@@ -49,7 +50,8 @@ from gmexp.support.locks import alone_in
 from gmexp.support.progress import Bar
 from gmexp.training.config import LauncherConfig, LoggerConfig, TrainConfig, agent_config, env_config
 from gmexp.training.launchers import launch
-from gmexp.training.run import NOT_IDENTITY, describe, identity
+from gmexp.training.run import NOT_IDENTITY, Run, describe, identity
+from gmexp.training.session import open_run, place
 from gmexp.training.workers import Failure
 from gmexp_envs import task_names
 
@@ -153,9 +155,22 @@ def _conclude(study: Study, counted: Sequence[TrainConfig], failed: dict[str, st
             print(f"{error}; the study is complete but for it", file=sys.stderr)
     _film(study, counted, config.evaluation)
     report(study)
-    with open_tracker(config.logger.name, mode=config.logger.mode, project=config.logger.project,
-                      group=config.experiment, name=f"{config.experiment}-study", config={}, dir=study.root) as tracker:
+    with _open_study(study, metas, config) as tracker:
         log_study(tracker, study.root)
+
+
+def _open_study(study: Study, metas: Sequence[RunMeta], config: RunConfig) -> Tracker:
+    """The tracker of a study: one and the same at every call, filterable by what its runs are."""
+    def each(name: str) -> list[Any]:
+        return list(dict.fromkeys(getattr(meta, name) for meta in metas))
+
+    about = {"experiment": config.experiment, "runs": len(metas), "env": each("env"), "delta": each("train_diversity"),
+             "learner": each("algo"), "method": each("align_method"), "condition_hash": each("condition_hash"),
+             "seeds": each("train_seed"), "steps": each("train_steps"), "backend": config.backend,
+             "settings": dataclasses.asdict(config)}
+    return open_tracker(config.logger.name, config.logger.mode, **place(config.logger), group=config.experiment,
+                        name=f"{config.experiment}-study", config=about, dir=study.root, job_type="study",
+                        tags=("study", *each("env"), *config.logger.tags), id=f"{config.experiment}-study-{config.out}")
 
 
 def _estimate(study: Study, counts: Sequence[OutcomeCounts], config: RunConfig) -> None:
@@ -210,7 +225,7 @@ def training_runs(config: RunConfig) -> list[TrainConfig]:
     base = TrainConfig(experiment=config.experiment, env=config.env, agent=config.agent, steps=config.steps, seed=0,
                        verified=False, checkpoint_seconds=config.checkpoint_seconds, device=config.device,
                        backend=config.backend, threads=config.threads, out=config.out, logger=config.logger,
-                       mitigation=config.mitigation)
+                       mitigation=config.mitigation, evaluated=None)
     for key in (key for condition in config.conditions for key in condition):
         if key.split(".")[0] in SAME_FOR_ALL:
             raise UserError(f"conditions cannot vary {key}: it is the same for the whole study, and seeds=[...] lists "
@@ -304,10 +319,26 @@ def _work(task: tuple[TrainConfig, EvaluationPlan, list[str], VerificationPlan],
     from gmexp.training.train import train
 
     config, plan, measures, wanted = task
-    checkpoint = load_checkpoint(train(config, report), config.device)
-    mitigation = mitigation_of(config.mitigation)
-    for judge in (mitigation, mitigation_of(wanted) if config.verified else None):
-        if judge and not verdicts.accepted(judge, checkpoint, plan):
-            return
-    evaluate(checkpoint, plan, mitigation=mitigation)
-    measure(checkpoint, measures, plan)
+    planned, mitigation = Run.of(config), mitigation_of(config.mitigation)
+    trained_before = planned.finished
+    with _tracked(planned, plan) as tracker:
+        checkpoint = load_checkpoint(train(planned, report, tracker), config.device)
+        for judge in (mitigation, mitigation_of(wanted) if config.verified else None):
+            if judge and not verdicts.accepted(judge, checkpoint, plan):
+                tracker.summary({"accepted": False})
+                return
+        evaluate(checkpoint, plan, mitigation=mitigation)
+        measure(checkpoint, measures, plan)
+        log_run(tracker, checkpoint.path.parent, plan, trained_before)
+
+
+def _tracked(planned: Run, plan: EvaluationPlan) -> Tracker:
+    """The tracker of a run, from its first step to its evaluation; none where all of that was done before."""
+    if not planned.finished:
+        return open_run(planned)
+    from gmexp.agents.checkpoint import load_checkpoint
+    from gmexp.evaluation.evaluate import target
+
+    checkpoint = load_checkpoint(planned.folder, planned.config.device)
+    path, identity = target(checkpoint, plan, mitigation=mitigation_of(planned.config.mitigation))
+    return Tracker() if tables.made_from(path) == artefacts.config_hash(identity) else open_run(planned)

@@ -1,4 +1,5 @@
-"""Mirror a study to Weights & Biases, or to nowhere. The only module that imports wandb, and only when asked to.
+"""Mirror runs and studies to Weights & Biases, TensorBoard, Trackio, or to nowhere. The only module that imports wandb, and
+only when asked to.
 
 Artefacts on disk are the record; W&B gets copies. So its failures are never ours: an unreachable server turns online
 logging into offline logging, anything worse turns logging off, each with one line on stderr.
@@ -11,69 +12,59 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from gmexp import artefacts
 from gmexp.artefacts.table import Table
+from gmexp.artefacts.tracker import Session, Tracker
 from gmexp.support.errors import UserError, first_line
 from gmexp.support.extras import require
 
-LOGGERS = ("none", "wandb")
+__all__ = ["LOGGERS", "MODES", "Session", "Tracker", "WandbTracker", "check_logger", "open_tracker", "shortened"]
+
+LOGGERS = {"none": None, "wandb": "wandb", "tensorboard": "tensorboard", "trackio": "trackio"}  # and the package each needs
+OWN = {"wandb", "tensorboard"}  # folders that loggers write into a run's or a study's
 MODES = ("offline", "online")
-LONGEST = 128  # characters of a name
+LONGEST, LONGEST_TAG = 128, 64  # characters of a name, of a tag
 PATIENCE = {"init_timeout": 20.0, "login_timeout": 20.0, "finish_timeout": 60.0}  # seconds a dead network may cost
 
 
-class Tracker:
-    """Where metrics, tables, figures and artefacts go. This one lets them go nowhere."""
+def open_tracker(logger: str = "none", mode: str = "offline", project: str = "gmexp", **session: Any) -> Tracker:
+    """A tracker by name; `session` is as `Session` has it.
 
-    def log(self, metrics: Mapping[str, float | None], step: int) -> None:
-        """Points of curves; None is left out."""
-
-    def summary(self, values: Mapping[str, Any]) -> None:
-        """Final values of the run."""
-
-    def table(self, name: str, table: Table) -> None: ...
-
-    def figure(self, path: Path) -> None: ...
-
-    def artefact(self, path: Path, kind: str, name: str) -> None:
-        """Upload a file or a folder."""
-
-    def close(self) -> None: ...
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def open_tracker(logger: str = "none", mode: str = "offline", project: str = "gmexp", group: str | None = None,
-                 name: str | None = None, config: Mapping[str, Any] | None = None,
-                 dir: Path | str = ".", id: str | None = None) -> Tracker:
-    """A tracker by name. Offline needs no account; what it writes under `dir` can be sent later by `wandb sync`.
-
-    Sessions that share an `id` (any text: W&B gets its hash) are one W&B run, which a later session goes on with. An agent
-    of a W&B sweep has an id of its own for each run, and that one counts.
+    W&B offline needs no account; what it writes under `dir` can be sent later by `wandb sync`. Sessions that share an `id`
+    are one W&B run, which a later session goes on with. An agent of a W&B sweep has an id of its own for each run, and that
+    one counts. WANDB_MODE and WANDB_DISABLED count for W&B alone.
     """
     check_logger(logger, mode)
+    about = Session(project, **session)
+    if logger in ("tensorboard", "trackio"):
+        from gmexp.artefacts import loggers
+
+        return (loggers.TensorboardTracker if logger == "tensorboard" else loggers.TrackioTracker)(about)
     wanted = os.environ.get("WANDB_MODE", mode)
     if logger == "none" or wanted in ("disabled", "dryrun") or os.environ.get("WANDB_DISABLED", "").lower() == "true":
         return Tracker()
-    known = wanted if wanted in MODES else mode
-    return WandbTracker(known, dict(
-        project=project, group=shortened(group), name=shortened(name), config=artefacts.plain(config or {}), dir=str(dir),
-        id=None if id is None or "WANDB_SWEEP_ID" in os.environ else hashlib.sha256(id.encode()).hexdigest()[:16]))
+    return WandbTracker(wanted if wanted in MODES else mode, _settings(about))
 
 
-def shortened(text: str | None) -> str | None:
-    """A text of at most the 128 characters that W&B takes for a name; a longer one ends in its hash."""
-    if text is None or len(text) <= LONGEST:
+def _settings(session: Session) -> dict[str, Any]:
+    """What wandb.init is told of a session."""
+    hashed = None if session.id is None or "WANDB_SWEEP_ID" in os.environ else (
+        hashlib.sha256(session.id.encode()).hexdigest()[:16])
+    tags = [tag if len(tag) <= LONGEST_TAG else shortened(tag, LONGEST_TAG) for tag in dict.fromkeys(session.tags) if tag]
+    return dict(project=session.project, group=shortened(session.group), name=shortened(session.name),
+                config=artefacts.plain(session.config), dir=str(session.dir), id=hashed, entity=session.entity,
+                job_type=session.job_type, tags=tags or None, notes=session.notes)
+
+
+def shortened(text: str | None, longest: int = LONGEST) -> str | None:
+    """A text of at most the 128 characters that W&B takes for a name (64 for a tag); a longer one ends in its hash."""
+    if text is None or len(text) <= longest:
         return text
-    return f"{text[:LONGEST - 17]}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    return f"{text[:longest - 17]}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def check_logger(logger: str, mode: str) -> None:
@@ -81,9 +72,9 @@ def check_logger(logger: str, mode: str) -> None:
     if logger not in LOGGERS:
         raise UserError(f"logger should be one of {', '.join(LOGGERS)}, not {logger!r}")
     if mode not in MODES:
-        raise UserError(f"the W&B mode should be one of {', '.join(MODES)}, not {mode!r}")
-    if logger == "wandb":
-        require("wandb", "logger=wandb")
+        raise UserError(f"the logger's mode should be one of {', '.join(MODES)}, not {mode!r}")
+    if package := LOGGERS[logger]:
+        require(package, f"logger={logger}")
 
 
 class WandbTracker(Tracker):
@@ -156,12 +147,18 @@ class WandbTracker(Tracker):
     def figure(self, path: Path) -> None:
         self._attempt(lambda run, wandb: run.log({f"figures/{path.stem}": wandb.Image(str(path))}))
 
-    def artefact(self, path: Path, kind: str, name: str) -> None:
+    def video(self, path: Path, name: str, caption: str) -> None:
+        self._attempt(lambda run, wandb: run.log({name: wandb.Video(str(path), caption=caption)}))
+
+    def page(self, path: Path, name: str) -> None:
+        self._attempt(lambda run, wandb: run.log({name: wandb.Html(path, inject=False)}))
+
+    def artefact(self, path: Path, kind: str, name: str, aliases: Sequence[str] = ()) -> None:
         def upload(run: Any, wandb: Any) -> None:
             bundle = wandb.Artifact(shortened(re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII)), type=kind)
             for file in [path] if path.is_file() else _artefacts_in(path):
                 bundle.add_file(str(file), name=file.name if file == path else str(file.relative_to(path)))
-            run.log_artifact(bundle)
+            run.log_artifact(bundle, aliases=["latest", *aliases])
 
         self._attempt(upload)
 
@@ -173,9 +170,9 @@ class WandbTracker(Tracker):
 
 
 def _artefacts_in(folder: Path) -> list[Path]:
-    """The files below a folder, except wandb's own and what a killed process left half-written."""
+    """The files below a folder, except the loggers' own and what a killed process left half-written."""
     return sorted(file for file in folder.rglob("*")
-                  if file.is_file() and file.suffix != ".tmp" and "wandb" not in file.relative_to(folder).parts)
+                  if file.is_file() and file.suffix != ".tmp" and not OWN & set(file.relative_to(folder).parts))
 
 
 def _warn(message: str) -> None:

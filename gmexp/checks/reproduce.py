@@ -55,12 +55,15 @@ def rerun(study: Study, run_id: str | None = None) -> dict[str, Any]:
 # keys that studies of earlier versions do not have; chains and draws they have
 LATER = {"mitigation": {"name": NONE}, "kept": None} | {
     name: getattr(CalibrationConfig(), name) for name in SAMPLER if name not in ("chains", "draws")}
+LATER_OF_LOGGERS = {"entity": None, "tags": [], "notes": None}
 
 
 def study_config(study: Study) -> RunConfig:
     """The configuration in study.json; UserError where it is another version's."""
     try:
         content = LATER | renamed(study.read_index()["config"], study.index)
+        if isinstance(content.get("logger"), dict):
+            content["logger"] = LATER_OF_LOGGERS | content["logger"]
         return stored(RunConfig, content)
     except UserError as error:
         raise UserError(f"{study.index} is not of this version: {error}") from error

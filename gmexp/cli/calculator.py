@@ -10,7 +10,7 @@ from typing import Any
 from gmexp.calculator.audit import audit as run_audit
 from gmexp.calculator.core import Calculator, MODES
 from gmexp.calculator.domains import CAVEAT, compare_all, mitigate, project, recompute_all
-from gmexp.cli.options import Command, Kind, Option, boolean, choice, number, text, whole, place
+from gmexp.cli.options import Command, Kind, Option, boolean, choice, number, place, shift_type, text
 from gmexp.published.formula import harm_values
 from gmexp.published.scenario import Estimate, Scenario
 from gmexp.published.tables import Table, table, table_names
@@ -34,8 +34,7 @@ def harm_kind() -> Kind:
 
 
 SCENARIO_OPTIONS = (
-    Option("shift", whole(0, 4), None, "shift type: 1 superficial, 2 moderate, 3 significant, 4 extreme "
-           "(0 in distribution, calibrated mode only)", required=True),
+    Option("shift", shift_type(), None, "the shift; 0 or none, in distribution, in calibrated mode only", required=True),
     Option("spec_quality", number(0, 1), None, "quality of the specification"),
     Option("capability", text("below_human, human or superhuman"), None, "capability level"),
     Option("diversity", number(0, 1), None, "share of training levels whose correlation is broken"),

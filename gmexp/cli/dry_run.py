@@ -1,55 +1,182 @@
-"""`gmexp run --dry-run`: what a study would train, what of it is there, and what the rest would cost."""
+"""`--dry-run`: what would be trained or played, what of it is there, and what the rest would cost. Nothing is written."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from gmexp.artefacts import tables
-from gmexp.artefacts.records import CurvePoint
+import yaml
+
+from gmexp.agents.mitigation import mitigation_of
+from gmexp.artefacts import config_hash, tables
+from gmexp.artefacts.condition import condition_labels
+from gmexp.artefacts.records import CurvePoint, RunMeta
 from gmexp.artefacts.study import Study
-from gmexp.pipeline import RunConfig, training_runs
-from gmexp.support.limits import available_cores
+from gmexp.cli.multirun import Job
+from gmexp.evaluation.cells import cells, playable
+from gmexp.pipeline import training_runs
+from gmexp.rates.text import table
+from gmexp.support.conf import config_folder
+from gmexp.support.errors import UserError
 from gmexp.training.config import TrainConfig
-from gmexp.training.run import describe
+from gmexp.training.run import Run
+from gmexp.training.workers import fitting
 
-STATES = {"run.json": "trained", "resume.npz": "begun"}
+__all__ = ["dry_run"]
+
+GIB = 2**30
+ON_CUDA = "cuda"
 
 
-def dry_run(config: RunConfig) -> int:
-    """List the runs of a study; nothing is trained or written."""
-    planned = training_runs(config)
-    study = Study(Path(config.out))
-    rows = [(describe(item).run_id, _state(study, describe(item).run_id), item) for item in planned]
-    width = max(len(run_id) for run_id, _, _ in rows)
-    for run_id, state, item in rows:
-        print(f"{run_id:<{width}}  {item.steps:>12,} steps  {state}")
-    left = [item for _, state, item in rows if state in ("", "begun")]
-    print(f"\n{len(rows)} runs in {study.root}, {len(rows) - len(left)} trained; {_cost(study, left)}")
+def dry_run(verb: str, jobs: Sequence[Job]) -> int:
+    """List what the jobs of a verb would do; UserError for a verb that costs nothing to try."""
+    listed: dict[str, Callable[[Sequence[Any]], None]] = {"run": _study, "train": _trainings, "evaluate": _evaluations,
+                                                          "measure": _measures}
+    if verb not in listed:
+        raise UserError(f"--dry-run lists what would be trained or played, by gmexp {', '.join(listed)}; for gmexp {verb}, "
+                        "--cfg job shows what it would do")
+    listed[verb]([job.config for job in jobs])
     return 0
 
 
-def _state(study: Study, run_id: str) -> str:
-    """What there is of a run."""
-    folder = study.run(run_id)
-    if (folder / "episodes.parquet").is_file():
-        return "trained, evaluated"
-    return next((words for name, words in STATES.items() if (folder / name).is_file()), "")
+# --- training ---------------------------------------------------------------------------------------------------------
 
-
-def _cost(study: Study, left: Sequence[TrainConfig]) -> str:
-    """What is left, in steps; in minutes where finished runs of the study tell how fast this machine is."""
-    steps = sum(item.steps for item in left)
+def _study(configs: Sequence[Any]) -> None:
+    (config,) = configs
+    planned = training_runs(config)
+    left = _listed(planned)
     if not left:
-        return "nothing is left to train"
-    speeds = [_speed(path) for path in sorted(study.root.glob("runs/*/curve.parquet"))]
-    if not speeds:
-        return f"{steps:,} steps to train; how long that takes, the first finished run will tell"
-    minutes = steps / (sum(speeds) / len(speeds)) / min(len(left), available_cores()) / 60
-    return f"{steps:,} steps to train, about {minutes:.0f} minutes on this machine at the speed of its finished runs"
+        return
+    if config.launcher.name == "local":
+        workers = min(config.workers, len(left)) if config.workers else fitting(len(left), config.launcher.memory_gb * GIB)
+        where = "on this machine"
+    else:
+        workers, where = min(config.workers or len(left), len(left)), f"by launcher={config.launcher.name}"
+    print(_cost(left, workers, where))
+    first = planned[0]
+    each = len(cells(first.task, first.training, config.evaluation, first.seed)) * len(config.evaluation.arms)
+    print(f"then {each * config.evaluation.episodes:,} episodes of every run ({each} cells and arms), and the statistics")
 
 
-def _speed(path: Path) -> float:
-    """Steps per second of a finished run."""
-    curve = tables.read_records(path, CurvePoint)
-    return curve[-1].steps / max(curve[-1].seconds, 1e-9)
+def _trainings(configs: Sequence[TrainConfig]) -> None:
+    if left := _listed(configs):
+        print(_cost(left, 1, "on this machine"))
+
+
+def _listed(planned: Sequence[TrainConfig]) -> list[TrainConfig]:
+    """Print a line for each run: its id, which ends in the hash of its identity, its condition, seed, steps, state -> those
+    that are still to be trained."""
+    runs = [Run.of(item) for item in planned]
+    labels = condition_labels([run.meta for run in runs])
+    states = [_state(run) for run in runs]
+    print(table(("run", "condition", "seed", "steps", "there is"),
+                [(run.id, labels[run.id], str(run.config.seed), f"{run.config.steps:,}", state or "nothing yet")
+                 for run, state in zip(runs, states, strict=True)], right=(2, 3)))
+    left = [run.config for run, state in zip(runs, states, strict=True) if not state.startswith("trained")]
+    print(f"\n{len(runs)} {'run' if len(runs) == 1 else 'runs'} in {runs[0].study.root}, {len(runs) - len(left)} trained"
+          + ("" if left else "; nothing is left to train"))
+    return left
+
+
+def _state(run: Run) -> str:
+    """What there is of a run."""
+    if run.finished:
+        return "trained, evaluated" if (run.folder / "episodes.parquet").is_file() else "trained"
+    return "begun" if (run.folder / "resume.npz").is_file() else ""
+
+
+def _cost(left: Sequence[TrainConfig], workers: int, where: str) -> str:
+    """What is left: steps, minutes with so many runs side by side, hours of a GPU."""
+    steps = sum(item.steps for item in left)
+    speeds = [_speed(item) for item in left]
+    unknown = sum(speed is None for speed, _ in speeds)
+    gpu = [item.device.startswith(ON_CUDA) for item in left]
+    if unknown:
+        hours = "" if any(gpu) else "; 0 GPU hours"
+        return f"{steps:,} steps to train{hours}; how long that takes, the first finished run will tell"
+    seconds = [item.steps / speed for item, (speed, _) in zip(left, speeds, strict=True) if speed]
+    minutes = max(sum(seconds) / workers, max(seconds)) / 60
+    hours = sum(second for second, on in zip(seconds, gpu, strict=True) if on) / 3600
+    sources = " and ".join(dict.fromkeys(source for _, source in speeds))
+    return (f"{steps:,} steps to train: about {_rounded(minutes)} minutes {where}, {workers} side by side; "
+            f"{_rounded(hours)} GPU hours. By the speed of {sources}")
+
+
+def _rounded(value: float) -> str:
+    return f"{value:.0f}" if value >= 10 or value == 0 else f"{value:.2g}"
+
+
+def _speed(config: TrainConfig) -> tuple[float | None, str]:
+    """Steps per second of a run like this one, and whose that is: of finished runs of the same learner in the same
+    environment, in its study or beside it, or conf/speed.yaml's. None where nothing tells."""
+    study, meta = Study(Path(config.out)), Run.of(config).meta
+    beside = sorted(study.root.resolve().parent.glob("*/runs"))
+    for roots, source in (([study.root], "its finished runs"),
+                          ([path.parent for path in beside], "finished runs beside it")):
+        known = [speed for root in roots if (speed := _measured(root, meta)) is not None]
+        if known:
+            return sum(known) / len(known), source
+    agent = config.agent
+    network = getattr(agent, "network", "")
+    listed = yaml.safe_load((config_folder() / "speed.yaml").read_text(encoding="utf-8"))
+    speed = listed.get(network) or listed.get(f"{network}-{agent.width}")
+    plain = config.device == "cpu" and config.backend == "native" and agent.name == "ppo"
+    return (speed, "committed studies on two cores of an AMD EPYC (conf/speed.yaml)") if speed and plain else (None, "")
+
+
+@cache
+def _measured_runs(root: Path) -> dict[tuple[str, str | None], list[float]]:
+    """Steps per second of the finished runs below a folder, by environment and learner; unreadable ones tell nothing."""
+    found: dict[tuple[str, str | None], list[float]] = defaultdict(list)
+    for path in sorted(root.glob("runs/*/run.json")):
+        with contextlib.suppress(UserError):
+            meta = Study(root).finished(path.parent.name)
+            curve = tables.read_records(path.with_name("curve.parquet"), CurvePoint)
+            found[meta.env, meta.learner_hash].append(curve[-1].steps / max(curve[-1].seconds, 1e-9))
+    return found
+
+
+def _measured(root: Path, meta: RunMeta) -> float | None:
+    """Steps per second of the finished runs of a study that are like this one, on average."""
+    known = _measured_runs(root).get((meta.env, meta.learner_hash), [])
+    return sum(known) / len(known) if known else None
+
+
+# --- playing ----------------------------------------------------------------------------------------------------------
+
+def _evaluations(configs: Sequence[Any]) -> None:
+    from gmexp.agents.checkpoint import load_checkpoint
+    from gmexp.evaluation.evaluate import target
+
+    for config in configs:
+        checkpoint, plan = load_checkpoint(config.run, config.device), config.evaluation
+        every = cells(checkpoint.task, checkpoint.training, plan, checkpoint.meta.train_seed)
+        planned, _ = playable(checkpoint.task, every, config.backend)
+        path, identity = target(checkpoint, plan, config.backend, mitigation_of(config.mitigation))
+        episodes = len(planned) * len(plan.arms) * plan.episodes
+        print(f"{path}: {episodes:,} episodes of {len(planned)} cells in {len(plan.arms)} arms: {_there(path, identity)}")
+
+
+def _measures(configs: Sequence[Any]) -> None:
+    from gmexp.agents.checkpoint import load_checkpoint
+    from gmexp.measures.context import Context
+    from gmexp.measures.measure import find_measure
+
+    for config in configs:
+        checkpoint = load_checkpoint(config.run, config.device)
+        context = Context(checkpoint, config.evaluation)
+        for name in config.measures:
+            chosen = find_measure(name)
+            path = checkpoint.path.with_name(chosen.file)
+            print(f"{path}: {chosen.size(context):,} episodes for {name}: {_there(path, context.identity(name))}")
+
+
+def _there(path: Path, identity: Any) -> str:
+    """Whether a table is there, made from what is planned."""
+    if not path.is_file():
+        return "nothing yet"
+    return "done" if tables.made_from(path) == config_hash(identity) else "made anew; there is one of another plan"

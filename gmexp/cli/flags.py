@@ -1,28 +1,31 @@
-"""What Hydra users type before or between overrides: --cfg, --info, --config-dir, -m, -sc and so on.
+"""The flags of Hydra's applications, and our own --dry-run, taken out of a verb's arguments.
 
-`split` takes them out of a verb's arguments. What shows a configuration is printed here; what tells of Hydra itself is left
-to Hydra.
+They may stand anywhere between overrides. What they ask to see is shown by `cli.view`; nothing here imports Hydra.
 """
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-from gmexp.support.conf import config_folder
 from gmexp.support.errors import UserError
 
 HELP = ("--help", "-h", "help")
-MULTIRUN = ("--multirun", "-m")
-SHOWN = ("job", "all", "hydra")  # of --cfg
-OF_HYDRA = ("--info", "-i", "--hydra-help")
+VERSION = ("--version",)
+COMPLETION = ("-sc", "--shell-completion")
+SHOWN = ("job", "hydra", "all")  # of --cfg
+TOLD = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")  # of --info
 VALUED = {"--config-dir": "directory", "-cd": "directory", "--config-name": "name", "-cn": "name", "--cfg": "cfg",
           "-c": "cfg", "--package": "package", "-p": "package"}
-PLAIN = {"--resolve": "resolve", "--run": "run", "-r": "run", "--dry-run": "dry_run", "--version": "version"}
+PLAIN = {"--resolve": "resolve", "--multirun": "several", "-m": "several", "--dry-run": "dry_run", "--help": "help",
+         "-h": "help", "help": "help", "--version": "version", "--hydra-help": "hydra_help", "--run": "once", "-r": "once",
+         "--shell-completion": "completion", "-sc": "completion"}
+INFO = ("--info", "-i")
+INSTEAD = {  # flags of Hydra's that have no meaning here, and what does
+    "--config-path": "gmexp's own files are the base: --config-dir DIR adds a folder to them",
+    "-cp": "gmexp's own files are the base: --config-dir DIR adds a folder to them",
+    "--experimental-rerun": "the command of a run is in its run.json, and the same command goes on where it was",
+}
 
 
 @dataclass
@@ -35,15 +38,19 @@ class Flags:
     cfg: str | None = None  # what of the configuration to show
     package: str | None = None  # of it, only this
     resolve: bool = False
+    info: str | None = None  # what Hydra is to tell of the configuration
+    hydra_help: bool = False
     several: bool = False  # -m
+    once: bool = False  # --run, which is what happens anyway
     dry_run: bool = False
     help: bool = False
-    hydra: list[str] = field(default_factory=list)  # flags that Hydra itself answers
+    version: bool = False
+    completion: bool = False
 
     @property
     def shows(self) -> bool:
         """Whether something is to be shown rather than done."""
-        return self.cfg is not None or bool(self.hydra)
+        return self.cfg is not None or self.info is not None or self.hydra_help
 
 
 def split(arguments: Sequence[str]) -> Flags:
@@ -52,26 +59,24 @@ def split(arguments: Sequence[str]) -> Flags:
     waiting = list(arguments)
     while waiting:
         item = waiting.pop(0)
-        name, separator, value = item.partition("=") if item.startswith("--") else (item, "", "")
-        if item in HELP:
-            flags.help = True
-        elif item in MULTIRUN:
-            flags.several = True
-        elif name in OF_HYDRA:
-            follows = name != "--hydra-help" and waiting and "=" not in waiting[0] and not waiting[0].startswith("-")
-            flags.hydra += [item, waiting.pop(0)] if follows and not separator else [item]
+        name, separator, given = item.partition("=") if item.startswith("--") else (item, "", "")
+        if item in PLAIN:
+            setattr(flags, PLAIN[item], True)
+        elif name in INFO:
+            flags.info = given if separator else waiting.pop(0) if waiting and waiting[0] in TOLD else "all"
         elif name in VALUED:
             if not separator and not waiting:
                 raise UserError(f"{name} lacks a value")
-            _set(flags, VALUED[name], value if separator else waiting.pop(0))
-        elif item in PLAIN:
-            if PLAIN[item] in ("resolve", "dry_run"):
-                setattr(flags, PLAIN[item], True)
+            _set(flags, VALUED[name], given if separator else waiting.pop(0))
+        elif name in INSTEAD:
+            raise UserError(f"{name} is not for gmexp: {INSTEAD[name]}")
         elif item.startswith("-"):
             raise UserError(f"there is no flag {item}: settings are key=value; flags are those of Hydra (--cfg, --info, "
                             "--config-dir, -m, ...) and --dry-run")
         else:
             flags.overrides.append(item)
+    if flags.info is not None and flags.info not in TOLD:
+        raise UserError(f"--info {flags.info}: choose one of {', '.join(TOLD)}")
     return flags
 
 
@@ -82,85 +87,3 @@ def _set(flags: Flags, what: str, value: str) -> None:
         raise UserError(f"--cfg {value}: choose one of {', '.join(SHOWN)}")
     else:
         setattr(flags, what, value)
-
-
-def show(verb: str, flags: Flags, load: Any) -> int:
-    """Answer --cfg, --info and --hydra-help. `load` gives the verb's configuration."""
-    if flags.hydra or flags.cfg in ("all", "hydra"):
-        asked = flags.hydra or ["--cfg", flags.cfg, *(["--package", flags.package] if flags.package else [])]
-        return _ask_hydra(verb, flags, asked)
-    import dataclasses
-
-    from omegaconf import OmegaConf
-
-    node = OmegaConf.create(dataclasses.asdict(load()))
-    if flags.package and flags.package != "_global_":
-        part = OmegaConf.select(node, flags.package)
-        if part is None:
-            raise UserError(f"--package {flags.package}: there is no such part of the configuration")
-        node = OmegaConf.create({flags.package: part})
-    print(OmegaConf.to_yaml(node), end="")
-    return 0
-
-
-def _ask_hydra(verb: str, flags: Flags, asked: Sequence[str]) -> int:
-    """Hydra's own answer, for the verb as an application of Hydra's."""
-    import hydra
-
-    @hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=flags.name or verb)
-    def application(config: Any) -> None:
-        """Never called: every flag that comes here only shows something."""
-
-    directories = [part for folder in flags.directories for part in ("--config-dir", str(Path(folder).resolve()))]
-    before, level = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
-    sys.argv = [f"gmexp {verb}", *directories, *asked, *flags.overrides]
-    try:
-        application()
-    except SystemExit as error:
-        return int(error.code or 0)
-    finally:
-        sys.argv = before
-        if level is not None:
-            os.environ["HYDRA_FULL_ERROR"] = level
-    return 0
-
-
-# --- completion in the shell ------------------------------------------------------------------------------------------
-
-COMPLETION = """_gmexp() {
-    local IFS=$'\\n'
-    COMPREPLY=($(COMP_LINE="${COMP_LINE}" COMP_POINT="${COMP_POINT}" gmexp --shell-completion query=bash 2>/dev/null))
-    [[ ${COMPREPLY[0]} == *= || ${COMPREPLY[0]} == *. ]] && compopt -o nospace
-}
-COMP_WORDBREAKS=${COMP_WORDBREAKS//=}
-complete -F _gmexp gmexp
-"""
-
-
-def completion(what: str, verbs: Sequence[str]) -> int:
-    """`gmexp -sc install=bash` prints what to evaluate, `uninstall=bash` what undoes it; `query=bash` completes."""
-    action, _, shell = what.partition("=")
-    if shell != "bash" or action not in ("install", "uninstall", "query"):
-        raise UserError(f"-sc {what}: give install=bash, uninstall=bash or query=bash")
-    if action == "install":
-        print(COMPLETION, end="")
-    elif action == "uninstall":
-        print("unset -f _gmexp; complete -r gmexp")
-    else:
-        line = os.environ.get("COMP_LINE", "")[:int(os.environ.get("COMP_POINT", "0") or 0) or None]
-        print("\n".join(_completions(line, verbs)))
-    return 0
-
-
-def _completions(line: str, verbs: Sequence[str]) -> list[str]:
-    words = line.split(" ")
-    word = words[-1]
-    if len(words) <= 2:
-        return [verb for verb in verbs if verb.startswith(word)]
-    from gmexp.cli.help import verb_keys
-    from gmexp.support.conf import choices
-
-    key, separator, start = word.partition("=")
-    if separator:
-        return [f"{key}={choice}" for choice in choices(key) if choice.startswith(start)]
-    return [f"{name}=" for name in verb_keys(words[1]) if name.startswith(word)]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gmexp.cli.options import boolean, Command, dispatch, listing, number, Option, place, whole
+from gmexp.cli.options import boolean, Command, dispatch, listing, number, Option, place, shift_type
 from gmexp.support.errors import UserError, nearest
 
 __all__ = ["main"]
@@ -21,7 +21,7 @@ DIVERSITIES = listing(number(0, 1))
 EXPORT = Command(
     "langosco export", "a run's episodes in one cell as metrics_agent_seed_{n}.csv",
     (Option("run", place("path"), None, "folder of an evaluated run", required=True),
-     Option("shift", whole(0, 4), 0, "shift type"), Option("grade", number(0, 1), None, "its grade; not set is 1"),
+     Option("shift", shift_type(), 0, "shift type"), Option("grade", number(0, 1), None, "its grade; not set is 1"),
      Option("probe", boolean(), True, "the goal probe: every level tells the goals apart, as in their test"),
      Option("out", place("path"), None, "file; not set is metrics_agent_seed_{n}.csv beside the episodes")),
     "gmexp langosco export run=outputs/quickstart/runs/<run id> shift=0 probe=true",
@@ -31,7 +31,7 @@ IMPORT = Command(
     (Option("files", FILES, None, "folders of a model's logs, or logs", required=True),
      Option("diversity", DIVERSITIES, None, "share of training levels whose goals part; one, or one each",
             required=True),
-     Option("shift", whole(0, 4), 3, "shift type that the test stands for"),
+     Option("shift", shift_type(), 3, "shift type that the test stands for"),
      Option("grade", number(0, 1), 1.0, "its grade"),
      Option("reference", FILES, None, "logs of reference agents: only good seeds are counted"),
      Option("out", place("path"), None, "counts as .csv or .parquet", required=True)),

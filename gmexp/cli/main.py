@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import gmexp
 from gmexp.cli import flags
@@ -25,7 +25,7 @@ class Verb(NamedTuple):
 
 VERBS = {
     "run": Verb("gmexp.pipeline", "run", "a whole study: train, evaluate, rates, calibrate, estimate, report", True),
-    "train": Verb("gmexp.training.train", "run", "one training run -> checkpoint", True),
+    "train": Verb("gmexp.cli.train", "train", "one training run -> checkpoint", True),
     "evaluate": Verb("gmexp.evaluation.evaluate", "run", "a checkpoint under the graded shifts -> episodes", True),
     "measure": Verb("gmexp.measures.take", "run", "a checkpoint's causes, critic, factors, magnitudes", True),
     "rates": Verb("gmexp.cli.study", "rates", "episodes of all runs -> counts and rates", True),
@@ -61,38 +61,61 @@ def _dispatch(name: str, arguments: list[str]) -> int:
     if name in flags.HELP:
         print(overview({verb: about.summary for verb, about in VERBS.items()}))
         return 0
-    if name == "--version":
-        print(f"gmexp {gmexp.__version__}")
-        return 0
-    if name in ("-sc", "--shell-completion"):
-        return flags.completion(arguments[0] if arguments else "", list(VERBS))
+    if name in flags.VERSION:
+        return _version()
+    if name in flags.COMPLETION:
+        return _completion(arguments)
     verb = VERBS.get(name)
     if verb is None:
-        raise UserError(f"there is no such verb{nearest(name, list(VERBS))}: choose one of {', '.join(VERBS)}")
+        return _no_verb(name)
     if not verb.configured:
+        if arguments[:1] == ["--version"]:
+            return _version()
         return getattr(importlib.import_module(verb.module), verb.function)(arguments)
-    asked = flags.split(arguments)
+    return _configured(name, verb, flags.split(arguments))
+
+
+def _configured(name: str, verb: Verb, asked: flags.Flags) -> int:
+    """A verb that Hydra composes: what was asked to see is shown, or else the verb is done."""
     if asked.help:
         print(verb_help(name, verb.summary, asked.overrides))
         return 0
-    if asked.several and name != "run":
-        raise UserError("-m sweeps a study: gmexp run -m ...")
-    if asked.dry_run and name != "run":
-        raise UserError("--dry-run lists what a study would train: gmexp run --dry-run ...")
-
-    def load() -> Any:
-        from gmexp.cli import config  # with Hydra: what help need not wait for
-
-        if asked.several:
-            from gmexp.cli import sweep
-
-            return sweep.load(asked.overrides, asked.directories, asked.name)
-        return config.load(name, asked.overrides, asked.directories, asked.name)
-
+    if asked.version:
+        return _version()
+    if asked.completion:
+        return _completion(asked.overrides)
     if asked.shows:
-        return flags.show(name, asked, load)
+        from gmexp.cli.view import view
+
+        return view(name, asked)
+    from gmexp.cli import multirun  # with Hydra: what help need not wait for
+
+    loaded = multirun.load(name, asked)
     if asked.dry_run:
         from gmexp.cli.dry_run import dry_run
 
-        return dry_run(load())
-    return getattr(importlib.import_module(verb.module), verb.function)(load()) or 0
+        return dry_run(name, loaded)
+    function = getattr(importlib.import_module(verb.module), verb.function)
+    return max(function(config) or 0 for config in multirun.in_turn(loaded))
+
+
+def _no_verb(name: str) -> int:
+    """What stands where a verb should: a flag of Hydra's, or a mistake."""
+    if name == "--hydra-help":
+        from gmexp.cli.view import hydra_help
+
+        return hydra_help()
+    if name.startswith("-"):
+        raise UserError(f"{name} needs a verb before it, as in gmexp run {name}; gmexp --help lists them")
+    raise UserError(f"there is no such verb{nearest(name, list(VERBS))}: choose one of {', '.join(VERBS)}")
+
+
+def _version() -> int:
+    print(f"gmexp {gmexp.__version__}")
+    return 0
+
+
+def _completion(arguments: Sequence[str]) -> int:
+    from gmexp.cli.completion import completion
+
+    return completion(arguments, VERBS)

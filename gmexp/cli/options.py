@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gmexp.support.conf import SHIFTS
 from gmexp.support.errors import UserError, nearest
 from gmexp.support.text import as_path, split_list
 
-__all__ = ["Command", "Option", "boolean", "choice", "dispatch", "listing", "number", "place", "text", "whole",
-           "wholes"]
+__all__ = ["Command", "Option", "boolean", "choice", "dispatch", "either", "listing", "number", "place", "shift_type",
+           "text", "whole", "wholes"]
 
 HELP = ("--help", "-h", "help")
 
@@ -51,6 +52,20 @@ def whole(low: int, high: int | None = None) -> Kind:
         return n
 
     return Kind(f"a whole number >= {low}" if high is None else f"a whole number from {low} to {high}", read)
+
+
+def shift_type() -> Kind:
+    """A shift's type, 0 for none to 4, by its number or by its name: shift=3 and shift=significant are the same."""
+
+    def read(value: str) -> int:
+        return SHIFTS.index(value.lower()) if value.lower() in SHIFTS else whole(0, len(SHIFTS) - 1).read(value)
+
+    return Kind(f"a whole number from 0 to {len(SHIFTS) - 1} or one of {', '.join(SHIFTS)}", read)
+
+
+def either(word: str, kind: Kind) -> Kind:
+    """A word of its own, or a value of a kind."""
+    return Kind(f"{word}, or {kind.expects}", lambda value: word if value == word else kind.read(value))
 
 
 def wholes(low: int) -> Kind:

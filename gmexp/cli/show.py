@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gmexp.cli.options import choice, Command, listing, number, Option, place, text, whole
+from gmexp.cli.options import choice, Command, either, listing, number, Option, place, shift_type, text, whole
 from gmexp.support.errors import UserError
 from gmexp_envs import Task
 from gmexp_envs.levels import SeedRange, split_levels
@@ -16,7 +16,7 @@ __all__ = ["main"]
 
 COMMAND = Command(
     "show", "what the shifts do to levels, as pictures with the goals marked",
-    (Option("shift", choice("0", "1", "2", "3", "4", "all"), None, "shift type, or all four"),
+    (Option("shift", either("all", shift_type()), None, "shift type, or all four"),
      Option("factor", choice(*FACTOR_NAMES), None, "one factor alone instead"),
      Option("grades", listing(number(0, 1)), [0.0, 0.25, 0.5, 1.0], "grades, a column each"),
      Option("levels", whole(1, 64), 4, "held-out levels, a row each"),

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Glob, IntervalSweep, Override
+from hydra.core.override_parser.types import Glob, IntervalSweep, Override, QuotedString
 from hydra.errors import HydraException
 
 from gmexp.pipeline import RunConfig
@@ -26,22 +27,25 @@ from gmexp.training.config import TrainConfig
 MOST_RUNS = 10_000
 SWEPT = ("env", "agent", "steps", "seed")  # what may differ between the runs of a study
 KINDS = config.keys(TrainConfig)
+TEXTS = (str, str | None, list[str])
 
 
 def load(arguments: Sequence[str], searched: Sequence[str] = (), name: str | None = None) -> RunConfig:
     """The study that the arguments of `gmexp run -m` describe."""
-    known = {**config.keys(RunConfig), "seed": int}
+    known = {**config.keys(RunConfig), **dict.fromkeys(config.groups("run"), str), "seed": int}
     axes: dict[str, list[Any]] = {}
     fixed = []
     for item in arguments:
-        key, _, text = item.partition("=")
-        parsed = _parse(item) if text and key in known else None
-        if parsed is not None and (parsed.is_sweep_override() or key == "seed"):
-            axes[key] = _values(parsed)
-        else:
+        key = _key(item)
+        swept = texts(item, known, searched)
+        if swept is None and key == "seed":
+            swept = [item.partition("=")[2]]
+        if swept is None:
             fixed.append(item)
-    if unknown := [key for key in axes if key.split(".")[0] not in SWEPT]:
-        raise UserError(f"-m cannot sweep {unknown[0]}: the runs of one study differ in {', '.join(SWEPT)} only")
+        else:
+            if key.split(".")[0] not in SWEPT:
+                raise UserError(f"-m cannot sweep {key}: the runs of one study differ in {', '.join(SWEPT)} only")
+            axes[key] = [config.value(key, text, KINDS) for text in swept]
     study = config.load("run", RunConfig, fixed, searched, name)
     seeds = axes.pop("seed", study.seeds)
     if len(seeds) * len(study.conditions) * math.prod(map(len, axes.values())) > MOST_RUNS:
@@ -51,35 +55,51 @@ def load(arguments: Sequence[str], searched: Sequence[str] = (), name: str | Non
     return config.override(study, {"conditions": conditions, "seeds": seeds})
 
 
-def _parse(item: str) -> Override:
+def texts(item: str, known: Mapping[str, Any], searched: Sequence[str] = ()) -> list[str] | None:
+    """The values that an override goes through, as they would be typed one by one; None where it is no sweep.
+
+    `known` are the keys that there are, and their types; `searched` further folders of a group's files.
+    """
+    key, text = _key(item), item.partition("=")[2]
+    if not text or key not in known:
+        return None
     try:
-        return OverridesParser.create().parse_override(item)
+        override = OverridesParser.create().parse_override(item)
     except HydraException as error:
+        if known[key] in TEXTS:  # a path, taken as it is
+            return None
         raise UserError(f"{item} is not a value or a sweep: {str(error).splitlines()[0]}") from error
+    return _swept(override, [Path(folder) for folder in searched]) if override.is_sweep_override() else None
 
 
-def _values(override: Override) -> list[Any]:
-    """The values that a sweep goes through, or the one value of an override that is none."""
-    key, swept = override.key_or_group, override.value()
-    if not override.is_sweep_override():
-        return [swept]
-    if isinstance(swept, IntervalSweep):
-        raise UserError(f"{key}={override.get_value_string()} names no values: use range(...) or a list 1,2,3")
-    if isinstance(swept, Glob):
-        if key not in config.groups("run"):
-            raise UserError(f"{key}={override.get_value_string()}: glob chooses among a group's files; {key} is none")
-        found = swept.filter(choices(key))
+def _key(item: str) -> str:
+    return item.partition("=")[0].lstrip("+")
+
+
+def _swept(override: Override, searched: Sequence[Path]) -> list[str]:
+    key, values, typed = override.key_or_group, override.value(), override.get_value_string()
+    if isinstance(values, IntervalSweep):
+        raise UserError(f"{key}={typed} names no values: use range(...) or a list 1,2,3")
+    if isinstance(values, Glob):
+        known = choices(key, searched)
+        if not known:
+            raise UserError(f"{key}={typed}: glob chooses among a group's files; {key} is none")
+        swept = values.filter(known)
     else:
         try:
-            texts = list(itertools.islice(override.sweep_string_iterator(), MOST_RUNS + 1))
+            swept = [_typed(each) for each in itertools.islice(override.sweep_iterator(), MOST_RUNS + 1)]
         except (ValueError, HydraException) as error:  # range(0,2,0)
-            raise UserError(f"{key}={override.get_value_string()} names no values: {error}") from error
-        if len(texts) > MOST_RUNS:
-            raise UserError(f"{key}={override.get_value_string()} names more than {MOST_RUNS} values")
-        found = [config.value(key, text, KINDS) for text in texts]
-    if not found:
-        raise UserError(f"{key}={override.get_value_string()} has no values")
-    return found
+            raise UserError(f"{key}={typed} names no values: {error}") from error
+    if len(swept) > MOST_RUNS:
+        raise UserError(f"{key}={typed} names more than {MOST_RUNS} values")
+    if not swept:
+        raise UserError(f"{key}={typed} has no values")
+    return swept
+
+
+def _typed(element: Any) -> str:
+    """An element of a sweep as it would be typed alone."""
+    return element.text if isinstance(element, QuotedString) else Override._get_value_element_as_str(element)
 
 
 def _without(conditions: Sequence[dict[str, Any]], axes: dict[str, list[Any]]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gmexp.cli.options import boolean, choice, Command, listing, number, Option, place, text, whole
+from gmexp.cli.options import boolean, choice, Command, listing, number, Option, place, shift_type, text, whole
 from gmexp.support.errors import UserError
 from gmexp_envs.outcome import OUTCOMES
 
@@ -18,7 +18,7 @@ COMMAND = Command(
     (Option("run", place("path"), None, "folder of a run, or its checkpoint"),
      Option("agent", choice("proxy", "intended", "random"), None, "a scripted agent instead of a run"),
      Option("env", text("name"), "coinrun", "the environment of a scripted agent"),
-     Option("shift", whole(0, 4), 3, "shift type, 0 for none"),
+     Option("shift", shift_type(), 3, "shift type"),
      Option("grade", number(0, 1), 1.0, "its grade"),
      Option("probe", boolean(), False, "the goal probe: levels that all tell the goals apart"),
      Option("outcomes", listing(choice(*NAMES, *map(str.lower, NAMES))), None, "which episodes; not set is any"),

@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from gmexp import artefacts
 from gmexp.agents.checkpoint import Checkpoint, load_checkpoint
@@ -52,10 +53,7 @@ def evaluate(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable
         backend: with procgen, what the real binary can play goes to episodes-procgen.parquet: the same episodes.
         mitigation: acts with the agent or in its place (`Mitigation.wrap`).
     """
-    path = checkpoint.path.with_name(f"episodes{'' if backend == 'native' else f'-{backend}'}.parquet")
-    levels = held_out(checkpoint.meta.train_seed, plan.episodes)
-    identity = {"run": checkpoint.meta.config_hash, "plan": plan.identity, "levels": levels}
-    identity |= {"mitigation": mitigation.identity} if mitigation else {}
+    path, identity = target(checkpoint, plan, backend, mitigation)
     every = cells(checkpoint.task, checkpoint.training, plan, checkpoint.meta.train_seed)
     planned, _ = playable(checkpoint.task, every, backend)
     if tables.made_from(path) == artefacts.config_hash(identity):
@@ -73,6 +71,15 @@ def evaluate(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable
     env.close()
     origin = artefacts.provenance(None, identity, "episodes of a trained agent under the graded shifts")
     return tables.write_table(path, columns, Episode, origin)
+
+
+def target(checkpoint: Checkpoint, plan: EvaluationPlan, backend: str = "native",
+           mitigation: Mitigation | None = None) -> tuple[Path, dict[str, Any]]:
+    """Where an evaluation's episodes go, and what they depend on: a table made from the same is left as it is."""
+    path = checkpoint.path.with_name(f"episodes{'' if backend == 'native' else f'-{backend}'}.parquet")
+    levels = held_out(checkpoint.meta.train_seed, plan.episodes)
+    identity = {"run": checkpoint.meta.config_hash, "plan": plan.identity, "levels": levels}
+    return path, identity | ({"mitigation": mitigation.identity} if mitigation else {})
 
 
 def _noise(arm: str) -> str:

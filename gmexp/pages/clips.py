@@ -71,6 +71,14 @@ def write_clips(folder: Path, plan: EvaluationPlan) -> list[Path]:
     return films if films or not plan.clips else _filmed(folder, target, plan)
 
 
+def film_run(folder: Path, target: Path, plan: EvaluationPlan) -> list[Path]:
+    """The same films of the evaluated run in `folder`, into a folder of their own."""
+    if not plan.clips:
+        return []
+    _filmed(folder, target, plan)
+    return sorted(path for path in target.glob("*") if path.suffix in KINDS)
+
+
 def _filmed(folder: Path, target: Path, plan: EvaluationPlan) -> list[Path]:
     from gmexp.agents.checkpoint import load_checkpoint
     from gmexp.artefacts import tables

@@ -1,21 +1,31 @@
-"""What a study shows on W&B: its rates, tables, calibration, figures and the artefacts themselves."""
+"""What runs and studies show where they are tracked.
+
+A run: its rates under every shift with intervals over its own episodes, a table of its episodes, films, its weights. A
+study: rates over runs, tables, the calibration, figures, the page and the artefacts themselves.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from gmexp import artefacts
 from gmexp.artefacts import tables
-from gmexp.artefacts.records import Episode, OutcomeCounts
+from gmexp.artefacts.records import CurvePoint, Episode, OutcomeCounts
 from gmexp.artefacts.study import Study
 from gmexp.artefacts.table import Table
 from gmexp.artefacts.tracking import Tracker
+from gmexp.evaluation.plan import EvaluationPlan
+from gmexp.pages.clips import film_run
+from gmexp.rates.counting import count_outcomes
 from gmexp.rates.judged import Judged, judged
+from gmexp.rates.of_run import rates_of_run
 from gmexp.rates.over_runs import read_rates
+from gmexp.training.session import log_curve
 
-NAMES = {"capability": "capability_transfer", "goal_failure": "goal_failure", "latent": "latent", "realised": "realised"}
+NAMES = ("capability", "goal_failure", "latent", "realised")
 
 
 def log_study(tracker: Tracker, study: Path) -> None:
@@ -44,6 +54,8 @@ def log_study(tracker: Tracker, study: Path) -> None:
             tracker.summary(_numbers(f"estimate/shift{row['shift']}", found | {"published": row["published"]}))
     for figure in sorted(paths.figures.glob("*.png")):
         tracker.figure(figure)
+    if paths.report.exists():
+        tracker.page(paths.report, "report")
     experiment = paths.read_index()["experiment"]
     for file in (paths.index, paths.counts, paths.rates, paths.calibration, paths.calibration.with_suffix(".npz"),
                  paths.estimate, paths.sensitivity, paths.report):
@@ -52,6 +64,45 @@ def log_study(tracker: Tracker, study: Path) -> None:
     for run in runs:
         if paths.run(run).exists():
             tracker.artefact(paths.run(run), "run", f"{experiment}-{run}")
+
+
+def log_run(tracker: Tracker, folder: Path, plan: EvaluationPlan, trained_before: bool = False) -> None:
+    """What an evaluated run did: `shift3/goal_failure`, `capability`, `realised` with `_low` and `_high`, its episodes, up
+    to `plan.clips` films, its last and its best weights.
+
+    `trained_before`: its curve as well, which this session has not seen.
+    """
+    if type(tracker) is Tracker:
+        return
+    if trained_before:
+        log_curve(tracker, tables.read_records(folder / "curve.parquet", CurvePoint))
+    episodes = tables.read_table(folder / "episodes.parquet", Episode)
+    meta = Study(folder.parent.parent).finished(folder.name)
+    tracker.summary(run_metrics(count_outcomes(episodes, meta)))
+    tracker.table("episodes", episodes)
+    with TemporaryDirectory(prefix="gmexp-films-") as films:
+        for film in film_run(folder, Path(films), plan):
+            about = artefacts.read_json(film.with_suffix(".json"))
+            tracker.video(film, f"films/{film.stem}", about["caption"])
+        for place, aliases in ((folder / "best", ("best",)), (folder, ("final", f"steps-{meta.train_steps}"))):
+            tracker.artefact(place / "checkpoint.npz", "model", f"{meta.experiment_id}-{meta.run_id}-checkpoint", aliases)
+        tracker.artefact(folder / "episodes.parquet", "episodes", f"{meta.experiment_id}-{meta.run_id}-episodes")
+
+
+def run_metrics(counts: Iterable[OutcomeCounts]) -> dict[str, float]:
+    """`shift3/goal_failure` and so on of one run, with intervals over its own episodes; known values only."""
+    found = {}
+    for row in counts:
+        for name, known in rates_of_run(row).items():
+            key = f"{cell_key(row)}/{name}"
+            found |= {key: known.value, f"{key}_low": known.low, f"{key}_high": known.high}
+    return found
+
+
+def cell_key(cell: Any) -> str:
+    """`shift3`; a grade other than 1 and a probe are named."""
+    grade = f"_grade{cell.grade:g}" if cell.shift_type and cell.grade != 1 else ""
+    return f"shift{cell.shift_type}{grade}{'_probe' if cell.probe else ''}"
 
 
 def rate_metrics(cells: Iterable[Judged]) -> dict[str, float]:
@@ -63,10 +114,9 @@ def rate_metrics(cells: Iterable[Judged]) -> dict[str, float]:
     several = len({cell.condition for cell in cells}) > 1
     found = {}
     for cell in cells:
-        grade = f"_grade{cell.grade:g}" if cell.shift_type and cell.grade != 1 else ""
-        key = f"{f'{cell.condition}/' if several else ''}shift{cell.shift_type}{grade}{'_probe' if cell.probe else ''}"
-        for metric, name in NAMES.items():
-            rate = getattr(cell, metric)
+        key = f"{f'{cell.condition}/' if several else ''}{cell_key(cell)}"
+        for name in NAMES:
+            rate = getattr(cell, name)
             if rate is not None and rate.mean is not None:
                 found |= {f"{key}/{name}": rate.mean, f"{key}/{name}_low": rate.low, f"{key}/{name}_high": rate.high}
     return found
@@ -78,8 +128,8 @@ def rate_table(cells: Iterable[Judged]) -> Table:
     for cell in cells:
         row = {name: getattr(cell, name) for name in ("condition", "shift_type", "shift_name", "grade", "probe",
                                                       "n_runs", "n_episodes", "causal")}
-        for metric, name in NAMES.items():
-            rate = getattr(cell, metric)
+        for name in NAMES:
+            rate = getattr(cell, name)
             row |= {f"{name}{end}": rate and getattr(rate, part) for end, part in (("", "mean"), ("_low", "low"),
                                                                                   ("_high", "high"))}
         rows.append(row)

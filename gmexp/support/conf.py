@@ -7,6 +7,9 @@ from pathlib import Path
 
 from gmexp.support.errors import UserError
 
+NONE = "none"  # the file of a group that stands for nothing of it
+SHIFTS = (NONE, "superficial", "moderate", "significant", "extreme")  # files of conf/shift, by the type of the shift
+
 
 def config_folder() -> Path:
     """conf/ beside the package in a checkout, inside it in an installed wheel."""

@@ -16,6 +16,7 @@ PACKAGES = {  # what is imported: what pip installs, and the extra of this packa
     "torch": ("torch", "train"), "jaxtyping": ("jaxtyping", "train"), "sklearn": ("scikit-learn", "train"),
     "procgen": ("procgen-mirror", "procgen"), "gym3": ("procgen-mirror", "procgen"),
     "procgen_gym": ("procgen-gym", "procgen"),
+    "tensorboard": ("tensorboard", "tensorboard"), "trackio": ("trackio", "trackio"),
     "wandb": ("wandb", "wandb"), "ray": ("'ray>=2.40'", "sweep"), "submitit": ("submitit", "sweep"),
     "stable_baselines3": ("stable-baselines3", "sb3"), "imageio_ffmpeg": ("imageio-ffmpeg", "video"),
     "pymc": ("pymc", BASE), "envpool": ("envpool", BASE), "jax": ("jax", BASE),

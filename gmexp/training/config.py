@@ -31,9 +31,12 @@ def agent_config(name: str) -> type:
 class LoggerConfig:
     """Where metrics go besides the artefacts."""
 
-    name: str  # none or wandb
-    mode: str  # offline or online
+    name: str  # a key of `tracking.LOGGERS`
+    mode: str  # W&B: offline or online
     project: str
+    entity: str | None  # W&B: the user or team whose project it is; None: the account's own
+    tags: list[str]  # besides the environment, the learner, delta and the backend
+    notes: str | None
 
     def __post_init__(self) -> None:
         check_logger(self.name, self.mode)
@@ -76,6 +79,7 @@ class TrainConfig:
     threads: int  # of the environment
     out: str
     logger: LoggerConfig
+    evaluated: bool | None  # played under the shifts right after; None: where a logger is to tell of it
     mitigation: Any = variant(mitigation_config, mitigation_names)  # what acts against goal misgeneralization
 
     def __post_init__(self) -> None:

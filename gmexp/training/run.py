@@ -17,7 +17,7 @@ from gmexp.artefacts.study import Study
 from gmexp.training.config import TrainConfig
 
 # These change how, or for whom, a run learns, and not what: equal runs of two studies are one run.
-NOT_IDENTITY = ("experiment", "out", "logger", "checkpoint_seconds", "backend", "threads")
+NOT_IDENTITY = ("experiment", "out", "logger", "checkpoint_seconds", "backend", "threads", "evaluated")
 VERIFIED = "interpretability_verified"  # in the calculator's words, as `TrainerSpec.method`
 
 

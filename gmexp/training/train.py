@@ -26,7 +26,7 @@ from gmexp.agents.mitigation import mitigation_of
 from gmexp.agents.trainer import Trainer, build_trainer, find_trainer
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import CurvePoint
-from gmexp.artefacts.tracking import Tracker, open_tracker
+from gmexp.artefacts.tracking import Tracker
 from gmexp.rates.learning import WINDOW
 from gmexp.support.errors import UserError
 from gmexp.support.progress import Bar
@@ -34,6 +34,7 @@ from gmexp.support.seeding import stream
 from gmexp.support.startup import settle_torch
 from gmexp.training.config import TrainConfig
 from gmexp.training.run import Run
+from gmexp.training.session import log_curve, open_run
 from gmexp_envs import VecEnv
 from gmexp_envs.vec import DeviceUnavailable
 
@@ -52,10 +53,12 @@ def run(config: TrainConfig) -> int:
     return 0
 
 
-def train(what: TrainConfig | Run, on_progress: Callable[[int], None] = lambda steps: None) -> Path:
+def train(what: TrainConfig | Run, on_progress: Callable[[int], None] = lambda steps: None,
+          tracker: Tracker | None = None) -> Path:
     """Train, or go on training, a run -> its folder. A complete run is left as it is.
 
-    `on_progress` is told how many environment steps were added, those of an earlier, interrupted session included.
+    `on_progress` is told how many environment steps were added, those of an earlier, interrupted session included;
+    `tracker` the curve, from its beginning. None: the configuration's own logger, for as long as training takes.
     """
     planned = what if isinstance(what, Run) else Run.of(what)
     config, folder = planned.config, planned.folder
@@ -69,10 +72,9 @@ def train(what: TrainConfig | Run, on_progress: Callable[[int], None] = lambda s
         agent = _trainer(config, env)
         curve, best = _resume(planned, agent)
         on_progress(min(agent.steps, config.steps))
-        with open_tracker(config.logger.name, mode=config.logger.mode, project=config.logger.project,
-                          group=config.experiment, name=planned.id, config=planned.identity, dir=folder,
-                          id=f"{config.experiment}-{planned.id}") as tracker:
-            best = _loop(planned, agent, curve, best, tracker, on_progress)
+        with open_run(planned) if tracker is None else contextlib.nullcontext(tracker) as told:
+            log_curve(told, curve)
+            best = _loop(planned, agent, curve, best, told, on_progress)
         _finish(planned, agent, curve, best)
     return folder
 
@@ -146,8 +148,7 @@ def _loop(planned: Run, agent: Trainer, curve: list[CurvePoint], best: Best | No
                 f": lower agent.learning_rate, which is {rate:g}" if rate is not None else ""))
         curve.append(point)
         best = _better(best, curve, agent)
-        tracker.log({k: v for k, v in dataclasses.asdict(point).items() if v is not None and k != "steps"},
-                    step=agent.steps)
+        log_curve(tracker, [point])
         on_progress(min(agent.steps, config.steps) - before)
         if time.monotonic() - saved >= config.checkpoint_seconds and not agent.finished:
             artefacts.write_npz(planned.folder / "resume.npz", agent.state() | _own_state(planned, curve, best))

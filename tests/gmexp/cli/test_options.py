@@ -2,7 +2,7 @@
 
 import pytest
 
-from gmexp.cli.options import Command, Option, boolean, choice, number, text, whole
+from gmexp.cli.options import Command, Option, boolean, choice, either, number, shift_type, text, whole
 from gmexp.support.errors import UserError, nearest
 
 COMMAND = Command(
@@ -48,3 +48,15 @@ def test_help_lists_every_key_and_the_example(capsys):
 
 def test_nearest_stays_silent_when_nothing_is_close():
     assert nearest("zzzz", ["shift", "mode"]) == ""
+
+
+@pytest.mark.parametrize("typed, means", [("0", 0), ("none", 0), ("3", 3), ("significant", 3), ("EXTREME", 4)])
+def test_a_shift_has_a_number_and_a_name(typed, means):
+    assert shift_type().read(typed) == means
+    assert either("all", shift_type()).read(typed) == means and either("all", shift_type()).read("all") == "all"
+
+
+@pytest.mark.parametrize("typed", ["5", "-1", "1.5", "sideways", ""])
+def test_no_other_shift_is_taken(typed):
+    with pytest.raises(ValueError):
+        shift_type().read(typed)

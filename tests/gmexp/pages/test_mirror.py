@@ -109,7 +109,7 @@ def test_a_study_is_mirrored_offline(small, tmp_path, capfd):
                 if (c.condition, c.shift_type, c.probe) == ("delta=0.3", 3, False))
     assert summary["delta=0.3/shift3/goal_failure"] == cell.goal_failure.mean
     assert summary["delta=0.3/shift3/goal_failure_low"] == cell.goal_failure.low
-    assert summary["delta=0.3/shift3/capability_transfer_high"] == cell.capability.high
+    assert summary["delta=0.3/shift3/capability_high"] == cell.capability.high
     assert {"delta=0/shift1_probe/realised", "estimate/shift3/published/goal_failure",
             "estimate/shift3/delta=0.3/capability/q025"} <= set(summary)
     assert "delta=0/shift0/goal_failure" not in summary
@@ -235,7 +235,8 @@ def test_losing_the_service_process_loses_nothing_else(tmp_path):
 
 
 def test_only_artefacts_are_uploaded(tmp_path):
-    for name in ("checkpoint.npz", "episodes/coin.gif", ".curve.parquet.123.tmp", "wandb/run-1/run.wandb"):
+    for name in ("checkpoint.npz", "episodes/coin.gif", ".curve.parquet.123.tmp", "wandb/run-1/run.wandb",
+                 "tensorboard/events"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
     assert [file.name for file in tracking._artefacts_in(tmp_path)] == ["checkpoint.npz", "coin.gif"]
@@ -249,7 +250,7 @@ def test_without_wandb_installed(tmp_path, monkeypatch):
     assert type(open_tracker("none")) is Tracker
 
 
-@pytest.mark.parametrize("arguments", [("tensorboard",), ("wandb", "sometimes")])
+@pytest.mark.parametrize("arguments", [("comet",), ("wandb", "sometimes")])
 def test_unknown_choices_are_named(arguments):
     with pytest.raises(UserError, match="should be one of"):
         open_tracker(*arguments)
