@@ -1,6 +1,6 @@
 """The map: every stage of a study, in order. `gmexp run` goes through all of them.
 
-    train -> evaluate -> measure -> rates -> calibrate -> estimate -> figures -> page -> mirror
+    train -> evaluate -> measure -> rates -> mitigations -> calibrate -> estimate -> figures -> page -> mirror
 
 Runs already trained and evaluated are left as they are, so the same command goes on after any stop; what follows from their
 episodes is made anew.
@@ -31,12 +31,13 @@ from gmexp.measures import pool
 from gmexp.measures.attribution import unpursued
 from gmexp.measures.config import check_measures
 from gmexp.measures.take import check, measure
+from gmexp.mitigations import stage as mitigation_stage
 from gmexp.mitigations import mitigation_config, mitigation_names, mitigation_of, verdicts
 from gmexp.mitigations.verification import VerificationPlan
 from gmexp.pages.clips import write_clips
 from gmexp.pages.mirror import log_study
 from gmexp.pages.report import report
-from gmexp.rates import between_runs, estimands, learning, over_runs
+from gmexp.rates import between_runs, estimands, learning, mitigated, over_runs
 from gmexp.statistics import stage as calibration_stage
 from gmexp.statistics.config import CalibrationConfig, check_kept, sampler
 from gmexp.statistics.counts import read_counts
@@ -145,6 +146,8 @@ def _conclude(study: Study, counted: Sequence[TrainConfig], failed: dict[str, st
     origin = artefacts.provenance(None, dataclasses.asdict(config), f"study {config.experiment}")
     study.write_index(config.experiment, dataclasses.asdict(config), metas, origin, failed, rejected)
     rates(study, config.threshold, config.statistics_seed)
+    if text := mitigated.table(mitigation_stage.conclude(study)):
+        print(f"\n{text}")
     counts = read_counts(study.counts)
     if any(row.shift_type for row in counts):  # what was played in distribution only says nothing of any shift
         try:
