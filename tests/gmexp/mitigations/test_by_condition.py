@@ -37,7 +37,8 @@ def test_who_is_compared_with_whom(study):
     found = {(row.method, row.setting): row for row in compare(study)}
     assert set(found) == {
         (DIVERSE, "delta 0 to 0.3"), (DIVERSE, "delta 0 to 0.3, at quality 0.55"),
-        (SPECIFIED, "quality 0.55 to 1, at delta 0"), (SPECIFIED, "quality 0.55 to 1, at delta 0.3"), (TOGETHER, "delta 0 to 0.3 and quality 0.55 to 1")}
+        (SPECIFIED, "quality 0.55 to 1, at delta 0"), (SPECIFIED, "quality 0.55 to 1, at delta 0.3"),
+        (TOGETHER, "delta 0 to 0.3 and quality 0.55 to 1")}
     diverse = found[DIVERSE, "delta 0 to 0.3"]
     assert diverse.realised.relative[0] == pytest.approx(0.5) and diverse.pairs == 3 and diverse.declared
     assert not found[DIVERSE, "delta 0 to 0.3, at quality 0.55"].declared
