@@ -1,6 +1,6 @@
 """The map: every stage of a study, in order. `gmexp run` goes through all of them.
 
-    train -> evaluate -> measure -> rates -> mitigations -> calibrate -> estimate -> figures -> page -> mirror
+    train -> evaluate -> measure -> mitigate -> rates -> calibrate -> estimate -> figures -> page -> mirror
 
 Runs already trained and evaluated are left as they are, so the same command goes on after any stop; what follows from their
 episodes is made anew.
@@ -33,6 +33,7 @@ from gmexp.measures.config import check_measures
 from gmexp.measures.take import check, measure
 from gmexp.mitigations import stage as mitigation_stage
 from gmexp.mitigations import mitigation_config, mitigation_names, mitigation_of, verdicts
+from gmexp.mitigations.config import MitigationsPlan
 from gmexp.mitigations.verification import VerificationPlan
 from gmexp.pages.clips import write_clips
 from gmexp.pages.mirror import log_study
@@ -50,7 +51,7 @@ from gmexp.support.locks import alone_in
 from gmexp.support.progress import Bar
 from gmexp.training.config import LauncherConfig, LoggerConfig, TrainConfig, agent_config, env_config
 from gmexp.training.launchers import launch
-from gmexp.training.run import NOT_IDENTITY, describe, identity
+from gmexp.training.run import NOT_IDENTITY, Run, describe, identity
 from gmexp.training.workers import Failure
 from gmexp_envs import task_names
 
@@ -71,6 +72,7 @@ class RunConfig:
     reuse: list[str]  # studies whose finished runs are taken over where they are the same
     evaluation: EvaluationPlan
     measures: list[str]  # what else is measured of every run: names of MEASURES
+    mitigations: MitigationsPlan  # what mitigations do with every run, once all are trained
     mitigation: Any = variant(mitigation_config, mitigation_names)  # of every run whose condition does not name another
     threshold: float  # in-distribution capability of the runs that count as capable
     chains: int
@@ -127,6 +129,10 @@ def run(config: RunConfig) -> int:
         complete = [item for position, item in enumerate(planned) if position not in failures]
         rejected = _rejected(study, complete)
         counted = [item for item in complete if describe(item).run_id not in rejected]
+        for position, failure in _mitigate(counted, config).items():
+            failures[planned.index(counted[position])] = failure
+            failed[describe(counted[position]).run_id] = failure.reason
+        counted = [item for item in counted if describe(item).run_id not in failed]
         try:
             if counted:
                 _conclude(study, counted, failed, rejected, config)
@@ -290,6 +296,28 @@ def _train_and_evaluate(planned: Sequence[TrainConfig], config: RunConfig) -> di
     with Bar(sum(item.steps for item in planned), f"train {len(planned)} runs", "step") as bar:
         return launch(config.launcher, tasks, _work, config.workers, Study(Path(config.out)).scratch, bar.advance,
                       lambda count: bar.note(f"{count}/{len(planned)} evaluated"))
+
+
+def _mitigate(counted: Sequence[TrainConfig], config: RunConfig) -> dict[int, Failure]:
+    """Let every run that was trained as usual play with mitigations -> what failed, by its position."""
+    usual = [item for item in counted if mitigation_of(item.mitigation) is None]
+    if not config.mitigations.plays or not usual:
+        return {}
+    tasks = [(_anywhere(item), config.evaluation, config.mitigations) for item in usual]
+    with Bar(len(usual), f"mitigate {len(usual)} runs", "run") as bar:
+        failures = launch(config.launcher, tasks, _play, config.workers, Study(Path(config.out)).scratch, bar.advance,
+                          lambda count: bar.note(f"{count}/{len(usual)}"))
+    return {counted.index(usual[position]): failure for position, failure in failures.items()}
+
+
+def _play(task: tuple[TrainConfig, EvaluationPlan, MitigationsPlan], report: Callable[[int], None]) -> None:
+    """One run with every mitigation of the plan."""
+    from gmexp.agents.checkpoint import load_checkpoint
+    from gmexp.mitigations.play import mitigate
+
+    config, plan, wanted = task
+    mitigate(load_checkpoint(Run.of(config).folder, config.device), plan, wanted)
+    report(1)
 
 
 def _anywhere(config: TrainConfig) -> TrainConfig:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 MITIGATIONS = {  # the mitigations that come with the package: where the class of each is
     "verification": "gmexp.mitigations.verification:Verification",
+    "ensemble": "gmexp.mitigations.ensemble:Ensemble",
+    "ask_for_help": "gmexp.mitigations.help:AskForHelp",
+    "shield": "gmexp.mitigations.shield:Shield",
+    "steering": "gmexp.mitigations.steering:Steering",
 }
 NONE = "none"
 Layer = Literal["prevention", "detection", "response"]
@@ -51,6 +55,8 @@ class Mitigation:
         config: dataclass of its options, with a field `name`.
         negative: options that turn it into its own negative control; none for a mitigation without one.
         control: that control, in words.
+        arms: those in which acting with it means something; None for all.
+        note: what an interval over pairs of runs does not know of it.
     """
 
     name: ClassVar[str]
@@ -61,6 +67,8 @@ class Mitigation:
     config: ClassVar[type]
     negative: ClassVar[Mapping[str, Any]] = {}
     control: ClassVar[str | None] = None
+    arms: ClassVar[tuple[str, ...] | None] = None
+    note: ClassVar[str | None] = None
 
     def __init__(self, options: Any) -> None:
         self.options = options
@@ -70,9 +78,9 @@ class Mitigation:
         """What decides its effect, for the identity of runs and episodes."""
         return dataclasses.asdict(self.options)
 
-    @classmethod
-    def train_steps_of(cls, options: Mapping[str, Any]) -> float | None:
-        """Game steps of training in multiples of those without it, from options as far as they are known; None unknown."""
+    @property
+    def train_steps(self) -> float | None:
+        """Game steps of training, in multiples of those without it; None where unknown."""
         return 1.0
 
     def fitted(self, checkpoint: Checkpoint, plan: Any) -> Mitigation:

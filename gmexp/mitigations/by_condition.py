@@ -20,6 +20,7 @@ from gmexp.agents.mitigation import Mitigation, find_mitigation
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import CurvePoint, OutcomeCounts, RunMeta
 from gmexp.artefacts.study import Study
+from gmexp.mitigations.config import mitigation_of_entry
 from gmexp.rates.mitigated import About, Measured, Price, measured_rows
 from gmexp.statistics.counts import read_counts
 
@@ -119,7 +120,7 @@ def _with_mitigations(study: Study, base: Trained, group: Sequence[Trained]) -> 
             continue
         control = next((other for other in alike if _kind(other) is kind and _is_control(kind, other)), None)
         options = ", ".join(f"{key} {value}" for key, value in one.mitigation if key != "name")
-        steps = kind.train_steps_of(dict(one.mitigation))
+        steps = mitigation_of_entry(dict(one.mitigation)).train_steps
         price = Price(steps, _seconds_ratio(study, base, one), 0.0, kind.knows)
         about = About(kind.name, ", ".join(filter(None, [f"delta {base.diversity:g}", options])), True, kind.row, kind.layer,
                       study.root.name, price, kind.control)
