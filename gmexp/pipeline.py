@@ -1,6 +1,6 @@
 """The map: every stage of a study, in order. `gmexp run` goes through all of them.
 
-    train -> evaluate -> measure -> rates -> calibrate -> estimate -> figures -> page -> mirror
+    train -> evaluate -> measure -> mitigate -> rates -> calibrate -> estimate -> figures -> page -> mirror
 
 Runs already trained and evaluated are left as they are, so the same command goes on after any stop; what follows from their
 episodes is made anew.
@@ -32,12 +32,14 @@ from gmexp.measures import pool
 from gmexp.measures.attribution import unpursued
 from gmexp.measures.config import check_measures
 from gmexp.measures.take import check, measure
+from gmexp.mitigations import stage as mitigation_stage
 from gmexp.mitigations import mitigation_config, mitigation_names, mitigation_of, verdicts
+from gmexp.mitigations.config import MitigationsPlan
 from gmexp.mitigations.verification import VerificationPlan
 from gmexp.pages.clips import write_clips
 from gmexp.pages.mirror import log_run, log_study
 from gmexp.pages.report import report
-from gmexp.rates import between_runs, estimands, learning, over_runs
+from gmexp.rates import between_runs, estimands, learning, mitigated, over_runs
 from gmexp.statistics import stage as calibration_stage
 from gmexp.statistics.config import CalibrationConfig, check_kept, sampler
 from gmexp.statistics.counts import read_counts
@@ -72,6 +74,7 @@ class RunConfig:
     reuse: list[str]  # studies whose finished runs are taken over where they are the same
     evaluation: EvaluationPlan
     measures: list[str]  # what else is measured of every run: names of MEASURES
+    mitigations: MitigationsPlan  # what mitigations do with every run, once all are trained
     mitigation: Any = variant(mitigation_config, mitigation_names)  # of every run whose condition does not name another
     threshold: float  # in-distribution capability of the runs that count as capable
     chains: int
@@ -128,6 +131,10 @@ def run(config: RunConfig) -> int:
         complete = [item for position, item in enumerate(planned) if position not in failures]
         rejected = _rejected(study, complete)
         counted = [item for item in complete if describe(item).run_id not in rejected]
+        for position, failure in _mitigate(counted, config).items():
+            failures[planned.index(counted[position])] = failure
+            failed[describe(counted[position]).run_id] = failure.reason
+        counted = [item for item in counted if describe(item).run_id not in failed]
         try:
             if counted:
                 _conclude(study, counted, failed, rejected, config)
@@ -147,6 +154,8 @@ def _conclude(study: Study, counted: Sequence[TrainConfig], failed: dict[str, st
     origin = artefacts.provenance(None, dataclasses.asdict(config), f"study {config.experiment}")
     study.write_index(config.experiment, dataclasses.asdict(config), metas, origin, failed, rejected)
     rates(study, config.threshold, config.statistics_seed)
+    if text := mitigated.table(mitigation_stage.conclude(study)):
+        print(f"\n{text}")
     counts = read_counts(study.counts)
     if any(row.shift_type for row in counts):  # what was played in distribution only says nothing of any shift
         try:
@@ -302,6 +311,28 @@ def _train_and_evaluate(planned: Sequence[TrainConfig], config: RunConfig) -> di
     with Bar(sum(item.steps for item in planned), f"train {len(planned)} runs", "step") as bar:
         return launch(config.launcher, tasks, _work, config.workers, Study(Path(config.out)).scratch, bar.advance,
                       lambda count: bar.note(f"{count}/{len(planned)} evaluated"))
+
+
+def _mitigate(counted: Sequence[TrainConfig], config: RunConfig) -> dict[int, Failure]:
+    """Let every run that was trained as usual play with mitigations -> what failed, by its position."""
+    usual = [item for item in counted if mitigation_of(item.mitigation) is None]
+    if not config.mitigations.plays or not usual:
+        return {}
+    tasks = [(_anywhere(item), config.evaluation, config.mitigations) for item in usual]
+    with Bar(len(usual), f"mitigate {len(usual)} runs", "run") as bar:
+        failures = launch(config.launcher, tasks, _play, config.workers, Study(Path(config.out)).scratch, bar.advance,
+                          lambda count: bar.note(f"{count}/{len(usual)}"))
+    return {counted.index(usual[position]): failure for position, failure in failures.items()}
+
+
+def _play(task: tuple[TrainConfig, EvaluationPlan, MitigationsPlan], report: Callable[[int], None]) -> None:
+    """One run with every mitigation of the plan."""
+    from gmexp.agents.checkpoint import load_checkpoint
+    from gmexp.mitigations.play import mitigate
+
+    config, plan, wanted = task
+    mitigate(load_checkpoint(Run.of(config).folder, config.device), plan, wanted)
+    report(1)
 
 
 def _anywhere(config: TrainConfig) -> TrainConfig:

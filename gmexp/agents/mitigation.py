@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 MITIGATIONS = {  # the mitigations that come with the package: where the class of each is
     "verification": "gmexp.mitigations.verification:Verification",
+    "ensemble": "gmexp.mitigations.ensemble:Ensemble",
+    "ask_for_help": "gmexp.mitigations.help:AskForHelp",
+    "shield": "gmexp.mitigations.shield:Shield",
+    "steering": "gmexp.mitigations.steering:Steering",
 }
 NONE = "none"
 Layer = Literal["prevention", "detection", "response"]
@@ -47,14 +51,24 @@ class Mitigation:
         layer: where in an agent's life it acts.
         row: its name in the published table of risk reductions; None for one that is not in it.
         price: what it costs and what it must know, in words.
+        knows: what it must know, in a few words.
         config: dataclass of its options, with a field `name`.
+        negative: options that turn it into its own negative control; none for a mitigation without one.
+        control: that control, in words.
+        arms: those in which acting with it means something; None for all.
+        note: what an interval over pairs of runs does not know of it.
     """
 
     name: ClassVar[str]
     layer: ClassVar[Layer]
     row: ClassVar[str | None] = None
     price: ClassVar[str]
+    knows: ClassVar[str] = "nothing"
     config: ClassVar[type]
+    negative: ClassVar[Mapping[str, Any]] = {}
+    control: ClassVar[str | None] = None
+    arms: ClassVar[tuple[str, ...] | None] = None
+    note: ClassVar[str | None] = None
 
     def __init__(self, options: Any) -> None:
         self.options = options
@@ -63,6 +77,20 @@ class Mitigation:
     def identity(self) -> dict[str, Any]:
         """What decides its effect, for the identity of runs and episodes."""
         return dataclasses.asdict(self.options)
+
+    @property
+    def train_steps(self) -> float | None:
+        """Game steps of training, in multiples of those without it; None where unknown."""
+        return 1.0
+
+    def fitted(self, checkpoint: Checkpoint, plan: Any) -> Mitigation:
+        """Itself, knowing what it must of an agent before it acts with it (thresholds, say), from levels of the validation
+        split; `plan` is the `EvaluationPlan`."""
+        return self
+
+    def network(self, network: Any) -> Any:
+        """What decides at play time in place of a checkpoint's network, and is called as it is."""
+        return network
 
     def train(self, build: Callable[[VecEnv], Any], env: VecEnv) -> Any:
         """The trainer of a run: `build(env)` makes the usual one. Prevention may choose what `env` shows, or what the

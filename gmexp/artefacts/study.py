@@ -40,6 +40,10 @@ class Study:
         return self.root / "measures.json"
 
     @property
+    def mitigations(self) -> Path:
+        return self.root / "mitigations.json"
+
+    @property
     def calibration(self) -> Path:
         return self.root / "calibration.json"
 

@@ -1,16 +1,13 @@
-"""Application domains, timeline projections and mitigation portfolios of the published model."""
+"""Application domains and timeline projections of the published model."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gmexp.calculator.core import Calculator
 from gmexp.published.formula import harm_values
-from gmexp.published.inputs import SETTINGS
-from gmexp.published.modifiers import modifier_range
 from gmexp.published.scenario import Estimate, Scenario
 from gmexp.published.tables import row, table
 from gmexp.support.errors import UserError
@@ -18,11 +15,8 @@ from gmexp.support.errors import UserError
 if TYPE_CHECKING:
     from gmexp.statistics.calibration import Calibration
 
-__all__ = ["CAVEAT", "Compared", "Domain", "Portfolio", "Projection", "compare", "compare_all", "mitigate", "project",
-           "recompute", "recompute_all"]
-
-LOW_RISK: dict[str, dict[str, Any]] = {  # the published low-risk end of each modifier that prevention acts on
-    "spec": {"spec_quality": 0.9}, "div": {"diversity": 0.3}, "align": {"alignment": "interpretability_verified"}}
+__all__ = ["CAVEAT", "Compared", "Domain", "Projection", "compare", "compare_all", "project", "recompute",
+           "recompute_all"]
 
 
 @dataclass(frozen=True)
@@ -146,93 +140,6 @@ def project(scenario: Scenario, period: str, calculator: Calculator | None = Non
             raise UserError(f"the projected product is {max(raw):.4f}, not a probability; use mode=odds")
         notes.append(f"the projected product reaches {max(raw):.4f}, above 1: clipped")
     return Projection(period, multipliers, now, raw, tuple(min(x, 1.0) for x in raw), (*now.warnings, *notes))
-
-
-@dataclass(frozen=True)
-class Portfolio:
-    """Mitigations applied to a scenario. Ranges are (weakest, strongest) effect of the printed reductions.
-
-    `naive` is what multiplying every printed reduction would claim, for comparison: it counts a modifier twice.
-    """
-
-    mitigations: tuple[str, ...]
-    before: Estimate
-    p_misgen: tuple[float, float]
-    harm_factor: tuple[float, float]
-    p_harmful: tuple[float, float]
-    naive: tuple[float, float]
-    warnings: tuple[str, ...]
-
-
-def mitigate(scenario: Scenario, mitigations: Sequence[str], calculator: Calculator | None = None) -> Portfolio:
-    """Apply mitigations of the table 'mitigations'.
-
-    Prevention replaces its modifier by 1 - reduction, or keeps the scenario's if that is lower already; a response
-    with a printed effect multiplies harm and leaves p_misgen alone; the others are listed and change nothing.
-    Calibrated mode puts prevention at the published low-risk setting of its modifier, if the experiments varied that.
-    """
-    calculator = calculator or Calculator()
-    chosen = [row("mitigations", "name", name) for name in dict.fromkeys(mitigations)]
-    if calculator.mode == "calibrated":
-        return _mitigate_calibrated(scenario, chosen, calculator)
-    before = calculator.estimate(scenario)
-    multiplier_of = {c.name.removeprefix("M_"): c.multiplier for c in before.contributions}
-    notes, replaced, harm, naive = [], ({}, {}), [1.0, 1.0], [before.value, before.value]
-    for r in chosen:
-        if r["reduction"] is None:
-            notes.append(f"{r['name']}: the source prints '{r['printed']}' and no number; nothing changes")
-            continue
-        factors = tuple(1 - reduction for reduction in r["reduction"])
-        naive = [n * f for n, f in zip(naive, factors, strict=True)]
-        if r["acts_on"] == "harm":
-            harm = [h * f for h, f in zip(harm, factors, strict=True)]
-            continue
-        name = r["acts_on"]
-        floor = modifier_range(name)[0]
-        for end, factor in enumerate(factors):
-            replaced[end][name] = min(factor, multiplier_of[name])
-        if factors[1] < floor:
-            notes.append(f"{r['name']}: 1 - {r['reduction'][1]:g} = {factors[1]:g} undercuts M_{name}'s published "
-                         f"floor of {floor:g}")
-        if multiplier_of[name] <= factors[1]:
-            notes.append(f"{r['name']}: the scenario's M_{name} = {multiplier_of[name]:g} is as low already")
-    after = [calculator.estimate(_replace(scenario, changes)) for changes in replaced]
-    return Portfolio(
-        tuple(r["name"] for r in chosen), before, tuple(e.p_misgen for e in after), tuple(harm),
-        tuple(e.p_harmful * h for e, h in zip(after, harm, strict=True)), tuple(naive), (*before.warnings, *notes))
-
-
-def _mitigate_calibrated(scenario: Scenario, chosen: Sequence[Mapping[str, Any]], calculator: Calculator) -> Portfolio:
-    """Prevention as measured, responses as printed."""
-    before = calculator.estimate(scenario)
-    changes: dict[str, Any] = {}
-    notes, harm, naive = [], [1.0, 1.0], [before.value, before.value]
-    for r in chosen:
-        if r["reduction"] is None:
-            notes.append(f"{r['name']}: the source prints '{r['printed']}' and no number; nothing changes")
-            continue
-        naive = [n * (1 - reduction) for n, reduction in zip(naive, r["reduction"], strict=True)]
-        if r["acts_on"] == "harm":
-            harm = [h * (1 - reduction) for h, reduction in zip(harm, r["reduction"], strict=True)]
-            notes.append(f"{r['name']}: its effect on harm is the printed one, which nothing here measures")
-            continue
-        setting = LOW_RISK[r["acts_on"]]
-        tried = calculator.estimate(replace(scenario, **setting))
-        source = next(c.source for c in tried.contributions if c.name == f"M_{r['acts_on']}")
-        if source == "measured":
-            changes |= setting
-        else:
-            notes.append(f"{r['name']}: the experiments did not vary {next(iter(setting))}; nothing changes")
-    after = calculator.estimate(replace(scenario, **changes))
-    return Portfolio(tuple(r["name"] for r in chosen), before, (after.p_misgen,) * 2, tuple(harm),
-                     tuple(after.p_harmful * h for h in harm), tuple(naive), (*after.warnings, *notes))
-
-
-def _replace(scenario: Scenario, multipliers: dict[str, float]) -> Scenario:
-    changes: dict[str, float | None] = {}
-    for name, multiplier in multipliers.items():
-        changes |= {SETTINGS[name]: None, f"m_{name}": multiplier}
-    return replace(scenario, **changes)
 
 
 def harm_is_stated(harm: float) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from gmexp.calculator.core import Calculator
+from gmexp.calculator.mitigations import estimate_with
 from gmexp.published.scenario import Estimate, Scenario
 from gmexp.statistics.calibration import Calibration
 
@@ -14,7 +16,8 @@ def estimate(shift: int, *, spec_quality: float | None = None, capability: str |
              m_cap: float | None = None, m_div: float | None = None, m_align: float | None = None, grade: float = 1.0,
              mode: str = "published", harm: str | float | None = None, spec_map: str = "bands", strict: bool = False,
              rl_to_llm: bool = False, calibration: Calibration | Path | str | None = None, kind: str | None = None,
-             env: str | None = None, learner: str | None = None, transport: float = 0.0) -> Estimate:
+             env: str | None = None, learner: str | None = None, transport: float = 0.0,
+             mitigations: Sequence[str] = ()) -> Estimate:
     """The estimate of one scenario; the arguments are the keys of `gmexp estimate`.
 
         gmexp.estimate(3).value                                                          # as published
@@ -28,9 +31,10 @@ def estimate(shift: int, *, spec_quality: float | None = None, capability: str |
         calibration: calibrated mode: what `gmexp.calibrate` returns, or the path of a saved one; None for the shipped one.
         kind, env, learner, transport: calibrated mode: whom to predict; None for the next environment, or with `env` for
             that one's agents.
+        mitigations: names of the table 'mitigations'; what they make of the estimate is in its `after`.
 
     Raises UserError, with a line that says what would fit.
     """
     scenario = Scenario(shift, spec_quality, capability, diversity, alignment, m_spec, m_cap, m_div, m_align, grade)
     calculator = Calculator(mode, harm, spec_map, strict, rl_to_llm, calibration, kind, env, learner, transport)
-    return calculator.estimate(scenario)
+    return estimate_with(scenario, mitigations, calculator)

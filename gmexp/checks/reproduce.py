@@ -14,6 +14,7 @@ from gmexp.artefacts.records import Episode, OutcomeCounts
 from gmexp.artefacts.study import Study
 from gmexp.artefacts.upgrades import renamed
 from gmexp.evaluation.evaluate import evaluate
+from gmexp.mitigations.config import MitigationsPlan
 from gmexp.pipeline import RunConfig, training_runs
 from gmexp.rates.counting import count_outcomes
 from gmexp.statistics.config import SAMPLER, CalibrationConfig
@@ -53,7 +54,7 @@ def rerun(study: Study, run_id: str | None = None) -> dict[str, Any]:
 
 
 # keys that studies of earlier versions do not have; chains and draws they have
-LATER = {"mitigation": {"name": NONE}, "kept": None} | {
+LATER = {"mitigation": {"name": NONE}, "kept": None, "mitigations": dataclasses.asdict(MitigationsPlan())} | {
     name: getattr(CalibrationConfig(), name) for name in SAMPLER if name not in ("chains", "draws")}
 LATER_OF_LOGGERS = {"entity": None, "tags": [], "notes": None}
 

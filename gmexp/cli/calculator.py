@@ -9,8 +9,10 @@ from typing import Any
 
 from gmexp.calculator.audit import audit as run_audit
 from gmexp.calculator.core import Calculator, MODES
-from gmexp.calculator.domains import CAVEAT, compare_all, mitigate, project, recompute_all
-from gmexp.cli.options import Command, Kind, Option, boolean, choice, number, place, shift_type, text
+from gmexp.calculator.domains import CAVEAT, compare_all, project, recompute_all
+from gmexp.calculator.evidence import listed, load_mitigations
+from gmexp.calculator.mitigations import estimate_with, mitigate
+from gmexp.cli.options import Command, Kind, Option, boolean, choice, listing, number, place, shift_type, text
 from gmexp.published.formula import harm_values
 from gmexp.published.scenario import Estimate, Scenario
 from gmexp.published.tables import Table, table, table_names
@@ -64,6 +66,7 @@ ESTIMATE = Command(
      Option("rl_to_llm", boolean(), False, "odds mode: widen by the source's +-50%"),
      Option("calibration", place("path of a calibration"), None, "calibrated mode: instead of the shipped one"),
      *(replace(option, help=f"calibrated mode: {option.help}") for option in POPULATION_OPTIONS),
+     Option("mitigations", listing(text("names of the table mitigations")), (), "what these make of it"),
      Option("curves", boolean(), False, "calibrated mode: also deployment transport and the discount of these data"),
      FORMAT),
     "gmexp estimate shift=4 spec_quality=0.2 capability=superhuman diversity=0.05 alignment=behavioral_cloning",
@@ -77,7 +80,7 @@ def estimate(args: list[str]) -> int:
     scenario = Scenario(**{option.key: values[option.key] for option in SCENARIO_OPTIONS})
     calculator = Calculator(**{key: values[key] for key in ("mode", "harm", "spec_map", "strict", "rl_to_llm",
                                                            "calibration", *POPULATION)})
-    result = calculator.estimate(scenario)
+    result = estimate_with(scenario, values["mitigations"], calculator)
     document, lines = {"scenario": asdict(scenario), **asdict(result)}, show_estimate(result)
     if values["curves"]:
         if values["mode"] != "calibrated":
@@ -108,6 +111,11 @@ def show_estimate(result: Estimate) -> list[str]:
              *_intervals(result), "contributions"]
     for c in result.contributions:
         lines.append(f"  {c.name:<8} {c.multiplier:8.4f}  {c.effect:+8.4f}  {c.source:<12} {c.setting}")
+    if result.after is not None:
+        lines += [f"with {', '.join(result.after.mitigations)}: weakest and strongest effect",
+                  *(f"  {name:<11} {weak:.4f} to {strong:.4f}" for name, (weak, strong) in (
+                      ("p_misgen", result.after.p_misgen), ("harm factor", result.after.harm_factor),
+                      ("p_harmful", result.after.p_harmful), ("naive", result.after.naive)))]
     return [*lines, *(f"warning: {note}" for note in result.warnings)]
 
 
@@ -205,12 +213,14 @@ SCENARIOS = Command(
     "scenarios", "application domains recomputed, timeline projections, mitigation portfolios",
     (Option("show", choice("domains", "compare", "timeline", "mitigations"), "domains",
             "domains recomputed; the same as published, as odds and calibrated; projections; portfolios"),
-     Option("calibration", place("path of a calibration"), None, "compare: instead of the shipped one"),
+     Option("calibration", place("path of a calibration"), None, "compare and mode=calibrated: instead of the shipped one"),
      *(replace(option, required=False) for option in SCENARIO_OPTIONS if option.key != "grade"),
-     Option("mode", choice("published", "odds"), "published", "how modifiers combine"),
+     Option("mode", choice(*MODES), "published", "how modifiers combine; timelines are published or odds"),
      Option("period", text("a period of the table timeline"), None, "timeline: one period; without it, all"),
      Option("allow_double_count", boolean(), False, "timeline: accept capability counted twice"),
-     Option("mitigations", text("names separated by commas"), None, "mitigations: the portfolio; without it, all"),
+     Option("mitigations", listing(text("names of the table mitigations")), None, "the portfolio; without it, all"),
+     Option("measured", place("path of a mitigations.json"), None, "mitigations: instead of the shipped one"),
+     *(option for option in POPULATION_OPTIONS if option.key in ("kind", "env")),
      FORMAT),
     "gmexp scenarios show=mitigations shift=4 mitigations=interpretability,control mode=odds",
     "Timeline and mitigations need a shift; settings as in gmexp estimate.")
@@ -220,7 +230,8 @@ def scenarios(args: list[str]) -> int:
     values = SCENARIOS.parse(args)
     if values is None:
         return 0
-    calculator = Calculator(mode=values["mode"])
+    population = {key: values[key] for key in ("calibration", "kind", "env")} if values["mode"] == "calibrated" else {}
+    calculator = Calculator(mode=values["mode"], **population)
     if values["show"] == "domains":
         domains = [asdict(d) for d in recompute_all(calculator)]
         emit(domains, columns_as_text(domains), values["format"])
@@ -237,11 +248,22 @@ def scenarios(args: list[str]) -> int:
         results = [project(scenario, period, calculator, values["allow_double_count"]) for period in periods]
         records = [{"period": p.period, "multipliers": p.multipliers, "raw": p.raw, "value": p.value} for p in results]
     else:
-        names = (values["mitigations"].split(",") if values["mitigations"] else table("mitigations").column("name"))
-        results = [mitigate(scenario, names, calculator)]
-        records = [{"before": p.before.value, "p_misgen": p.p_misgen, "harm_factor": p.harm_factor,
-                    "p_harmful": p.p_harmful, "naive": p.naive} for p in results]
+        return _portfolio(scenario, values, calculator)
     notes = tuple(dict.fromkeys(note for result in results for note in result.warnings))
     emit({"results": records, "warnings": notes},
          [*columns_as_text(records), *(f"warning: {note}" for note in notes)], values["format"])
+    return 0
+
+
+def _portfolio(scenario: Scenario, values: Mapping[str, Any], calculator: Calculator) -> int:
+    """Every mitigation as published and as measured under the scenario's shift, and the chosen ones applied to it."""
+    content = load_mitigations(values["measured"])
+    names = values["mitigations"] or table("mitigations").column("name")
+    found = mitigate(scenario, names, calculator, content)
+    result = {"before": found.before.value, "p_misgen": found.p_misgen, "harm_factor": found.harm_factor,
+              "p_harmful": found.p_harmful, "naive": found.naive}
+    rows = [asdict(one) for one in listed(content, scenario.shift)]
+    emit({"rows": rows, "results": [result], "warnings": found.warnings},
+         [*columns_as_text(rows), "", *columns_as_text([result]), *(f"warning: {note}" for note in found.warnings)],
+         values["format"])
     return 0

@@ -46,6 +46,7 @@ VERBS = {
     "meta": Verb("gmexp.cli.statistics", "meta", "random-effects meta-analysis", False),
     "check": Verb("gmexp.cli.statistics", "check", "checks of the statistics: coverage, sbc, power, ...", False),
     "sensitivity": Verb("gmexp.cli.statistics", "sensitivity", "tornado and Sobol indices of an estimate", False),
+    "mitigations": Verb("gmexp.cli.mitigations", "main", "how much of the risk mitigations take away", False),
     "plan": Verb("gmexp.cli.statistics", "plan", "which further runs would help most", False),
 }
 

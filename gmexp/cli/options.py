@@ -178,7 +178,7 @@ class Command:
         lines = [f"gmexp {self.verb}: {self.summary}", ""]
         for option in self.options:
             default = ("required" if option.required else
-                       "not set" if option.default is None else f"default {option.default}")
+                       "not set" if option.default in (None, ()) else f"default {option.default}")
             lines.append(f"  {option.key:<{width}}  {option.help}; {option.kind.expects} ({default})")
         if self.notes:
             lines += ["", self.notes]

@@ -9,10 +9,13 @@ depend on whether other arms are played.
 
 from __future__ import annotations
 
+import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from gmexp import artefacts
 from gmexp.agents.checkpoint import Checkpoint, load_checkpoint
@@ -20,7 +23,7 @@ from gmexp.agents.mitigation import Mitigation, mitigation_of
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode
 from gmexp.evaluation.batch import InTurn, make_env, play_cells
-from gmexp.evaluation.cells import cells, held_out, in_arms, playable
+from gmexp.evaluation.cells import Cell, cells, held_out, in_arms, playable
 from gmexp.evaluation.certified import levels_folder
 from gmexp.evaluation.config import EvaluateConfig
 from gmexp.evaluation.plan import EvaluationPlan
@@ -60,15 +63,10 @@ def evaluate(checkpoint: Checkpoint, plan: EvaluationPlan, on_progress: Callable
         on_progress(len(planned) * len(plan.arms) * plan.episodes)
         return path
     artefacts.check_writable(path.parent)
-    settle_torch()
-    played = in_arms(checkpoint.task, planned, plan.arms)
-    env = make_env(checkpoint.task, played, plan, checkpoint.agent, backend=backend, device=checkpoint.device)
-    actor: Actor = InTurn([checkpoint.policy(stream(plan.seed, _noise(arm)), plan.greedy, slots=len(every) * plan.slots)
-                           for arm in plan.arms], len(planned) * plan.slots)
     if mitigation:
-        actor = mitigation.wrap(actor, env)
-    columns = play_cells(checkpoint.task, actor, env, played, plan, checkpoint.meta, levels_folder(path), on_progress)
-    env.close()
+        mitigation = mitigation.fitted(checkpoint, plan)
+    columns, _ = play_with(checkpoint, plan, planned, mitigation, len(every) * plan.slots, levels_folder(path), on_progress,
+                           backend)
     origin = artefacts.provenance(None, identity, "episodes of a trained agent under the graded shifts")
     return tables.write_table(path, columns, Episode, origin)
 
@@ -80,6 +78,34 @@ def target(checkpoint: Checkpoint, plan: EvaluationPlan, backend: str = "native"
     levels = held_out(checkpoint.meta.train_seed, plan.episodes)
     identity = {"run": checkpoint.meta.config_hash, "plan": plan.identity, "levels": levels}
     return path, identity | ({"mitigation": mitigation.identity} if mitigation else {})
+
+
+def play_with(checkpoint: Checkpoint, plan: EvaluationPlan, planned: Sequence[Cell], mitigation: Mitigation | None = None,
+              slots: int | None = None, cache: Path | None = None,
+              on_progress: Callable[[int], None] = lambda episodes: None,
+              backend: str = "native") -> tuple[dict[str, np.ndarray], Actor]:
+    """Play visible cells in every arm of a plan -> (columns of `Episode`, whoever acted).
+
+    Arguments:
+        mitigation: one that is fitted (`Mitigation.fitted`): its network decides, and it acts with the agent.
+        slots: instances of an arm that luck is drawn for; more than are played where a backend leaves some out.
+        cache: where what is known of levels is kept.
+    """
+    settle_torch()
+    if mitigation and mitigation.arms is not None:
+        plan = dataclasses.replace(plan, arms=[arm for arm in plan.arms if arm in mitigation.arms])
+    played = in_arms(checkpoint.task, planned, plan.arms)
+    if mitigation:
+        checkpoint = dataclasses.replace(checkpoint, network=mitigation.network(checkpoint.network))
+    env = make_env(checkpoint.task, played, plan, checkpoint.agent, backend=backend, device=checkpoint.device)
+    slots = len(planned) * plan.slots if slots is None else slots
+    actor: Actor = InTurn([checkpoint.policy(stream(plan.seed, _noise(arm)), plan.greedy, slots=slots) for arm in plan.arms],
+                          len(planned) * plan.slots)
+    if mitigation:
+        actor = mitigation.wrap(actor, env)
+    columns = play_cells(checkpoint.task, actor, env, played, plan, checkpoint.meta, cache, on_progress)
+    env.close()
+    return columns, actor
 
 
 def _noise(arm: str) -> str:

@@ -16,8 +16,9 @@ from gmexp.artefacts.study import Study
 from gmexp.figures import records
 from gmexp.figures.words import words_of
 from gmexp.measures import pool
-from gmexp.rates import between_runs, learning
+from gmexp.rates import between_runs, learning, mitigated
 from gmexp.rates.judged import Judged, judged
+from gmexp.rates.mitigated import Mitigated
 from gmexp.rates.over_runs import Rates, read_rates
 from gmexp.support.errors import UserError
 from gmexp_envs import find_task
@@ -86,6 +87,12 @@ class StudyData:
     def measures(self) -> pool.Pooled:
         """The pooled measures by name, empty where nothing was measured."""
         return pool.read(self.study)
+
+    @cached_property
+    def mitigations(self) -> Mitigated:
+        """What mitigations were measured to do; empty where none was."""
+        path = self.study.mitigations
+        return mitigated.read(path) if path.is_file() else Mitigated()
 
     @cached_property
     def calibration(self) -> records.CalibrationSummary | None:

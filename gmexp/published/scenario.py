@@ -9,7 +9,7 @@ import numpy as np
 
 from gmexp.support.errors import UserError
 
-__all__ = ["Contribution", "Estimate", "Estimates", "Scenario"]
+__all__ = ["AfterMitigations", "Contribution", "Estimate", "Estimates", "Scenario"]
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,21 @@ class Contribution:
 
 
 @dataclass(frozen=True)
+class AfterMitigations:
+    """What mitigations make of an estimate. Ranges are (weakest, strongest) effect.
+
+    harm_factor   what responses leave of the harm
+    naive         what multiplying every printed reduction would claim
+    """
+
+    mitigations: tuple[str, ...]
+    p_misgen: tuple[float, float]
+    harm_factor: tuple[float, float]
+    p_harmful: tuple[float, float]
+    naive: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class Estimate:
     """P(harmful misgeneralization) for one scenario.
 
@@ -89,6 +104,7 @@ class Estimate:
     interval   (low, high) as described by `interval_kind`; None where the source gives none
     kind, environments, intervals   calibrated mode: the population, how many environments speak, and 95% intervals of
                capability, goal_failure, latent, realised and harmful
+    after      with mitigations, where any were asked for
     """
 
     mode: str
@@ -104,6 +120,7 @@ class Estimate:
     kind: str | None = None
     environments: int | None = None
     intervals: dict[str, tuple[float, float]] | None = None
+    after: AfterMitigations | None = None
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from gmexp.rates import text
 from gmexp.rates.counting import cell_order
 from gmexp.rates.intervals import difference, Mean, mean_of_effects, mean_of_shares
 
-__all__ = ["CONTRASTED", "CellEstimands", "added", "differences", "estimands", "ratio_over_runs", "table"]
+__all__ = ["CONTRASTED", "CellEstimands", "added", "contributions", "differences", "estimands", "ratio_over_runs", "table"]
 
 COUNTS = tuple(f.name for f in fields(OutcomeCounts) if f.name.startswith(("n_", "masked_")))
 CONTRASTED = ("capability", "goal_failure", "latent", "realised")
@@ -138,26 +138,29 @@ def differences(counts: Sequence[OutcomeCounts], labels: Mapping[str, str],
 
 def _by_seed(name: str, rows: Sequence[OutcomeCounts], base: Sequence[OutcomeCounts]) -> tuple[float, float, float] | None:
     """The difference by pairs of runs of one train seed; None where a run says nothing."""
-    parts = [_contributions(name, sorted(side, key=lambda row: row.train_seed)) for side in (rows, base)]
+    parts = [contributions(name, sorted(side, key=lambda row: row.train_seed)) for side in (rows, base)]
     if any(part is None for part in parts):
         return None
     (ours, our_noise), (theirs, their_noise) = parts
     change = ours - theirs
-    half, mean = _half_width(change, our_noise + their_noise), float(change.mean())
+    half, mean = half_width(change, our_noise + their_noise), float(change.mean())
     return tuple(float(np.clip(end, -1.0, 1.0)) for end in (mean, mean - half, mean + half))  # a ratio may overshoot
 
 
-def _contributions(name: str, rows: Sequence[OutcomeCounts]) -> tuple[np.ndarray, np.ndarray] | None:
-    """Values of runs whose mean is the estimate, and what binomial luck adds to the variance of each."""
+def contributions(name: str, rows: Sequence[OutcomeCounts]) -> tuple[np.ndarray, np.ndarray] | None:
+    """Values of runs whose mean is the estimate, and what binomial luck adds to the variance of each: float [runs] both.
+
+    `name` is one of CONTRASTED; None where a run says nothing of it.
+    """
     visible, seen, blind, place, proxy, failed = (np.array([value(row) for row in rows], float) for value in (
         lambda row: row.n_visible, lambda row: row.distinguishing or 0, lambda row: row.n_masked,
         lambda row: row.masked_intended, lambda row: row.masked_proxy, lambda row: row.n_proxy))
     if name == "realised":
-        return failed / visible, _variance(failed, visible)
+        return failed / visible, binomial_variance(failed, visible)
     if not (seen.all() and blind.all()):
         return None
     if name == "capability":
-        return (place + proxy) / blind, _variance(place + proxy, blind)
+        return (place + proxy) / blind, binomial_variance(place + proxy, blind)
     if name == "latent":
         return _latents(failed, seen, proxy, blind, place)
     z, within, ratio = _of_ratio(failed, seen, proxy, blind)
@@ -176,7 +179,7 @@ def ratio_over_runs(k: np.ndarray, n: np.ndarray, base_k: np.ndarray, base_n: np
     z, within, ratio = _of_ratio(k, n, base_k, base_n)
     if runs == 1:
         return Mean(ratio, 0.0, max(ratio, 1.0), ())
-    half = _half_width(z, within)
+    half = half_width(z, within)
     return Mean(ratio, max(ratio - half, 0.0), ratio + half, ())
 
 
@@ -185,7 +188,7 @@ def _of_ratio(k: np.ndarray, n: np.ndarray, base_k: np.ndarray, base_n: np.ndarr
     base = (base_k / base_n).mean()
     ratio = float((k / n).mean() / base)
     return ((k / n - ratio * base_k / base_n) / base,
-            (_variance(k, n) + ratio**2 * _variance(base_k, base_n)) / base**2, ratio)
+            (binomial_variance(k, n) + ratio**2 * binomial_variance(base_k, base_n)) / base**2, ratio)
 
 
 def _latent(failed: np.ndarray, seen: np.ndarray, proxy: np.ndarray, blind: np.ndarray, place: np.ndarray) -> Mean:
@@ -198,7 +201,7 @@ def _latent(failed: np.ndarray, seen: np.ndarray, proxy: np.ndarray, blind: np.n
     values, within = _latents(failed, seen, proxy, blind, place)
     if len(values) == 1:
         return Mean(float(values[0]), 0.0, 1.0, tuple(values.tolist()))
-    half = _half_width(values, within)
+    half = half_width(values, within)
     mean = float(values.mean())
     return Mean(mean, max(mean - half, 0.0), min(mean + half, max(mean, 1.0)), tuple(values.tolist()))
 
@@ -208,7 +211,7 @@ def _latents(failed: np.ndarray, seen: np.ndarray, proxy: np.ndarray, blind: np.
     """Every run's, and its binomial variance."""
     share, odds = failed / seen, place / (proxy + 1)
     variance_of_odds = odds * (1 + odds) / (proxy + 1)
-    return share * (1 + odds), _variance(failed, seen) * (1 + odds) ** 2 + share**2 * variance_of_odds
+    return share * (1 + odds), binomial_variance(failed, seen) * (1 + odds) ** 2 + share**2 * variance_of_odds
 
 
 def _seeking(failed: np.ndarray, seen: np.ndarray, proxy: np.ndarray, blind: np.ndarray, place: np.ndarray,
@@ -216,17 +219,17 @@ def _seeking(failed: np.ndarray, seen: np.ndarray, proxy: np.ndarray, blind: np.
     if len(seen) == 0:
         return NOTHING
     values = intended / seen - place / blind
-    halves = stats.norm.ppf(0.975) * np.sqrt(_variance(intended, seen) + _variance(place, blind))
+    halves = stats.norm.ppf(0.975) * np.sqrt(binomial_variance(intended, seen) + binomial_variance(place, blind))
     return Mean(*mean_of_effects(values, halves), tuple(values.tolist()))
 
 
-def _variance(k: np.ndarray, n: np.ndarray) -> np.ndarray:
+def binomial_variance(k: np.ndarray, n: np.ndarray) -> np.ndarray:
     """The binomial variance of k / n, above 0 even where k is 0 or n."""
     p = (k + 1) / (n + 2)
     return p * (1 - p) / n
 
 
-def _half_width(values: np.ndarray, within: np.ndarray) -> float:
+def half_width(values: np.ndarray, within: np.ndarray) -> float:
     """Half of the 95% interval of the mean of two values or more, no narrower than their own variances allow."""
     runs = len(values)
     between = stats.t.ppf(0.975, runs - 1) * values.std(ddof=1) / np.sqrt(runs)

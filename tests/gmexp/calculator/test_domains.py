@@ -1,10 +1,9 @@
-"""Domains, timeline and mitigations: the computed conflicts of section 5, and the refusals."""
+"""Domains and timeline: the computed conflicts of section 5, and the refusals."""
 
 import pytest
 
 from gmexp.calculator import Calculator, Scenario
-from gmexp.calculator.domains import mitigate, project, recompute, recompute_all
-from gmexp.published.tables import table
+from gmexp.calculator.domains import project, recompute, recompute_all
 from gmexp.support.errors import UserError
 
 ODDS = Calculator(mode="odds")
@@ -54,47 +53,6 @@ def test_strict_projection_raises():
         project(Scenario(4), "post-2030", Calculator(strict=True))
 
 
-def test_prevention_replaces_its_modifier():
-    portfolio = mitigate(Scenario(4, alignment="behavioral_cloning"), ["interpretability"], ODDS)
-    expected = tuple(ODDS.estimate(Scenario(4, m_align=m)).value for m in (0.6, 0.3))
-    assert portfolio.p_harmful == pytest.approx(expected)
-    assert portfolio.naive == pytest.approx(tuple(portfolio.before.value * m for m in (0.6, 0.3)))
-    assert any("undercuts M_align's published floor of 0.4" in note for note in portfolio.warnings)
-
-
-def test_prevention_never_worsens():
-    verified = Scenario(4, alignment="interpretability_verified")
-    portfolio = mitigate(verified, ["interpretability"], ODDS)
-    assert portfolio.p_harmful[0] == ODDS.estimate(verified).value  # 0.6 would be worse than its own 0.4
-    assert portfolio.p_harmful[1] < portfolio.p_harmful[0]
-
-
-def test_control_acts_on_harm_only():
-    portfolio = mitigate(Scenario(3), ["control"])
-    assert portfolio.p_misgen == (portfolio.before.p_misgen,) * 2
-    assert portfolio.harm_factor == pytest.approx((0.4, 0.1))
-    assert portfolio.p_harmful == pytest.approx((0.218 * 0.4, 0.218 * 0.1))
-
-
-def test_mitigations_without_a_number_change_nothing_and_repeats_count_once():
-    portfolio = mitigate(Scenario(3), ["objective_probing", "gradual_deployment"])
-    assert portfolio.p_harmful == (portfolio.before.value,) * 2 and len(portfolio.warnings) >= 2
-    assert mitigate(Scenario(3), ["control", "control"]).harm_factor == pytest.approx((0.4, 0.1))
-
-
 def test_unknown_names_are_typed_errors():
-    with pytest.raises(UserError, match="did you mean control"):
-        mitigate(Scenario(3), ["contrl"])
     with pytest.raises(UserError, match="post-2030"):
         project(Scenario(3), "2031")
-
-
-@pytest.mark.slow
-def test_calibrated_mitigations_use_what_was_measured(calibration):
-    calculator = Calculator("calibrated", calibration=calibration)
-    portfolio = mitigate(
-        Scenario(3), [r["name"] for r in table("mitigations") if r["acts_on"] in ("div", "spec", "harm")][:3], calculator
-    )
-    assert portfolio.p_misgen[0] == pytest.approx(calculator.estimate(Scenario(3, diversity=0.3)).p_misgen)
-    assert portfolio.p_misgen[0] < portfolio.before.p_misgen
-    assert any("did not vary spec_quality" in note for note in portfolio.warnings)

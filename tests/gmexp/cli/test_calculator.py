@@ -84,6 +84,12 @@ def test_scenarios(capsys):
     assert json.loads(capsys.readouterr().out)["results"][-1]["value"] == pytest.approx([0.5347, 0.6570], abs=1e-4)
     assert scenarios(["show=mitigations", "shift=3", "mitigations=control"]) == 0
     assert "harm_factor" in capsys.readouterr().out
+    assert scenarios(["show=mitigations", "shift=3", "mode=calibrated", "format=json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["rows"]}
+    assert len(rows["adversarial_training"]["measured"]) == 3 and rows["adversarial_training"]["runs"] >= 6
+    assert {"name", "published", "measured", "environments", "runs"} <= set(rows["control"])
+    assert estimate(["shift=3", "mitigations=[control]", "mode=odds"]) == 0
+    assert "with control: weakest and strongest effect" in capsys.readouterr().out
     with pytest.raises(UserError, match="needs a shift"):
         scenarios(["show=timeline"])
 

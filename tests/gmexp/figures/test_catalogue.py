@@ -21,7 +21,8 @@ from gmexp_envs import find_task
 
 from ..fabricate import CONFIG, curve, meta
 
-ELSEWHERE = {"grades", "diversity", "attribution", "critic", "factors", "magnitudes", "modifiers", "between_runs"}
+ELSEWHERE = {"grades", "diversity", "attribution", "critic", "factors", "magnitudes", "modifiers", "between_runs",
+             "mitigations"}
 
 
 def test_every_figure_is_drawn_twice(finished):

@@ -1,0 +1,80 @@
+"""How much of the risk each mitigation takes away, shift by shift, beside what is published and its negative control."""
+
+from __future__ import annotations
+
+import matplotlib.figure
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch
+from matplotlib.ticker import PercentFormatter
+
+from gmexp.figures import marks, style
+from gmexp.figures.data import StudyData
+from gmexp.figures.figure import Figure, Section
+from gmexp.figures.style import GREY, OKABE_ITO, PAGE, canvas, entry, legend
+from gmexp.published.tables import table
+from gmexp.rates.mitigated import Measured
+from gmexp.rates.reduction import Change
+from gmexp.rates.text import shift_text
+
+BAND, LEAST = "#eeeeee", -1.0  # of the published range; the lowest reduction shown
+NAMES = {"adversarial_training+specification": "diversity and specification"}
+
+
+def draw(data: StudyData) -> matplotlib.figure.Figure | None:
+    rows = [row for row in data.mitigations.rows if row.declared and row.shift_type and row.grade == 1]
+    if not rows:
+        return None
+    names = style.unique((row.method, row.setting, row.env) for row in rows)
+    several = len({row.env for row in rows}) > 1
+    shifts = sorted({(row.shift_type, row.shift_name) for row in rows})
+    figure, (axes,) = canvas(PAGE, 0.9 + 0.34 * len(names), len(shifts))
+    for axis, (kind, shift) in zip(axes, shifts, strict=True):
+        for y, (method, setting, env) in enumerate(names):
+            _published(axis, y, next(row.published for row in rows if row.method == method))
+            for row in rows:
+                if (row.method, row.setting, row.env, row.shift_type) == (method, setting, env, kind):
+                    _row(axis, y, row)
+        axis.set_title(shift_text(kind, shift))
+        axis.axvline(0, color=GREY, linewidth=0.8)
+        axis.set_xlim(LEAST - 0.03, 1.03)
+        axis.set_xticks(np.linspace(LEAST, 1, 3))
+        axis.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    marks.named_rows(axes, [f"{_words(method)}\n{setting}" + (f" ({env})" if several else "")
+                            for method, setting, env in names])
+    figure.supxlabel("risk that is gone", fontsize=style.STYLE["axes.labelsize"])
+    legend(figure, [entry(OKABE_ITO[0], "measured, 95%"), entry(OKABE_ITO[1], "first edition"),
+                    entry(GREY, "negative control", marker="s"), Patch(color=BAND, label="published range")])
+    return figure
+
+
+def _words(method: str) -> str:
+    return NAMES.get(method, method.replace("_", " "))
+
+
+def _row(axis: Axes, y: int, row: Measured) -> None:
+    first = row.edition == "first events"
+    _interval(axis, y - 0.22 * first, row.risk, OKABE_ITO[first], "o")
+    _interval(axis, y + 0.26, row.control_risk, GREY, "s")
+
+
+def _interval(axis: Axes, y: float, found: Change | None, colour: str, marker: str) -> None:
+    """A reduction with its interval; what lies below the least one shown is at the edge."""
+    if found is None or found.relative is None:
+        return
+    value, *ends = np.clip(found.relative, LEAST, 1)
+    axis.plot(ends, [y, y], color=colour, linewidth=1.6, solid_capstyle="butt", zorder=3)
+    axis.scatter(value, y, s=20, marker=marker, color=colour, edgecolor="white", linewidth=0.7, zorder=5)
+
+
+def _published(axis: Axes, y: int, name: str | None) -> None:
+    reduction = next((r["reduction"] for r in table("mitigations") if r["name"] == name), None)
+    if reduction:
+        axis.fill_betweenx([y - 0.4, y + 0.4], *reduction, color=BAND, linewidth=0, zorder=0)
+
+
+FIGURE = Figure(
+    "mitigations", "The share of the risk that each mitigation takes away, over pairs of runs of one train seed, with 95%: "
+    "latent misgeneralization for what acts on the agent, realised misgeneralization for a response and where no masked arm "
+    "was played (first edition). Bands are the published ranges, squares negative controls of the same price.",
+    Section.RESULT, draw, rank=15)

@@ -1,0 +1,72 @@
+"""What a study measures of mitigations beyond its conditions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from gmexp.agents.mitigation import Mitigation, NoMitigation, find_mitigation, mitigation_config, mitigation_names
+from gmexp.mitigations.detection import WatchPlan
+from gmexp.mitigations.gradual_deployment import DeploymentPlan
+from gmexp.support.composition import override, variant
+
+
+@dataclass
+class MitigationsPlan:
+    """Mitigations that act on trained agents; nothing is trained for them."""
+
+    played: list[dict[str, Any]] = field(default_factory=list)  # each a name and options; declared: false for a variation
+    scores: list[str] = field(default_factory=list)  # that watch every episode, for detection and trusted monitoring
+    probed: int = 0  # levels of goal probing per run and arm; 0: no probing
+    levels: int = 200  # of the validation split, that thresholds are set on
+    accepted: float | None = None  # gradual deployment: share of episodes in which the proxy may come first; None: not done
+    alpha: float = 0.05  # of false stops, at most
+    condition: int = 0  # position of the study's condition whose results stand for these methods
+
+    def __post_init__(self) -> None:
+        if self.probed < 0 or self.condition < 0:
+            raise ValueError(f"mitigations.probed = {self.probed} and mitigations.condition = {self.condition} must not be "
+                             "negative")
+        WatchPlan(self.scores, self.levels)
+        if self.accepted is not None:
+            DeploymentPlan(self.accepted, self.alpha)
+        for entry in self.played:
+            if "name" not in entry:
+                raise ValueError(f"mitigations.played: {entry} lacks the name of a mitigation")
+            find_mitigation(str(entry["name"]))
+
+    @property
+    def watching(self) -> WatchPlan | None:
+        return WatchPlan(self.scores, self.levels) if self.scores else None
+
+    @property
+    def deployment(self) -> DeploymentPlan | None:
+        return None if self.accepted is None else DeploymentPlan(self.accepted, self.alpha)
+
+    @property
+    def plays(self) -> bool:
+        """Whether agents have to play for it."""
+        return bool(self.played or self.scores or self.probed)
+
+
+@dataclass
+class _Host:
+    """A configuration with a mitigation, so that its options are composed as everywhere."""
+
+    mitigation: Any = variant(mitigation_config, mitigation_names)
+
+
+def mitigation_of_entry(entry: dict[str, Any]) -> Mitigation:
+    """The mitigation of an entry of `played`: the options of its file in conf/, those of the entry in their place.
+
+    UserError where an option is none of its.
+    """
+    changes = {f"mitigation.{key}": value for key, value in entry.items() if key not in ("name", "declared")}
+    options = override(_Host(NoMitigation()), {"mitigation": entry["name"], **changes}).mitigation
+    return find_mitigation(options.name)(options)
+
+
+def negative_of(entry: dict[str, Any]) -> dict[str, Any] | None:
+    """The entry of its negative control; None for a mitigation without one."""
+    kind = find_mitigation(str(entry["name"]))
+    return {**entry, **kind.negative} if kind.negative else None

@@ -1,0 +1,107 @@
+"""A shield: no action is let through that reaches the proxy before the intended goal (response; Alshiekh et
+al. 2018, section 4, for safety games).
+
+It tries every chosen action in a copy of the game. Where that step would reach the proxy on a level that tells the goals
+apart, and the intended goal was not reached before, the scripted policy for the intended goal takes over until the episode
+ends. The negative control takes over at random, as often in each cell.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gmexp.agents.mitigation import Mitigation
+from gmexp.mitigations.help import AtRandom, Helped
+from gmexp.support.seeding import stream
+from gmexp_envs.outcome import NEVER
+from gmexp_envs.task import Actor
+from gmexp_envs.vec import VecEnv
+
+if TYPE_CHECKING:
+    from gmexp.agents.checkpoint import Checkpoint
+
+WHEN = ("proxy_ahead", "random")
+TO_THE_END = 10**6  # decisions
+
+
+@dataclass
+class ShieldConfig:
+    """When the shield takes over."""
+
+    when: str
+    shares: list[float] = field(default_factory=list)  # of decisions that random help takes over, by cell
+    lasts: int = 8  # decisions of random help
+    name: str = "shield"
+
+    def __post_init__(self) -> None:
+        if self.when not in WHEN:
+            raise ValueError(f"mitigation.when = {self.when!r}: choose one of {', '.join(WHEN)}")
+        if any(not 0 <= share <= 1 for share in self.shares):
+            raise ValueError(f"mitigation.shares = {self.shares} are not within [0, 1]")
+
+
+class Shield(Mitigation):
+    """A planner that knows both goals and the game, between agent and environment."""
+
+    name = "shield"
+    layer = "response"
+    row = "control"
+    price = "a copy of the game at play time, and a planner for the intended goal"
+    knows = "both goals, the game, a planner"
+    config = ShieldConfig
+    negative = {"when": "random"}
+    control = "taking over at random, as often"
+    arms = ("visible",)
+    options: ShieldConfig
+
+    def fitted(self, checkpoint: Checkpoint, plan: Any) -> Shield:
+        ready = Shield(self.options)
+        ready._task, ready._seed = checkpoint.task, stream(plan.seed, f"shield {checkpoint.meta.run_id}")
+        return ready
+
+    def wrap(self, actor: Actor, env: VecEnv) -> Helped:
+        if self.options.when == "random":
+            asks = AtRandom(self.options.shares or [0.1], self.options.lasts, env, self._seed)
+            return Helped(actor, self._task, env, asks, self.options.lasts)
+        return Shielded(actor, self._task, env)
+
+
+class Shielded(Helped):
+    """An actor whose actions are tried in a copy of the game first."""
+
+    def __init__(self, actor: Actor, task: Any, env: VecEnv) -> None:
+        super().__init__(actor, task, env, None, TO_THE_END)
+        self._copy = copy.deepcopy(env)
+
+    def act(self, observation: Any, rows: np.ndarray) -> np.ndarray:
+        actions = np.array(self._actor.act(observation, rows), np.int32)
+        present = self._log.present
+        self._left[rows[present.step[rows] == 0]] = 0
+        free = self._left[rows] == 0
+        if free.any():
+            wrong = self._reaches_proxy(actions[free], rows[free])
+            self._left[rows[free][wrong]] = self._lasts
+        taken = self._left[rows] > 0
+        if taken.any():
+            actions[taken] = self._expert.act(observation, rows[taken])
+        self.steps[rows] += 1
+        self.helped[rows] += taken
+        return actions
+
+    def _reaches_proxy(self, actions: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Whether the step would reach the proxy, and the intended goal, elsewhere, not before: bool [len(rows)]."""
+        self._copy.restore(self._log.state())
+        every = np.zeros(self._log.num_envs, np.int32)
+        every[rows] = actions
+        step = self._copy.step(every, rows)
+        ended = (step.terminated | step.truncated)[rows]
+        after, log = self._copy.present, self._copy.log
+        intended, proxy = (np.where(ended, getattr(log, name)[rows], getattr(after, name)[rows])
+                           for name in ("intended_step", "proxy_step"))
+        reached_before = self._log.present.proxy_step[rows] != NEVER
+        apart = self._log.present.distinguishing[rows] != 0
+        return (proxy != NEVER) & (intended > proxy) & apart & ~reached_before

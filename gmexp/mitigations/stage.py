@@ -1,0 +1,128 @@
+"""What a study says of mitigations -> mitigations.json: its conditions against each other, and what its runs played.
+
+    condition by condition   `by_condition`: trained more diversely, better specified, with a mitigation in training
+    run by run               `play`: each agent with a mitigation against itself without
+    from stored episodes     `gradual_deployment`, trusted monitoring and detection (`detection`), `goal_probing`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from gmexp import artefacts
+from gmexp.artefacts import tables
+from gmexp.artefacts.condition import condition_labels, labels
+from gmexp.artefacts.records import Episode, OutcomeCounts, RunMeta
+from gmexp.artefacts.study import Study
+from gmexp.mitigations import by_condition, detection, goal_probing, gradual_deployment, play
+from gmexp.mitigations.config import MitigationsPlan, negative_of
+from gmexp.rates import mitigated
+from gmexp.rates.detectors import over_runs
+from gmexp.rates.mitigated import About, Measured, Mitigated, Price, Trace, measured_rows
+from gmexp.statistics.counts import read_counts
+from gmexp.support.composition import stored
+
+__all__ = ["conclude", "measured", "of_studies"]
+
+
+def measured(study: Study) -> Mitigated:
+    """Everything that a study's artefacts say of mitigations."""
+    parts = [Mitigated(tuple(by_condition.compare(study)))]
+    plan = plan_of(study)
+    if plan != MitigationsPlan():
+        runs = study.runs()
+        named, counts = condition_labels(runs), read_counts(study.counts)
+        for position, label in enumerate(dict.fromkeys(named[run.run_id] for run in runs)):
+            members = [run for run in runs if named[run.run_id] == label]
+            if not (members[0].settings or {}).get("mitigation.name"):  # agents that were trained as usual
+                ids = {run.run_id for run in members}
+                own = [row for row in counts if row.run_id in ids]
+                parts.append(_condition(study, plan, members, own, labels(members)[0], position == plan.condition))
+    return mitigated.merged(parts)
+
+
+def plan_of(study: Study) -> MitigationsPlan:
+    """What a study's configuration asks of mitigations; nothing in studies of earlier versions."""
+    config = study.read_index()["config"] or {}
+    return stored(MitigationsPlan, config.get("mitigations") or {})
+
+
+def conclude(study: Study) -> Mitigated:
+    """The same, written to the study's mitigations.json where there is anything to say."""
+    found = measured(study)
+    if found != Mitigated():
+        mitigated.write(study.mitigations, found, artefacts.provenance(None, {}, "what mitigations do, over pairs of runs"))
+    return found
+
+
+def of_studies(studies: Sequence[Study]) -> Mitigated:
+    """What several studies say, one after the other; nothing is pooled."""
+    return mitigated.merged([measured(study) for study in studies])
+
+
+def _condition(study: Study, plan: MitigationsPlan, runs: Sequence[RunMeta], counts: Sequence[OutcomeCounts], label: str,
+               declared: bool) -> Mitigated:
+    """What was measured of the agents of one condition; only of the declared one do results stand for a method."""
+    name, setting = study.root.name, label.replace("=", " ")
+    rows: list[Measured] = []
+    traces: list[Trace] = []
+    for entry in plan.played:
+        found, curve = _played(study, runs, counts, entry, setting)
+        rows, traces = rows + found, traces + curve
+    detections: Sequence[Any] = ()
+    watched = [tables.read_table(path, detection.WatchedEpisode) for run in runs
+               if (path := study.run(run.run_id) / detection.FILE).is_file()]
+    if plan.watching and watched:
+        detections = detection.detections(watched, counts[0].env, name, setting)
+        rows += detection.audited(counts, watched, name, setting)
+    probed = [row for run in runs if (path := study.run(run.run_id) / goal_probing.FILE).is_file()
+              for row in tables.read_records(path, OutcomeCounts)]
+    if plan.probed and probed:
+        found, curve = goal_probing.measured(counts, probed, name, setting, 0)
+        rows, traces = rows + found, traces + curve
+    episodes = [tables.read_table(study.episodes(run.run_id), Episode) for run in runs
+                if study.episodes(run.run_id).is_file()]
+    if plan.deployment and episodes:
+        found, curve = gradual_deployment.measured(counts, episodes, plan.deployment, name, setting)
+        rows, traces = rows + found, traces + curve
+    return Mitigated(tuple(replace(row, declared=row.declared and declared) for row in rows), tuple(detections),
+                     tuple(traces))
+
+
+def _played(study: Study, runs: Sequence[RunMeta], counts: Sequence[OutcomeCounts], entry: dict[str, Any],
+            setting: str) -> tuple[list[Measured], list[Trace]]:
+    """An entry of the plan: every run with it against itself without."""
+    def of(which: dict[str, Any] | None) -> list[OutcomeCounts]:
+        found = [] if which is None else [play.read_counts(study.run(run.run_id), which) for run in runs]
+        return [row for each in found if each is not None for row in each]
+
+    treated, kind = of(entry), play.kind_of(entry)
+    if not treated:
+        return [], []
+    shares = {run.run_id: play.helped_share(study.run(run.run_id), entry) for run in runs}
+    price = Price(play.mitigation_of_entry(entry).train_steps, None, play.mean_share(list(shares.values())), kind.knows)
+    about = About(kind.name, ", ".join(filter(None, [setting, play.words_of(entry)])), entry.get("declared", True) is True,
+                  kind.row, kind.layer, study.root.name, price, kind.control, kind.note)
+    return (measured_rows(about, counts, treated, of(negative_of(entry))),
+            _success_against_help(study, runs, treated, entry, about))
+
+
+def _success_against_help(study: Study, runs: Sequence[RunMeta], treated: Sequence[OutcomeCounts], entry: dict[str, Any],
+                          about: About) -> list[Trace]:
+    """The share of episodes that reach the intended goal against the share of decisions that were helped, by shift."""
+    traces = []
+    for kind in sorted({row.shift_type for row in treated}):
+        shares = [play.helped_share(study.run(run.run_id), entry, kind) for run in runs]
+        rows = [row for row in treated if row.shift_type == kind and not row.probe]
+        share = play.mean_share(shares)
+        if share is None or not rows:
+            continue
+        for words, values in (("share of episodes that reach the intended goal",
+                               [(row.n_intended + row.n_ambiguous) / row.n_visible for row in rows]),
+                              ("realised misgeneralization", [row.n_proxy / row.n_visible for row in rows])):
+            mean, low, high = over_runs(values) or (sum(values) / len(values), None, None)
+            traces.append(Trace(about.method, about.setting, rows[0].env, about.study, kind, "share of decisions helped",
+                                words, share, mean, low, high, len(values)))
+    return traces

@@ -1,0 +1,86 @@
+"""Steering: a direction of the last hidden layer, along which an agent that sees the intended goal differs from one that
+does not, is added to what it computes (activation addition: Turner et al. 2023; a maze's goal: Mini et al. 2023).
+
+The direction is mean(h, visible) - mean(h, masked) over the steps on distinguishing levels of the validation split; its
+length is `strength` x the mean length of h. The negative control is a random direction of the same length.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gmexp.agents.mitigation import Mitigation
+from gmexp.mitigations.agents import one_each, validation_cells, watched
+from gmexp.support.seeding import stream
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gmexp.agents.checkpoint import Checkpoint
+    from gmexp.mitigations.networks import Steered
+
+DIRECTIONS = ("visible", "random")
+
+
+@dataclass
+class SteeringConfig:
+    """How far a network is steered, and where to."""
+
+    direction: str
+    strength: float  # in mean lengths of the hidden layer
+    levels: int  # of the validation split
+    name: str = "steering"
+
+    def __post_init__(self) -> None:
+        if self.direction not in DIRECTIONS:
+            raise ValueError(f"mitigation.direction = {self.direction!r}: choose one of {', '.join(DIRECTIONS)}")
+        if not math.isfinite(self.strength) or self.levels < 1:
+            raise ValueError(f"mitigation.strength = {self.strength} must be a number, mitigation.levels at least 1")
+
+
+class Steering(Mitigation):
+    """An agent whose hidden layer is moved towards what it is where the intended goal is seen."""
+
+    name = "steering"
+    layer = "prevention"
+    row = "interpretability"
+    price = "validation levels whose intended goal can be masked; the network's weights"
+    knows = "where the intended goal is, on validation levels"
+    config = SteeringConfig
+    negative = {"direction": "random"}
+    control = "a random direction of equal length"
+    options: SteeringConfig
+
+    def fitted(self, checkpoint: Checkpoint, plan: Any) -> Steering:
+        import torch
+
+        ready = Steering(self.options)
+        visible, masked = (hidden_steps(checkpoint, plan, self.options.levels, arm) for arm in ("visible", "masked"))
+        direction = visible.mean(0) - masked.mean(0)
+        if self.options.direction == "random":
+            seed = stream(plan.seed, f"direction {checkpoint.meta.run_id}")
+            direction = torch.randn(direction.shape, generator=torch.Generator().manual_seed(seed)).to(direction)
+        length = torch.cat([visible, masked]).norm(dim=1).mean()
+        ready.shift = self.options.strength * length * direction / direction.norm().clamp_min(1e-12)
+        return ready
+
+    def network(self, network: Any) -> Steered:
+        from gmexp.mitigations.networks import Steered
+
+        return Steered(network, self.shift)
+
+
+def hidden_steps(checkpoint: Checkpoint, plan: Any, levels: int, arm: str) -> Tensor:
+    """The last hidden layer at every step on distinguishing validation levels in an arm: float [steps, hidden]."""
+    import torch
+
+    found: list[Tensor] = []
+
+    def collect(shown: Any, rows: Any) -> Tensor:
+        found.append(checkpoint.network.features(shown, rows).float())
+        return found[-1].new_zeros(len(rows))
+
+    watched(checkpoint, one_each(plan, levels), validation_cells(checkpoint, levels, (arm,), distinguishing=True), collect)
+    return torch.cat(found)
