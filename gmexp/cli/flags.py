@@ -22,7 +22,8 @@ SHOWN = ("job", "all", "hydra")  # of --cfg
 OF_HYDRA = ("--info", "-i", "--hydra-help")
 VALUED = {"--config-dir": "directory", "-cd": "directory", "--config-name": "name", "-cn": "name", "--cfg": "cfg",
           "-c": "cfg", "--package": "package", "-p": "package"}
-PLAIN = {"--resolve": "resolve", "--run": "run", "-r": "run", "--dry-run": "dry_run", "--version": "version"}
+PLAIN = {"--resolve": "resolve", "--run": "run", "-r": "run", "--dry-run": "dry_run", "--version": "version",
+         "--template": "template"}
 
 
 @dataclass
@@ -37,6 +38,7 @@ class Flags:
     resolve: bool = False
     several: bool = False  # -m
     dry_run: bool = False
+    template: bool = False  # of calibrate
     help: bool = False
     hydra: list[str] = field(default_factory=list)  # flags that Hydra itself answers
 
@@ -65,11 +67,11 @@ def split(arguments: Sequence[str]) -> Flags:
                 raise UserError(f"{name} lacks a value")
             _set(flags, VALUED[name], value if separator else waiting.pop(0))
         elif item in PLAIN:
-            if PLAIN[item] in ("resolve", "dry_run"):
+            if PLAIN[item] in ("resolve", "dry_run", "template"):
                 setattr(flags, PLAIN[item], True)
         elif item.startswith("-"):
             raise UserError(f"there is no flag {item}: settings are key=value; flags are those of Hydra (--cfg, --info, "
-                            "--config-dir, -m, ...) and --dry-run")
+                            "--config-dir, -m, ...), --dry-run and --template")
         else:
             flags.overrides.append(item)
     return flags

@@ -12,7 +12,8 @@ import yaml
 from gmexp.support.conf import choices, config_folder
 
 FLAGS = """flags: --cfg job|all shows the configuration, --info Hydra's view of it, --config-dir DIR adds a folder of files,
-       +key=value and ~key work; gmexp run: -m sweeps, --dry-run lists its runs. gmexp -sc install=bash: completion"""
+       +key=value and ~key work; gmexp run: -m sweeps, --dry-run lists its runs; gmexp calibrate: --template prints a
+       CSV of counts to fill in. gmexp -sc install=bash: completion"""
 WIDTH = 110
 
 

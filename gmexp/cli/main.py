@@ -80,6 +80,9 @@ def _dispatch(name: str, arguments: list[str]) -> int:
     if asked.dry_run and name != "run":
         raise UserError("--dry-run lists what a study would train: gmexp run --dry-run ...")
 
+    if asked.template:
+        return _template(name)
+
     def load() -> Any:
         from gmexp.cli import config  # with Hydra: what help need not wait for
 
@@ -96,3 +99,14 @@ def _dispatch(name: str, arguments: list[str]) -> int:
 
         return dry_run(load())
     return getattr(importlib.import_module(verb.module), verb.function)(load()) or 0
+
+
+def _template(name: str) -> int:
+    """`gmexp calibrate --template`: the file on stdout, so that `> mine.csv` keeps it; what it means on stderr."""
+    if name != "calibrate":
+        raise UserError("--template prints a CSV of counts to fill in: gmexp calibrate --template > mine.csv")
+    from gmexp.statistics.template import explained, template
+
+    print(template(), end="")
+    print(explained(), file=sys.stderr)
+    return 0
