@@ -16,6 +16,7 @@ from gmexp import artefacts
 from gmexp.agents.config import AgentConfig
 from gmexp.agents.networks import Network, network_weights
 from gmexp.agents.policy import Policy
+from gmexp.agents.shipped import FOLDER, SHIPPED
 from gmexp.agents.trainer import current_name, find_trainer, trainer_names
 from gmexp.artefacts.decode import decode
 from gmexp.artefacts.records import RunMeta
@@ -67,8 +68,8 @@ def write_checkpoint(folder: Path, weights: Mapping[str, np.ndarray], steps: int
 
 
 def find_checkpoint(path: Path | str) -> Path:
-    """The checkpoint that is named, or the one in a run's folder; UserError without any."""
-    path = Path(path)
+    """The checkpoint that is named, the one in a run's folder, or the `shipped` one; UserError without any."""
+    path = FOLDER if str(path) == SHIPPED else Path(path)
     path = path / NAME if path.is_dir() else path
     if not path.is_file():
         raise UserError(f"there is no checkpoint {path}: give the folder of a finished run, as `gmexp train` prints it")

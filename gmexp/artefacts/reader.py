@@ -162,6 +162,8 @@ def _separator(header: str) -> str | None:
 def _check_cells(name: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for number, row in enumerate(rows, start=1):
         if len(row) != len(header):
-            raise UserError(f"{name}: row {number} has {len(row)} cells where the header has {len(header)}")
+            hint = _separator(row[0]) if len(row) == 1 else None
+            raise UserError(f"{name}: row {number} has {len(row)} cells where the header has {len(header)}"
+                            + (f"; it separates them by {hint}: use commas" if hint else ""))
         if any("\0" in cell for cell in row):
             raise UserError(f"{name}: row {number} holds a null character")

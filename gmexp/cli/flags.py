@@ -19,7 +19,7 @@ VALUED = {"--config-dir": "directory", "-cd": "directory", "--config-name": "nam
           "-c": "cfg", "--package": "package", "-p": "package"}
 PLAIN = {"--resolve": "resolve", "--multirun": "several", "-m": "several", "--dry-run": "dry_run", "--help": "help",
          "-h": "help", "help": "help", "--version": "version", "--hydra-help": "hydra_help", "--run": "once", "-r": "once",
-         "--shell-completion": "completion", "-sc": "completion"}
+         "--shell-completion": "completion", "-sc": "completion", "--template": "template"}
 INFO = ("--info", "-i")
 INSTEAD = {  # flags of Hydra's that have no meaning here, and what does
     "--config-path": "gmexp's own files are the base: --config-dir DIR adds a folder to them",
@@ -43,6 +43,7 @@ class Flags:
     several: bool = False  # -m
     once: bool = False  # --run, which is what happens anyway
     dry_run: bool = False
+    template: bool = False  # of calibrate
     help: bool = False
     version: bool = False
     completion: bool = False
@@ -72,7 +73,7 @@ def split(arguments: Sequence[str]) -> Flags:
             raise UserError(f"{name} is not for gmexp: {INSTEAD[name]}")
         elif item.startswith("-"):
             raise UserError(f"there is no flag {item}: settings are key=value; flags are those of Hydra (--cfg, --info, "
-                            "--config-dir, -m, ...) and --dry-run")
+                            "--config-dir, -m, ...), --dry-run and --template")
         else:
             flags.overrides.append(item)
     if flags.info is not None and flags.info not in TOLD:

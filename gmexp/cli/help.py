@@ -18,6 +18,7 @@ FLAGS = """flags
   --config-dir DIR      a folder of your own files, as conf/; NAME=./mine.yaml takes one file
   -m                    sweeps: key=a,b,c or key=range(5); +key=value and ~key work
   --dry-run             what would be trained or played, what of it is done, and what the rest costs
+  --template            gmexp calibrate: a CSV of counts to fill in
   gmexp -sc install=bash prints completion for bash (zsh, fish)"""
 WIDTH = 110
 SECTION = re.compile(r"# --- (.+?) -*$")

@@ -85,6 +85,8 @@ def _configured(name: str, verb: Verb, asked: flags.Flags) -> int:
         return _version()
     if asked.completion:
         return _completion(asked.overrides)
+    if asked.template:
+        return _template(name)
     if asked.shows:
         from gmexp.cli.view import view
 
@@ -120,3 +122,14 @@ def _completion(arguments: Sequence[str]) -> int:
     from gmexp.cli.completion import completion
 
     return completion(arguments, VERBS)
+
+
+def _template(name: str) -> int:
+    """`gmexp calibrate --template`: the file on stdout, so that `> mine.csv` keeps it; what it means on stderr."""
+    if name != "calibrate":
+        raise UserError("--template prints a CSV of counts to fill in: gmexp calibrate --template > mine.csv")
+    from gmexp.statistics.template import explained, template
+
+    print(template(), end="")
+    print(explained(), file=sys.stderr)
+    return 0

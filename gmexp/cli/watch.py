@@ -15,7 +15,7 @@ __all__ = ["main"]
 NAMES = tuple(outcome.name for outcome in OUTCOMES)
 COMMAND = Command(
     "watch", "chosen episodes of an agent as animations and a contact sheet",
-    (Option("run", place("path"), None, "folder of a run, or its checkpoint"),
+    (Option("run", place("path"), None, "folder of a run, or its checkpoint; without agent, not set is shipped"),
      Option("agent", choice("proxy", "intended", "random"), None, "a scripted agent instead of a run"),
      Option("env", text("name"), "coinrun", "the environment of a scripted agent"),
      Option("shift", shift_type(), 3, "shift type"),
@@ -39,8 +39,10 @@ def main(args: Sequence[str]) -> int:
     values = COMMAND.parse(args)
     if values is None:
         return 0
-    if (values["run"] is None) == (values["agent"] is None):
+    if values["run"] is not None and values["agent"] is not None:
         raise UserError("give either run=<folder or checkpoint> or agent=proxy|intended|random")
+    if values["agent"] is None:
+        values["run"] = values["run"] or "shipped"
     values["outcomes"] = tuple(OUTCOMES[NAMES.index(name.upper())]
                                for name in dict.fromkeys(values["outcomes"] or NAMES))
     values["out"] = values["out"] and Path(values["out"])

@@ -17,7 +17,7 @@ __all__ = ["EvaluateConfig", "EvaluationPlan"]
 class EvaluateConfig:
     """`gmexp evaluate`: play a checkpoint under shifts and write its episodes."""
 
-    run: str  # folder of the run, or its checkpoint
+    run: str  # folder of the run, or its checkpoint; `shipped` is the package's own
     evaluation: EvaluationPlan
     device: str
     backend: str  # of the environment: native, or procgen for the real binary, where an agent fares the same

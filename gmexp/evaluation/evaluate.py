@@ -20,6 +20,7 @@ import numpy as np
 from gmexp import artefacts
 from gmexp.agents.checkpoint import Checkpoint, load_checkpoint
 from gmexp.agents.mitigation import Mitigation, mitigation_of
+from gmexp.agents.shipped import writable
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode
 from gmexp.evaluation.batch import InTurn, make_env, play_cells
@@ -35,7 +36,7 @@ from gmexp_envs.task import Actor
 
 def run(config: EvaluateConfig) -> int:
     """`gmexp evaluate`."""
-    checkpoint = load_checkpoint(config.run, config.device)
+    checkpoint = load_checkpoint(writable(config.run), config.device)
     every = cells(checkpoint.task, checkpoint.training, config.evaluation, checkpoint.meta.train_seed)
     planned, left_out = playable(checkpoint.task, every, config.backend)
     if left_out:

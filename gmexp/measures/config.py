@@ -14,7 +14,7 @@ from gmexp.support.checks import check_device
 class MeasureConfig:
     """`gmexp measure`: attribution, critic study, factors and magnitudes of a checkpoint."""
 
-    run: str  # folder of the run, or its checkpoint
+    run: str  # folder of the run, or its checkpoint; `shipped` is the package's own
     measures: list[str]
     evaluation: EvaluationPlan
     device: str

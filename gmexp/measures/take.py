@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 def run(config: MeasureConfig) -> int:
     """`gmexp measure`."""
     from gmexp.agents.checkpoint import load_checkpoint
+    from gmexp.agents.shipped import writable
 
-    checkpoint = load_checkpoint(config.run, config.device)
+    checkpoint = load_checkpoint(writable(config.run), config.device)
     context = Context(checkpoint, config.evaluation)
     total = sum(find_measure(name).size(context) for name in config.measures)
     with Bar(total, f"measure {checkpoint.meta.run_id}", "episode") as bar:

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from gmexp import __version__
+from gmexp.calculator.domains import CAVEAT
 from gmexp.pages.document import head_of, packaged
 from gmexp.pages.html import Html, element, join
 from gmexp.published.tables import table
@@ -24,7 +26,7 @@ __all__ = ["DRAWS", "embedded", "page", "page_data"]
 
 DRAWS = 400  # at most: the page stays below two megabytes and answers in a tenth of a second
 TABLES = ("shift_types", "parameters", "spec_maps", "diversity_map", "capability_levels", "alignment_methods", "harm",
-          "uncertainties")
+          "uncertainties", "domains")
 
 
 def page(calibration: Any, source: str | None = None) -> str:
@@ -33,20 +35,30 @@ def page(calibration: Any, source: str | None = None) -> str:
     `calibration` is a `gmexp.statistics.calibration.Calibration`, `source` the path under which the page's command
     line names it; None for the shipped one, which needs no name.
     """
-    provenance = calibration.provenance
     head = head_of("Goal misgeneralization calculator")
     body = element("main", element("p", "Goal misgeneralization, measured", class_="eyebrow"),
                    element("h1", "How likely is harmful goal misgeneralization?"),
                    element("p", "An agent keeps its capabilities under a distribution shift but not its goal. A "
                                 "published model puts a number on this; here beside it are the same model read as "
-                                f"odds and a posterior from {provenance['n_runs']} training runs: "
+                                f"odds and a posterior from {calibration.provenance['n_runs']} training runs: "
                                 f"{population(calibration)}.", class_="lede"),
-                   element("p", f"Published model: {SOURCE['name']}, {SOURCE['publisher']}, {SOURCE['date']}, "
-                                f"{SOURCE['url']}. Measured: {provenance.get('n_rows')} rows of counts, "
-                                f"version {provenance.get('git_sha')}, "
-                                f"{provenance.get('created_utc')}.", class_="note"),
-                   embedded(calibration, source))
+                   element("p", CAVEAT, class_="warning caveat"), embedded(calibration, source),
+                   element("p", made_of(calibration), class_="note origin"))
     return "<!doctype html>\n" + element("html", head, element("body", body), lang="en") + "\n"
+
+
+def made_of(calibration: Any) -> str:
+    """What the page's numbers come from: the published model, the data and who counted them, version, commit and date."""
+    known = calibration.provenance
+    data = [f"{known[key]:,} {words}" for key, words in (
+        ("n_runs", "training runs"), ("n_environments", "environment(s)"), ("n_rows", "rows of counts"),
+        ("n_episodes", "episodes")) if known.get(key) is not None]
+    version = (known.get("versions") or {}).get("gmexp")
+    made = [f"{words} {str(value)[:most]}" for words, value, most in (
+        ("gmexp", version, 20), ("commit", known.get("git_sha"), 10), ("data", known.get("data_sha256"), 10),
+        ("on", known.get("created_utc"), 10)) if value]
+    return (f"Published model: {SOURCE['name']}, {SOURCE['publisher']}, {SOURCE['date']}, {SOURCE['url']}. Measured: "
+            f"{', '.join(data)}; calibrated by {', '.join(made) or 'an unknown version'}. Page made by gmexp {__version__}.")
 
 
 def population(calibration: Any) -> str:

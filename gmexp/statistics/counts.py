@@ -149,7 +149,8 @@ def _convert(where: str, kind: Any, raw: Any) -> Any:
         return text
     except (ValueError, KeyError, OverflowError):
         wanted = {bool: "true or false", int: "a whole number", float: "a finite number"}[kind]
-        raise UserError(f"{where}: {raw!r} is not {wanted}") from None
+        comma = ": write decimals with a point" if kind is float and "," in text else ""
+        raise UserError(f"{where}: {raw!r} is not {wanted}{comma}") from None
 
 
 def _check(where: str, column: str, value: Any) -> None:

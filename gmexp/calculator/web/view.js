@@ -34,6 +34,10 @@
     calibrated: ["Calibrated", `${calibration.origin.n_runs} training runs, ${calibration.environments} game${calibration.environments === 1 ? "" : "s"}`],
   };
 
+  const PRESETS = tables.domains.flatMap(row => [...new Set(row.types)].map(shift => (
+    {title: `${row.title}, shift ${shift}`, shift, spec_quality: row.spec_quality})));
+  const preset = root.querySelector(".preset select");
+
   const percent = p => p > 0 && p < 0.0005 ? "<0.1%" : `${(100 * p).toFixed(1)}%`;
   const points = p => `${p < 0 ? "−" : "+"}${(100 * Math.abs(p)).toFixed(1)}`;
   const at = (key, rest = "") => root.querySelector(`[data-key="${key}"] ${rest}`.trim());
@@ -103,6 +107,12 @@
       make("span", {className: "scale"}, make("i", {className: "range"}), make("i", {className: "point"})),
       make("small", {className: "interval"})));
     root.querySelector(".readings").append(...readings);
+    preset.append(...PRESETS.map(({title}, value) => make("option", {value, textContent: title})));
+  }
+
+  function choosePreset() {
+    const {title, ...settings} = PRESETS[preset.value] ?? {};
+    write({...START, mode: read().mode, ...settings});
   }
 
   function estimateOf(state, mode) {
@@ -197,12 +207,15 @@
     "Calibrated numbers are for the next environment, means over its training runs at full strength of the shift, from " +
     `${draws.toLocaleString("en")} of ${all.toLocaleString("en")} posterior draws; the command uses all.`;
   root.addEventListener("input", event => {
+    if (event.target === preset) choosePreset();
+    else if (event.target.name !== "calculator-mode") preset.value = "";  // the mode is how a scenario is read
     const level = event.target.type === "range" && event.target.closest(".level").querySelector("[type=checkbox]");
     if (level) level.checked = true;  // moving a slider sets it
     link(show());
   });
   root.querySelector(".reset").addEventListener("click", () => {
     write({...START, mode: read().mode});
+    preset.value = "";
     link(show());
   });
   show();

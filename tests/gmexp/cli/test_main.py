@@ -143,7 +143,6 @@ REFUSED = [
     (["run", QUICKSTART, "threshold=2"], "threshold"),
     (["run", QUICKSTART, "draws=1"], "draws"),
     # files that are not there
-    (["evaluate"], "run is missing"),
     (["evaluate", "run=/nowhere"], "no checkpoint"),
     (["rates", "study=/nowhere"], "no study folder"),
     (["report", "study=/nowhere"], "no study folder"),

@@ -63,7 +63,7 @@ def test_scripted_agents_can_be_watched_too(agent, outcome, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("arguments, expected", [
-    ([], "give either run="), (["run=x", "agent=random"], "give either run="), (["run=/nowhere"], "no checkpoint"),
+    (["run=x", "agent=random"], "give either run="), (["run=/nowhere"], "no checkpoint"),
     (["agent=nobody"], "proxy"), (["agent=random", "outcomes=[WIN]"], "PROXY_GOAL"),
     (["agent=random", "outcomes=[]"], "outcomes"), (["agent=random", "shift=5"], "shift"),
     (["agent=random", "format=avi"], "gif, mp4, sheet"),

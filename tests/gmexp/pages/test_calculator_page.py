@@ -1,5 +1,6 @@
 """The page is whole by itself, and the browser's numbers and words are those of the Python calculator."""
 
+import html
 import json
 import re
 from dataclasses import asdict
@@ -7,10 +8,13 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
+import gmexp
 from gmexp.calculator import Calculator, Scenario, table
 from gmexp.calculator.calibrated import load_calibration
+from gmexp.calculator.domains import CAVEAT
 from gmexp.cli.main import main
 from gmexp.pages.calculator_page import DRAWS, embedded, page, page_data
+from gmexp.statistics.calibrate import SOURCE
 from gmexp.support.errors import UserError
 
 from .chromium import run_in_page
@@ -163,6 +167,28 @@ def test_the_inputs_reach_the_estimate(calibration, document, tmp_path):
     assert again["readings"] == start["readings"] and again["command"] == "gmexp estimate shift=3 mode=odds"
 
 
+def test_a_published_scenario_is_a_choice(calibration, document, tmp_path):
+    """Each domain at the shift types that it is printed for; whatever is changed then is one's own."""
+    chosen, own, names = run_in_page(document, DRIVE + """
+        const select = root.querySelector(".preset select"), names = [...select.options].map(o => o.textContent);
+        choose("capability", "superhuman");
+        select.value = names.indexOf("AI Assistants, shift 3") - 1; change(select);
+        const chosen = seen();
+        choose("mode", "odds"); const kept = select.selectedIndex; choose("shift", 4);
+        return [chosen, [kept, select.selectedIndex], names];""", tmp_path)
+    assert chosen["command"] == "gmexp estimate shift=3 spec_quality=0.3 mode=calibrated"
+    assert own[0] > 0 and own[1] == 0
+    assert len(names) == 1 + sum(len(set(row["types"])) for row in table("domains"))
+
+
+def test_the_page_says_what_it_is_made_of(calibration, document):
+    known = calibration.provenance
+    text = html.unescape(re.sub(r"<[^>]+>", "", document))
+    for said in (CAVEAT, f"{known['n_runs']} training runs", f"{known['n_episodes']:,} episodes", known["git_sha"][:10],
+                 known["created_utc"][:10], known["data_sha256"][:10], f"gmexp {gmexp.__version__}", SOURCE["url"]):
+        assert said in text, said
+
+
 def test_a_link_restores_the_scenario(document, tmp_path):
     seen = run_in_page(document, DRIVE + "return seen();", tmp_path,
                        "#shift=2&diversity=0.2&harm=0.4&spec_map=anchors&mode=published&nonsense=1")
@@ -175,14 +201,14 @@ def test_everything_can_be_reached_by_keyboard(document, tmp_path):
     """Native inputs, each with a name of its own and in the tab order; the estimate is announced."""
     found = run_in_page(document, """
         const root = document.querySelector(".calculator");
-        const inputs = [...root.querySelectorAll("input, button, summary")];
+        const inputs = [...root.querySelectorAll("input, button, select, summary")];
         return {unnamed: inputs.filter(i => !(i.labels?.length || i.ariaLabel || i.textContent.trim())).length,
                 skipped: inputs.filter(i => i.tabIndex < 0).length, inputs: inputs.length,
                 kinds: [...new Set(inputs.map(i => i.type ?? i.tagName))].sort(),
                 live: root.querySelector(".sentence").getAttribute("aria-live"),
                 groups: [...root.querySelectorAll("fieldset")].every(f => f.querySelector("legend"))};""", tmp_path)
     assert found["unnamed"] == found["skipped"] == 0 and found["inputs"] > 20 and found["groups"]
-    assert found["kinds"] == ["SUMMARY", "button", "checkbox", "radio", "range"] and found["live"] == "polite"
+    assert found["kinds"] == ["SUMMARY", "button", "checkbox", "radio", "range", "select-one"] and found["live"] == "polite"
 
 
 @pytest.mark.parametrize("width", [390, 1200])
