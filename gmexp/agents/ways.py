@@ -1,10 +1,11 @@
 """What lies each way: of all that can be reached by leaving the agent's cell up, down, left or right, what pulls most.
 
 In a maze, what an agent wants may be many steps away, and which way leads there depends on every wall between. So each
-channel learns how strongly a cell pulls, by its class and its place in the window, and what a step costs; it then says of
-each of the four ways how strongly the best cell pulls that can be reached over it without coming back. That is the fixed
-point of value iteration for shortest ways, with rewards and costs that are learned (compare Tamar et al. 2016, section 3,
-who iterate a convolution). Which cells are rewarding, nothing here says.
+channel learns how strongly a cell pulls, by the words of its class and its place in the window, and what a step costs. It
+then says of each of the four ways how strongly the best cell pulls that can be reached over it without coming back. That is
+the fixed point of value iteration for shortest ways, with rewards and costs that are learned (compare Tamar et al. 2016,
+section 3, who iterate a convolution). Which cells are rewarding, nothing here says. As classes pull by their words, what
+training never showed has something in common with what it did, as in an image: a yellow gem with a yellow line.
 
 Which cell is best, and how far it is, is found without derivatives; how strongly it pulls is then written as a function of
 the parameters, whose derivative that is (where two cells pull alike, one of the two). On the CPU Numba finds it, reading
@@ -101,6 +102,7 @@ class Ways(nn.Module):
 
     x: Tensor
     y: Tensor
+    spelling: Tensor
     is_wall: Tensor
     is_agent: Tensor
 
@@ -108,22 +110,30 @@ class Ways(nn.Module):
         super().__init__()
         down, self.columns = semantics.window
         self.size = WAYS * (channels + 1)
-        self.pull = nn.Parameter(torch.randn(len(semantics.classes), channels, generator=generator))
+        words = dict.fromkeys(word for name in semantics.classes for word in name.split())
+        self.pull = nn.Parameter(torch.randn(len(words), channels, generator=generator))  # of words
         self.place = nn.Parameter(PLACE * torch.randn(2, channels, generator=generator))
         self.log_cost = nn.Parameter(torch.full((channels,), math.log(STEP_COST)))
         fixed = {"x": torch.linspace(-1, 1, self.columns).repeat(down),
                  "y": torch.linspace(1, -1, down).repeat_interleave(self.columns)}
+        spelling = torch.tensor([[float(word in name.split()) for word in words] for name in semantics.classes])
+        fixed["spelling"] = spelling / spelling.sum(1, keepdim=True).clamp_min(1).sqrt()
         fixed |= {f"is_{what}": torch.tensor([name in names for name in semantics.classes])
                   for what, names in (("wall", semantics.walls), ("agent", semantics.agent))}
         for name, tensor in fixed.items():  # made anew, not saved
             self.register_buffer(name, tensor, persistent=False)
+
+    @property
+    def class_pull(self) -> Tensor:
+        """How strongly a cell pulls by its class: float32 [classes, channels]."""
+        return self.spelling @ self.pull
 
     def forward(self, window: Tensor, rows: Tensor | None = None) -> Tensor:
         with torch.no_grad():
             best, steps = (self._search if window.device.type == "cpu" else self.dense_search)(window, rows)
         shown = (window if rows is None else window[rows]).gather(1, best.flatten(1)).view_as(best).long()
         channels = torch.arange(self.pull.shape[1], device=window.device)
-        pulls = (self.pull.flatten()[shown * len(channels) + channels] + self.x[best] * self.place[0]
+        pulls = (self.class_pull.flatten()[shown * len(channels) + channels] + self.x[best] * self.place[0]
                  + self.y[best] * self.place[1] - steps * self.log_cost.exp())
         is_open = (steps != CLOSED).float()
         return torch.cat([(pulls * is_open).flatten(1), is_open[..., 0]], 1)
@@ -133,7 +143,7 @@ class Ways(nn.Module):
         rows = torch.arange(len(window)) if rows is None else rows
         best, steps = (torch.empty(len(rows), WAYS, self.pull.shape[1], dtype=torch.int32) for _ in range(2))
         search(window.numpy(), rows.numpy(), self.columns, *(part.detach().numpy() for part in (
-            self.is_wall, self.is_agent, self.pull, self.place, self.log_cost.exp(), self.x, self.y, best, steps)))
+            self.is_wall, self.is_agent, self.class_pull, self.place, self.log_cost.exp(), self.x, self.y, best, steps)))
         return best.long(), steps.long()
 
     def dense_search(self, window: Tensor, rows: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -151,7 +161,7 @@ class Ways(nn.Module):
                 break
             far += step * fresh
         far = far.flatten(2)[..., None]
-        strength = self.pull[shown] + self.x[:, None] * self.place[0] + self.y[:, None] * self.place[1]
+        strength = self.class_pull[shown] + self.x[:, None] * self.place[0] + self.y[:, None] * self.place[1]
         strength = torch.where(far > 0, strength[:, None] - far * self.log_cost.exp(), -torch.inf)
         best = strength.argmax(2)
         steps = far.squeeze(3).gather(2, best).long()

@@ -79,6 +79,24 @@ def test_training_draws_only_what_is_its_own(name):
     np.testing.assert_array_equal(find_task(name).layout_hash(own) % 5 < 3, True)
 
 
+@pytest.mark.parametrize("name", TASKS[1:])
+def test_a_maze_has_the_number_of_its_walls_whatever_is_done_in_it(name):
+    """Not of what lies in it, and at any time: it is read off when it is asked for."""
+    levels = distribution(name, "train", rho=0.0, by_content=False)
+    env = gmexp_envs.make_vec(name, COUNT, distribution=levels, seed=0)
+    env.reset()
+    numbers, walls = env.layouts(), env.world.grid == 51
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        env.step(rng.integers(0, 9, COUNT, dtype=np.int32), autoreset=False)
+    np.testing.assert_array_equal(env.layouts(), numbers)
+    others = find_task(name).layout_hash(dataclasses.replace(levels, rho=1.0))
+    np.testing.assert_array_equal(others, numbers)
+    if name != "keys_and_chests":  # where a maze may lie anywhere in its level
+        patterns = np.unique(walls.reshape(COUNT, -1), axis=0, return_inverse=True)[1].ravel()
+        assert len(set(patterns)) == len(set(numbers)) == len(set(zip(patterns, numbers, strict=True)))
+
+
 def test_what_cannot_be_held_out_by_content_is_refused():
     with pytest.raises(ValueError, match="four mazes"):
         find_task("maze").knobs(None, sizes=(3, 3), by_content=True)

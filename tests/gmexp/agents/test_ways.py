@@ -58,7 +58,7 @@ def plain_search(shown: np.ndarray, columns: int, way: int, made: Ways) -> list[
     down = len(shown) // columns
     agents = np.flatnonzero(shown == AGENT)
     start = int(agents[0]) if len(agents) else len(shown) // 2
-    pull, place, cost = made.pull.detach().numpy(), made.place.detach().numpy(), made.log_cost.exp().detach().numpy()
+    pull, place, cost = made.class_pull.detach().numpy(), made.place.detach().numpy(), made.log_cost.exp().detach().numpy()
 
     def beside(cell: int) -> list[int | None]:
         r, c = divmod(cell, columns)
@@ -101,6 +101,16 @@ def test_a_place_pulls_as_a_class_does():
     torch.testing.assert_close(pulls, torch.tensor([1.8, 1.6, 1.6, 1.8]))
     best, steps = made.dense_search(window(*open_room))
     assert (best[0, [UP, RIGHT], 0] == 2).all() and (steps[0, [UP, RIGHT], 0] == 2).all()
+
+
+def test_classes_that_share_a_word_pull_alike():
+    """A yellow gem is as far from a yellow line as a red line is, and nearer than a red gem."""
+    names = "free", "wall", "agent", "yellow line", "red line", "yellow gem", "red gem"
+    yellow_line, red_line, yellow_gem, red_gem = Ways(semantics(3, 3, classes=names), torch.Generator().manual_seed(0),
+                                                      channels=4096).class_pull.detach()[3:]
+    torch.testing.assert_close(yellow_line.square().mean(), torch.tensor(1.0), rtol=0.1, atol=0)
+    alike = [float((yellow_line * other).mean()) for other in (red_line, yellow_gem, red_gem)]
+    np.testing.assert_allclose(alike, [0.5, 0.5, 0], atol=0.1)
 
 
 @given(st.integers(0, 2**31), st.integers(2, 7), st.integers(2, 9), st.floats(0, 0.6))
