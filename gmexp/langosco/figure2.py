@@ -150,14 +150,14 @@ def reference_logs(arms: Table) -> Logs:
 # --- a study's own artefact and figure --------------------------------------------------------------------------------
 
 def prepare(study: Study) -> None:
-    """Write figure2.json of a study that varies training diversity, and nothing else, at three levels or more; it needs
-    the goal probe of shift 0."""
+    """Write figure2.json of a study of CoinRun that varies training diversity, and nothing else, at three levels or more;
+    it needs the goal probe of shift 0."""
     labels = set(condition_labels(study.runs()).values())
     if len(labels) < 3 or None in map(style.delta, labels):
         return
     try:
         content = figure2(*study_logs(study.root))
-    except UserError:  # the probe was not played
+    except UserError:  # another environment, or the probe was not played
         return
     origin = artefacts.provenance(None, {"study": study.index.name}, "Figure 2 of Langosco et al. (2022)")
     artefacts.write_json(study.root / FILE, dataclasses.asdict(content), origin)

@@ -25,7 +25,7 @@ from gmexp.artefacts.records import OutcomeCounts, column_names
 from gmexp.artefacts.table import Table
 from gmexp.statistics.counts import DEFAULTS, SHIFT_NAMES
 from gmexp.support.errors import UserError, nearest
-from gmexp_envs import find_task
+from gmexp_envs import find_task, task_of
 from gmexp_envs.outcome import AMBIGUOUS, DEATH, INTENDED_GOAL, NEVER, PROXY_GOAL, TIMEOUT
 
 UNKNOWN = -1
@@ -124,7 +124,14 @@ def logs_of_cell(episodes: Table, shift_type: int, grade: float, probe: bool) ->
 
 
 def logs_of_episodes(episodes: Table) -> Logs:
-    """Our event logs as theirs: what happened up to the coin, which would have ended their episode."""
+    """Our event logs as theirs: what happened up to the coin, which would have ended their episode.
+
+    UserError where the levels have no coin: in another environment, or where it was left out.
+    """
+    others = sorted({env for env in episodes["env"].to_pylist() if task_of(env).name != "coinrun"})
+    if others:
+        raise UserError(f"their log is of CoinRun, these episodes are of {', '.join(others)}")
+
     def column(name: str) -> np.ndarray:
         return episodes[name].fill_null(NEVER)
 

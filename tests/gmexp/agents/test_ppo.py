@@ -16,11 +16,14 @@ from gmexp.agents.networks import Semantic, network_weights
 from gmexp.agents.policy import Policy
 from gmexp.agents.ppo import PPO, advantages, sample_actions
 from gmexp.cli.config import load
+from gmexp.pipeline import training_runs
 from gmexp_envs.coinrun.task import TASK
 
 from ..tiny import AGENT, ITERATION, assert_equal_arrays
 
 CONFIG: PPOConfig = load("train", AGENT).agent
+SMALL_WORLDS = [name for name in gmexp_envs.TASKS if gmexp_envs.find_task(name).family == "small worlds"]
+LEARNING_STEPS = 400_000  # of a small world's 1 to 4 million
 JUMPS = TASK.action_sets["jumps"]
 
 
@@ -142,6 +145,19 @@ def test_the_same_agent_trains_in_every_environment(name):
     assert agent.network.cells.weight.shape == (cells + task.semantics.appearance, CONFIG.width)
     assert agent.network.cells.weight.ne(before).any()
     assert agent.network.policy.out_features == len(next(iter(task.action_sets.values())))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SMALL_WORLDS)
+def test_the_agent_of_a_small_worlds_study_learns_it(name):
+    """The first steps of its experiment's first run, with a train seed of no study: what chance reaches is left behind."""
+    planned = training_runs(load("run", [f"experiment={name}"]))[0]
+    env = gmexp_envs.make_vec(planned.task, planned.agent.num_envs, distribution=planned.training, seed=100,
+                              action_repeat=planned.agent.action_repeat)
+    reports = trained(PPO(planned.agent, planned.task, env, LEARNING_STEPS, 100))
+    chance, learned = (np.mean([report.success for report in part if report.episodes])
+                       for part in (reports[:6], reports[-6:]))
+    assert learned > chance + 0.3 and learned > 2 * chance
 
 
 # --- acting -----------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import gmexp
 from gmexp import artefacts
 from gmexp.agents.scripted import ScriptedAgent
 from gmexp.artefacts import tables
@@ -23,7 +24,7 @@ from gmexp.evaluation.batch import make_env, play_cells
 from gmexp.evaluation.cells import cells
 from gmexp.evaluation.config import EvaluationPlan
 from gmexp.langosco import logs
-from gmexp.langosco.figure2 import figure2
+from gmexp.langosco.figure2 import FILE, figure2, prepare
 from gmexp.langosco.logs import Logs
 from gmexp.measures import attribution
 from gmexp.rates import intervals
@@ -259,6 +260,19 @@ def test_the_log_ends_with_the_coin():
         "episode_return": 0.0}, Episode)
     assert [column.tolist() for column in logs.logs_of_episodes(table)] == [
         [0, 1, 2], [10, 50, 20], [1, 1, 0], [1, 1, 1], [0, 1, -1], [0, 0, 0], [0, 0, 0]]
+
+
+def test_other_environments_have_no_figure_2(tmp_path, capsys):
+    """Their log is of coins: a study that varies diversity elsewhere goes without, asking for it is one line."""
+    study, played = Study(tmp_path), gmexp.evaluate("proxy", "boat_race", shifts=[0], episodes=4)
+    runs = [dataclasses.replace(meta(f"d{delta}", delta, 0), env="boat_race") for delta in (0.0, 0.1, 0.3)]
+    for run in runs:
+        tables.write_table(study.episodes(run.run_id), played.table, Episode)
+    study.write_index("played", {}, runs, artefacts.provenance("test", {}, "scripted"))
+    prepare(study)
+    assert not (study.root / FILE).exists()
+    assert main(["langosco", "figure2", f"study={study.root}"]) == 2
+    assert "their log is of CoinRun, these episodes are of boat_race" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")
