@@ -34,7 +34,7 @@ class AccelConfig(RobustPLRConfig):
     """Robust PLR, and how levels are edited."""
 
     edits: int = 12
-    law: str = "identity"
+    law: str = "constant"
     name: str = "accel"
 
     @property
