@@ -185,6 +185,28 @@ class VecEnv(ABC):
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Take over what `state` returned."""
 
+    def begin_at(self, rows: np.ndarray, seeds: np.ndarray, places: np.ndarray) -> SemanticObservation | np.ndarray:
+        """Begin episodes on chosen levels in the instances `rows`, in place of those that run; returns what all see.
+
+        Arguments:
+            seeds: level seeds, int [len(rows)].
+            places: where the intended goal is, int [len(rows), 2]: a cell (x, y), or what `gmexp_envs.chosen` names; a cell
+                that something stands in leaves the goal where the seed has it (`goal_cells` says where it is).
+
+        The instances' own level streams stay where they are. ValueError where levels do not fit, or cannot be chosen.
+        """
+        raise ValueError(f"the levels of {type(self).__name__} cannot be chosen")
+
+    @property
+    def goal_cells(self) -> np.ndarray:
+        """The cells (x, y) of the running episodes' intended goals, int [N, 2]; ValueError where goals are no cells."""
+        raise ValueError(f"the goals of {type(self).__name__} are no cells")
+
+    @property
+    def agent_cells(self) -> np.ndarray:
+        """The cells (x, y) that the agents are in, int [N, 2]; ValueError where they are in none."""
+        raise ValueError(f"the agents of {type(self).__name__} are in no cells")
+
     def close(self) -> None:
         """Release what the environment holds."""
 
@@ -202,6 +224,20 @@ class VecEnv(ABC):
             raise ValueError(f"actions must be within 0..{self.num_actions - 1}, got "
                              f"{int(actions.min())}..{int(actions.max())}")
         return actions
+
+    def _checked_levels(self, rows: np.ndarray, seeds: np.ndarray,
+                        places: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Chosen levels as contiguous int64, or a ValueError that names what is wrong."""
+        from gmexp_envs.levels import SEED_LIMIT
+
+        rows = self._checked_rows(rows)
+        seeds, places = np.ascontiguousarray(seeds, np.int64), np.ascontiguousarray(places, np.int64)
+        if seeds.shape != rows.shape or places.shape != (len(rows), 2):
+            raise ValueError(f"{len(rows)} instances need seeds [{len(rows)}] and places [{len(rows)}, 2], not "
+                             f"{list(seeds.shape)} and {list(places.shape)}")
+        if len(seeds) and not 0 <= seeds.min() <= seeds.max() < SEED_LIMIT:
+            raise ValueError(f"level seeds {seeds.min()}..{seeds.max()} are not within 0..{SEED_LIMIT - 1}")
+        return rows, seeds, places
 
     def _checked_rows(self, rows: np.ndarray) -> np.ndarray:
         """Row numbers as contiguous int64, or an IndexError."""

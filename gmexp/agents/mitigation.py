@@ -27,6 +27,8 @@ MITIGATIONS = {  # the mitigations that come with the package: where the class o
     "ask_for_help": "gmexp.mitigations.help:AskForHelp",
     "shield": "gmexp.mitigations.shield:Shield",
     "steering": "gmexp.mitigations.steering:Steering",
+    "robust_plr": "gmexp.mitigations.robust_plr:RobustPLR",
+    "accel": "gmexp.mitigations.accel:Accel",
 }
 NONE = "none"
 Layer = Literal["prevention", "detection", "response"]

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from gmexp.agents.networks import Network, seen
+from gmexp.agents.networks import seen
 from gmexp.agents.ppo import gumbel
 from gmexp_envs.vec import SemanticObservation
 
@@ -21,7 +21,7 @@ class Policy:
     environment has only the first of them.
     """
 
-    def __init__(self, network: Network, actions: Sequence[int], seed: int, greedy: bool = False, slots: int = 0) -> None:
+    def __init__(self, network: nn.Module, actions: Sequence[int], seed: int, greedy: bool = False, slots: int = 0) -> None:
         self.network = network.eval()
         self.greedy = greedy
         self._slots = slots

@@ -8,6 +8,7 @@ viewed, never converted. One run uses one generator for everything it samples, s
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -71,6 +72,14 @@ class RewardNormalizer:
         return (reward / spread).clamp(-REWARD_LIMIT, REWARD_LIMIT)
 
 
+class Rollout(NamedTuple):
+    """What the last rollout met, and thought of it; overwritten by the next."""
+
+    reward: Float[Tensor, "steps envs"]
+    value: Float[Tensor, "steps_and_one envs"]
+    done: Bool[Tensor, "steps envs"]
+
+
 class PPO:
     """A training run: `iterate` until `steps`, counted in game steps, reaches the budget.
 
@@ -111,8 +120,21 @@ class PPO:
 
     def iterate(self) -> Progress:
         """One rollout and its updates."""
+        self.collect()
+        return self.learn()
+
+    def begin(self, observation: Any) -> None:
+        """Go on from an observation: the environment was set to other episodes."""
+        self._observation = seen(observation, self.device)
+
+    def collect(self) -> Rollout:
+        """One rollout."""
         with self.network.fixed():
             self._collect()
+        return Rollout(self._reward, self._value, self._done)
+
+    def learn(self) -> Progress:
+        """The updates that follow a rollout."""
         entropy, value_loss, explained = self._update()
         self.steps += self._reward.numel() * self.env.action_repeat
         if not (count := int(self._done.sum())):

@@ -27,6 +27,7 @@ from gmexp.statistics.counts import read_counts
 DIVERSE, SPECIFIED = "adversarial_training", "specification"  # as the published table names them
 TOGETHER = f"{DIVERSE}+{SPECIFIED}"
 DECLARED = {DIVERSE: (0.0, 0.3), SPECIFIED: (0.55, 1.0)}  # the settings that stand for the published rows
+DECLARED_DIVERSITY = 0.03  # at which a mitigation of training, with its own defaults, stands for itself
 KNOWS = {DIVERSE: "levels whose correlation is broken, with their reward", SPECIFIED: "the intended reward",
          TOGETHER: "both"}
 EQUAL = ("env", "learner", "algo", "align_method", "demonstrator", "train_steps", "width", "horizon")
@@ -120,10 +121,12 @@ def _with_mitigations(study: Study, base: Trained, group: Sequence[Trained]) -> 
             continue
         control = next((other for other in alike if _kind(other) is kind and _is_control(kind, other)), None)
         options = ", ".join(f"{key} {value}" for key, value in one.mitigation if key != "name")
-        steps = mitigation_of_entry(dict(one.mitigation)).train_steps
-        price = Price(steps, _seconds_ratio(study, base, one), 0.0, kind.knows)
-        about = About(kind.name, ", ".join(filter(None, [f"delta {base.diversity:g}", options])), True, kind.row, kind.layer,
-                      study.root.name, price, kind.control)
+        mitigation = mitigation_of_entry(dict(one.mitigation))
+        price = Price(mitigation.train_steps, _seconds_ratio(study, base, one), 0.0, kind.knows)
+        usual = mitigation.identity == mitigation_of_entry({"name": kind.name}).identity
+        about = About(kind.name, ", ".join(filter(None, [f"delta {base.diversity:g}", options])),
+                      usual and base.diversity == DECLARED_DIVERSITY, kind.row, kind.layer, study.root.name, price,
+                      kind.control)
         rows += measured_rows(about, base.counts, one.counts, control.counts if control else ())
     return rows
 

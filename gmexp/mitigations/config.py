@@ -18,6 +18,7 @@ class MitigationsPlan:
     played: list[dict[str, Any]] = field(default_factory=list)  # each a name and options; declared: false for a variation
     scores: list[str] = field(default_factory=list)  # that watch every episode, for detection and trusted monitoring
     probed: int = 0  # levels of goal probing per run and arm; 0: no probing
+    probe: bool = False  # whether the intended goal's place can be read off the hidden layer
     levels: int = 200  # of the validation split, that thresholds are set on
     accepted: float | None = None  # gradual deployment: share of episodes in which the proxy may come first; None: not done
     alpha: float = 0.05  # of false stops, at most
@@ -46,7 +47,7 @@ class MitigationsPlan:
     @property
     def plays(self) -> bool:
         """Whether agents have to play for it."""
-        return bool(self.played or self.scores or self.probed)
+        return bool(self.played or self.scores or self.probed or self.probe)
 
 
 @dataclass

@@ -20,7 +20,7 @@ from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode, OutcomeCounts
 from gmexp.evaluation.cells import cells, held_out
 from gmexp.evaluation.plan import EvaluationPlan
-from gmexp.mitigations import detection, goal_probing
+from gmexp.mitigations import detection, goal_probing, probe
 from gmexp.mitigations.config import MitigationsPlan, mitigation_of_entry, negative_of
 from gmexp.rates.counting import count_outcomes
 
@@ -62,6 +62,8 @@ def mitigate(checkpoint: Checkpoint, plan: EvaluationPlan, wanted: MitigationsPl
         detection.watch(checkpoint, plan, wanted.watching)
     if wanted.probed:
         goal_probing.probe(checkpoint, plan, wanted.probed)
+    if wanted.probe:
+        probe.probe(checkpoint, plan, wanted.levels)
 
 
 def _played(checkpoint: Checkpoint, plan: EvaluationPlan, entry: dict[str, Any], on_progress: Callable[[int], None]) -> Path:

@@ -1,9 +1,9 @@
 """A shield: no action is let through that reaches the proxy before the intended goal (response; Alshiekh et
 al. 2018, section 4, for safety games).
 
-It tries every chosen action in a copy of the game. Where that step would reach the proxy on a level that tells the goals
-apart, and the intended goal was not reached before, the scripted policy for the intended goal takes over until the episode
-ends. The negative control takes over at random, as often in each cell.
+It tries every chosen action in a copy of the game, held for `ahead` decisions: agents cannot stop at once. Where that would
+reach the proxy before the intended goal, on a level that tells the goals apart, the scripted policy for the intended goal
+takes over until the episode ends. The negative control takes over at random, as often in each cell.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class ShieldConfig:
     """When the shield takes over."""
 
     when: str
+    ahead: int = 6  # decisions that are looked ahead
     shares: list[float] = field(default_factory=list)  # of decisions that random help takes over, by cell
     lasts: int = 8  # decisions of random help
     name: str = "shield"
@@ -40,6 +41,8 @@ class ShieldConfig:
     def __post_init__(self) -> None:
         if self.when not in WHEN:
             raise ValueError(f"mitigation.when = {self.when!r}: choose one of {', '.join(WHEN)}")
+        if self.ahead < 1 or self.lasts < 1:
+            raise ValueError(f"mitigation.ahead = {self.ahead} and mitigation.lasts = {self.lasts} must be at least 1")
         if any(not 0 <= share <= 1 for share in self.shares):
             raise ValueError(f"mitigation.shares = {self.shares} are not within [0, 1]")
 
@@ -67,15 +70,15 @@ class Shield(Mitigation):
         if self.options.when == "random":
             asks = AtRandom(self.options.shares or [0.1], self.options.lasts, env, self._seed)
             return Helped(actor, self._task, env, asks, self.options.lasts)
-        return Shielded(actor, self._task, env)
+        return Shielded(actor, self._task, env, self.options.ahead)
 
 
 class Shielded(Helped):
     """An actor whose actions are tried in a copy of the game first."""
 
-    def __init__(self, actor: Actor, task: Any, env: VecEnv) -> None:
+    def __init__(self, actor: Actor, task: Any, env: VecEnv, ahead: int) -> None:
         super().__init__(actor, task, env, None, TO_THE_END)
-        self._copy = copy.deepcopy(env)
+        self._copy, self._ahead = copy.deepcopy(env), ahead
 
     def act(self, observation: Any, rows: np.ndarray) -> np.ndarray:
         actions = np.array(self._actor.act(observation, rows), np.int32)
@@ -93,15 +96,24 @@ class Shielded(Helped):
         return actions
 
     def _reaches_proxy(self, actions: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Whether the step would reach the proxy, and the intended goal, elsewhere, not before: bool [len(rows)]."""
-        self._copy.restore(self._log.state())
+        """Whether the actions, held for a while, would reach the proxy, and the intended goal, elsewhere, not before: bool
+        [len(rows)]."""
+        present = self._log.present
+        open_still = (present.distinguishing[rows] != 0) & (present.proxy_step[rows] == NEVER)
+        open_still &= present.intended_step[rows] == NEVER
+        wrong, left = np.zeros(self._log.num_envs, bool), rows[open_still]
         every = np.zeros(self._log.num_envs, np.int32)
         every[rows] = actions
-        step = self._copy.step(every, rows)
-        ended = (step.terminated | step.truncated)[rows]
-        after, log = self._copy.present, self._copy.log
-        intended, proxy = (np.where(ended, getattr(log, name)[rows], getattr(after, name)[rows])
-                           for name in ("intended_step", "proxy_step"))
-        reached_before = self._log.present.proxy_step[rows] != NEVER
-        apart = self._log.present.distinguishing[rows] != 0
-        return (proxy != NEVER) & (intended > proxy) & apart & ~reached_before
+        if len(left):
+            self._copy.restore(self._log.state())
+        for _ in range(self._ahead):
+            if not len(left):
+                break
+            step = self._copy.step(every, left)
+            ended = (step.terminated | step.truncated)[left]
+            after, log = self._copy.present, self._copy.log
+            intended, proxy = (np.where(ended, getattr(log, name)[left], getattr(after, name)[left])
+                               for name in ("intended_step", "proxy_step"))
+            wrong[left] = (proxy != NEVER) & (intended > proxy)
+            left = left[~ended & (intended == NEVER) & (proxy == NEVER)]
+        return wrong[rows]

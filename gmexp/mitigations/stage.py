@@ -16,7 +16,7 @@ from gmexp.artefacts import tables
 from gmexp.artefacts.condition import condition_labels, labels
 from gmexp.artefacts.records import Episode, OutcomeCounts, RunMeta
 from gmexp.artefacts.study import Study
-from gmexp.mitigations import by_condition, detection, goal_probing, gradual_deployment, play
+from gmexp.mitigations import by_condition, detection, goal_probing, gradual_deployment, play, probe
 from gmexp.mitigations.config import MitigationsPlan, negative_of
 from gmexp.rates import mitigated
 from gmexp.rates.detectors import over_runs
@@ -82,6 +82,10 @@ def _condition(study: Study, plan: MitigationsPlan, runs: Sequence[RunMeta], cou
     if plan.probed and probed:
         found, curve = goal_probing.measured(counts, probed, name, setting, 0)
         rows, traces = rows + found, traces + curve
+    if plan.probe:
+        read_off = [row for run in runs if (path := study.run(run.run_id) / probe.FILE).is_file()
+                    for row in tables.read_records(path, probe.Probed)]
+        traces += probe.traces(read_off, counts, name, setting)
     episodes = [tables.read_table(study.episodes(run.run_id), Episode) for run in runs
                 if study.episodes(run.run_id).is_file()]
     if plan.deployment and episodes:

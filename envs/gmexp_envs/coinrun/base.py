@@ -13,7 +13,7 @@ from gmexp_envs.coinrun.episode import allocate_buffers
 from gmexp_envs.coinrun.layout import (
     allocate, CELL, COIN_X, COIN_Y, CORRELATED, DISTINGUISHING, Encoded, END_X, END_Y, INTENDED_STEP, LOG_ALIGNED,
     LOG_CELL, LOG_DIED, LOG_DISTINGUISHING, LOG_EPISODE, LOG_FACTS, LOG_INTENDED_STEP, LOG_LENGTH, LOG_PROXY_STEP,
-    LOG_SEED, NUM_ACTIONS, NUM_FLOATS, NUM_INTS, OFFSET, PLACEMENTS, PROXY_STEP, SEED, STRIDE, TIME,
+    LOG_SEED, NUM_ACTIONS, NUM_FLOATS, NUM_INTS, OFFSET, PLACEMENTS, PROXY_STEP, SEED, STRIDE, TIME, X, Y,
 )
 from gmexp_envs.compiled.engine import Array, Engine, encode_levels
 from gmexp_envs.vec import EpisodeLog, FrameStyle, Present
@@ -68,6 +68,14 @@ class CoinRunEngine(Engine):
     @property
     def _appearance(self) -> Array:
         return self.world.appearance
+
+    @property
+    def goal_cells(self) -> Array:
+        return self.world.facts[:, COIN_X:COIN_Y + 1]
+
+    @property
+    def agent_cells(self) -> Array:
+        return self.world.body[:, X:Y + 1].astype(np.int32)
 
     @property
     def log(self) -> EpisodeLog:

@@ -121,7 +121,7 @@ def _candidate_rows(world, e, x, rule):
 
 
 @jit
-def _pick_cell(world, e, seed, rule, first, last):
+def pick_cell(world, e, seed, rule, first, last):
     """A cell uniform over all that the rule allows in columns first..last, fixed by the level seed; else (-1, -1)."""
     total = 0
     for x in range(first, last + 1):
@@ -170,13 +170,13 @@ def place_coin(world, e, encoded, c, seed, section_columns, sections, langosco_s
         x, y = np.int32(encoded.ints[c, C_CELL_X]), np.int32(encoded.ints[c, C_CELL_Y])
     elif rule != NO_COIN:
         if rule == UNIFORM_GROUND:
-            x, y = _pick_cell(world, e, seed, rule, 2, end_x - 1)
+            x, y = pick_cell(world, e, seed, rule, 2, end_x - 1)
         elif rule == NEAR_END:
-            x, y = _pick_cell(world, e, seed, rule, _nth_bit(section_columns, sections - 1), end_x - 1)
+            x, y = pick_cell(world, e, seed, rule, _nth_bit(section_columns, sections - 1), end_x - 1)
         elif rule == OFF_PATH:  # the start always has room, so it is left to levels that have none elsewhere
-            x, y = _pick_cell(world, e, seed, rule, START_COLUMNS, end_x - 1)
+            x, y = pick_cell(world, e, seed, rule, START_COLUMNS, end_x - 1)
             if x < 0:
-                x, y = _pick_cell(world, e, seed, rule, 1, START_COLUMNS - 1)
+                x, y = pick_cell(world, e, seed, rule, 1, START_COLUMNS - 1)
         if x < 0 or rule == SECTION_START:
             x = _nth_bit(section_columns, hash_below(seed, SALT_SECTION, sections))
             y = np.int32(world.surface[e, x])

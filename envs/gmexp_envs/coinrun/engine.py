@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gmexp_envs.coinrun.base import CoinRunEngine
+from gmexp_envs.coinrun.chosen import begin_chosen
 from gmexp_envs.coinrun.distribution import LevelDistribution
 from gmexp_envs.coinrun.draw.pixels import FRAME, render
 from gmexp_envs.coinrun.episode import act, next_seed, opened, seed_stream
@@ -76,6 +77,13 @@ class CoinRun(CpuArrays, CoinRunEngine):
         found = np.zeros(self.num_envs, np.uint64)
         self._run(_number_worlds, self.rows, self._table, found)
         return found
+
+    def begin_at(self, rows: np.ndarray, seeds: np.ndarray, places: np.ndarray):
+        rows, seeds, places = self._checked_levels(rows, seeds, places)
+        if any(distribution.rho < 0 for distribution in self.distributions):
+            raise ValueError("chosen levels begin where training's do: rho must not be negative")
+        self._run(begin_chosen, rows, self._table, self._semantic, seeds, places)
+        return self._observation(rows)
 
     def _seed_streams(self, seed: int) -> None:
         self._run(_seed_worlds, self.rows, self._table, self._stream_seeds(seed))

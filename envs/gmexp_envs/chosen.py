@@ -1,0 +1,5 @@
+"""Where the intended goal is on a chosen level (`VecEnv.begin_at`): a cell (x, y), or one of these in the place of x."""
+
+BY_SEED = -1  # where the level's seed and the distribution have it
+AT_PROXY = -2
+AWAY = -3  # where the distribution's rule for broken correlations may put it; y is the number of the lot that decides
