@@ -1,10 +1,10 @@
-# make quickstart | make test | make test-fast | make figures | make install, each complete on a fresh machine
+# make quickstart | make test | make test-fast | make figures | make docs | make install, each complete on a fresh machine
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: install quickstart figures test test-fast lint fuzz kill clients
+.PHONY: install quickstart figures docs test test-fast lint fuzz kill clients
 
 install: $(VENV)/.installed
 
@@ -19,6 +19,10 @@ quickstart: install
 # every committed figure and the pages, from committed data
 figures: install
 	$(BIN)/gmexp report results=results
+
+# the documents as a site: build/site/index.html
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 test: install
 	$(BIN)/python -m pytest -n 2 --dist worksteal

@@ -28,7 +28,8 @@ from gmexp.pages import index_page
 from .examples import EXAMPLES, install
 
 ROOT = Path(__file__).parents[2]
-README, MANUAL, CONTRIBUTING = DOCUMENTS = [ROOT / "README.md", ROOT / "docs" / "manual.md", ROOT / "CONTRIBUTING.md"]
+README, CONTRIBUTING, PYTHON_PAGE = (ROOT / name for name in ("README.md", "CONTRIBUTING.md", "docs/reference/python.md"))
+DOCUMENTS = [README, CONTRIBUTING, *sorted(ROOT.glob("docs/**/*.md"))]
 RESULTS = ROOT / "results"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("results/**/*.md")])
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
@@ -43,12 +44,13 @@ def blocks(path: Path, language: str = "") -> list[str]:
 
 
 def commands(path: Path) -> Iterator[str]:
-    """Every `gmexp VERB ...` of a document: the lines of its blocks without a language, and code within its text."""
+    """Every `gmexp VERB ...` of a document: the lines of its blocks without a language, and code within its text; where
+    the output goes is left out."""
     lines = [line for block in blocks(path) for line in block.splitlines()]
     inline = re.findall(r"`([^`\n]+)`", BLOCK.sub("", path.read_text(encoding="utf-8")))
     for line in [*lines, *inline]:
         if match := CALL.fullmatch(line.strip()):
-            yield match[1]
+            yield match[1].partition(" > ")[0]
 
 
 CALLS = [pytest.param(line, id=f"{path.stem}: {line}") for path in DOCUMENTS for line in dict.fromkeys(commands(path))]
@@ -131,8 +133,8 @@ def test_a_command_that_does_not_fit_is_noticed(line, installed, monkeypatch):
             compose(arguments, monkeypatch)
 
 
-def test_every_verb_is_in_the_manual():
-    assert {line.split()[1] for line in commands(MANUAL)} >= set(VERBS)
+def test_every_verb_is_in_the_reference():
+    assert {line.split()[1] for line in commands(ROOT / "docs" / "reference" / "cli.md")} >= set(VERBS)
     listed = README.read_text(encoding="utf-8").partition("## Verbs")[2]
     assert not [verb for verb in VERBS if not re.search(rf"\b{verb}\b", listed)]
 
@@ -170,7 +172,7 @@ def named(node: ast.expr) -> Any:
 
 
 def test_the_plain_functions_are_told_of():
-    text = MANUAL.read_text(encoding="utf-8")
+    text = PYTHON_PAGE.read_text(encoding="utf-8")
     for name, module in gmexp.FUNCTIONS.items():
         assert f"gmexp.{name}(" in text and callable(getattr(importlib.import_module(module), name))
 
