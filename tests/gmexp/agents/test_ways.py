@@ -201,7 +201,7 @@ def test_an_agent_goes_on_bit_for_bit_and_through_checkpoints(tmp_path):
 
 @pytest.mark.slow
 def test_it_goes_through_the_stages(tmp_path):
-    """Evaluated, measured, imitated by another of its kind, and played by `gmexp.evaluate`; the critic study reads it too."""
+    """Evaluated, measured, imitated by another of its kind, played by `gmexp.evaluate`; the critic study reads it too."""
     import gmexp
     from gmexp.agents.checkpoint import load_checkpoint
     from gmexp.evaluation.evaluate import evaluate
