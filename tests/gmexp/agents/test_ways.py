@@ -200,6 +200,31 @@ def test_an_agent_goes_on_bit_for_bit_and_through_checkpoints(tmp_path):
 
 
 @pytest.mark.slow
+def test_it_goes_through_the_stages(tmp_path):
+    """Evaluated, measured, imitated by another of its kind, played by `gmexp.evaluate`; the critic study reads it too."""
+    import gmexp
+    from gmexp.agents.checkpoint import load_checkpoint
+    from gmexp.evaluation.evaluate import evaluate
+    from gmexp.measures.take import measure
+    from gmexp.training.train import train
+
+    small = ("agent.num_envs=16", "agent.width=8", "agent.hidden=8")
+    run = train(tiny.train_config(tmp_path / "a", "env=maze", "env.horizon=20", "agent=ppo_ways", *small, iterations=2))
+    plan = load("evaluate", ["run=none", "evaluation.episodes=4", "evaluation.slots=4", "evaluation.shifts=[0,3]",
+                             "evaluation.attributed=[0]", "evaluation.probes=[0]"]).evaluation
+    checkpoint = load_checkpoint(run)
+    assert evaluate(checkpoint, plan).is_file()
+    assert all(path.is_file() for path in measure(checkpoint, ["attribution", "magnitude"], plan))
+    student = train(tiny.train_config(tmp_path / "b", "env=maze", "env.horizon=20", "agent=cloning", "agent.network=ways",
+                                      "agent.action_repeat=1", f"agent.demonstrator={run}", *small, iterations=1))
+    assert isinstance(load_checkpoint(student).network, SemanticWays)
+    played = gmexp.evaluate(checkpoint.policy(0), "maze", training={"horizon": 20}, shifts=[0], probes=[0], episodes=4)
+    assert played.estimands
+    ran = train(tiny.train_config(tmp_path / "c", "env.horizon=40", "agent.network=ways", *small, iterations=1))
+    assert measure(load_checkpoint(ran), ["critic"], plan)[0].is_file()
+
+
+@pytest.mark.slow
 def test_it_learns_mazes_in_half_a_minute():
     """Visible success in training, far above what a random walker has (tests/gmexp/langosco/test_experiments.py)."""
     from gmexp.agents.ppo import PPO
