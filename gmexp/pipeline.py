@@ -34,7 +34,7 @@ from gmexp.measures.config import check_measures
 from gmexp.measures.take import check, measure
 from gmexp.mitigations import stage as mitigation_stage
 from gmexp.mitigations import mitigation_config, mitigation_names, mitigation_of, verdicts
-from gmexp.mitigations.config import MitigationsPlan
+from gmexp.mitigations.config import MitigationsPlan, check_played
 from gmexp.mitigations.verification import VerificationPlan
 from gmexp.pages.clips import write_clips
 from gmexp.pages.mirror import log_run, log_study
@@ -131,10 +131,7 @@ def run(config: RunConfig) -> int:
         complete = [item for position, item in enumerate(planned) if position not in failures]
         rejected = _rejected(study, complete)
         counted = [item for item in complete if describe(item).run_id not in rejected]
-        for position, failure in _mitigate(counted, config).items():
-            failures[planned.index(counted[position])] = failure
-            failed[describe(counted[position]).run_id] = failure.reason
-        counted = [item for item in counted if describe(item).run_id not in failed]
+        unplayed = _mitigate(counted, config)
         try:
             if counted:
                 _conclude(study, counted, failed, rejected, config)
@@ -142,9 +139,10 @@ def run(config: RunConfig) -> int:
             _complain(failed, failures.values(), len(planned))
             for run_id, reason in rejected.items():
                 print(f"not verified, so not counted: {run_id} {reason}", file=sys.stderr)
+            _complain_unplayed(unplayed)
     if counted:
         print(f"\n{study.report}  ({time.monotonic() - started:.0f} s)")
-    return 1 if failed else 0
+    return 1 if failed or unplayed else 0
 
 
 def _conclude(study: Study, counted: Sequence[TrainConfig], failed: dict[str, str], rejected: dict[str, str],
@@ -247,6 +245,7 @@ def training_runs(config: RunConfig) -> list[TrainConfig]:
     if len({artefacts.config_hash(identity(dataclasses.replace(item, verified=False))) for item in runs}) < len(runs):
         raise UserError("two of the conditions have the same runs: let them differ, or give one of them other seeds")
     over_runs.check_replicates(metas, condition_labels(metas))
+    check_played(config.mitigations, min(len(condition_seeds(condition, config.seeds)) for condition in config.conditions))
     for item in runs:
         check(config.measures, item.agent, item.task)
         cells(item.task, item.training, config.evaluation, item.seed)
@@ -313,8 +312,8 @@ def _train_and_evaluate(planned: Sequence[TrainConfig], config: RunConfig) -> di
                       lambda count: bar.note(f"{count}/{len(planned)} evaluated"))
 
 
-def _mitigate(counted: Sequence[TrainConfig], config: RunConfig) -> dict[int, Failure]:
-    """Let every run that was trained as usual play with mitigations -> what failed, by its position."""
+def _mitigate(counted: Sequence[TrainConfig], config: RunConfig) -> dict[str, Failure]:
+    """Let every run that was trained as usual play with mitigations -> what failed, by run id; they count all the same."""
     usual = [item for item in counted if mitigation_of(item.mitigation) is None]
     if not config.mitigations.plays or not usual:
         return {}
@@ -322,7 +321,15 @@ def _mitigate(counted: Sequence[TrainConfig], config: RunConfig) -> dict[int, Fa
     with Bar(len(usual), f"mitigate {len(usual)} runs", "run") as bar:
         failures = launch(config.launcher, tasks, _play, config.workers, Study(Path(config.out)).scratch, bar.advance,
                           lambda count: bar.note(f"{count}/{len(usual)}"))
-    return {counted.index(usual[position]): failure for position, failure in failures.items()}
+    return {describe(usual[position]).run_id: failure for position, failure in failures.items()}
+
+
+def _complain_unplayed(unplayed: Mapping[str, Failure]) -> None:
+    """Say on stderr of which runs mitigations were not measured, and why."""
+    for details in dict.fromkeys(failure.details for failure in unplayed.values() if failure.details is not None):
+        print(details, file=sys.stderr)
+    for run_id, failure in unplayed.items():
+        print(f"mitigations are not measured of {run_id}: {' '.join(failure.reason.split())}", file=sys.stderr)
 
 
 def _play(task: tuple[TrainConfig, EvaluationPlan, MitigationsPlan], report: Callable[[int], None]) -> None:

@@ -9,6 +9,7 @@ from gmexp.agents.mitigation import Mitigation, NoMitigation, find_mitigation, m
 from gmexp.mitigations.detection import WatchPlan
 from gmexp.mitigations.gradual_deployment import DeploymentPlan
 from gmexp.support.composition import override, variant
+from gmexp.support.errors import UserError
 
 
 @dataclass
@@ -48,6 +49,15 @@ class MitigationsPlan:
     def plays(self) -> bool:
         """Whether agents have to play for it."""
         return bool(self.played or self.scores or self.probed or self.probe)
+
+
+def check_played(plan: MitigationsPlan, seeds: int) -> None:
+    """UserError for what would only show once runs were trained: an option that does not fit, too few of a condition."""
+    for entry in plan.played:
+        members = getattr(mitigation_of_entry(entry).options, "members", 1)
+        if members > seeds:
+            raise UserError(f"mitigations.played: {entry['name']} takes {members} runs of a condition, and there are "
+                            f"{seeds} seeds: give members or seeds")
 
 
 @dataclass

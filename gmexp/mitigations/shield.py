@@ -1,7 +1,7 @@
 """A shield: no action is let through that reaches the proxy before the intended goal (response; Alshiekh et
 al. 2018, section 4, for safety games).
 
-It tries every chosen action in a copy of the game, held for `ahead` decisions: agents cannot stop at once. Where that would
+It tries every chosen action in a copy of the game, held for `ahead` game steps: agents cannot stop at once. Where that would
 reach the proxy before the intended goal, on a level that tells the goals apart, the scripted policy for the intended goal
 takes over until the episode ends. The negative control takes over at random, as often in each cell.
 """
@@ -33,7 +33,7 @@ class ShieldConfig:
     """When the shield takes over."""
 
     when: str
-    ahead: int = 6  # decisions that are looked ahead
+    ahead: int = 16  # game steps that are looked ahead
     shares: list[float] = field(default_factory=list)  # of decisions that random help takes over, by cell
     lasts: int = 8  # decisions of random help
     name: str = "shield"
@@ -78,7 +78,7 @@ class Shielded(Helped):
 
     def __init__(self, actor: Actor, task: Any, env: VecEnv, ahead: int) -> None:
         super().__init__(actor, task, env, None, TO_THE_END)
-        self._copy, self._ahead = copy.deepcopy(env), ahead
+        self._copy, self._ahead = copy.deepcopy(env), -(-ahead // env.action_repeat)
 
     def act(self, observation: Any, rows: np.ndarray) -> np.ndarray:
         actions = np.array(self._actor.act(observation, rows), np.int32)

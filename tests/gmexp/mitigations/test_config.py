@@ -1,0 +1,39 @@
+"""What a study asks of mitigations: options as in conf/, refused early where they do not fit."""
+
+import pytest
+
+from gmexp.agents.mitigation import find_mitigation, mitigation_names
+from gmexp.mitigations.config import MitigationsPlan, check_played, mitigation_of_entry, negative_of
+from gmexp.support.errors import UserError
+
+
+def test_an_entry_has_the_options_of_its_file_but_for_its_own():
+    options = mitigation_of_entry({"name": "ask_for_help", "budget": 0.3, "declared": False}).options
+    assert (options.budget, options.lasts, options.score) == (0.3, 8, "max_probability")
+    with pytest.raises(UserError, match="bugdet"):
+        mitigation_of_entry({"name": "ask_for_help", "bugdet": 0.3})
+
+
+@pytest.mark.parametrize("name", mitigation_names())
+def test_every_mitigation_has_a_file_and_says_what_it_is(name):
+    kind = find_mitigation(name)
+    assert mitigation_of_entry({"name": name}).identity["name"] == kind.name == name
+    assert kind.layer in ("prevention", "detection", "response") and kind.price
+    if kind.negative:
+        control = mitigation_of_entry(negative_of({"name": name}))
+        assert kind.control and control.identity != mitigation_of_entry({"name": name}).identity
+
+
+@pytest.mark.parametrize("content, words", [
+    ({"played": [{"budget": 1}]}, "lacks the name"), ({"played": [{"name": "hope"}]}, "no mitigation"),
+    ({"scores": ["mood"]}, "choose from"), ({"accepted": 2.0}, "within"), ({"probed": -1}, "negative")])
+def test_what_does_not_fit_is_refused(content, words):
+    with pytest.raises(ValueError, match=words):
+        MitigationsPlan(**content)
+
+
+def test_too_few_seeds_are_told_before_training():
+    plan = MitigationsPlan(played=[{"name": "ensemble"}])
+    check_played(plan, 5)
+    with pytest.raises(UserError, match="takes 5 runs of a condition, and there are 4 seeds"):
+        check_played(plan, 4)
