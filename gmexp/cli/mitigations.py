@@ -19,7 +19,7 @@ COMMAND = Command(
      Option("accepted", number(0.001, 0.999), None, "gradual deployment of every study's agents: share of episodes in which "
             "the proxy may come first"),
      Option("alpha", number(0.0001, 0.5), 0.05, "probability that such a deployment is stopped falsely, at most"),
-     Option("declared", boolean(), False, "only the settings that stand for a method, and no curves: what the package ships"),
+     Option("declared", boolean(), False, "only settings that stand for a method, and no curves: what the package ships"),
      Option("out", place("path of a JSON file"), None, "where to write it; without, it is only printed"), FORMAT),
     "gmexp mitigations studies=[results/langosco_coinrun,results/modifiers] accepted=0.1 out=outputs/mitigations.json",
     "Runs of one train seed are a pair. Studies of the first edition are marked first events.")
