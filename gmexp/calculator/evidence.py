@@ -26,7 +26,7 @@ __all__ = ["SHIPPED", "STANDS_FOR", "Evidence", "Listed", "evidence", "listed", 
 SHIPPED = Path(__file__).parent / "data" / "mitigations.json"
 STANDS_FOR = {  # of a published row: the method that is compared with it
     "adversarial_training": "adversarial_training", "specification": "specification", "interpretability": "steering",
-    "anomaly_monitoring": "ensemble", "objective_probing": "goal_probing", "control": "shield",
+    "anomaly_monitoring": "trusted_monitoring", "objective_probing": "goal_probing", "control": "shield",
     "gradual_deployment": "gradual_deployment"}
 RISKS = {"prevention": "latent misgeneralization", "detection": "latent misgeneralization",
          "response": "realised misgeneralization"}

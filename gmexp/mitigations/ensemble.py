@@ -41,7 +41,6 @@ class Ensemble(Mitigation):
 
     name = "ensemble"
     layer = "prevention"
-    row = "anomaly_monitoring"
     price = "training and running of every member; it must know nothing"
     config = EnsembleConfig
     negative = {"combine": "mixture"}

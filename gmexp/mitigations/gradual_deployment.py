@@ -82,7 +82,7 @@ def measured(counts: Sequence[OutcomeCounts], episodes: Sequence[Any], plan: Dep
             row = by_cell[visible["run_id"][int(at)], visible["shift_type"][int(at)], visible["grade"][int(at)]]
             outcomes = log(visible.filter(group == number)).outcome
             count = exposed(outcomes == PROXY_GOAL, plan)
-            base.append(_of(row, outcomes, len(outcomes)))
+            base.append(row)
             stopped.append(_of(row, outcomes, count))
             shares.append(count / len(outcomes))
             blind.append((row, outcomes))

@@ -18,6 +18,7 @@ from gmexp.artefacts.records import Episode, OutcomeCounts, RunMeta
 from gmexp.artefacts.study import Study
 from gmexp.mitigations import by_condition, detection, goal_probing, gradual_deployment, play, probe
 from gmexp.mitigations.config import MitigationsPlan, negative_of
+from gmexp.mitigations.gradual_deployment import DeploymentPlan
 from gmexp.rates import mitigated
 from gmexp.rates.detectors import over_runs
 from gmexp.rates.mitigated import About, Measured, Mitigated, Price, Trace, measured_rows
@@ -27,10 +28,12 @@ from gmexp.support.composition import stored
 __all__ = ["conclude", "measured", "of_studies"]
 
 
-def measured(study: Study) -> Mitigated:
-    """Everything that a study's artefacts say of mitigations."""
+def measured(study: Study, deployment: DeploymentPlan | None = None) -> Mitigated:
+    """Everything that a study's artefacts say of mitigations; `deployment` asks for gradual deployment where it did not."""
     parts = [Mitigated(tuple(by_condition.compare(study)))]
     plan = plan_of(study)
+    if deployment is not None and plan.accepted is None:
+        plan = replace(plan, accepted=deployment.accepted, alpha=deployment.alpha)
     if plan != MitigationsPlan():
         runs = study.runs()
         named, counts = condition_labels(runs), read_counts(study.counts)
@@ -57,9 +60,9 @@ def conclude(study: Study) -> Mitigated:
     return found
 
 
-def of_studies(studies: Sequence[Study]) -> Mitigated:
+def of_studies(studies: Sequence[Study], deployment: DeploymentPlan | None = None) -> Mitigated:
     """What several studies say, one after the other; nothing is pooled."""
-    return mitigated.merged([measured(study) for study in studies])
+    return mitigated.merged([measured(study, deployment) for study in studies])
 
 
 def _condition(study: Study, plan: MitigationsPlan, runs: Sequence[RunMeta], counts: Sequence[OutcomeCounts], label: str,

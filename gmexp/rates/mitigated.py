@@ -143,7 +143,7 @@ def measured_rows(about: About, base: Sequence[OutcomeCounts], treated: Sequence
     rows = []
     for (kind, name, grade), (own, probe) in pairs.items():
         against, against_probe = controls.get((kind, name, grade), (None, None))
-        masked = own.base[0].n_masked is not None and own.treated[0].n_masked is not None
+        masked = own.base[0].n_masked is not None
         rows.append(Measured(
             about.method, about.setting, about.declared, about.published, about.layer, own.base[0].env, about.study,
             "both arms" if masked else "first events", kind, name, grade, len(own.base),

@@ -66,6 +66,8 @@ def test_the_shipped_file_fills_the_table():
     assert diverse.published == (0.2, 0.4) and diverse.edition == "both arms" and diverse.runs == 6
     assert diverse.measured == pytest.approx((0.63, 0.46, 0.80), abs=0.006)
     assert specified.edition == "first events" and specified.environments == 1
+    gradual = rows["gradual_deployment"]
+    assert gradual.risk == "realised misgeneralization" and gradual.measured[0] > 0.8 and gradual.published is None
 
 
 def test_environments_are_the_replicate():

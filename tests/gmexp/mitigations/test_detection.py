@@ -9,7 +9,7 @@ from gmexp.mitigations.detection import WatchedEpisode, WatchPlan, audited, dete
 from ..rates.rows import counts
 
 
-def run(seed: int, separation: float, score: str = "disagreement"):
+def run(seed: int, separation: float, score: str = "max_probability"):
     """A hundred episodes under shift 3, sixty wrong, whose scores are so much higher."""
     rng = np.random.default_rng(seed)
     rows = []
@@ -32,7 +32,7 @@ def test_a_score_that_knows_and_one_that_does_not():
 def test_audits_of_a_score_that_knows_beat_lots():
     own = [counts(s) for s in range(4)]
     rows = {row.setting: row for row in audited(own, [run(s, 9) for s in range(4)], "s", "delta 0")}
-    tenth = rows["delta 0, disagreement, 10% audited"]
+    tenth = rows["delta 0, max_probability, 10% audited"]
     assert tenth.realised.relative[0] == pytest.approx(10 / 60) and tenth.control_realised.relative[0] == pytest.approx(0.1)
     assert tenth.latent is None and [row.declared for row in rows.values()] == [False, True, False]
 
