@@ -26,6 +26,17 @@ SHOWN = (".md", ".svg", ".png")  # of the documents outside docs/
 
 # --- generated text ---------------------------------------------------------------------------------------------------
 
+def goals() -> str:
+    """A table of the environments and their two goals."""
+    from gmexp.cli.environments import about
+    from gmexp_envs import TASKS, find_task
+
+    rows = [about(name, find_task(name)) for name in TASKS]
+    return "\n".join(["| `env=` | intended goal | proxy goal | family |", "|---|---|---|---|",
+                      *(f"| `{row['name']}` | {_cell(row['intended'])} | {_cell(row['proxy'])} | {row['family']} |"
+                        for row in rows)])
+
+
 def environments() -> str:
     """Every environment in its task's own words, as `gmexp environments format=json` has them."""
     from gmexp.cli.environments import about
@@ -78,7 +89,7 @@ def notebook(path: Path) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-GENERATED: dict[str, Callable[[], str]] = {"environments": environments, "cli": cli}
+GENERATED: dict[str, Callable[[], str]] = {"goals": goals, "environments": environments, "cli": cli}
 
 
 # --- documents outside docs/ ------------------------------------------------------------------------------------------

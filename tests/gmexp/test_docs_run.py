@@ -154,7 +154,7 @@ def test_the_site_is_built_without_a_warning(tmp_path):
     environments = (site / "reference" / "environments.html").read_text(encoding="utf-8")
     from gmexp_envs import TASKS, find_task
 
-    assert all(f'id="{name}"' in environments for name in TASKS)
+    assert all(f'id="{name}"' in environments and f"<td><code>{name}</code></td>" in environments for name in TASKS)
     assert find_task("tetris").shifts[3].words[:60] in environments
     reference = (site / "reference" / "cli.html").read_text(encoding="utf-8")
     assert "gmexp calibrate" in reference and "rhat_max" in reference
