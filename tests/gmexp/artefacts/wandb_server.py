@@ -26,6 +26,7 @@ class Server:
         self.operations: list[str] = []  # names of GraphQL's, in order
         self.runs: dict[str, dict[str, Any]] = {}  # by id: what was said of it
         self.streamed: dict[str, list[str]] = {}  # lines of files, by name
+        self.summaries: dict[str, dict[str, Any]] = {}  # by run
         self.uploaded: list[str] = []
         self._over = threading.Event()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -91,8 +92,10 @@ class Server:
                 "eventsLineCount": 0, "logLineCount": 0, "history": "[]", "events": "[]", "summaryMetrics": "{}",
                 "tags": variables.get("tags") or [], "wandbConfig": "{}", "createdAt": "2026-01-01T00:00:00"}
 
-    def stream(self, content: dict[str, Any]) -> None:
+    def stream(self, run: str, content: dict[str, Any]) -> None:
         for name, part in (content.get("files") or {}).items():
+            if name == "wandb-summary.json" and part.get("content"):
+                self.summaries[run] = json.loads(part["content"][-1])
             self.streamed.setdefault(name, []).extend(part.get("content", []))
 
 
@@ -127,7 +130,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 asked = json.loads(data)
                 self._answer(200, {"data": server.graphql(asked["query"], asked.get("variables") or {})})
             elif self.path.endswith("/file_stream"):
-                server.stream(json.loads(data))
+                server.stream(self.path.split("/")[-2], json.loads(data))
                 self._answer(200, {"exitcode": None, "limits": {}})
             else:
                 server.uploaded.append(self.path.partition("/upload/")[2])
