@@ -16,9 +16,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gmexp.cli import config, sweep
+from gmexp.cli import config
 from gmexp.cli.flags import Flags
 from gmexp.cli.schema import schema
+from gmexp.cli.swept import key_of, texts
 from gmexp.support import composition
 from gmexp.support.errors import UserError
 
@@ -37,9 +38,10 @@ class Job:
 
 def load(verb: str, asked: Flags) -> list[Job]:
     """The configurations that the arguments of a verb describe: one, or with -m one for each combination."""
-    if verb == "run":
-        study = sweep.load if asked.several else _one("run")
-        return [Job(study(asked.overrides, asked.directories, asked.name))]
+    if verb == "run" and asked.several:
+        from gmexp.cli import sweep  # with the whole pipeline, which the light verbs do without
+
+        return [Job(sweep.load(asked.overrides, asked.directories, asked.name))]
     if not asked.several:
         return [Job(config.load(verb, asked.overrides, asked.directories, asked.name))]
     return [Job(config.load(verb, [*fixed, *swept], asked.directories, asked.name), swept)
@@ -54,21 +56,17 @@ def in_turn(jobs: Sequence[Job]) -> Iterator[Any]:
         yield job.config
 
 
-def _one(verb: str) -> Any:
-    return lambda *arguments: config.load(verb, *arguments)
-
-
 def _combinations(verb: str, overrides: Sequence[str],
                   searched: Sequence[str]) -> Iterator[tuple[list[str], tuple[str, ...]]]:
     """(what is fixed, what is swept) of every job."""
     known = composition.keys(schema(verb)) | {group: str for group in composition.groups(verb)}
     fixed, axes = [], {}
     for item in overrides:
-        texts = sweep.texts(item, known, searched)
-        if texts is None:
+        swept = texts(item, known, searched)
+        if swept is None:
             fixed.append(item)
         else:
-            axes[item.partition("=")[0]] = texts
+            axes[key_of(item)] = swept
     if math.prod(map(len, axes.values())) > MOST_JOBS:
         raise UserError(f"-m asks for more than {MOST_JOBS} jobs")
     for values in itertools.product(*axes.values()):

@@ -70,7 +70,7 @@ def log_run(tracker: Tracker, folder: Path, plan: EvaluationPlan, trained_before
     """What an evaluated run did: `shift3/goal_failure`, `capability`, `realised` with `_low` and `_high`, its episodes, up
     to `plan.clips` films, its last and its best weights.
 
-    `trained_before`: its curve as well, which this session has not seen.
+    `trained_before`: its curve as well, which this session has not seen. It is the last that the tracker gets.
     """
     if type(tracker) is Tracker:
         return
@@ -87,6 +87,7 @@ def log_run(tracker: Tracker, folder: Path, plan: EvaluationPlan, trained_before
         for place, aliases in ((folder / "best", ("best",)), (folder, ("final", f"steps-{meta.train_steps}"))):
             tracker.artefact(place / "checkpoint.npz", "model", f"{meta.experiment_id}-{meta.run_id}-checkpoint", aliases)
         tracker.artefact(folder / "episodes.parquet", "episodes", f"{meta.experiment_id}-{meta.run_id}-episodes")
+        tracker.close()  # while the films are there, should it have to begin anew
 
 
 def run_metrics(counts: Iterable[OutcomeCounts]) -> dict[str, float]:

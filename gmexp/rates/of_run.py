@@ -43,7 +43,10 @@ def rates_of_run(row: OutcomeCounts) -> dict[str, Known]:
 
 
 def _share(successes: int, trials: int | None) -> Known | None:
-    return Known(successes / trials, *wilson(successes, trials)) if trials else None
+    if not trials:
+        return None
+    value, (low, high) = successes / trials, wilson(successes, trials)
+    return Known(value, min(low, value), max(high, value))
 
 
 def _ratio(row: OutcomeCounts) -> Known | None:

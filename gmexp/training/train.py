@@ -186,6 +186,14 @@ def _resume(planned: Run, agent: Trainer) -> tuple[list[CurvePoint], Best | None
     return curve, Best(success, int(steps), weights)
 
 
+def _status(agent: Trainer, curve: list[CurvePoint], best: Best) -> str:
+    """How the run ended, for a person."""
+    window = [point.success for point in curve[-WINDOW:] if point.success is not None]
+    solved = f", {sum(window) / len(window):.0%} of the last training levels solved" if window else ""
+    return (f"trained: {agent.steps:,} steps in {curve[-1].seconds / 60:.1f} minutes{solved}; its best weights, "
+            f"{best.success:.0%}, are those after {best.steps:,} steps")
+
+
 def _finish(planned: Run, agent: Trainer, curve: list[CurvePoint], best: Best) -> None:
     """Write the complete run, run.json last, and drop what only resumption needed."""
     folder, what, meta = planned.folder, planned.identity, planned.meta
@@ -194,5 +202,5 @@ def _finish(planned: Run, agent: Trainer, curve: list[CurvePoint], best: Best) -
         write_checkpoint(path, weights, steps, what, meta)
     tables.write_table(folder / "curve.parquet", curve, CurvePoint, origin)
     known = {name: value for name, value in artefacts.plain(meta).items() if name != "settings"}  # they are the config
-    artefacts.write_json(folder / "run.json", {"meta": known, "config": what}, origin)
+    artefacts.write_json(folder / "run.json", {"status": _status(agent, curve, best), "meta": known, "config": what}, origin)
     (folder / "resume.npz").unlink(missing_ok=True)

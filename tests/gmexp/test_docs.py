@@ -93,11 +93,9 @@ def compose(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> Any:
     if all(item.startswith("-") for item in rest):  # it is only spoken of
         return None
     if verb.configured:
-        from gmexp.cli import config, sweep
+        from gmexp.cli import multirun
 
-        asked = flags.split(rest)
-        given = asked.overrides, asked.directories, asked.name
-        return sweep.load(*given) if asked.several else config.load(name, *given)
+        return multirun.load(name, flags.split(rest))
     read = Command.parse
 
     def parse(self: Command, args: list[str]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +25,7 @@ from gmexp.rates import over_runs
 from gmexp.support import progress
 from gmexp.training.run import describe
 
+from .artefacts.wandb_server import Server
 from .tiny import AGENT, ITERATION, SAMPLER, assert_equal_runs
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="needs signals")]
@@ -210,6 +213,28 @@ def test_wandb_gets_a_copy_offline(tmp_path, monkeypatch):
     logged = sorted(path.relative_to(root).parts for path in root.rglob("offline-run-*/*.wandb"))
     assert len(logged) == 3 and sum(parts[0] == "runs" for parts in logged) == 2  # two runs and the study
     assert Study(root).report.is_file()
+    server = synced(root)
+    kinds = {name: run["jobType"] for name, run in server.runs.items()}
+    assert sorted(kinds.values()) == ["study", "train", "train"]
+    assert {run["groupName"] for run in server.runs.values()} == {"quickstart"}
+    for name, summary in server.summaries.items():
+        prefix = "delta=0/" if kinds[name] == "study" else ""
+        assert {f"{prefix}shift3/{rate}{end}" for rate in ("capability", "realised")
+                for end in ("", "_low", "_high")} <= set(summary)
+        assert ("report" if kinds[name] == "study" else "episodes") in summary
+    deltas = [json.loads(run["config"])["delta"]["value"] for name, run in server.runs.items() if kinds[name] == "train"]
+    assert sorted(deltas) == [0.0, 0.3]
+
+
+def synced(root: Path) -> Server:
+    """A server that got what the manual's `wandb sync` sends of a study."""
+    manual = (Path(__file__).parents[2] / "docs" / "manual.md").read_text()
+    patterns = re.search(r"^wandb sync (.+)$", manual, re.M)[1].replace("outputs/quickstart/", "").split()
+    records = [str(path) for pattern in patterns for path in sorted(root.glob(pattern))]
+    with Server() as server:
+        environment = os.environ | {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": "a" * 40}
+        subprocess.run([sys.executable, "-m", "wandb", "sync", *records], env=environment, check=True, capture_output=True)
+    return server
 
 
 def test_without_wandb_installed_only_its_logger_is_missing(tmp_path, monkeypatch, capsys):

@@ -64,7 +64,8 @@ def refused(capsys, *arguments) -> str:
 def test_a_run_leaves_its_checkpoint_its_curve_and_what_is_known_of_it(finished):
     assert sorted(p.name for p in finished.iterdir()) == ["best", "checkpoint.npz", "curve.parquet", "run.json"]
     checkpoint = load_checkpoint(finished)
-    about = artefacts.read_json(finished / "run.json", required=("meta", "config", "provenance"))
+    about = artefacts.read_json(finished / "run.json", required=("status", "meta", "config", "provenance"))
+    assert about["status"].startswith("trained: ")
     assert about["meta"]["run_id"] == checkpoint.meta.run_id == finished.name
     assert about["provenance"]["config_hash"] == checkpoint.meta.config_hash
     points = tables.read_records(finished / "curve.parquet", CurvePoint)
