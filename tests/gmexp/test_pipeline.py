@@ -228,7 +228,7 @@ def test_wandb_gets_a_copy_offline(tmp_path, monkeypatch):
 
 def synced(root: Path) -> Server:
     """A server that got what the manual's `wandb sync` sends of a study."""
-    manual = (Path(__file__).parents[2] / "docs" / "manual.md").read_text()
+    manual = (Path(__file__).parents[2] / "docs" / "reference" / "studies.md").read_text()
     patterns = re.search(r"^wandb sync (.+)$", manual, re.M)[1].replace("outputs/quickstart/", "").split()
     records = [str(path) for pattern in patterns for path in sorted(root.glob(pattern))]
     with Server() as server:
