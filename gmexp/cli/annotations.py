@@ -15,13 +15,15 @@ __all__ = ["kind_of_key"]
 WORDS = {"int": "whole number", "float": "number", "bool": "true or false", "str": "text", "Any": "anything"}
 GROUPS = {"evaluation": "gmexp.evaluation.plan", "logger": "gmexp.training.config", "launcher": "gmexp.training.config",
           "agent": "gmexp.agents.config", "mitigation": "gmexp.mitigations.verification"}
+NESTED = {"mitigations": "gmexp.mitigations.config", "verification": "gmexp.mitigations.verification"}  # of a verb's keys
 
 
 def kind_of_key(name: str, default: Any, verb: str, group: str | None = None, choice: str | None = None) -> str:
     """The type of a key of a verb, or of a group's file, in words; by its default where no dataclass tells it."""
-    for source in _sources(verb, group, choice):
-        if name in (known := _annotated(source)):
-            return _in_words(known[name])
+    within, _, last = name.rpartition(".")
+    for source in [_file(NESTED[within])] if group is None and within in NESTED else _sources(verb, group, choice):
+        if last in (known := _annotated(source)):
+            return _in_words(known[last])
     return _of_default(default)
 
 

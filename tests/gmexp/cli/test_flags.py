@@ -29,7 +29,7 @@ evaluation: {shifts: [0, 2], probes: [0]}
 TYPED = [
     ("train --cfg job", "out: outputs/${experiment}"),
     ("train --cfg job --resolve", "out: outputs/train"),
-    ("evaluate --cfg job", "run: ???"),
+    ("evaluate --cfg job", "run: shipped"),
     ("rates --cfg all study=x", "hydra:"),
     ("run --cfg hydra experiment=quickstart --resolve -p hydra.run.dir", "outputs/quickstart"),
     ("measure --cfg job -p evaluation.arms run=x", "- masked"),
