@@ -156,7 +156,7 @@ def test_the_agent_of_a_small_worlds_study_learns_it(name):
     env = gmexp_envs.make_vec(planned.task, planned.agent.num_envs, distribution=planned.training, seed=100,
                               action_repeat=planned.agent.action_repeat)
     reports = trained(PPO(planned.agent, planned.task, env, LEARNING_STEPS.get(name, SOONER), 100))
-    chance, learned = (np.mean([report.success for report in part if report.episodes])
+    chance, learned = (np.average([report.success or 0.0 for report in part], weights=[report.episodes for report in part])
                        for part in (reports[:6], reports[-6:]))
     assert learned > chance + 0.3 and learned > 2 * chance
 
