@@ -25,7 +25,7 @@ def fill(tracker: Tracker, folder) -> None:
         tracker.log({"success": 0.5, "mean_return": None}, step=1000)
         tracker.log({"success": 0.75}, step=2000)
         tracker.summary({"shift3/goal_failure": 0.25, "accepted": False})
-        tracker.table("episodes", Table.from_pydict({"seed": [1, 2], "facts": [(1,), None]}))
+        tracker.table("episodes", Table.from_pydict({"seed": [1, 2], "facts": [(1,), (2,)]}))
         tracker.figure(picture)
         tracker.video(folder / "film.gif", "films/one", "a film")
         tracker.page(page, "report")
