@@ -34,7 +34,7 @@ class Domain:
     printed: tuple[float, float]
     recomputed: tuple[float, float]
     residual: tuple[float, float]
-    ratio: tuple[float, float]
+    ratio: tuple[float | None, float | None]  # None where nothing is left of the recomputed end, as with harm=0
     printed_2027: tuple[float, float]
     growth: tuple[float, float]
 
@@ -47,7 +47,7 @@ def recompute(name: str, calculator: Calculator | None = None) -> Domain:
     printed, later = r["current"], r["projected_2027"]
     pairs = list(zip(printed, ends, strict=True))
     return Domain(name, r["title"], r["types"], r["spec_quality"], printed, ends,
-                  tuple(p - e for p, e in pairs), tuple(p / e for p, e in pairs), later,
+                  tuple(p - e for p, e in pairs), tuple(p / e if e else None for p, e in pairs), later,
                   tuple(b / a for a, b in zip(printed, later, strict=True)))
 
 

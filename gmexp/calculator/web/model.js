@@ -116,7 +116,7 @@ const gmexp = (() => {
     return {mode, raw, value, p_misgen: misgen, p_harmful: value, interval, interval_kind: kind, clipped: raw > 1,
             contributions: [first, ...factors],
             warnings: publishedWarnings(tables, scenario, {mode, harm, type, factors, raw, product, aboveHuman}),
-            kind: null, environments: null, intervals: null};
+            kind: null, environments: null, intervals: null, after: null};
   }
 
   function publishedWarnings(tables, scenario, {mode, harm, type, factors, raw, product, aboveHuman}) {
@@ -312,7 +312,7 @@ const gmexp = (() => {
             interval: intervals.harmful, interval_kind: `95% credible, next_environment, ${status}`, clipped: false,
             contributions: contributionsOf(calibration, scenario, harms, harmName),
             warnings: [...about, ...notes, ...calibration.warnings.map(note => `calibration: ${note}`)],
-            kind: "next_environment", environments: n, intervals};
+            kind: "next_environment", environments: n, intervals, after: null};
   }
 
   // What gmexp.calculator.Calculator(**options).estimate(Scenario(**scenario)) returns, or the Error it raises.

@@ -9,6 +9,10 @@ from gmexp.support.errors import UserError
 ODDS = Calculator(mode="odds")
 
 
+def test_where_nothing_does_harm_there_is_no_ratio():
+    assert [d.ratio for d in recompute_all(Calculator(harm=0.0))] == [(None, None)] * len(recompute_all())
+
+
 def test_recomputed_domains():
     percent = {d.name: tuple(100 * x for x in d.recomputed) for d in recompute_all()}
     expected = {"game_ai": (2.5, 7.0), "content_moderation": (10.7, 23.3), "autonomous_vehicles": (9.3, 20.3),
