@@ -37,6 +37,7 @@ def test_choosing_by_noise_gains_nothing_and_flatters_itself():
     assert np.mean(fresh) == pytest.approx(0.6, abs=0.02) and np.mean(shown) < 0.5  # the winner's curse
 
 
+@pytest.mark.slow
 def test_runs_that_keep_the_goal_are_found():
     proxies = [70, 66, 60, 20, 10, 5]
     own = [counts(s, proxy=k, intended=80 - k) for s, k in enumerate(proxies)]
