@@ -23,7 +23,7 @@ from ..tiny import AGENT, ITERATION, assert_equal_arrays
 
 CONFIG: PPOConfig = load("train", AGENT).agent
 SMALL_WORLDS = [name for name in gmexp_envs.TASKS if gmexp_envs.find_task(name).family == "small worlds"]
-LEARNING_STEPS = {"follow_me": 900_000, "supervisor": 800_000}  # until a small world's study leaves chance far behind; or
+LEARNING_STEPS = {"supervisor": 800_000}  # until a small world's agent leaves chance far behind; in the others
 SOONER = 400_000
 JUMPS = TASK.action_sets["jumps"]
 
@@ -151,8 +151,11 @@ def test_the_same_agent_trains_in_every_environment(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL_WORLDS)
 def test_the_agent_of_a_small_worlds_study_learns_it(name):
-    """The first steps of its experiment's first run, with a train seed of no study: what chance reaches is left behind."""
-    planned = training_runs(load("run", [f"experiment={name}"]))[0]
+    """The first steps of one of its runs, with a train seed of no study: what chance reaches is left behind.
+
+    At delta = 0, but in follow me at 1: there a level is solved at one beacon, at 0 all beacons must be visited first.
+    """
+    planned = training_runs(load("run", [f"experiment={name}"]))[-1 if name == "follow_me" else 0]
     env = gmexp_envs.make_vec(planned.task, planned.agent.num_envs, distribution=planned.training, seed=100,
                               action_repeat=planned.agent.action_repeat)
     reports = trained(PPO(planned.agent, planned.task, env, LEARNING_STEPS.get(name, SOONER), 100))
