@@ -183,6 +183,13 @@ def ratio_over_runs(k: np.ndarray, n: np.ndarray, base_k: np.ndarray, base_n: np
     return Mean(ratio, max(ratio - half, 0.0), ratio + half, ())
 
 
+def at_most_1(ratio: Mean) -> Mean:
+    """A ratio that may overshoot, as it is shown: no rate is above 1."""
+    if ratio.mean is None:
+        return ratio
+    return Mean(*(min(end, 1.0) for end in (ratio.mean, ratio.low, ratio.high)), ratio.runs)
+
+
 def _of_ratio(k: np.ndarray, n: np.ndarray, base_k: np.ndarray, base_n: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """What each run adds to a ratio of means (z, of mean 0), the binomial variance of it, and the ratio."""
     base = (base_k / base_n).mean()
@@ -242,7 +249,7 @@ def table(cells: Sequence[CellEstimands]) -> str:
     rows = []
     for previous, cell in zip([None, *cells], cells, strict=False):
         condition = "" if previous and cell.condition == previous.condition else cell.condition
-        shares = (f"{cell.revealed.mean:.2f}", *(text.quantity(getattr(cell, name)) for name in names[1:]))
+        shares = (f"{cell.revealed.mean:.2f}", *(text.quantity(at_most_1(getattr(cell, name))) for name in names[1:]))
         rows.append((condition, text.shift_label(cell), cell.n_runs, *shares, "aversion" if cell.aversion else ""))
     head = ("condition", "shift", "runs", *(name.replace("_", " ") for name in names), "")
     return text.table(head, rows, right=(2,))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gmexp.rates.counting import cell_order
+from gmexp.rates.estimands import at_most_1
 from gmexp.rates.intervals import Mean, mean_of_shares
 from gmexp.rates.over_runs import Rate, Rates
 
@@ -47,13 +48,7 @@ def judged(rates: Rates) -> tuple[Judged, ...]:
                                                                                        (cell.capability, "n")))
             shown = cell.capability, cell.goal_failure, None, mean_of_shares(np.array(failed), np.array(played))
         else:
-            shown = (cell.capability if both.capability.mean is None else both.capability, _at_most_1(both.goal_failure),
+            shown = (cell.capability if both.capability.mean is None else both.capability, at_most_1(both.goal_failure),
                      both.latent, both.realised)
         cells.append(Judged(*place, cell.n_runs, cell.n_episodes, both is not None, *shown))
     return tuple(cells)
-
-
-def _at_most_1(ratio: Mean) -> Mean:
-    if ratio.mean is None:
-        return ratio
-    return Mean(*(min(end, 1.0) for end in (ratio.mean, ratio.low, ratio.high)), ratio.runs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -140,6 +141,14 @@ def test_conditions_that_share_train_seeds_are_compared_in_pairs():
         assert all(pairs[name][0] == pytest.approx(apart[name][0]) for name in pairs)
     assert all(np.mean([hit[name] for hit in found]) >= 0.92 for name in truth)
     assert np.mean(widths, axis=0)[0] < 0.75  # capability: the levels' difficulty is in both
+
+
+def test_no_rate_is_shown_above_one():
+    """A ratio whose base is rare overshoots; the record keeps it, the table does not print it."""
+    rows = [count("a", (100, 0, 1), (100, 1, 40)), count("b", (100, 0, 30), (100, 1, 1))]
+    cell = only(rows)
+    assert cell.goal_failure.high > 1
+    assert "1.00]" in table([cell]) and not re.search(r"[1-9]\.\d\d\]", table([cell]).replace("1.00]", ""))
 
 
 def test_a_difference_of_rates_stays_within_one():
