@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import matplotlib.figure
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from gmexp.figures import marks, style
 from gmexp.figures.data import StudyData
@@ -16,6 +18,7 @@ from gmexp.rates.mitigated import Trace
 
 SHIFT = 3  # where the figure looks: every level tells the goals apart
 MOST = 6  # panels
+LABEL = 28  # characters that a line of an axis's label has
 
 
 def draw(data: StudyData) -> matplotlib.figure.Figure | None:
@@ -48,19 +51,23 @@ def _group(trace: Trace) -> str:
 
 def _panel(axis: Axes, panel: tuple[str, str, str], traces: Sequence[Trace], colours: dict[str, str]) -> None:
     method, along, of = panel
-    for name in style.unique(map(_group, traces)):
-        points = sorted((trace for trace in traces if _group(trace) == name), key=lambda trace: trace.x)
+    for name, study in style.unique((_group(trace), trace.study) for trace in traces):
+        points = sorted((trace for trace in traces if (_group(trace), trace.study) == (name, study)),
+                        key=lambda trace: trace.x)
         places = [point.x for point in points], [point.y for point in points]
         if all(point.runs == 1 for point in points):  # a point a run, which nothing joins
             marks.dots(axis, *places, colours[name], size=16)
             continue
-        axis.plot(*places, color=colours[name], linewidth=1)
+        if len(set(places[0])) == len(points):  # else conditions that differ in what the setting does not say
+            axis.plot(*places, color=colours[name], linewidth=1)
         for point in points:
             if point.low is not None and point.high is not None:
                 marks.interval(axis, point.x, point.y, point.low, point.high, colours[name])
     shares(axis, method.replace("_", " "))
     axis.set_xlabel(capital(along))
-    axis.set_ylabel("\n".join(of.split(", ")) if len(of) < 60 else of)
+    axis.set_ylabel("\n".join(textwrap.wrap(of, LABEL)))
+    if all(float(trace.x).is_integer() for trace in traces):
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 FIGURE = Figure(
