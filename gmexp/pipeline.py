@@ -372,7 +372,7 @@ def _work(task: tuple[TrainConfig, EvaluationPlan, list[str], VerificationPlan],
 
 def _tracked(planned: Run, plan: EvaluationPlan) -> Tracker:
     """The tracker of a run, from its first step to its evaluation; none where all of that was done before."""
-    if not planned.finished:
+    if not planned.finished or planned.config.logger.name == "none":
         return open_run(planned)
     from gmexp.agents.checkpoint import load_checkpoint
     from gmexp.evaluation.evaluate import target

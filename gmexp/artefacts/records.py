@@ -153,6 +153,11 @@ class OutcomeCounts:
         return self.n_intended + self.n_proxy + self.n_ambiguous
 
     @property
+    def useful(self) -> int:
+        """Visible episodes that reach the intended goal: first, or where it is the proxy's place."""
+        return self.n_intended + self.n_ambiguous
+
+    @property
     def capable(self) -> int:
         """Visible episodes on distinguishing levels in which the agent reached either goal."""
         return self.n_intended + self.n_proxy

@@ -76,9 +76,13 @@ def target(checkpoint: Checkpoint, plan: EvaluationPlan, backend: str = "native"
            mitigation: Mitigation | None = None) -> tuple[Path, dict[str, Any]]:
     """Where an evaluation's episodes go, and what they depend on: a table made from the same is left as it is."""
     path = checkpoint.path.with_name(f"episodes{'' if backend == 'native' else f'-{backend}'}.parquet")
-    levels = held_out(checkpoint.meta.train_seed, plan.episodes)
-    identity = {"run": checkpoint.meta.config_hash, "plan": plan.identity, "levels": levels}
-    return path, identity | ({"mitigation": mitigation.identity} if mitigation else {})
+    return path, identity_of(checkpoint, plan) | ({"mitigation": mitigation.identity} if mitigation else {})
+
+
+def identity_of(checkpoint: Checkpoint, plan: EvaluationPlan) -> dict[str, Any]:
+    """What decides how a run's held-out levels are played by a plan."""
+    return {"run": checkpoint.meta.config_hash, "plan": plan.identity,
+            "levels": held_out(checkpoint.meta.train_seed, plan.episodes)}
 
 
 def play_with(checkpoint: Checkpoint, plan: EvaluationPlan, planned: Sequence[Cell], mitigation: Mitigation | None = None,

@@ -17,6 +17,7 @@ from gmexp.artefacts.condition import condition_labels
 from gmexp.artefacts.records import Episode
 from gmexp.artefacts.study import Study
 from gmexp.artefacts.table import Table
+from gmexp.rates import text
 from gmexp.rates.definitions import in_arm, log
 from gmexp.rates.estimands import ratio_over_runs
 from gmexp.rates.intervals import Mean, mean_of_shares
@@ -90,13 +91,10 @@ def _failure(gem: np.ndarray, n: np.ndarray, blind_gem: np.ndarray, blind: np.nd
 
 def table(rows: Sequence[Preference]) -> str:
     """The preferences as aligned text; a dash is unknown."""
-    def show(share: Mean) -> str:
-        return "-" if share.mean is None else f"{share.mean:.2f} [{share.low:.2f}, {share.high:.2f}]"
-
     width = max(len(row.condition) for row in rows)
     lines = [f"{'condition':<{width}}  {'levels':<10}  {'number':>8}  {'gem first':>18}  {'goal failure':>18}"]
-    lines += [f"{row.condition:<{width}}  {row.levels:<10}  {row.n_levels:>8,}  {show(row.gem_first):>18}  "
-              f"{show(row.goal_failure):>18}" for row in rows]
+    lines += [f"{row.condition:<{width}}  {row.levels:<10}  {row.n_levels:>8,}  {text.quantity(row.gem_first):>18}  "
+              f"{text.quantity(row.goal_failure):>18}" for row in rows]
     if not any(row.n_levels for row in rows if row.levels == BOTH):
         lines.append("no frame was drawn: the semantic view, which these agents read, always shows both")
     return "\n".join(lines)

@@ -17,10 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from gmexp.mitigations.buffer import Levels
+from gmexp.mitigations.buffer import Levels, drawn
 from gmexp.mitigations.robust_plr import RobustPLR, RobustPLRConfig
 from gmexp_envs.chosen import AT_PROXY, AWAY
-from gmexp_envs.levels import SeedRange
 from gmexp_envs.vec import VecEnv
 
 LAWS = ("identity", "constant", "binomial", "unrestricted")
@@ -79,7 +78,7 @@ def edited(known: Levels, rng: np.random.Generator, edits: int, law: str, divers
     for _ in range(edits):
         kind, lots = rng.random(count), rng.integers(LOTS, size=count)
         step, elsewhere = MOVES[rng.integers(len(MOVES), size=count)], rng.random(count) < diversity
-        fresh = _drawn(levels, rng, count)
+        fresh = drawn(levels, rng, count)
         moves, redraws, renews = kind < KINDS[0], (kind >= KINDS[0]) & (kind < KINDS[1]), kind >= KINDS[1]
         if law == "unrestricted":
             aligned &= ~(moves | redraws)
@@ -99,9 +98,3 @@ def edited(known: Levels, rng: np.random.Generator, edits: int, law: str, divers
     out = (places[:, 0] >= 0) & (places.min(1) < 0)  # moved off the board
     places[out, 0], places[out, 1] = AWAY, rng.integers(LOTS, size=count)[out]
     return seeds, places
-
-
-def _drawn(levels: Any, rng: np.random.Generator, count: int) -> np.ndarray:
-    if isinstance(levels, SeedRange):
-        return levels.first + rng.integers(levels.count, size=count)
-    return np.array(levels)[rng.integers(len(levels), size=count)]

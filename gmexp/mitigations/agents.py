@@ -14,6 +14,8 @@ from gmexp.support.errors import UserError
 from gmexp_envs.task import SHIFT_NAMES, Actor, ArmName
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from gmexp.agents.checkpoint import Checkpoint
 
 Scores = Callable[[Any, Any], Any]  # (what is seen, rows) -> a tensor, float [len(rows)]: higher where it looks worse
@@ -66,31 +68,27 @@ def scored(scores: Scores, observation: Any, rows: Any, device: str) -> np.ndarr
 class Watching:
     """An actor, and the scores of everything it sees.
 
-    `steps` holds every score in the order in which instances acted; `highest` each instance's highest so far in its present
-    episode, with the decision (from 1) at which it was reached; an episode of one slot is all that an instance plays.
+    `steps` holds every score in the order in which instances acted (with `keep`), `highest` each instance's highest, `alarm`
+    which of its decisions (from 1) first exceeded `threshold`, 0 where none did: an instance plays one episode.
     """
 
-    def __init__(self, actor: Actor, scores: Scores, num_envs: int, device: str = "cpu", keep: bool = True) -> None:
-        self._actor, self._scores, self._device, self._keep = actor, scores, device, keep
+    def __init__(self, actor: Actor, scores: Scores, num_envs: int, device: str = "cpu", keep: bool = True,
+                 threshold: float = np.inf) -> None:
+        self._actor, self._scores, self._device, self._keep, self._threshold = actor, scores, device, keep, threshold
         self.steps: list[np.ndarray] = []
         self.highest = np.full(num_envs, -np.inf)
-        self.decisions = np.zeros(num_envs, np.int64)
-        self._first: dict[float, np.ndarray] = {}
-
-    def alarm(self, threshold: float) -> np.ndarray:
-        """Which decision of each instance first exceeded a threshold watched from the start (int64 [N]); 0: none did."""
-        return self._first.setdefault(threshold, np.zeros(len(self.highest), np.int64))
+        self.alarm = np.zeros(num_envs, np.int64)
+        self._decisions = np.zeros(num_envs, np.int64)
 
     def act(self, observation: Any, rows: Any) -> Any:
         values = scored(self._scores, observation, rows, self._device)
         where = np.asarray(rows if isinstance(rows, np.ndarray) else rows.cpu())
         if self._keep:
             self.steps.append(values)
-        self.decisions[where] += 1
+        self._decisions[where] += 1
         self.highest[where] = np.maximum(self.highest[where], values)
-        for threshold, first in self._first.items():
-            new = where[(values > threshold) & (first[where] == 0)]
-            first[new] = self.decisions[new]
+        new = where[(values > self._threshold) & (self.alarm[where] == 0)]
+        self.alarm[new] = self._decisions[new]
         return self._actor.act(observation, rows)
 
 
@@ -106,3 +104,17 @@ def watched(checkpoint: Checkpoint, plan: EvaluationPlan, planned: list[Cell], s
     play(watching, env, 1)
     env.close()
     return watching
+
+
+def hidden_steps(checkpoint: Checkpoint, plan: EvaluationPlan, levels: int, planned: list[Cell]) -> Tensor:
+    """The agent's last hidden layer at every step on cells of so many levels, each played once: float [steps, hidden]."""
+    import torch
+
+    steps: list[Tensor] = []
+
+    def collect(shown: Any, rows: Any) -> Tensor:
+        steps.append(checkpoint.network.features(shown, rows).float())
+        return steps[-1].new_zeros(len(rows))
+
+    watched(checkpoint, one_each(plan, levels), planned, collect)
+    return torch.cat(steps)

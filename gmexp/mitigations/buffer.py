@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gmexp_envs.levels import SeedRange
+
 FIELDS = {"seed": np.int64, "place": np.int64, "aligned": bool, "score": np.float64, "best": np.float64,
           "oracle": np.float64, "drawn": np.int64}
 
@@ -45,6 +47,13 @@ class Levels:
 
     def joined(self, other: Levels) -> Levels:
         return Levels(*(np.concatenate([getattr(self, name), getattr(other, name)]) for name in FIELDS))
+
+
+def drawn(levels: SeedRange | tuple[int, ...], rng: np.random.Generator, count: int) -> np.ndarray:
+    """Level seeds as training draws them: int64 [count]."""
+    if isinstance(levels, SeedRange):
+        return levels.first + rng.integers(levels.count, size=count)
+    return np.array(levels)[rng.integers(len(levels), size=count)]
 
 
 class LevelBuffer:

@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 
 from gmexp.agents.trainer import Progress
-from gmexp.mitigations.buffer import LevelBuffer, Levels
+from gmexp.mitigations.buffer import LevelBuffer, Levels, drawn
 from gmexp.mitigations.chosen_levels import ChosenLevels
 from gmexp.mitigations.regret import Returns, scripted_returns
 from gmexp.support.errors import UserError
 from gmexp_envs.chosen import BY_SEED
-from gmexp_envs.levels import SeedRange
 
 Edit = Callable[[Levels, np.random.Generator], tuple[np.ndarray, np.ndarray]]  # -> level seeds [n] and places [n, 2]
 
@@ -84,12 +83,8 @@ class Curriculum:
 
     def _new(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Levels as training draws them."""
-        levels, count = self._env.distributions[0].levels, self._env.num_envs
-        if isinstance(levels, SeedRange):
-            seeds = levels.first + rng.integers(levels.count, size=count)
-        else:
-            seeds = np.array(levels)[rng.integers(len(levels), size=count)]
-        return seeds, np.full((count, 2), BY_SEED, np.int64)
+        count = self._env.num_envs
+        return drawn(self._env.distributions[0].levels, rng, count), np.full((count, 2), BY_SEED, np.int64)
 
     def _begin(self, seeds: np.ndarray, places: np.ndarray) -> None:
         self._trainer.begin(self._env.choose(seeds, places))

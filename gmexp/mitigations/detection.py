@@ -20,7 +20,7 @@ import numpy as np
 from gmexp import artefacts
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode, OutcomeCounts
-from gmexp.evaluation.cells import cells, held_out
+from gmexp.evaluation.cells import cells
 from gmexp.evaluation.plan import EvaluationPlan
 from gmexp.mitigations.agents import Watching, one_each, validation_cells, watched
 from gmexp.mitigations.scores import SCORES, score_of
@@ -73,15 +73,14 @@ class WatchedEpisode:
 def watch(checkpoint: Checkpoint, plan: EvaluationPlan, wanted: WatchPlan) -> Path:
     """Play a checkpoint's shifts, watched by every score -> its watched.parquet. One of the same plan is left as it is."""
     from gmexp.evaluation.certified import levels_folder
-    from gmexp.evaluation.evaluate import play_with
+    from gmexp.evaluation.evaluate import identity_of, play_with
 
-    path, seed = checkpoint.path.with_name(FILE), checkpoint.meta.train_seed
+    path = checkpoint.path.with_name(FILE)
     plan = dataclasses.replace(plan, arms=["visible"], probes=[], slots=plan.episodes)  # an instance plays one episode
-    identity = {"run": checkpoint.meta.config_hash, "plan": plan.identity, "levels": held_out(seed, plan.episodes),
-                "watched": dataclasses.asdict(wanted)}
+    identity = identity_of(checkpoint, plan) | {"watched": dataclasses.asdict(wanted)}
     if tables.made_from(path) == artefacts.config_hash(identity):
         return path
-    planned = cells(checkpoint.task, checkpoint.training, plan, seed)
+    planned = cells(checkpoint.task, checkpoint.training, plan, checkpoint.meta.train_seed)
     rows: list[WatchedEpisode] = []
     for name in wanted.scores:
         score = score_of(name, checkpoint, plan, wanted.levels)
@@ -107,14 +106,12 @@ class _Watched:
         return network
 
     def wrap(self, actor: Any, env: Any) -> Watching:
-        watching = Watching(actor, self._score, env.num_envs, self._device, keep=False)
-        watching.alarm(self._threshold)
-        return watching
+        return Watching(actor, self._score, env.num_envs, self._device, keep=False, threshold=self._threshold)
 
 
 def _rows(table: Any, name: str, watching: Watching, threshold: float, checkpoint: Checkpoint) -> list[WatchedEpisode]:
     """Instances play one episode each, in the order of cells and slots, which is that of the table."""
-    alarm = watching.alarm(threshold) * checkpoint.agent.action_repeat
+    alarm = watching.alarm * checkpoint.agent.action_repeat
     rows = []
     for k, row in enumerate(table.to_pylist()):
         intended, proxy = (NEVER if row[key] is None else row[key] for key in ("intended_step", "proxy_step"))

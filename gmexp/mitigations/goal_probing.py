@@ -95,7 +95,7 @@ def measured(counts: Sequence[OutcomeCounts], probed: Sequence[OutcomeCounts], s
         latent_of = on_probe if all(row is not None for row in on_probe) else own
         values = {"latent": _values("latent", latent_of), "goal_failure": _values("goal_failure", latent_of),
                   "realised": _values("realised", own), "capability": _values("capability", latent_of),
-                  "usefulness": np.array([(row.n_intended + row.n_ambiguous) / row.n_visible for row in own])}
+                  "usefulness": np.array([row.useful / row.n_visible for row in own])}
         among, keep = min(DECLARED[0], len(ids)), DECLARED[1]
         changes = {name: None if found is None else _change(scores, found, among, keep, seed)
                    for name, found in values.items()}

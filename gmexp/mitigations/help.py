@@ -128,9 +128,10 @@ class Helped:
         actions = np.array(self._actor.act(observation, rows), np.int32)  # its luck is the same whether it asks or not
         begun = self._log.present.step[rows] == 0
         self._left[rows[begun]] = 0
-        idle = rows[self._left[rows] == 0]
+        free = self._left[rows] == 0
+        idle = rows[free]
         if len(idle):
-            self._left[idle[self._asks(observation, idle)]] = self._lasts
+            self._left[idle[self._wanted(observation, idle, actions[free])]] = self._lasts
         taken = self._left[rows] > 0
         if taken.any():
             actions[taken] = self._expert.act(observation, rows[taken])
@@ -138,3 +139,7 @@ class Helped:
         self.steps[rows] += 1
         self.helped[rows] += taken
         return actions
+
+    def _wanted(self, observation: Any, rows: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        """Whether to ask, of instances about to take these actions: bool [len(rows)]."""
+        return self._asks(observation, rows)

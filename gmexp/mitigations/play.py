@@ -18,7 +18,7 @@ from gmexp import artefacts
 from gmexp.agents.mitigation import Mitigation
 from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode, OutcomeCounts
-from gmexp.evaluation.cells import cells, held_out
+from gmexp.evaluation.cells import cells
 from gmexp.evaluation.plan import EvaluationPlan
 from gmexp.mitigations import detection, goal_probing, probe
 from gmexp.mitigations.config import MitigationsPlan, mitigation_of_entry, negative_of
@@ -69,15 +69,13 @@ def mitigate(checkpoint: Checkpoint, plan: EvaluationPlan, wanted: MitigationsPl
 def _played(checkpoint: Checkpoint, plan: EvaluationPlan, entry: dict[str, Any], on_progress: Callable[[int], None]) -> Path:
     """The folder of an entry's counts."""
     from gmexp.evaluation.certified import levels_folder
-    from gmexp.evaluation.evaluate import play_with
+    from gmexp.evaluation.evaluate import identity_of, play_with
 
-    mitigation, seed = mitigation_of_entry(entry), checkpoint.meta.train_seed
-    folder = folder_of(checkpoint.path.parent, entry)
-    identity = {"run": checkpoint.meta.config_hash, "plan": plan.identity, "levels": held_out(seed, plan.episodes),
-                "mitigation": mitigation.identity}
+    mitigation, folder = mitigation_of_entry(entry), folder_of(checkpoint.path.parent, entry)
+    identity = identity_of(checkpoint, plan) | {"mitigation": mitigation.identity}
     if tables.made_from(folder / COUNTS) == artefacts.config_hash(identity):
         return folder
-    planned = cells(checkpoint.task, checkpoint.training, plan, seed)
+    planned = cells(checkpoint.task, checkpoint.training, plan, checkpoint.meta.train_seed)
     columns, actor = play_with(checkpoint, plan, planned, mitigation.fitted(checkpoint, plan),
                                cache=levels_folder(checkpoint.path), on_progress=on_progress)
     origin = artefacts.provenance(None, identity, f"a trained agent with {entry['name']}")

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gmexp.evaluation.plan import EvaluationPlan
-from gmexp.mitigations.agents import Scores, one_each, peers, validation_cells, watched
+from gmexp.mitigations.agents import Scores, hidden_steps, peers, validation_cells
 from gmexp.support.seeding import stream
 
 if TYPE_CHECKING:
@@ -56,19 +56,11 @@ def disagreement(networks: Sequence[Network]) -> Scores:
 
 def distance(checkpoint: Checkpoint, plan: EvaluationPlan, levels: int) -> Scores:
     """Squared distance from the centre of what the agent's features are on validation levels."""
-    import torch
-
     from gmexp.mitigations.networks import fit_svdd
 
-    features: list[Tensor] = []
-
-    def collect(shown: Any, rows: Any) -> Tensor:
-        features.append(checkpoint.network.features(shown, rows).float())
-        return features[-1].new_zeros(len(rows))
-
-    watched(checkpoint, one_each(plan, levels), validation_cells(checkpoint, levels), collect)
+    features = hidden_steps(checkpoint, plan, levels, validation_cells(checkpoint, levels))
     seed = stream(plan.seed, f"svdd {checkpoint.meta.run_id}")
-    embed, centre, scale = fit_svdd(torch.cat(features), seed)
+    embed, centre, scale = fit_svdd(features, seed)
 
     def score(shown: Any, rows: Any) -> Tensor:
         return (embed(checkpoint.network.features(shown, rows).float() / scale) - centre).square().sum(1)

@@ -80,20 +80,8 @@ class Shielded(Helped):
         super().__init__(actor, task, env, None, TO_THE_END)
         self._copy, self._ahead = copy.deepcopy(env), -(-ahead // env.action_repeat)
 
-    def act(self, observation: Any, rows: np.ndarray) -> np.ndarray:
-        actions = np.array(self._actor.act(observation, rows), np.int32)
-        present = self._log.present
-        self._left[rows[present.step[rows] == 0]] = 0
-        free = self._left[rows] == 0
-        if free.any():
-            wrong = self._reaches_proxy(actions[free], rows[free])
-            self._left[rows[free][wrong]] = self._lasts
-        taken = self._left[rows] > 0
-        if taken.any():
-            actions[taken] = self._expert.act(observation, rows[taken])
-        self.steps[rows] += 1
-        self.helped[rows] += taken
-        return actions
+    def _wanted(self, observation: Any, rows: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        return self._reaches_proxy(actions, rows)
 
     def _reaches_proxy(self, actions: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Whether the actions, held for a while, would reach the proxy, and the intended goal, elsewhere, not before: bool

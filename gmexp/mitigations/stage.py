@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from gmexp import artefacts
@@ -71,27 +72,28 @@ def _condition(study: Study, plan: MitigationsPlan, runs: Sequence[RunMeta], cou
     name, setting = study.root.name, label.replace("=", " ")
     rows: list[Measured] = []
     traces: list[Trace] = []
+
+    def written(file: str) -> list[Path]:
+        """A file of every run that has it."""
+        return [path for run in runs if (path := study.run(run.run_id) / file).is_file()]
+
     for entry in plan.played:
         found, curve = _played(study, runs, counts, entry, setting)
         rows, traces = rows + found, traces + curve
     detections: Sequence[Any] = ()
-    watched = [tables.read_table(path, detection.WatchedEpisode) for run in runs
-               if (path := study.run(run.run_id) / detection.FILE).is_file()]
+    watched = [tables.read_table(path, detection.WatchedEpisode) for path in written(detection.FILE)]
     if plan.watching and watched:
         detections = detection.detections(watched, counts[0].env, name, setting)
         rows += detection.audited(counts, watched, name, setting)
-    probed = [row for run in runs if (path := study.run(run.run_id) / goal_probing.FILE).is_file()
-              for row in tables.read_records(path, OutcomeCounts)]
+    probed = [row for path in written(goal_probing.FILE) for row in tables.read_records(path, OutcomeCounts)]
     if plan.probed and probed:
         found, curve = goal_probing.measured(counts, probed, name, setting, 0)
         rows, traces = rows + found, traces + curve
     if plan.probe:
-        read_off = [row for run in runs if (path := study.run(run.run_id) / probe.FILE).is_file()
-                    for row in tables.read_records(path, probe.Probed)]
+        read_off = [row for path in written(probe.FILE) for row in tables.read_records(path, probe.Probed)]
         traces += probe.traces(read_off, counts, name, setting)
-    episodes = [tables.read_table(study.episodes(run.run_id), Episode) for run in runs
-                if study.episodes(run.run_id).is_file()]
-    if plan.deployment and episodes:
+    if plan.deployment and (logs := written(study.episodes(runs[0].run_id).name)):
+        episodes = [tables.read_table(path, Episode) for path in logs]
         found, curve = gradual_deployment.measured(counts, episodes, plan.deployment, name, setting)
         rows, traces = rows + found, traces + curve
     return Mitigated(tuple(replace(row, declared=row.declared and declared) for row in rows), tuple(detections),
@@ -127,7 +129,7 @@ def _success_against_help(study: Study, runs: Sequence[RunMeta], treated: Sequen
         if share is None or not rows:
             continue
         for words, values in (("share of episodes that reach the intended goal",
-                               [(row.n_intended + row.n_ambiguous) / row.n_visible for row in rows]),
+                               [row.useful / row.n_visible for row in rows]),
                               ("realised misgeneralization", [row.n_proxy / row.n_visible for row in rows])):
             mean, low, high = over_runs(values) or (sum(values) / len(values), None, None)
             traces.append(Trace(about.method, about.setting, rows[0].env, about.study, kind, "share of decisions helped",

@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gmexp.agents.mitigation import Mitigation
-from gmexp.mitigations.agents import one_each, validation_cells, watched
+from gmexp.mitigations.agents import hidden_steps, validation_cells
 from gmexp.support.seeding import stream
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from gmexp.agents.checkpoint import Checkpoint
     from gmexp.mitigations.networks import Steered
 
@@ -57,7 +55,9 @@ class Steering(Mitigation):
         import torch
 
         ready = Steering(self.options)
-        visible, masked = (hidden_steps(checkpoint, plan, self.options.levels, arm) for arm in ("visible", "masked"))
+        levels = self.options.levels
+        visible, masked = (hidden_steps(checkpoint, plan, levels, validation_cells(checkpoint, levels, (arm,), True))
+                           for arm in ("visible", "masked"))
         direction = visible.mean(0) - masked.mean(0)
         if self.options.direction == "random":
             seed = stream(plan.seed, f"direction {checkpoint.meta.run_id}")
@@ -70,17 +70,3 @@ class Steering(Mitigation):
         from gmexp.mitigations.networks import Steered
 
         return Steered(network, self.shift)
-
-
-def hidden_steps(checkpoint: Checkpoint, plan: Any, levels: int, arm: str) -> Tensor:
-    """The last hidden layer at every step on distinguishing validation levels in an arm: float [steps, hidden]."""
-    import torch
-
-    found: list[Tensor] = []
-
-    def collect(shown: Any, rows: Any) -> Tensor:
-        found.append(checkpoint.network.features(shown, rows).float())
-        return found[-1].new_zeros(len(rows))
-
-    watched(checkpoint, one_each(plan, levels), validation_cells(checkpoint, levels, (arm,), distinguishing=True), collect)
-    return torch.cat(found)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
+from gmexp.rates.intervals import mean_of_effects
 from gmexp.rates.reduction import Interval
 
 __all__ = ["auroc", "over_runs", "threshold_at"]
@@ -34,6 +35,5 @@ def over_runs(values: Sequence[float | None]) -> Interval | None:
     known = np.array([value for value in values if value is not None], float)
     if len(known) < 2:
         return None
-    half = float(stats.t.ppf(0.975, len(known) - 1) * known.std(ddof=1) / np.sqrt(len(known)))
-    mean = float(known.mean())
-    return mean, max(mean - half, 0.0), min(mean + half, 1.0)
+    mean, low, high = mean_of_effects(known, np.zeros(len(known)))
+    return mean, max(low, 0.0), high

@@ -92,7 +92,7 @@ def _values(quantity: str, rows: Sequence[OutcomeCounts]) -> tuple[np.ndarray, n
     """Every run's value, and its binomial variance: float [runs] both."""
     if quantity == "usefulness":
         reached, played = (np.array([value(row) for row in rows], float) for value in (
-            lambda row: row.n_intended + row.n_ambiguous, lambda row: row.n_visible))
+            lambda row: row.useful, lambda row: row.n_visible))
         return (reached / played, binomial_variance(reached, played)) if played.all() else None
     if quantity == "realised":
         return contributions(quantity, rows) if all(row.n_visible for row in rows) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import multiprocessing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
@@ -22,7 +22,7 @@ from gmexp.statistics.posterior import DRAW_TYPE, DRAWS, Posterior
 from gmexp.statistics.setups import setup_draws
 from gmexp.support.errors import UserError
 
-__all__ = ["SamplerError", "fit", "fit_alike", "one_thread", "require"]
+__all__ = ["SamplerError", "fit", "fit_alike", "one_thread", "posterior_of", "require"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -78,22 +78,16 @@ def fit(design: Design, config: CalibrationConfig, progress: Callable[[int], obj
 def _posterior(design: Design, config: CalibrationConfig, draws: dict[str, np.ndarray]) -> Posterior:
     """Of draws [chains, draws, ...] by name, as they are stored."""
     flat = {name: array.reshape(array.shape[0] * array.shape[1], *array.shape[2:]) for name, array in draws.items()}
-    model = Model(design, config)
-    return Posterior(
-        config.chains,
-        config.seed,
-        design.estimand,
-        design.shifts,
-        design.envs,
-        design.learners,
-        design.conditions,
-        design.covariates,
-        design.x,
-        tuple(map(tuple, model.cells.tolist())),
-        tuple(sorted(k for k, v in model.has.items() if v)),
-        design.revealed,
-        **{name: np.ascontiguousarray(flat[name], DRAW_TYPE).astype(float) for name in DRAWS},
-    )
+    return posterior_of(Model(design, config), config.chains, config.seed,
+                        {name: np.ascontiguousarray(flat[name], DRAW_TYPE).astype(float) for name in DRAWS})
+
+
+def posterior_of(model: Model, chains: int, seed: int, draws: Mapping[str, np.ndarray]) -> Posterior:
+    """The posterior of a model's design that these draws (by name, [draws, ...]) are of."""
+    d = model.design
+    return Posterior(chains, seed, d.estimand, d.shifts, d.envs, d.learners, d.conditions, d.covariates, d.x,
+                     tuple(map(tuple, model.cells.tolist())), tuple(sorted(k for k, v in model.has.items() if v)),
+                     d.revealed, **draws)
 
 
 @one_thread

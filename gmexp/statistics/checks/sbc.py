@@ -13,6 +13,7 @@ from scipy.special import expit
 from gmexp.statistics.checks.fits import GATED, Fits, Progress
 from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.design import Design, build_design
+from gmexp.statistics.fit import posterior_of
 from gmexp.statistics.model import BEND, SCALES, Model, coordinate
 from gmexp.statistics.posterior import Posterior, Settings
 from gmexp.statistics.simulate import World, simulate
@@ -65,31 +66,12 @@ def _from_prior(design: Design, config: CalibrationConfig, rng: np.random.Genera
     n = design.masked.sum(axis=1), design.visible.sum(axis=1)
     masked = _multinomial(rng, n[0], h, e)
     visible = _multinomial(rng, n[1], (1 - pursuit) * h + pursuit * a, (1 - pursuit) * e)
-    truth = _posterior(design, model, model.unpack(q))
+    truth = posterior_of(model, 1, 0, model.unpack(q) | {"setup": np.zeros((1, 4, len(model.cells)))})
     return replace(design, masked=masked, visible=visible), truth
 
 
 def _multinomial(rng: np.random.Generator, n: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.array([rng.multinomial(m, (x, y, max(0.0, 1 - x - y))) for m, x, y in zip(n, first, second, strict=True)])
-
-
-def _posterior(design: Design, model: Model, draws: dict[str, np.ndarray]) -> Posterior:
-    return Posterior(
-        1,
-        0,
-        design.estimand,
-        design.shifts,
-        design.envs,
-        design.learners,
-        design.conditions,
-        design.covariates,
-        design.x,
-        tuple(map(tuple, model.cells.tolist())),
-        tuple(sorted(k for k, v in model.has.items() if v)),
-        design.revealed,
-        **draws,
-        setup=np.zeros((1, 4, len(model.cells))),
-    )
 
 
 def _quantities(post: Posterior, truth: Posterior, rng: np.random.Generator) -> dict[str, tuple[np.ndarray, float]]:
