@@ -67,7 +67,8 @@ def strip(rows: Sequence[Measured], expected: tuple[float, float, float] | None)
                    row.finding.high) for row in rows if row.finding is not None]
     if expected is not None:
         lines.append(_line("the next environment", *expected))
-    listed = table(["Environment", "Goal failure", ""], lines, caption=f"Goal failure under shift {_shown()}, by environment")
+    listed = table(["Environment", "Goal failure", ""], lines,
+                   caption=f"Goal failure under shift {_shown()}, by environment")
     about = f"The same share in every environment, under shift {_shown()}, at the lowest δ:"
     return element("div", element("p", about, class_="note"), listed, class_="strip")
 
@@ -83,8 +84,8 @@ def _shown() -> str:
 
 def section(rows: Sequence[Measured]) -> Html:
     """A card for each: a level, its two goals, what was measured, and the page of the study."""
-    about = (f"Goal failure under shift {_shown()}, at the lowest training diversity that was measured: mean over runs with "
-             "its 95% interval, which is about more runs of the same set-up. On each picture a scripted agent that wants the "
+    about = (f"Goal failure under shift {_shown()}, at the lowest training diversity that was measured: mean over runs and "
+             "95% interval, which is about more runs of the same set-up. On each picture a scripted agent that wants the "
              "decoy shows the way there.")
     return join([element("p", about, class_="note"), element("div", [_card(row) for row in rows], class_="cards")])
 

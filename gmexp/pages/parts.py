@@ -43,7 +43,7 @@ def chart(data: StudyData, figure: Figure, page: str = "") -> Html | None:
         with matplotlib.rc_context(style.STYLE):
             picture = figure.draw(data)
         if picture is not None:
-            prefix = re.sub(r"\W", "-", f"{data.study.root.name}-{figure.name}-")
+            prefix = re.sub(r"\W+", "-", f"{page.partition('/')[0]}-{figure.name}-").lstrip("-")
             return _framed(Html(svg.inline(style.linked(picture), caption, prefix, page)),
                            f"{caption} {OPENS}", figure.narrow)
     return _figure(svg.data_uri(svg.small(artefacts.read_text(path))), caption, figure.narrow)

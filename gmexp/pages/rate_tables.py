@@ -74,9 +74,11 @@ def _headline(data: StudyData) -> Html | None:
         return None
     shifts = [label for _, label in sorted({(cell.shift_type, shift_label(cell)) for cell in known})]
     texts = {(named(cell.condition), shift_label(cell)): _rate(cell.goal_failure) for cell in known}
-    texts |= {(f"{named(change.condition)} minus {named(change.baseline)}", shift_label(change)): join([signed[0], element("small", signed[1])])
-              for change in found.contrasts if change.metric == "goal_failure" and shift_label(change) in shifts
-              for signed in [_signed(change).split(" ", 1)]}
+    for change in found.contrasts:
+        if change.metric == "goal_failure" and shift_label(change) in shifts:
+            points, ends = _signed(change).split(" ", 1)
+            name = f"{named(change.condition)} minus {named(change.baseline)}"
+            texts[name, shift_label(change)] = join([points, element("small", ends)])
     rows = [[name, *(texts.get((name, shift), "–") for shift in shifts)] for name in unique(name for name, _ in texts)]
     what = ("of the levels on which the agent, blind, gets to the proxy first, the share on which it still does when it "
             "sees the intended goal" if data.causal else

@@ -77,8 +77,8 @@ def start(tasks: Sequence[Task], picture: Path, finding: Finding | None, size: s
 def _what(task: Task) -> str:
     intended, proxy = task.intended.words, task.proxy.words
     return (f"Goal misgeneralization: a trained agent meets something new and stays able, but pursues another goal than "
-            f"it was rewarded for. Here the reward was for {intended}; training joined that with {proxy}. Where the two part, "
-            "what does the agent go for?")
+            f"it was rewarded for. Here the reward was for {intended}; training joined that with {proxy}. Where the "
+            "two part, what does the agent go for?")
 
 
 def _share(task: Task, finding: Finding) -> str:
