@@ -38,7 +38,7 @@ from gmexp_envs.task import SHIFT_NAMES, Task
 __all__ = ["POOLED", "build", "found_studies", "headline", "page"]
 
 POOLED = "calibration"  # the folder of the pooled calibration
-SHOWN = 2  # figures per study; all of them are on its own page
+SHOWN = 1  # figures per study: the page holds any number of them, and all figures are on the study's own
 CLIPS = 2  # per study
 MOST_CLIPS = 7
 METRICS = {"capability": "capability", "goal_failure": "goal failure, if capable",

@@ -21,7 +21,7 @@ ID = re.compile(r' id="([^"]+)"')
 REFERENCE = re.compile(r'(?<=xlink:href="#)[^"]+|(?<=url\(#)[^)]+|(?<= id=")[^"]+')
 ROOT = re.compile(r"<svg[^>]*?( viewBox=\"[^\"]*\")[^>]*>")
 DEFAULTS = re.compile(r"<defs><style[^>]*>\*\{([^}]*)\}</style></defs>")  # matplotlib's, for everything in the document
-LINK = re.compile(r'<a href="([^"]*)">')
+LINK = re.compile(r'<a href="([^"]*)"[^>]*>')
 ENCODED = {"%": "%25", "#": "%23", '"': "'", "'": "&apos;", "<": "%3C", ">": "%3E"}
 
 

@@ -51,7 +51,8 @@ def test_films_come_in_parts(served, study):
 
 
 @pytest.mark.parametrize("path", ["/study.json", "/../study.json", "/runs/../runs/d0-s0/episodes/x.gif",
-                                  "/runs/d0-s0/run.json", "/elsewhere/report.html", "/runs/d0-s0/episodes/..%2f..%2fstudy.json"])
+                                  "/runs/d0-s0/run.json",
+                                  "/elsewhere/report.html", "/runs/d0-s0/episodes/..%2f..%2fstudy.json"])
 def test_nothing_else_is_there(served, path):
     assert ask(served, path)[0] == 404
 

@@ -70,6 +70,6 @@ def test_within_a_page_it_shares_no_name_and_styles_nothing_else(original):
     for text, own in zip((one, two), ids, strict=True):
         used = {a or b for a, b in re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', text)}
         assert used and used <= own
-    mark = '<svg viewBox="0 0 1 1"><a xlink:href="#run-x1"><use xlink:href="#m"/></a></svg>'
+    mark = '<svg viewBox="0 0 1 1"><a xlink:href="#run-x1" target="_blank"><use xlink:href="#m"/></a></svg>'
     link = svg.inline(mark, "", "p-", "s/r.html")
     assert '<a href="s/r.html#run-x1" tabindex="-1"><title>x1</title><use href="#p-m"/></a>' in link
