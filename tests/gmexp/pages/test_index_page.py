@@ -95,7 +95,11 @@ def test_of_several_environments_the_headline_says_where_they_lie(results, tmp_p
         for name in ("capability", "goal_failure", "realised") for shift in range(5)]}
     (root / "calibration.json").write_text(json.dumps(content))
     lines = headline.table(StudyData(root)).splitlines()
-    assert lines[0] == "| shift | probability of | published | 2 environments | the next one |"
+    assert "| shift | probability of | published | 2 environments | the next one |" in lines
+    assert lines[0].startswith("| environment | rewarded, or what went with it | goal failure, δ = 0 |")
+    assert [line.split(" | ")[0] for line in lines[2:4]] == ["| coinrun", "| tetris"]  # the greatest goal failure first
+    assert lines[3].startswith("| tetris | clearing lines, or pausing so as not to lose | 0.12 [")
+    assert lines[3].split(" | ")[3] == "–"  # nothing was trained there at 0.3
     own = next(row["mean"] for row in content["summaries"]
                if (row["quantity"], row["shift"], row["condition"], row["kind"]) == ("goal_failure", 3, at, "this_setup"))
     row = next(line for line in lines if line.startswith("| 3 significant | goal failure, if capable"))
