@@ -47,14 +47,20 @@ def measured(studies: Sequence[StudyData], pooled: StudyData) -> list[Measured]:
 
 def first(rows: Sequence[Measured], pooled: StudyData) -> Finding | None:
     """What the first screen says in large: the pool's, where it is of one environment, else the first environment's."""
-    envs = {str(condition.get("env")) for condition in (pooled.calibration.conditions if pooled.calibration else ())}
-    return finding_of_pool(pooled) if len(envs) < 2 else rows[0].finding
+    return finding_of_pool(pooled) if len(_environments(pooled)) < 2 else rows[0].finding
+
+
+def _environments(pooled: StudyData) -> set[str]:
+    return {str(condition.get("env")) for condition in (pooled.calibration.conditions if pooled.calibration else ())}
 
 
 def _of_pool(pooled: StudyData, task: Task) -> Finding | None:
-    """An environment's goal failure in the pooled calibration, at delta 0."""
+    """An environment's goal failure in the pooled calibration, at delta 0; what the first screen says where it has no
+    other environment."""
     if pooled.calibration is None:
         return None
+    if _environments(pooled) == {task.name}:
+        return finding_of_pool(pooled)
     said = headline.under(pooled.calibration, task.name, SHOWN_SHIFT, 0.0, "goal_failure")
     if said is None:
         return None
