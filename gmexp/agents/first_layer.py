@@ -191,7 +191,7 @@ class CellLayer(nn.Module):
         if window.device.type != "cpu":
             return self.dense(window, appearance, state, rows)
         rows = torch.arange(len(window)) if rows is None else rows
-        summed = self._column_sums() if self._fixed is None else self._fixed
+        summed = self.column_sums(torch.empty(self.weight.shape)) if self._fixed is None else self._fixed
         return _FirstLayer.apply(window, appearance, state, rows, self.columns, self.classes, summed, self.weight,
                                  self.motion, self.bias)
 
@@ -207,15 +207,17 @@ class CellLayer(nn.Module):
         cells = nn.functional.one_hot(window.long(), self.classes + 1)[..., 1:].flatten(1)
         return torch.cat([cells, appearance], 1).float()
 
-    def _column_sums(self) -> Tensor:
-        summed = torch.empty(self.weight.shape)
-        sum_columns(self.weight.detach().numpy(), self.columns * self.classes, self.cells * self.classes, summed.numpy())
-        return summed
+    def column_sums(self, out: Float[Tensor, "rows width"]) -> Float[Tensor, "rows width"]:
+        """What `forward` adds up of the weights as they are (`sum_columns`), written to `out`."""
+        sum_columns(self.weight.detach().numpy(), self.columns * self.classes, self.cells * self.classes, out.numpy())
+        return out
 
     @contextlib.contextmanager
     def fixed(self) -> Iterator[None]:
         """Within, the weights stay as they are, so their sums are made once."""
-        self._fixed = self._column_sums() if self.weight.device.type == "cpu" else None
+        self._fixed = None
+        if self.weight.device.type == "cpu":
+            self._fixed = self.column_sums(torch.empty(self.weight.shape))
         try:
             yield
         finally:
