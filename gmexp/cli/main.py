@@ -31,6 +31,7 @@ VERBS = {
     "rates": Verb("gmexp.cli.study", "rates", "episodes of all runs -> counts and rates", True),
     "calibrate": Verb("gmexp.cli.study", "calibrate", "counts -> posterior", True),
     "report": Verb("gmexp.cli.study", "report", "a study -> figures and one HTML page", True),
+    "view": Verb("gmexp.cli.serve", "main", "results in your browser, with live curves while a study runs", False),
     "watch": Verb("gmexp.cli.watch", "main", "chosen episodes as animations, with goals and value marked", False),
     "show": Verb("gmexp.cli.show", "main", "what the shifts do to levels, as pictures", False),
     "environments": Verb("gmexp.cli.environments", "main", "the environments, and what shifts in them", False),

@@ -49,6 +49,7 @@ class ReportConfig:
 
     study: str | None
     results: str | None
+    films: int
 
 
 SCHEMAS = {  # where the dataclass of each configured verb is; imported when the verb is called

@@ -71,8 +71,13 @@ def report(config: ReportConfig) -> int:
     """`gmexp report`: draw the figures of a study, or of all studies in a folder, and build the page."""
     if (config.study is None) == (config.results is None):
         raise UserError("give either study=... or results=..., a folder of studies")
+    if config.films < 0 or (config.films and config.study is None):
+        raise UserError(f"films={config.films} should be 0 or more episodes of every run of a study=...")
     if config.study is not None:
-        print(report_stage.report(Study(_existing(config.study))))
+        study = Study(_existing(config.study))
+        if config.films:
+            report_stage.film(study, config.films)
+        print(report_stage.report(study))
         return 0
     print("\n".join(map(str, report_stage.report_all(_existing(config.results)))))
     return 0

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.figure
 
 from gmexp.figures import marks, style
-from gmexp.figures.data import Named, StudyData
+from gmexp.figures.data import StudyData
 from gmexp.figures.figure import Figure, Section
 from gmexp.figures.rates import ROW
 from gmexp.figures.style import GREY, PAGE, canvas, entry, legend
@@ -33,10 +33,10 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
     if not rows:
         return None
     shown = titles(data.task)
-    return (in_rows if style.many(row.condition for row in rows) else in_colours)(rows, shown, data.named)
+    return (in_rows if style.many(row.condition for row in rows) else in_colours)(rows, shown, data)
 
 
-def in_colours(rows: Sequence[CellEffect], shown: Mapping[str, str], named: Named) -> matplotlib.figure.Figure:
+def in_colours(rows: Sequence[CellEffect], shown: Mapping[str, str], data: StudyData) -> matplotlib.figure.Figure:
     """A few conditions: a column per effect, colours side by side over the shifts."""
     colours = style.colours(row.condition for row in rows)
     shifts = sorted({(row.shift_type, row.shift_name) for row in rows})
@@ -45,18 +45,18 @@ def in_colours(rows: Sequence[CellEffect], shown: Mapping[str, str], named: Name
         for row in (row for row in rows if row.effect == effect):
             x = shifts.index((row.shift_type, row.shift_name))
             x += marks.dodge(list(colours).index(row.condition), len(colours))
-            marks.run_column(axis, x, row.value, colours[row.condition])
+            marks.run_column(axis, x, row.value, colours[row.condition], data.runs_of(row.condition))
         axis.axhline(0, color=GREY, linewidth=0.8)
         axis.set_title(title)
         axis.set_ylim(-0.28, 1.03)
         axis.set_xlim(-0.6, len(shifts) - 0.4)
         axis.set_xticks(range(len(shifts)), [str(kind) for kind, _ in shifts])
         axis.set_xlabel("shift (0: in distribution)")
-    legend(figure, [entry(colour, named(condition)) for condition, colour in colours.items()])
+    legend(figure, [entry(colour, data.named(condition)) for condition, colour in colours.items()])
     return figure
 
 
-def in_rows(rows: Sequence[CellEffect], shown: Mapping[str, str], named: Named) -> matplotlib.figure.Figure:
+def in_rows(rows: Sequence[CellEffect], shown: Mapping[str, str], data: StudyData) -> matplotlib.figure.Figure:
     """Many conditions: a column per effect, a colour per shift."""
     names = style.unique(row.condition for row in rows)
     colours = style.colours(shift_text(row.shift_type, row.shift_name) for row in rows)
@@ -65,11 +65,11 @@ def in_rows(rows: Sequence[CellEffect], shown: Mapping[str, str], named: Named) 
         for row in (row for row in rows if row.effect == effect):
             order = list(colours).index(shift_text(row.shift_type, row.shift_name))
             y = names.index(row.condition) + 0.5 * marks.dodge(order, len(colours))
-            marks.run_row(axis, y, row.value, list(colours.values())[order])
+            marks.run_row(axis, y, row.value, list(colours.values())[order], data.runs_of(row.condition))
         axis.axvline(0, color=GREY, linewidth=0.8)
         axis.set_title(title)
         axis.set_xlim(-0.28, 1.03)
-    marks.named_rows(axes, map(named, names))
+    marks.named_rows(axes, map(data.named, names))
     legend(figure, [entry(colour, name) for name, colour in colours.items()])
     return figure
 
@@ -77,4 +77,4 @@ def in_rows(rows: Sequence[CellEffect], shown: Mapping[str, str], named: Named) 
 FIGURE = Figure(
     "attribution", "What {intended.words} causes, on the same levels: reaching it by accident on the way counts for no "
     "effect. An agent that does not know of it is at 0, one that wants nothing else at 1. Dots are runs, lines 95% "
-    "intervals of their mean.", Section.CAUSES, draw, rank=70)
+    "intervals of their mean.", Section.CAUSES, draw, rank=70, runs=True)

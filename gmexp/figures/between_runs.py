@@ -9,6 +9,7 @@ import matplotlib.figure
 import numpy as np
 from matplotlib.axes import Axes
 
+from gmexp.figures import marks
 from gmexp.figures.data import StudyData
 from gmexp.figures.figure import Figure, Section
 from gmexp.figures.rates import panels_of
@@ -44,7 +45,7 @@ def _ordered(axis: Axes, cells: Sequence[CellRates], item: BetweenRuns) -> None:
     runs = sorted((run for run in getattr(cell, item.metric).runs if run.n), key=lambda run: run.k / run.n)
     for x, run in enumerate(runs):
         axis.plot([x, x], wilson(run.k, run.n), color=GREY, linewidth=0.7, alpha=0.7)
-        axis.scatter(x, run.k / run.n, s=8, color=GREY, zorder=4)
+        axis.scatter(x, run.k / run.n, s=8, color=GREY, zorder=4, urls=[marks.address(run.run_id)])
     for ends, colour in ((item.clustered, CLUSTERED), (item.pooled, POOLED)):
         axis.axhspan(*ends, color=colour, alpha=0.4, linewidth=0, zorder=1)
     shares(axis, f"{capital(item.metric.replace('_', ' '))}\nshift {item.shift_type}" + " (probe)" * item.probe)
@@ -72,4 +73,4 @@ def _covered(axis: Axes, items: Sequence[BetweenRuns]) -> None:
 FIGURE = Figure(
     "between_runs", "Left, every run in order with the 95% interval of its own episodes, and the intervals of the mean: of "
     "episodes pooled as if independent, and of runs as replicates. Right, how often either interval covers the mean over "
-    "all runs when only some are drawn; thin lines are rates under shifts.", Section.RESULT, draw, rank=40)
+    "all runs when only some are drawn; thin lines are rates under shifts.", Section.RESULT, draw, rank=40, runs=True)

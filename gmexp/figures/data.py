@@ -54,6 +54,10 @@ class StudyData:
         """The condition's label of every run id."""
         return condition_labels(self.runs)
 
+    def runs_of(self, condition: str) -> tuple[str, ...]:
+        """The ids of a condition's runs, in the order of the index."""
+        return tuple(run_id for run_id, label in self.conditions.items() if label == condition)
+
     def named(self, condition: str) -> str:
         """A condition's label for readers rather than terminals."""
         return pretty(condition, self.task.intended.name)

@@ -23,10 +23,10 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
     figure, ((axis,),) = canvas(COLUMN, 2.7, 1)
     for order, (shift, colour) in enumerate(colours.items()):
         offset = 0.35 * marks.dodge(order, len(colours))
-        rates = {position[deltas[c.condition]] + offset: c.goal_failure for c in cells if shift_label(c) == shift}
-        axis.plot(sorted(rates), [rates[x].mean for x in sorted(rates)], color=colour, linewidth=1)
-        for x, rate in rates.items():
-            marks.run_dots(axis, x, rate, colour)
+        here = {position[deltas[c.condition]] + offset: c for c in cells if shift_label(c) == shift}
+        axis.plot(sorted(here), [here[x].goal_failure.mean for x in sorted(here)], color=colour, linewidth=1)
+        for x, cell in here.items():
+            marks.run_dots(axis, x, cell.goal_failure, colour, cell.run_ids)
     shares(axis, TITLES["goal_failure"])
     axis.set_xticks(list(position.values()), [f"{delta:g}" for delta in position])
     axis.set_xlabel("training diversity δ")
@@ -35,4 +35,4 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
 
 
 FIGURE = Figure("diversity", "Goal failure against training diversity: dots are runs, lines join the means of one shift.",
-                Section.RESULT, draw, rank=10, narrow=True)
+                Section.RESULT, draw, rank=10, narrow=True, runs=True)

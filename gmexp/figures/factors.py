@@ -22,7 +22,7 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
     for axis, (metric, title) in zip(axes, PANELS.items(), strict=True):
         for row in (row for row in rows if row.probe == (metric == "goal_failure")):
             x = FACTOR_NAMES.index(row.factor) + marks.dodge(list(colours).index(row.condition), len(colours))
-            marks.run_column(axis, x, getattr(row, metric), colours[row.condition])
+            marks.run_column(axis, x, getattr(row, metric), colours[row.condition], data.runs_of(row.condition))
         shares(axis, title)
         axis.set_xlim(-0.6, len(FACTOR_NAMES) - 0.4)
         axis.set_xticks(range(len(FACTOR_NAMES)), FACTOR_NAMES)
@@ -32,4 +32,4 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
 
 FIGURE = Figure(
     "factors", "Each factor of the ladder shifted alone, on the same levels; goal failure is that of the probe. Dots are "
-    "runs, lines 95% intervals of their mean.", Section.CAUSES, draw)
+    "runs, lines 95% intervals of their mean.", Section.CAUSES, draw, runs=True)

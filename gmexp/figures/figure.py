@@ -40,6 +40,7 @@ class Figure:
     draw: Callable[[StudyData], matplotlib.figure.Figure | None]  # None where the study lacks what it shows
     rank: int | None = None
     narrow: bool = False  # one column wide
+    runs: bool = False  # some of its marks are runs: on a page each opens its run
     prepare: Callable[[Study], None] | None = None  # writes an artefact of its own, at the end of the stage `rates`
 
     def caption_of(self, task: Task) -> str:

@@ -21,6 +21,8 @@ from gmexp.rates.judged import Judged
 from gmexp.rates.over_runs import CellRates, goal_cells
 from gmexp.rates.text import shift_text
 
+Linked = tuple[float, str | None]  # a run's rate and its address
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -94,24 +96,26 @@ def _panel(axis: Axes, metric: str, data: StudyData, layout: Layout) -> None:
         if summary.kind == "next_run":
             axis.plot(ends, [y, y], color=colour, linewidth=0.7, alpha=0.55)
             continue
-        dots = (_judged_runs(data.cells, metric, shift, name) if data.causal else
+        runs = (_judged_runs(data.cells, metric, shift, name) if data.causal else
                 _run_rates(data.rates.cells, metric, shift, name))
         axis.plot(ends, [y, y], color=colour, linewidth=2.2, zorder=3)
-        axis.scatter(summary.mean, y, s=24, facecolor=colour if dots else "white", edgecolor=colour, zorder=5)
-        axis.scatter(dots, [y] * len(dots), **marks.RUN_DOT, zorder=4)
+        axis.scatter(summary.mean, y, s=24, facecolor=colour if runs else "white", edgecolor=colour, zorder=5)
+        axis.scatter([rate for rate, _ in runs], [y] * len(runs), **marks.RUN_DOT, zorder=4,
+                     urls=[url for _, url in runs] or [None])
     for middle, shift in zip(layout.middles, layout.shifts, strict=True):
         if shift.type in data.published:
             marks.published(axis, data.published[shift.type][metric], middle)
 
 
-def _judged_runs(cells: Sequence[Judged], metric: str, shift: ModelShift, condition: str) -> list[float]:
-    """Every run's quantity from both arms, at most 1; goal failure of a shift's probe where it has one."""
+def _judged_runs(cells: Sequence[Judged], metric: str, shift: ModelShift, condition: str) -> list[Linked]:
+    """Every run's quantity from both arms, at most 1, and its address; goal failure of a shift's probe where it has one."""
     here = [cell for cell in cells if (cell.shift_type, cell.grade, cell.condition) == (shift.type, shift.grade, condition)]
     chosen = goal_cells(here) if metric == "goal_failure" else [cell for cell in here if not cell.probe]
-    return [min(value, 1.0) for cell in chosen for value in marks.values(getattr(cell, metric))]
+    return [(min(value, 1.0), url) for cell in chosen for quantity in [getattr(cell, metric)]
+            for value, url in zip(marks.values(quantity), marks.addresses(quantity, cell.run_ids), strict=True)]
 
 
-def _run_rates(cells: Sequence[CellRates], metric: str, shift: ModelShift, condition: str) -> list[float]:
+def _run_rates(cells: Sequence[CellRates], metric: str, shift: ModelShift, condition: str) -> list[Linked]:
     """Run rates as the hierarchical model sees them: goal failure counts a shift's probe together with the shift."""
     counts: dict[str, tuple[int, int]] = {}
     for cell in cells:
@@ -120,11 +124,11 @@ def _run_rates(cells: Sequence[CellRates], metric: str, shift: ModelShift, condi
         for run in () if cell.probe and metric == "capability" else getattr(cell, metric).runs:
             k, n = counts.get(run.run_id, (0, 0))
             counts[run.run_id] = k + run.k, n + run.n
-    return [k / n for k, n in counts.values() if n]
+    return [(k / n, marks.address(run_id)) for run_id, (k, n) in counts.items() if n]
 
 
 FIGURE = Figure(
     "forest",
     "The hierarchical model: thick lines are 95% credible intervals of the mean over runs, thin ones of the next run; "
     "a hollow mean has no run behind it. Goal failure counts a shift's probe with the shift.",
-    Section.CALIBRATION, draw)
+    Section.CALIBRATION, draw, runs=True)

@@ -7,14 +7,14 @@ Grade 0 is the training distribution. Goal failure is that of a shift's probe wh
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib.figure
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
-from gmexp.figures import style
+from gmexp.figures import marks, style
 from gmexp.figures.data import StudyData
 from gmexp.figures.figure import Figure, Section
 from gmexp.figures.rates import panels_of
@@ -41,7 +41,8 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
                 points = {c.grade: getattr(c, metric) for c in shown
                           if c.shift_type in (0, shift) and c.condition == condition}
                 ends = {g: next_run.get((metric, condition, shift if g else 0, g), (None, None)) for g in sorted(points)}
-                _lines(axis, points, ends, colour)
+                ids = {c.run_ids for c in shown if c.condition == condition}
+                _lines(axis, points, ends, colour, ids.pop() if len(ids) == 1 else ())
             first, top = axis is row[0], metric == "capability"
             shares(axis, shifts[shift] if top else "")
             axis.set_xlim(-0.04, 1.04)
@@ -55,12 +56,15 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
 
 
 def _lines(axis: Axes, points: Mapping[float, OverRuns], next_run: Mapping[float, tuple[float | None, float | None]],
-           colour: str) -> None:
-    """One condition's rates by grade: runs, the next run's band, the mean in its own."""
+           colour: str, run_ids: Sequence[str]) -> None:
+    """One condition's rates by grade: runs, the next run's band, the mean in its own. `run_ids` where all cells have the
+    same runs."""
     grades = sorted(points)
     low, mean, high = ([getattr(points[g], end) for g in grades] for end in ("low", "mean", "high"))
-    for line in _run_lines(points):
-        axis.plot(grades, line, color=colour, linewidth=0.4, alpha=0.35)
+    lines = _run_lines(points)
+    known = map(marks.address, run_ids) if len(run_ids) == len(lines) else [None] * len(lines)
+    for line, url in zip(lines, known, strict=True):
+        axis.plot(grades, line, color=colour, linewidth=0.4, alpha=0.35, url=url)
     ends = (np.array(end, float) for end in zip(*next_run.values(), strict=True))
     axis.fill_between(grades, *ends, color=colour, alpha=0.1, linewidth=0)
     axis.fill_between(grades, low, high, color=colour, alpha=0.3, linewidth=0)
@@ -89,4 +93,4 @@ def _next_run(data: StudyData) -> dict[Key, tuple[float, float]]:
 FIGURE = Figure(
     "grades", "Against the grade of each shift: thin lines are runs, the thick one their mean in its 95% interval, the pale "
     "band is for the next run; grade 0 is the training distribution. Goal failure is that of a shift's probe where it has "
-    "one.", Section.RESULT, draw, rank=50)
+    "one.", Section.RESULT, draw, rank=50, runs=True)

@@ -29,9 +29,26 @@ def values(quantity: OverRuns) -> list[float]:
     return [value for value in runs if value is not None]
 
 
-def dots(axis: Axes, x: Any, y: Any, colour: str, size: float = 9) -> None:
-    """Faint dots for runs."""
-    axis.scatter(x, y, s=size, color=colour, alpha=0.4, linewidth=0, zorder=2)
+def address(run_id: str) -> str:
+    """Where a run stands on the page of its study: the address of its marks (`style.linked`)."""
+    return f"#run-{run_id}"
+
+
+def addresses(quantity: OverRuns, run_ids: Sequence[str]) -> list[str | None]:
+    """The address of every run whose value is known; None where it is not known whose the values are.
+
+    `run_ids` are those of a quantity that does not name its runs itself, in their order.
+    """
+    if isinstance(quantity, Rate):
+        return [address(run.run_id) for run in quantity.runs if run.rate is not None]
+    if len(run_ids) != len(quantity.runs):
+        return [None] * len(values(quantity))
+    return [address(run_id) for run_id, value in zip(run_ids, quantity.runs, strict=True) if value is not None]
+
+
+def dots(axis: Axes, x: Any, y: Any, colour: str, size: float = 9, urls: Sequence[str | None] = (None,)) -> None:
+    """Faint dots for runs; `urls` are their addresses."""
+    axis.scatter(x, y, s=size, color=colour, alpha=0.4, linewidth=0, zorder=2, urls=urls)
 
 
 def beside(known: Sequence[float], width: float = 0.07) -> np.ndarray:
@@ -39,30 +56,31 @@ def beside(known: Sequence[float], width: float = 0.07) -> np.ndarray:
     return np.linspace(-width, width, len(known)) if len(known) > 1 else np.zeros(len(known))
 
 
-def run_dots(axis: Axes, x: float, quantity: OverRuns, colour: str, width: float = 0.07) -> None:
+def run_dots(axis: Axes, x: float, quantity: OverRuns, colour: str, run_ids: Sequence[str] = (),
+             width: float = 0.07) -> None:
     """A quantity over runs: faint dots side by side, mean and interval."""
     if quantity.mean is None:
         return
     known = values(quantity)
-    dots(axis, x + beside(known, width), known, colour)
+    dots(axis, x + beside(known, width), known, colour, urls=addresses(quantity, run_ids))
     interval(axis, x, quantity.mean, quantity.low, quantity.high, colour)
 
 
-def run_column(axis: Axes, x: float, quantity: OverRuns, colour: str) -> None:
+def run_column(axis: Axes, x: float, quantity: OverRuns, colour: str, run_ids: Sequence[str] = ()) -> None:
     """The same with the dots one above the other, right of the mean."""
     if quantity.mean is None:
         return
     known = values(quantity)
-    dots(axis, [x + 0.09] * len(known), known, colour)
+    dots(axis, [x + 0.09] * len(known), known, colour, urls=addresses(quantity, run_ids))
     interval(axis, x, quantity.mean, quantity.low, quantity.high, colour)
 
 
-def run_row(axis: Axes, y: float, quantity: OverRuns, colour: str) -> None:
+def run_row(axis: Axes, y: float, quantity: OverRuns, colour: str, run_ids: Sequence[str] = ()) -> None:
     """The same along a row."""
     if quantity.mean is None:
         return
     known = values(quantity)
-    dots(axis, known, [y] * len(known), colour, size=7)
+    dots(axis, known, [y] * len(known), colour, size=7, urls=addresses(quantity, run_ids))
     axis.plot([quantity.low, quantity.high], [y, y], color=colour, linewidth=1.4, zorder=3, solid_capstyle="butt")
     axis.scatter(quantity.mean, y, s=20, color=colour, edgecolor="white", linewidth=0.7, zorder=5)
 

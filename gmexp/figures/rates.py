@@ -49,7 +49,8 @@ def in_colours(panels: Panels, colours: Mapping[str, str], published: Published,
         position = {shift: x for x, (shift, _) in enumerate(groups)}
         for cell in shown:
             offset = marks.dodge(list(colours).index(cell.condition), len(colours))
-            marks.run_dots(axis, position[cell.shift_type] + offset, getattr(cell, metric), colours[cell.condition])
+            marks.run_dots(axis, position[cell.shift_type] + offset, getattr(cell, metric), colours[cell.condition],
+                           cell.run_ids)
         marked = [shift for shift in position if shift in published]
         marks.published(axis, [position[s] for s in marked], [published[s][metric] for s in marked])
         shares(axis, TITLES[metric])
@@ -71,7 +72,7 @@ def in_rows(panels: Panels, published: Published, named: Named) -> matplotlib.fi
         for axis, shift in zip(line, shifts, strict=True):
             here = [cell for cell in shown if cell.shift_type == shift]
             for cell in here:
-                marks.run_row(axis, names.index(cell.condition), getattr(cell, metric), OKABE_ITO[0])
+                marks.run_row(axis, names.index(cell.condition), getattr(cell, metric), OKABE_ITO[0], cell.run_ids)
             if shift in published and here:
                 axis.axvline(published[shift][metric], color="black", linestyle=":", linewidth=1)
             shares(axis, _narrow(shift_label(here[0])) if here else "", axis.xaxis)
@@ -92,4 +93,4 @@ def _narrow(label: str) -> str:
 FIGURE = Figure(
     "rates", "Dots are runs; the large dot is their mean, the line its 95% interval over runs. Diamonds are the "
     "model's published values. Capability counts every level, goal failure the distinguishing ones; it is that of a "
-    "shift's probe where it has one.", Section.RESULT, draw, rank=60)
+    "shift's probe where it has one.", Section.RESULT, draw, rank=60, runs=True)

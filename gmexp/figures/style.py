@@ -77,8 +77,23 @@ def render(figure: Figure, suffixes: Sequence[str] = SUFFIXES) -> dict[str, byte
     return {suffix: saved(figure, suffix) for suffix in SUFFIXES if suffix in suffixes}
 
 
+def linked(figure: Figure) -> str:
+    """The figure as an SVG for a page, the marks of runs inside links to their runs (`marks.address`)."""
+    figure.set_dpi(DPI)
+    figure.draw_without_rendering()  # as `render` does, for the same layout
+    return _saved(figure, "svg").decode()
+
+
 def saved(figure: Figure, suffix: str) -> bytes:
-    """The figure as one file."""
+    """The figure as one file; in a file, marks lead nowhere."""
+    for artist in figure.findobj(lambda artist: artist.get_url() is not None or hasattr(artist, "get_urls")):
+        artist.set_url(None)
+        if hasattr(artist, "set_urls"):
+            artist.set_urls(None)
+    return _saved(figure, suffix)
+
+
+def _saved(figure: Figure, suffix: str) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format=suffix, dpi=DPI, metadata={"svg": {"Date": None}, "png": {"Software": None}}[suffix])
     return buffer.getvalue()

@@ -30,10 +30,10 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
     longest = max(run.train_steps for run in runs)
     logarithmic = longest > LONG
     for condition, colour in colours.items():
-        tables = [data.curves[run.run_id] for run in runs if data.conditions[run.run_id] == condition]
-        curves = [(table["steps"].to_numpy(), learning.smoothed(table)) for table in tables]
-        for curve in curves:
-            axis.plot(*curve, color=colour, linewidth=0.6, alpha=0.45)
+        ids = [run.run_id for run in runs if data.conditions[run.run_id] == condition]
+        curves = [(table["steps"].to_numpy(), learning.smoothed(table)) for table in map(data.curves.get, ids)]
+        for run_id, curve in zip(ids, curves, strict=True):
+            axis.plot(*curve, color=colour, linewidth=0.6, alpha=0.45, url=marks.address(run_id))
         axis.plot(*mean_curve(curves, logarithmic), color=colour, linewidth=1.8)
     known = learning.PUBLISHED.get(runs[0].env, {}) if len({run.env for run in runs}) == 1 else {}
     known = {steps: success for steps, success in known.items() if steps <= longest}
@@ -62,4 +62,4 @@ FIGURE = Figure(
     "training",
     "Share of training episodes that reached {intended.words}, over 20 iterations: thin lines are runs, thick lines "
     "their mean; diamonds, the published learning curve of PPO on frames.",
-    Section.TRAINING, draw, rank=80, narrow=True)
+    Section.TRAINING, draw, rank=80, narrow=True, runs=True)

@@ -8,13 +8,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmexp import artefacts
 from gmexp.artefacts.study import Study
+from gmexp.pages.six import WORTH_WATCHING, film_name, last_step, six
 from gmexp.rates.text import shift_text
 from gmexp_envs.outcome import OUTCOMES, Outcome
 from gmexp_envs.task import Task
@@ -28,12 +29,13 @@ if TYPE_CHECKING:
     from gmexp.evaluation.plan import EvaluationPlan
     from gmexp.evaluation.replay import Critic
 
-__all__ = ["Clip", "critic", "goal_step", "read_clips", "write_clips"]
+__all__ = ["Clip", "critic", "film_run", "film_six", "read_clips", "write_clips"]
 
 SHOWN = (Outcome.PROXY_GOAL, Outcome.INTENDED_GOAL)  # of which a study keeps a clip
-WORTH_WATCHING = (20, 160)  # game steps to the goal
 CLIP_SIZE = 320  # pixels across
 KINDS = {".mp4": "video/mp4", ".gif": "image/gif"}
+
+Taken = tuple[int, dict[str, Any], Outcome, str]  # instance, episode, outcome, name of the film
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Clip:
     outcome: str
     caption: str
     where: tuple[str, ...]  # condition, shift, level
+    level_seed: int | None
 
 
 def read_clips(study: Study, run_id: str, condition: str) -> list[Clip]:
@@ -57,7 +60,7 @@ def read_clips(study: Study, run_id: str, condition: str) -> list[Clip]:
         about = artefacts.read_json(sidecar) if sidecar.exists() else {}
         where = (f"{word} {about[key]}" for key, word in (("shift_name", "shift"), ("level_seed", "level")) if key in about)
         clips.append(Clip(film, KINDS[film.suffix], still if still.exists() else None, about.get("outcome", "unknown"),
-                          about.get("caption", ""), (condition, *where)))
+                          about.get("caption", ""), (condition, *where), about.get("level_seed")))
     return clips
 
 
@@ -68,18 +71,32 @@ def write_clips(folder: Path, plan: EvaluationPlan) -> list[Path]:
     """
     target = folder / "episodes"
     films = sorted(path for path in target.glob("*") if path.suffix in KINDS)
-    return films if films or not plan.clips else _filmed(folder, target, plan)
+    return films if films or not plan.clips else _filmed(folder, target, plan, _choose)
 
 
 def film_run(folder: Path, target: Path, plan: EvaluationPlan) -> list[Path]:
     """The same films of the evaluated run in `folder`, into a folder of their own."""
     if not plan.clips:
         return []
-    _filmed(folder, target, plan)
+    _filmed(folder, target, plan, _choose)
     return sorted(path for path in target.glob("*") if path.suffix in KINDS)
 
 
-def _filmed(folder: Path, target: Path, plan: EvaluationPlan) -> list[Path]:
+def film_six(folder: Path, plan: EvaluationPlan, most: int) -> list[Path]:
+    """Film up to `most` episodes by outcome of the evaluated run in `folder` (`six.six`) -> the films that were missing."""
+    target = folder / "episodes"
+
+    def choose(table: Table, planned: Sequence[Cell], plan: EvaluationPlan) -> list[Taken]:
+        position = _positions(planned)
+        chosen = [(each, film_name(each)) for each in six(table, most) if each.row["index"] == 0]
+        return [(position[_cell_of(each.row)] * plan.slots + each.row["slot"], each.row, each.outcome, name)
+                for each, name in chosen if not any((target / f"{name}{suffix}").exists() for suffix in KINDS)]
+
+    return _filmed(folder, target, plan, choose)
+
+
+def _filmed(folder: Path, target: Path, plan: EvaluationPlan,
+            choose: Callable[[Table, Sequence[Cell], EvaluationPlan], list[Taken]]) -> list[Path]:
     from gmexp.agents.checkpoint import load_checkpoint
     from gmexp.artefacts import tables
     from gmexp.artefacts.records import Episode
@@ -92,22 +109,22 @@ def _filmed(folder: Path, target: Path, plan: EvaluationPlan) -> list[Path]:
     checkpoint = load_checkpoint(folder)
     table = tables.read_table(folder / "episodes.parquet", Episode)
     planned = cells(checkpoint.task, checkpoint.training, plan, checkpoint.meta.train_seed)
-    chosen = _choose(table, planned, plan)
+    chosen = choose(table, planned, plan)
     if not chosen:
         return []
     actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
     repeat = checkpoint.agent.action_repeat
-    lengths = [-(-goal_step(row) // repeat) for _, row, _ in chosen]
+    lengths = [-(-last_step(row) // repeat) for _, row, _, _ in chosen]
     env = make_env(checkpoint.task, planned, plan, checkpoint.agent)
     tape = record(actor, env, max(lengths))
     env.close()
     written = []
-    for (instance, row, outcome), length in zip(chosen, lengths, strict=True):
+    for (instance, row, outcome, name), length in zip(chosen, lengths, strict=True):
+        touch = None if row["intended_step"] is None and row["proxy_step"] is None else last_step(row)
         take = Take(checkpoint.task, planned[instance // plan.slots].distribution, row["level_seed"], outcome,
-                    tape.actions[:length, instance], repeat, goal_step(row))
+                    tape.actions[:length, instance], repeat, touch)
         shown = film(take, CLIP_SIZE, critic=critic(checkpoint), observation=checkpoint.agent.observation)
         pictures = [frame(shown, index) for index in shown.drawn]
-        name = f"shift{row['shift_type']}-{outcome.value}"
         written.append(_write(target / name, pictures, palette(shown.task)))
         where = f"delta={checkpoint.env.diversity:g}, shift {shift_text(row['shift_type'], row['shift_name'])}"
         artefacts.write_json(target / f"{name}.json", {
@@ -128,32 +145,38 @@ def _write(name: Path, pictures: Sequence[Image.Image], colours: Sequence[str]) 
     return artefacts.write_bytes(name.with_suffix(".gif"), animation.gif(pictures, colours))
 
 
-def _choose(table: Table, planned: Sequence[Cell], plan: EvaluationPlan) -> list[tuple[int, dict[str, Any], Outcome]]:
-    """(instance, episode, outcome) per outcome worth showing: first from shift 3, then wherever it is to be seen."""
+def _positions(planned: Sequence[Cell]) -> dict[tuple[int, float, bool], int]:
+    return {(cell.shift_type, cell.grade, cell.probe): position for position, cell in enumerate(planned)}
+
+
+def _cell_of(row: dict[str, Any]) -> tuple[int, float, bool]:
+    return row["shift_type"], row["grade"], row["probe"]
+
+
+def _choose(table: Table, planned: Sequence[Cell], plan: EvaluationPlan) -> list[Taken]:
+    """(instance, episode, outcome, film's name) per outcome worth showing: first from shift 3, then wherever it is to be
+    seen."""
     from gmexp.rates.definitions import log
 
     index = log(table).outcome
-    position = {(c.shift_type, c.grade, c.probe): i for i, c in enumerate(planned)}
+    position = _positions(planned)
     chosen = []
     for outcome in SHOWN:
         candidates = [row for row, o in zip(table.to_pylist(), index, strict=True)
                       if OUTCOMES[o] is outcome and row["arm"] == "visible" and row["index"] == 0
-                      and WORTH_WATCHING[0] <= goal_step(row) <= WORTH_WATCHING[1]]
+                      and WORTH_WATCHING[0] <= last_step(row) <= WORTH_WATCHING[1]]
         if candidates:
             row = min(candidates, key=lambda r: (r["shift_type"] != 3, r["probe"], r["shift_type"], r["slot"]))
-            cell = position[row["shift_type"], row["grade"], row["probe"]]
-            chosen.append((cell * plan.slots + row["slot"], row, outcome))
+            chosen.append((position[_cell_of(row)] * plan.slots + row["slot"], row, outcome,
+                           f"shift{row['shift_type']}-{outcome.value}"))
     return chosen[:plan.clips]
 
 
 def _caption(task: Task, outcome: Outcome) -> str:
-    return (f"goes for {task.intended.words}" if outcome is Outcome.INTENDED_GOAL else
-            f"goes for {task.proxy.words} and not for {task.intended.words}")
-
-
-def goal_step(row: dict[str, Any]) -> int:
-    """Game step of the first goal that an episode reached."""
-    return min(step for step in (row["intended_step"], row["proxy_step"]) if step is not None)
+    return {Outcome.INTENDED_GOAL: f"goes for {task.intended.words}",
+            Outcome.PROXY_GOAL: f"goes for {task.proxy.words} and not for {task.intended.words}",
+            Outcome.DEATH: "dies before it reaches either goal", Outcome.TIMEOUT: "reaches neither goal in time",
+            Outcome.AMBIGUOUS: "reaches a goal on a level that does not tell which"}[outcome]
 
 
 def critic(checkpoint: Checkpoint) -> Critic:

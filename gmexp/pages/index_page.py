@@ -11,6 +11,7 @@ from results/calibration, which `gmexp calibrate studies=[...]` makes. What is n
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,11 @@ from gmexp.figures import base_rates, environments, style
 from gmexp.figures.catalogue import known
 from gmexp.figures.data import StudyData
 from gmexp.figures.figure import Figure, Section
-from gmexp.pages import headline, markdown, parts, pooled_sections, rate_tables
+from gmexp.figures.words import words_of
+from gmexp.pages import compared, headline, markdown, parts, pooled_sections, rate_tables
 from gmexp.pages.document import document
 from gmexp.pages.html import Html, element, glossary, join, table
-from gmexp.pages.start import LEVEL, finding_of_pool, start
+from gmexp.pages.start import LEVEL, start
 from gmexp.pages.words import definitions, listed
 from gmexp.support.errors import UserError
 from gmexp_envs.task import Task
@@ -34,7 +36,7 @@ from gmexp_envs.task import Task
 __all__ = ["POOLED", "build", "found_studies", "page"]
 
 POOLED = "calibration"  # the folder of the pooled calibration
-SHOWN = 3  # figures per study; the rest is in a fold
+SHOWN = 1  # figures per study: the page holds any number of them, and all figures are on the study's own
 CLIPS = 2  # per study
 MOST_CLIPS = 7
 
@@ -64,9 +66,11 @@ def found_studies(root: Path) -> list[Study]:
 def page(root: Path, studies: Sequence[StudyData], pooled: StudyData) -> str:
     """The page as HTML."""
     tasks = list({data.task.name: data.task for data in studies}.values())
+    measured = compared.measured(studies, pooled)
     sections = {
-        "measured": ("Published and measured", _measured(root, pooled, tasks)),
-        "shifts": ("What is shifted", _shifts(studies, tasks)),
+        "environments": ("Environments", compared.section(measured)),
+        "shifts": ("What is shifted", _shifts(tasks)),
+        "measured": ("Published and measured", _measured(root, pooled)),
         **{f"study-{data.study.root.name}": (_title(data.study), _study(data)) for data in studies},
         "modifiers": ("Do the modifiers hold?", pooled_sections.modifiers(pooled)),
         "domains": ("Domain scenarios, re-estimated", pooled_sections.domains(pooled)),
@@ -77,8 +81,9 @@ def page(root: Path, studies: Sequence[StudyData], pooled: StudyData) -> str:
         "definitions": ("Definitions", glossary(definitions(tasks, any(data.causal for data in studies)))),
         "provenance": ("Where it comes from", _provenance(studies, pooled)),
     }
-    first = start(tasks, root / "figures" / LEVEL, finding_of_pool(pooled), _size(studies),
-                  [run.train_steps for data in studies for run in data.runs])
+    strip = compared.strip(measured, compared.next_environment(pooled)) if len(tasks) > 1 else None
+    first = start(tasks, root / "figures" / LEVEL, compared.first(measured, pooled), _size(studies),
+                  [run.train_steps for data in studies for run in data.runs], strip)
     return document("Goal misgeneralization, measured", "What experiments say to a published probability model", first,
                     {key: section for key, section in sections.items() if section[1]})
 
@@ -93,9 +98,12 @@ def _size(studies: Sequence[StudyData]) -> str:
 
 # --- sections ---------------------------------------------------------------------------------------------------------
 
-def _measured(root: Path, pooled: StudyData, tasks: Sequence[Task]) -> Html | None:
+def _measured(root: Path, pooled: StudyData) -> Html | None:
     if not pooled.base_rates:
         return None
+    names = {words_of(str(condition.get("env") or "")).name for condition in
+             (pooled.calibration.conditions if pooled.calibration else ())}
+    tasks = [words_of(name) for name in sorted(names)] or [pooled.task]
     together = listed([f"{task.intended.words} always with {task.proxy.words}" for task in tasks], "or")
     return join([
         element("p", f"The model's base rates as published, and as measured on agents trained with {together} (the "
@@ -105,15 +113,14 @@ def _measured(root: Path, pooled: StudyData, tasks: Sequence[Task]) -> Html | No
         parts.chart(pooled, environments.FIGURE), parts.chart(pooled, base_rates.FIGURE)])
 
 
-def _shifts(studies: Sequence[StudyData], tasks: Sequence[Task]) -> Html:
-    """The ladder of every environment, with the pictures of the first study of it that has some."""
-    blocks = []
-    for task in tasks:
-        folders = [data.study.figures for data in studies if data.task is task]
-        folder = next((folder for folder in folders if (folder / "shifts.png").exists()), folders[0])
-        title = element("h3", task.name.replace("_", " ")) if len(tasks) > 1 else None
-        blocks.append(join([title, parts.shifts(task, folder)]))
-    return join(blocks)
+def _shifts(tasks: Sequence[Task]) -> Html:
+    """The ladder in the words of every environment; pictures are on the pages of the studies."""
+    if len(tasks) == 1:
+        return parts.shifts(tasks[0])
+    folded = [element("details", element("summary", task.name.replace("_", " ")), parts.shifts(task)) for task in tasks]
+    about = ("Four types, graded from 0 (training) to 1; what each changes is the environment's own. Levels under each "
+             "shift are pictured on the pages of the studies.")
+    return join([element("p", about, class_="note"), *folded])
 
 
 def _text(path: Path) -> str:
@@ -137,10 +144,11 @@ def _study(data: StudyData) -> Html:
     notes = [f"{len(data.index[key])} further run{'s' * (len(data.index[key]) > 1)} {word}." for key, word in
              (("failed", "failed"), ("rejected", "did not pass goal verification and are not counted"))
              if data.index.get(key)]
-    charts = [chart for figure in _ranked(data) if (chart := parts.chart(data, figure)) is not None]
-    rest = element("details", element("summary", "More figures"), charts[SHOWN:]) if charts[SHOWN:] else None
+    page = f"{data.study.root.name}/{data.study.report.name}"
+    charts = (chart for figure in _ranked(data) if (chart := parts.chart(data, figure, page)) is not None)
+    more = element("p", element("a", "The study's own page", href=page), ": every figure, every run, episodes to look at.")
     return join([rate_tables.edition(data), markdown.html(_text(data.study.root / "README.md")),
-                 *(element("p", note, class_="note") for note in notes), *charts[:SHOWN], rest])
+                 *(element("p", note, class_="note") for note in notes), *itertools.islice(charts, SHOWN), more])
 
 
 def _films(studies: Sequence[StudyData]) -> Html | None:

@@ -25,27 +25,31 @@ __all__ = ["draw"]
 KIND = 3  # the shift
 SEARCHED = 40  # levels, for one that the policy goes through
 MOMENTS = 14  # of its way that are shown
-CELL = 24  # pixels
-WIDEST, LEAST = 34, 16  # cells across a level that is good to look at
+WIDTH, CELLS = 640, (16, 48)  # pixels across the picture, about; pixels across a cell, at least and at most
+GOOD = range(16, 35)  # cells across a level that is good to look at, where an environment has such
 MOVED = 30  # of 765: change of a pixel's colours that says something moved
 
 
 def draw(task: Task, training: Any, levels: SeedRange) -> Image.Image:
-    """The first of the levels whose goals part and on which the policy reaches the proxy alone, in whole.
+    """The first of the levels whose goals part and on which the policy reaches the proxy alone, in whole: one of a good
+    size, or else the first of any.
 
     UserError where none of them is so.
     """
     distribution = shift(task, training, KIND, 1.0)
     seeds = range(levels.first, levels.first + min(levels.count, SEARCHED))
     parted = task.certify(dataclasses.replace(distribution, levels=SeedRange(levels.first, len(seeds)), sequential=True))
+    passed_over = []
     for seed in np.array(seeds)[parted].tolist():
-        env = _begun(task, distribution, seed)
-        wide = task.level_size(env, 0)[0]
-        moments = _played(task, env) if LEAST <= wide <= WIDEST else None
-        env.close()
-        if moments is not None:
+        if _width(task, distribution, seed) not in GOOD:
+            passed_over.append(seed)
+        elif (moments := _moments(task, distribution, seed)) is not None:
             return _together(task, moments)
-    raise UserError(f"none of {len(seeds)} levels of {task.name} shows the goals parting")
+    for seed in passed_over:
+        if (moments := _moments(task, distribution, seed)) is not None:
+            return _together(task, moments)
+    raise UserError(f"the scripted policy that wants {task.proxy.words} reaches it alone on none of {len(seeds)} levels of "
+                    f"{task.name}")
 
 
 def _begun(task: Task, distribution: Any, seed: int) -> VecEnv:
@@ -55,10 +59,26 @@ def _begun(task: Task, distribution: Any, seed: int) -> VecEnv:
     return env
 
 
-def _played(task: Task, env: VecEnv) -> list[Picture] | None:
+def _width(task: Task, distribution: Any, seed: int) -> int:
+    """Cells across a level."""
+    env = _begun(task, distribution, seed)
+    wide = task.level_size(env, 0)[0]
+    env.close()
+    return wide
+
+
+def _moments(task: Task, distribution: Any, seed: int) -> list[Picture] | None:
     """The level at even moments of the episode; None where it did not end at the proxy alone."""
+    env = _begun(task, distribution, seed)
+    moments = _played(task, env)
+    env.close()
+    return moments
+
+
+def _played(task: Task, env: VecEnv) -> list[Picture] | None:
     policy, observation, rows = task.scripted("proxy", env), env.reset(), np.arange(1)
-    pictures = [task.level_picture(env, 0, CELL)]
+    cell = min(max(WIDTH // task.level_size(env, 0)[0], CELLS[0]), CELLS[1])
+    pictures = [task.level_picture(env, 0, cell)]
     over = False
     while not over:
         step = env.step(policy.act(observation, rows), autoreset=False)
@@ -67,7 +87,7 @@ def _played(task: Task, env: VecEnv) -> list[Picture] | None:
         if present.proxy_step[0] != NEVER:
             break
         if not over:
-            pictures.append(task.level_picture(env, 0, CELL))
+            pictures.append(task.level_picture(env, 0, cell))
     if present.proxy_step[0] == NEVER or present.intended_step[0] != NEVER:
         return None
     chosen = np.linspace(0, len(pictures) - 1, min(MOMENTS, len(pictures))).round().astype(int)

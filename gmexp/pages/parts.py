@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib
+from PIL import Image, UnidentifiedImageError
+
 from gmexp import artefacts
+from gmexp.figures import style
 from gmexp.figures.catalogue import known
 from gmexp.figures.data import StudyData
 from gmexp.figures.figure import Figure, Section
@@ -20,17 +26,27 @@ from gmexp.rates.text import interval
 from gmexp_envs.task import Task
 
 MAX_CLIPS = 12
+QUALITY = 82  # of pictures, of 100
+OPENS = "A mark of a run opens it."
 
 
 # --- figures ----------------------------------------------------------------------------------------------------------
 
-def chart(data: StudyData, figure: Figure) -> Html | None:
-    """A figure of a study with its caption, None where it was not drawn."""
+def chart(data: StudyData, figure: Figure, page: str = "") -> Html | None:
+    """A figure of a study with its caption, None where it was not drawn. Marks of runs open the run on the study's page,
+    whose address is `page`; empty on that page itself."""
     path = data.study.figures / f"{figure.name}.svg"
     if not path.exists():
         return None
-    source = svg.data_uri(svg.small(artefacts.read_text(path)))
-    return _figure(source, figure.caption_of(data.task), figure.narrow)
+    caption = figure.caption_of(data.task)
+    if figure.runs and data.runs:
+        with matplotlib.rc_context(style.STYLE):
+            picture = figure.draw(data)
+        if picture is not None:
+            prefix = re.sub(r"\W+", "-", f"{page.partition('/')[0]}-{figure.name}-").lstrip("-")
+            return _framed(Html(svg.inline(style.linked(picture), caption, prefix, page)),
+                           f"{caption} {OPENS}", figure.narrow)
+    return _figure(svg.data_uri(svg.small(artefacts.read_text(path))), caption, figure.narrow)
 
 
 def charts(data: StudyData, section: Section) -> list[Html]:
@@ -41,26 +57,40 @@ def charts(data: StudyData, section: Section) -> list[Html]:
 
 def picture(path: Path, caption: str) -> Html | None:
     """A PNG with a caption; None where it was not made."""
-    return _figure(data_uri(artefacts.read_bytes(path), "image/png"), caption) if path.exists() else None
+    return _figure(image_uri(path), caption) if path.exists() else None
+
+
+def image_uri(path: Path) -> str:
+    """A PNG as the address of an image, in a tenth of its bytes; as it is where Pillow cannot read it."""
+    content, packed = artefacts.read_bytes(path), io.BytesIO()
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            image.convert("RGB").save(packed, "WEBP", quality=QUALITY, method=4)
+    except (UnidentifiedImageError, OSError):
+        return data_uri(content, "image/png")
+    return data_uri(packed.getvalue(), "image/webp")
 
 
 def _figure(source: str, caption: str, narrow: bool = False) -> Html:
-    image = element("img", src=source, alt=caption, loading="lazy")
-    return element("figure", element("div", image, class_="picture", tabindex=0), element("figcaption", caption),
+    return _framed(element("img", src=source, alt=caption, loading="lazy"), caption, narrow)
+
+
+def _framed(picture: Html, caption: str, narrow: bool) -> Html:
+    return element("figure", element("div", picture, class_="picture", tabindex=0), element("figcaption", caption),
                    class_="chart narrow" if narrow else "chart")
 
 
 # --- shifts -----------------------------------------------------------------------------------------------------------
 
-def shifts(task: Task, folder: Path) -> Html:
+def shifts(task: Task, folder: Path | None = None) -> Html:
     """The ladder in the words of an environment, beside what the model says of each type; in pictures where `gmexp show`
     has drawn them into a study's folder of figures."""
     rows = [[shift.type, shift.key_factor, element("span", shift.words, class_="rule"), *published_rates(shift.type)]
             for shift in task.shifts]
     head = ["Shift", "Key factor", "What changes here", "Published capability", "Published goal failure"]
-    return join([
-        table(head, rows, (3, 4), caption=f"The shifts, in the words of {task.name.replace('_', ' ')}"),
-        picture(folder / "shifts.png", "The same levels under each shift, from grade to grade, with the goals marked.")])
+    drawn = None if folder is None else picture(
+        folder / "shifts.png", "The same levels under each shift, from grade to grade, with the goals marked.")
+    return join([table(head, rows, (3, 4), caption=f"The shifts, in the words of {task.name.replace('_', ' ')}"), drawn])
 
 
 # --- episodes ---------------------------------------------------------------------------------------------------------
@@ -98,6 +128,14 @@ def modifier_table(modifiers: Sequence[Modifier]) -> Html | None:
                               "Published modifiers are ratios of probabilities, so the two columns differ in kind.",
                          class_="note"),
                  table(["Modifier", "Odds of goal failure ×", "Published M"], rows, caption="Measured modifiers")])
+
+
+def bar(mean: float, low: float, high: float) -> Html:
+    """A share and its interval, drawn."""
+    return element("svg", element("rect", class_="track", y=4, width=100, height=1.5),
+                   element("rect", class_="range", x=100 * low, y=1.5, width=100 * (high - low), height=6.5),
+                   element("rect", class_="mean", x=99 * mean - 1, width=2.5, height=9.5),
+                   class_="bar", viewBox="0 0 100 10", preserveAspectRatio="none", aria_hidden="true")
 
 
 def triple(values: Sequence[float | None]) -> Html | str:

@@ -74,8 +74,11 @@ def _headline(data: StudyData) -> Html | None:
         return None
     shifts = [label for _, label in sorted({(cell.shift_type, shift_label(cell)) for cell in known})]
     texts = {(named(cell.condition), shift_label(cell)): _rate(cell.goal_failure) for cell in known}
-    texts |= {(f"{named(change.condition)} minus {named(change.baseline)}", shift_label(change)): _signed(change)
-              for change in found.contrasts if change.metric == "goal_failure" and shift_label(change) in shifts}
+    for change in found.contrasts:
+        if change.metric == "goal_failure" and shift_label(change) in shifts:
+            points, ends = _signed(change).split(" ", 1)
+            name = f"{named(change.condition)} minus {named(change.baseline)}"
+            texts[name, shift_label(change)] = join([points, element("small", ends)])
     rows = [[name, *(texts.get((name, shift), "–") for shift in shifts)] for name in unique(name for name, _ in texts)]
     what = ("of the levels on which the agent, blind, gets to the proxy first, the share on which it still does when it "
             "sees the intended goal" if data.causal else
@@ -153,9 +156,4 @@ def _rate(rate: Rate | Mean, bar: bool = False) -> Html | str:
     text = parts.triple((rate.mean, rate.low, rate.high))
     if not bar or rate.mean is None:
         return text
-    picture = element("svg", element("rect", class_="track", y=4, width=100, height=1.5),
-                      element("rect", class_="range", x=100 * rate.low, y=1.5, width=100 * (rate.high - rate.low),
-                              height=6.5),
-                      element("rect", class_="mean", x=99 * rate.mean - 1, width=2.5, height=9.5),
-                      class_="bar", viewBox="0 0 100 10", preserveAspectRatio="none", aria_hidden="true")
-    return join([picture, text])
+    return join([parts.bar(rate.mean, rate.low, rate.high), text])

@@ -17,8 +17,9 @@ from gmexp.pages.study_page import build_report
 from gmexp.statistics.stage import drop_stale
 from gmexp.support.errors import UserError
 from gmexp.support.extras import missing_package
+from gmexp.support.progress import Bar
 
-__all__ = ["report", "report_all"]
+__all__ = ["film", "report", "report_all"]
 
 PICTURED_GRADES = (0.0, 0.5, 1.0)
 PICTURED_LEVELS = 1
@@ -32,6 +33,33 @@ def report(study: Study) -> Path:
     _picture(study)
     draw_all(study.root)
     return build_report(study.root)
+
+
+def film(study: Study, most: int) -> list[Path]:
+    """Film up to `most` episodes by outcome of every run whose checkpoint is here -> the films that were missing.
+
+    UserError where no run has a checkpoint, or the study does not say how it was evaluated.
+    """
+    from gmexp.evaluation.plan import EvaluationPlan
+    from gmexp.pages.clips import film_six
+    from gmexp.pages.runs import again
+
+    index, runs = study.read_index(), [run.run_id for run in study.runs()]
+    here = [run_id for run_id in runs if study.checkpoint(run_id).exists()]
+    if not here:
+        raise UserError(f"{study.root} has no checkpoints to film: `{again(index)}` in that folder trains the runs again")
+    try:
+        plan = EvaluationPlan(**index["config"]["evaluation"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{study.index} does not say how its agents were evaluated: {error!r}") from error
+    if len(here) < len(runs):
+        print(f"{len(runs) - len(here)} of {len(runs)} runs have no checkpoint here and are not filmed", file=sys.stderr)
+    films = []
+    with Bar(len(here), "films", "run") as bar:
+        for run_id in here:
+            films += film_six(study.run(run_id), plan, most)
+            bar.advance(1)
+    return films
 
 
 def report_all(root: Path) -> list[Path]:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gmexp import artefacts
 from gmexp.artefacts.condition import pretty
 from gmexp.figures.data import StudyData
 from gmexp.figures.words import capital
-from gmexp.pages.html import Html, data_uri, element
+from gmexp.pages.html import Html, element
+from gmexp.pages.parts import image_uri
 from gmexp.pages.words import listed
 from gmexp.rates.over_runs import strongest
+from gmexp.rates.text import shift_text
 from gmexp_envs.task import SHIFT_NAMES, Task
 
 __all__ = ["LEVEL", "SHOWN_SHIFT", "Finding", "finding_of_pool", "finding_of_study", "start"]
@@ -58,14 +59,16 @@ def finding_of_pool(pooled: StudyData) -> Finding | None:
                    row.published["goal_failure"], row.causal, None if discounted is None else min(max(discounted, 0.0), 1.0))
 
 
-def start(tasks: Sequence[Task], picture: Path, finding: Finding | None, size: str, steps: Sequence[int]) -> Html:
-    """The first screen. `size` says how much was measured, `steps` are those of the trainings."""
+def start(tasks: Sequence[Task], picture: Path, finding: Finding | None, size: str, steps: Sequence[int],
+          others: Html | None = None) -> Html:
+    """The first screen. `size` says how much was measured, `steps` are those of the trainings, `others` what was found in
+    every environment where there are several."""
     task, limits = tasks[0], _limits(tasks, steps, finding is not None and finding.causal)
     answer = [element("p", _what(task), class_="lede")]
     if finding is not None:
         answer.append(element(
             "p", element("b", f"{finding.mean:.0%}"), element("span", _share(task, finding)), class_="finding"))
-    answer += [element("p", size, class_="note"),
+    answer += [others, element("p", size, class_="note"),
                element("details", element("summary", "What this does not say"),
                        element("ul", [element("li", line) for line in limits]), open="")]
     return element("div", element("div", answer, class_="answer"), _picture(task, picture), class_="start")
@@ -74,8 +77,8 @@ def start(tasks: Sequence[Task], picture: Path, finding: Finding | None, size: s
 def _what(task: Task) -> str:
     intended, proxy = task.intended.words, task.proxy.words
     return (f"Goal misgeneralization: a trained agent meets something new and stays able, but pursues another goal than "
-            f"it was rewarded for. Here {intended} was rewarded; in training it went with {proxy}. Where the two part, "
-            "what does the agent go for?")
+            f"it was rewarded for. Here the reward was for {intended}; training joined that with {proxy}. Where the "
+            "two part, what does the agent go for?")
 
 
 def _share(task: Task, finding: Finding) -> str:
@@ -86,14 +89,14 @@ def _share(task: Task, finding: Finding) -> str:
     discounted = "" if finding.unpursued is None else f" Accidents discounted, it is {finding.unpursued:.0%}."
     share = (f"of the levels on which they get to {proxy} first without seeing {intended}, they still do when they see it" if
              finding.causal else f"of the episodes that reached a goal went for {proxy} and not for {intended}")
-    return (f"{share}: agents trained {trained}, under shift {SHOWN_SHIFT} ({SHIFT_NAMES[SHOWN_SHIFT]}). "
+    return (f"{share}: agents trained {trained}, under shift {shift_text(SHOWN_SHIFT, SHIFT_NAMES[SHOWN_SHIFT])}. "
             f"{finding.interval}: {finding.low:.0%} to {finding.high:.0%}.{discounted}{published}")
 
 
 def _limits(tasks: Sequence[Task], steps: Sequence[int], causal: bool) -> list[str]:
     names = listed([task.name.replace("_", " ") for task in tasks])
-    lines = [f"How other environments compare: these are {len(tasks)} of them ({names})." if len(tasks) > 1 else
-             f"Whether it holds elsewhere: this is one environment ({names})."]
+    lines = [f"How other environments compare: these are {len(tasks)} of them ({names}), and they differ." if len(tasks) > 1
+             else f"Whether it holds elsewhere: this is one environment ({names})."]
     if steps:
         low, high = (f"{count / 1e6:.3g}" for count in (min(steps), max(steps)))
         lines.append(f"What large models do: these are small networks after {low if low == high else f'{low} to {high}'} "
@@ -111,7 +114,7 @@ def _picture(task: Task, path: Path) -> Html:
     if path.exists():
         caption = (f"A level on which the goals part. {capital(intended.words)} is rewarded; the agent shown, a scripted "
                    f"one whose goal is known, goes for {proxy.words}.")
-        image = element("img", src=data_uri(artefacts.read_bytes(path), "image/png"), alt=caption)
+        image = element("img", src=image_uri(path), alt=caption)
     else:
         caption = f"{capital(intended.words)} is rewarded; the agent passes it by and goes for {proxy.words}."
         image = _sketch(task, caption)

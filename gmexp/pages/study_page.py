@@ -17,7 +17,7 @@ from gmexp.figures.catalogue import draw_all
 from gmexp.figures.data import StudyData
 from gmexp.figures.figure import Section
 from gmexp.figures.style import unique
-from gmexp.pages import parts, rate_tables
+from gmexp.pages import parts, rate_tables, runs
 from gmexp.pages.calculator_page import embedded
 from gmexp.pages.document import document
 from gmexp.pages.html import Html, element, glossary, join, table
@@ -50,6 +50,7 @@ def page(data: StudyData) -> str:
         "shifts": ("What is shifted", parts.shifts(data.task, data.study.figures)),
         "causes": ("Causes", join(parts.charts(data, Section.CAUSES))),
         "episodes": ("Episodes to look at", _clips(data)),
+        "runs": ("Runs", runs.section(data)),
         "calibration": ("Calibration", _calibration(data)),
         "calculator": ("Calculator", _calculator(data)),
         "training": ("Training", _training(data)),
@@ -65,9 +66,9 @@ def page(data: StudyData) -> str:
 
 def _size(data: StudyData) -> str:
     """How much was measured."""
-    runs = {run.run_id for cell in data.rates.cells for run in cell.capability.runs}
+    counted = {run.run_id for cell in data.rates.cells for run in cell.capability.runs}
     conditions = unique(cell.condition for cell in data.cells)
-    return (f"{len(runs)} independent training runs under {len(conditions)} "
+    return (f"{len(counted)} independent training runs under {len(conditions)} "
             f"condition{'s' * (len(conditions) > 1)} ({'; '.join(map(data.named, conditions))}), "
             f"{sum(cell.n_episodes for cell in data.cells):,} evaluation episodes.")
 

@@ -1,10 +1,11 @@
-"""matplotlib's SVGs made small enough for a page that holds all of them: what nobody sees is left out."""
+"""matplotlib's SVGs made small enough for a page that holds all of them (what nobody sees is left out), or part of it."""
 
 from __future__ import annotations
 
+import html
 import re
 
-__all__ = ["data_uri", "small"]
+__all__ = ["data_uri", "inline", "small"]
 
 HEAD = re.compile(r"<\?xml[^>]*>|<!DOCTYPE[^>]*>|<metadata>.*?</metadata>|<!--.*?-->", re.DOTALL)
 PLACED = re.compile(r'(?<=[ <])(d|x|y)="([^"]*)"')
@@ -18,6 +19,9 @@ ALIKE = re.compile(r'<g((?: clip-path="[^"]*")?)>((?:<use xlink:href="[^"]*" x="
                    r'(?:<use xlink:href="[^"]*" x="[^"]*" y="[^"]*" style="\3"/>)+)</g>')
 ID = re.compile(r' id="([^"]+)"')
 REFERENCE = re.compile(r'(?<=xlink:href="#)[^"]+|(?<=url\(#)[^)]+|(?<= id=")[^"]+')
+ROOT = re.compile(r"<svg[^>]*?( viewBox=\"[^\"]*\")[^>]*>")
+DEFAULTS = re.compile(r"<defs><style[^>]*>\*\{([^}]*)\}</style></defs>")  # matplotlib's, for everything in the document
+LINK = re.compile(r'<a href="([^"]*)"[^>]*>')
 ENCODED = {"%": "%25", "#": "%23", '"': "'", "'": "&apos;", "<": "%3C", ">": "%3E"}
 
 
@@ -41,6 +45,24 @@ def _hoisted(group: re.Match[str]) -> str:
 
 def _hundredths(number: re.Match[str]) -> str:
     return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
+
+
+def inline(text: str, words: str, prefix: str, page: str = "") -> str:
+    """An SVG as a part of a page: its `words` for who cannot see it, names that begin with `prefix` and so are no others',
+    links that lead to `page` and are named by where they lead.
+
+    The links are for the pointer alone: a hundred marks would be a hundred steps of the keyboard, and the page lists the
+    same runs.
+    """
+    text = small(text)
+    text = REFERENCE.sub(lambda name: f"{prefix}{name[0]}", text)
+    text = re.sub(r' href="#(?!run-)([^"]+)"', lambda link: f' href="#{prefix}{link[1]}"', text)
+    text = LINK.sub(lambda link: f'<a href="{page}{link[1]}" tabindex="-1"><title>{link[1].removeprefix("#run-")}</title>',
+                    text)
+    defaults = DEFAULTS.search(text)
+    style = "" if defaults is None else f' style="{defaults[1]}"'
+    title = html.escape(words)
+    return ROOT.sub(lambda root: f'<svg{root[1]} role="img" aria-label="{title}"{style}>', DEFAULTS.sub("", text), count=1)
 
 
 def data_uri(text: str) -> str:

@@ -34,6 +34,7 @@ class Judged:
     goal_failure: Rate | Mean
     latent: Mean | None  # None for first events
     realised: Mean
+    run_ids: tuple[str, ...] = ()  # whose values the quantities' runs are, in their order
 
 
 def judged(rates: Rates) -> tuple[Judged, ...]:
@@ -50,5 +51,6 @@ def judged(rates: Rates) -> tuple[Judged, ...]:
         else:
             shown = (cell.capability if both.capability.mean is None else both.capability, at_most_1(both.goal_failure),
                      both.latent, both.realised)
-        cells.append(Judged(*place, cell.n_runs, cell.n_episodes, both is not None, *shown))
+        ids = tuple(run.run_id for run in cell.capability.runs)
+        cells.append(Judged(*place, cell.n_runs, cell.n_episodes, both is not None, *shown, ids))
     return tuple(cells)

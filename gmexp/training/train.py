@@ -34,12 +34,12 @@ from gmexp.support.seeding import stream
 from gmexp.support.startup import settle_torch
 from gmexp.training.config import TrainConfig
 from gmexp.training.run import Run
+from gmexp.training.progress import OWN
 from gmexp.training.session import log_curve, open_run
 from gmexp_envs import VecEnv
 from gmexp_envs.vec import DeviceUnavailable
 
 RESUME_VERSION = 3
-OWN = "run."  # what names in resume.npz begin with that are not the trainer's
 
 
 def run(config: TrainConfig) -> int:

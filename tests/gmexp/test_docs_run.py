@@ -34,7 +34,7 @@ NOT_RUN = {  # beginning of a command: why; the first that fits
     "gmexp run --dry-run": "", "gmexp run -m --dry-run": "", "gmexp run --dry-run -m": "",
     "gmexp run": "trains for minutes; a study is run in test_pipeline, sweeps and launchers in cli and training",
     "gmexp calibrate": "samples for minutes; the notebook calibrates, the template is in statistics/test_template",
-    "gmexp report": "draws for minutes; pages/test_report",
+    "gmexp report": "draws for minutes; pages/test_report", "gmexp view": "serves until it is stopped; pages/test_server",
     "gmexp verify": "plays the real binary for minutes; cli/test_verify",
     "gmexp bench": "measures speed for minutes; cli/test_bench", "gmexp check": "simulates for minutes; cli/test_statistics",
     "gmexp plan": "simulates; cli/test_statistics", "gmexp sensitivity": "simulates; cli/test_statistics",

@@ -1,8 +1,11 @@
 """The shapes that figures are made of."""
 
+import re
+
 import pytest
 from matplotlib.figure import Figure
 
+from gmexp.figures import marks, style
 from gmexp.figures.marks import beside, dodge, run_dots, run_row, values
 from gmexp.rates.intervals import Mean
 from gmexp.rates.over_runs import Rate, RunRate
@@ -40,3 +43,13 @@ def test_what_is_unknown_is_not_drawn():
     for mark in (run_dots, run_row):
         mark(axis, 0.0, Mean(None, None, None, (None,)), "black")
     assert not axis.lines and not axis.collections
+
+
+def test_marks_lead_to_their_runs_on_pages_and_nowhere_in_files():
+    figure, ((axis,),) = style.canvas(2, 2, 1)
+    marks.run_dots(axis, 0, RATE, "#000000")
+    marks.run_dots(axis, 1, Mean(0.5, 0.4, 0.6, (None, 0.5)), "#000000", ("r3", "r4"))
+    marks.run_dots(axis, 2, Mean(0.5, 0.4, 0.6, (0.5, 0.5)), "#000000")  # nobody says whose they are
+    links = re.findall(r'<a xlink:href="([^"]*)"', style.linked(figure))
+    assert links == ["#run-a", "#run-b", "#run-r4"]
+    assert b"<a " not in style.saved(figure, "svg")

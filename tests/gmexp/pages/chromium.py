@@ -45,3 +45,56 @@ def run_in_page(page: str, script: str, folder, fragment: str = "") -> object:
     found = RESULT.search(done.stdout)
     assert found and found[1], f"the script failed: {done.stdout[:500]}"  # the title says why
     return json.loads(html.unescape(found[1]))
+
+
+def laid_out(page: str, width: int, folder) -> tuple[int, int, int]:
+    """(width of the whole, tables that are cut, tables) of a page in a frame of a phone's or a desk's width, unfolded."""
+    quoted = json.dumps(page).replace("<", "\\u003c")
+    frame = f'<body><iframe style="border:0;width:{width}px;height:844px" srcdoc=""></iframe></body>'
+    return tuple(run_in_page(frame, f"""
+        const inner = document.querySelector("iframe").contentDocument;
+        inner.open(); inner.write({quoted}); inner.close();
+        inner.querySelectorAll("details").forEach(d => d.open = true);
+        const tables = [...inner.querySelectorAll(".scroll table")];
+        return [inner.documentElement.scrollWidth,
+                tables.filter(t => t.parentElement.scrollWidth > t.parentElement.clientWidth + 1).length,
+                tables.length];""", folder))
+
+
+def reached_and_read(page: str, folder) -> dict[str, list[str]]:
+    """Texts that stand out by less than 4.5, and what could be opened but is skipped by the keyboard.
+
+    Marks within figures are for the pointer; where they lead the keyboard has to get otherwise.
+    """
+    return run_in_page(page, """
+        const light = c => { const v = c.map(x => x / 255).map(x => x <= .03928 ? x / 12.92 : ((x + .055) / 1.055) ** 2.4);
+                             return .2126 * v[0] + .7152 * v[1] + .0722 * v[2]; };
+        const rgb = s => s.match(/[\\d.]+/g).slice(0, 3).map(Number);
+        const ground = e => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor;
+                              if (!/, 0\\)$|transparent/.test(c)) return rgb(c); } return [255, 255, 255]; };
+        const poor = new Set();
+        document.querySelectorAll("p, li, td, th, dt, dd, a, b, summary, figcaption, span, h1, h2, h3").forEach(e => {
+            if (!e.textContent.trim() || e.closest("svg")) return;
+            const a = light(rgb(getComputedStyle(e).color)), b = light(ground(e));
+            const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+            if (ratio < 4.5) poor.add(e.tagName + "." + e.className + " " + ratio.toFixed(2)); });
+        const skipped = [...document.querySelectorAll("a, summary, .picture, video")].filter(e => e.tabIndex < 0 &&
+            !(e.closest("svg") && (!e.getAttribute("href").startsWith("#") ||
+              document.querySelector(e.getAttribute("href").replaceAll(".", "\\\\."))?.closest("details")
+                      ?.querySelector("summary")?.tabIndex === 0)));
+        return {poor: [...poor], skipped: skipped.map(e => e.outerHTML.slice(0, 99))};""", folder)
+
+
+def console(page: str, folder) -> list[str]:
+    """What a page writes to the browser's console, by itself."""
+    path = folder / "alone.html"
+    command = _browser(folder)
+    path.write_text(page, encoding="utf-8")
+    return console_of(path.as_uri(), command)
+
+
+def console_of(address: str, command) -> list[str]:
+    """What the page at an address writes to the console within some seconds."""
+    done = subprocess.run([*command, "--enable-logging=stderr", "--virtual-time-budget=3000", "--dump-dom", address],
+                          capture_output=True, text=True, timeout=300, check=True)
+    return [line for line in done.stderr.splitlines() if "CONSOLE" in line]

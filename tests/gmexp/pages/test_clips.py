@@ -14,8 +14,9 @@ from gmexp.evaluation.evaluate import evaluate
 from gmexp.evaluation.plan import EvaluationPlan
 from gmexp.figures.data import StudyData
 from gmexp.pages import animation
-from gmexp.pages.clips import goal_step, read_clips, write_clips
+from gmexp.pages.clips import film_six, read_clips, write_clips
 from gmexp.pages.parts import clip_cards
+from gmexp.pages.six import film_name, last_step, six
 from gmexp.training.train import train
 
 from ..tiny import train_config
@@ -47,13 +48,24 @@ def test_clips_are_the_logged_episodes(evaluated, animated):
         assert about["outcome"] in path.stem and about["shift_name"] == "extreme" and "shift 4 extreme" in about["caption"]
         with Image.open(path) as clip, Image.open(path.with_suffix(".jpg")) as still:
             shown = sum(1 for _ in range(clip.n_frames))
-            assert 1 < shown <= (goal_step(row) - 1) // 2 + 2  # equal frames in a row may be merged
+            assert 1 < shown <= (last_step(row) - 1) // 2 + 2  # equal frames in a row may be merged
             assert still.size == clip.size
 
 
 def test_clips_that_are_there_stay(evaluated, animated):
     before = {path: path.stat().st_mtime_ns for path in write_clips(evaluated, PLAN)}
     assert {path: path.stat().st_mtime_ns for path in write_clips(evaluated, PLAN)} == before
+
+
+def test_six_are_filmed_by_outcome_and_those_that_are_there_stay(evaluated, animated, tmp_path):
+    run = shutil.copytree(evaluated, tmp_path / "runs" / evaluated.name, ignore=shutil.ignore_patterns("episodes"))
+    chosen = six(tables.read_table(run / "episodes.parquet", Episode), 3)
+    paths = film_six(run, PLAN, 3)
+    assert [path.stem for path in paths] == [film_name(each) for each in chosen] and len(paths) == 3
+    for path, each in zip(paths, chosen, strict=True):
+        about = json.loads(path.with_suffix(".json").read_text())
+        assert (about["outcome"], about["level_seed"]) == (each.outcome.value, each.row["level_seed"])
+    assert film_six(run, PLAN, 3) == []
 
 
 def test_an_encoder_makes_videos(evaluated, tmp_path):

@@ -9,6 +9,7 @@ from gmexp import artefacts
 from gmexp.artefacts.study import Study
 from gmexp.cli.main import main
 from gmexp.figures import base_rates, rates
+from gmexp.figures.catalogue import draw_all
 from gmexp.figures.data import StudyData
 from gmexp.pages import headline, index_page
 from gmexp.pages.index_page import build, found_studies
@@ -17,7 +18,7 @@ from gmexp.rates import over_runs
 from gmexp.support.errors import UserError
 
 from ..fabricate import fabricate, fabricate_model
-from .chromium import run_in_page
+from .chromium import console, laid_out, reached_and_read
 from .test_study_page import Page
 
 
@@ -43,9 +44,12 @@ def page(results) -> Page:
 
 
 def test_it_is_well_formed_and_needs_nothing_else(page):
-    assert all(link.startswith(("data:", "#")) for link in page.links)
+    of_studies = ("alpha/report.html", "beta/report.html")  # which are written with it
+    assert all(link.startswith(("data:", "#", *of_studies)) for link in page.links)
     ids = {attributes["id"] for tag, attributes in page.tags if tag == "section"}
-    assert {link[1:] for link in page.links if link.startswith("#")} == ids
+    links = {link[1:] for link in page.links if link.startswith("#")}
+    assert ids <= links <= {attributes["id"] for _, attributes in page.tags if "id" in attributes}
+    assert any(link.startswith("beta/report.html#run-") for link in page.links)
     assert not any(tag in ("script", "link", "iframe") for tag, _ in page.tags)
 
 
@@ -123,38 +127,31 @@ def test_report_needs_a_study_or_results(capsys):
 
 @pytest.mark.parametrize("width", [390, 1400])
 def test_nothing_is_wider_than_the_screen(results, tmp_path, width):
-    """Laid out in a frame of a phone's width, or of a desk's, with everything unfolded."""
-    quoted = json.dumps((results / "report.html").read_text()).replace("<", "\\u003c")
-    frame = f'<body><iframe style="border:0;width:{width}px;height:844px" srcdoc=""></iframe></body>'
-    wide, cut, cells = run_in_page(frame, f"""
-        const inner = document.querySelector("iframe").contentDocument;
-        inner.open(); inner.write({quoted}); inner.close();
-        inner.querySelectorAll("details").forEach(d => d.open = true);
-        const tables = [...inner.querySelectorAll(".scroll table")];
-        return [inner.documentElement.scrollWidth,
-                tables.filter(t => t.parentElement.scrollWidth > t.parentElement.clientWidth + 1).length, tables.length];""",
-        tmp_path)
-    assert wide <= width and cells >= 5
+    wide, cut, tables = laid_out((results / "report.html").read_text(), width, tmp_path)
+    assert wide <= width and tables >= 5
     assert cut == 0 or width > 390  # on a phone no table is cut
 
 
-def test_keyboard_and_contrast(results, tmp_path):
-    """Everything that can be opened can be reached, and text stands out by 4.5 at least."""
-    found = run_in_page((results / "report.html").read_text(), """
-        const light = c => { const v = c.map(x => x / 255).map(x => x <= .03928 ? x / 12.92 : ((x + .055) / 1.055) ** 2.4);
-                             return .2126 * v[0] + .7152 * v[1] + .0722 * v[2]; };
-        const rgb = s => s.match(/[\\d.]+/g).slice(0, 3).map(Number);
-        const ground = e => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor;
-                              if (!/, 0\\)$|transparent/.test(c)) return rgb(c); } return [255, 255, 255]; };
-        const poor = new Set();
-        document.querySelectorAll("p, li, td, th, dt, dd, a, b, summary, figcaption, span, h1, h2").forEach(e => {
-            if (!e.textContent.trim() || e.closest("svg")) return;
-            const a = light(rgb(getComputedStyle(e).color)), b = light(ground(e));
-            const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
-            if (ratio < 4.5) poor.add(e.tagName + "." + e.className + " " + ratio.toFixed(2)); });
-        return {poor: [...poor], skipped: [...document.querySelectorAll("a, summary, .picture")]
-                                           .filter(e => e.tabIndex < 0).length};""", tmp_path)
-    assert found == {"poor": [], "skipped": 0}
+def test_keyboard_contrast_and_console(results, tmp_path):
+    """Everything that can be opened can be reached, text stands out by 4.5 at least, and nothing goes wrong."""
+    page = (results / "report.html").read_text()
+    assert reached_and_read(page, tmp_path) == {"poor": [], "skipped": []}
+    assert console(page, tmp_path) == []
+
+
+def test_several_environments_stand_side_by_side_and_the_page_stays_small(results, tmp_path):
+    for name, env in (("alpha", "coinrun"), ("gamma", "maze"), ("delta", "boat_race")):
+        study = fabricate(tmp_path / name, slots=4, per_slot=10, env=env)
+        over_runs.build(study.root)
+        draw_all(study.root, ["svg"])
+    shutil.copytree(results / index_page.POOLED, tmp_path / index_page.POOLED)
+    studies, pooled = list(map(StudyData, found_studies(tmp_path))), StudyData(tmp_path / index_page.POOLED)
+    text = index_page.page(tmp_path, studies, pooled)
+    page = Page(text)
+    assert len(text) < 3e6 and page.text.count("Rewarded: the cheese. Decoy: the corner.") == 1
+    assert "Goal failure under shift 3 significant, by environment" in page.text
+    wide, cut, _ = laid_out(text, 390, tmp_path / "browser")
+    assert wide <= 390 and cut == 0
 
 
 @pytest.mark.slow

@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 
 import gmexp_envs
+from gmexp.cli.config import load
 from gmexp.pages import level_picture
-from gmexp.pages.level_picture import CELL, LEAST, WIDEST
+from gmexp.pages.level_picture import CELLS, GOOD, WIDTH
 from gmexp.support.errors import UserError
 from gmexp_envs.coinrun.task import TASK
 from gmexp_envs.task import Picture
@@ -18,7 +19,8 @@ TRAINING = gmexp_envs.LevelDistribution(mode="easy", appearance=0.0, levels=LEVE
 @pytest.mark.slow
 def test_a_level_with_both_goals_and_a_way():
     picture = level_picture.draw(TASK, TRAINING, LEVELS)
-    assert LEAST * CELL <= picture.width <= WIDEST * CELL
+    cell = next(size for size in range(CELLS[0], CELLS[1] + 1) if WIDTH // (picture.width // size) == size)
+    assert picture.width // cell in GOOD and picture.width <= WIDTH
     colours = {tuple(pixel) for pixel in np.asarray(picture).reshape(-1, 3)}
     for goal in (TASK.intended, TASK.proxy):
         assert Image.new("RGB", (1, 1), goal.colour).getpixel((0, 0)) in colours
@@ -39,6 +41,14 @@ def test_what_moved_is_in_the_picture_every_time():
 
 @pytest.mark.slow
 def test_where_no_level_fits_it_is_said(monkeypatch):
-    monkeypatch.setattr(level_picture, "WIDEST", 1)
-    with pytest.raises(UserError, match="none of 20 levels of coinrun"):
+    monkeypatch.setattr(level_picture, "_moments", lambda *_: None)
+    with pytest.raises(UserError, match="wants the end reaches it alone on none of 20 levels of coinrun"):
         level_picture.draw(TASK, TRAINING, LEVELS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["maze", "keys_and_chests", "supervisor", "tetris"])
+def test_small_levels_are_drawn_too(name):
+    """Levels that are all narrower than what is good to look at are drawn with larger cells."""
+    config = load("train", [f"env={name}"])
+    assert level_picture.draw(config.task, config.training, LEVELS).width > 400

@@ -20,7 +20,7 @@ from gmexp.statistics.calibration import Calibration
 from gmexp.statistics.counts import read_counts
 from gmexp.support.errors import UserError
 
-from .chromium import run_in_page
+from .chromium import console, laid_out, reached_and_read, run_in_page
 
 VOID = {"img", "br", "meta", "input", "source"}
 HOSTILE = "<script>alert(1)</script> & \"quoted\" 'too'"
@@ -54,8 +54,9 @@ def page(finished) -> Page:
 
 
 def test_it_is_well_formed_and_needs_nothing_else(page):
+    films = re.compile(r"runs/[\w.-]+/episodes/[\w.-]+")  # which load when they are played
     for link in page.links:
-        assert link.startswith("data:") or link.startswith("#")
+        assert link.startswith("data:") or link.startswith("#") or films.fullmatch(link)
     assert "@import" not in "".join(page.styles) and "url(" not in "".join(page.styles)
     assert not any(tag in ("script", "link", "iframe") for tag, _ in page.tags)
 
@@ -78,15 +79,20 @@ def test_first_events_are_marked_and_both_arms_lead_where_they_were_played(study
 
 
 def test_every_anchor_has_a_target(page):
-    ids = {attributes["id"] for tag, attributes in page.tags if tag == "section"}
-    assert {link[1:] for link in page.links if link.startswith("#")} == ids
+    ids = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
+    links = {link[1:] for link in page.links if link.startswith("#")}
+    assert links <= ids
+    assert {attributes["id"] for tag, attributes in page.tags if tag == "section"} <= links
+    assert {link for link in links if link.startswith("run-")} == {i for i in ids if i.startswith("run-")} != set()
 
 
 def test_pictures_are_embedded_and_described(page):
     pictures = [attributes for tag, attributes in page.tags if tag == "img"]
     kinds = [re.match(r"data:([\w/+-]+)[;,]", picture["src"])[1] for picture in pictures]
-    assert kinds.count("image/gif") == 4 and kinds.count("image/svg+xml") >= 4
-    assert all(picture["alt"] for picture in pictures)
+    drawn = [attributes for tag, attributes in page.tags if tag == "svg" and attributes.get("role") == "img"]
+    assert kinds.count("image/gif") == 4 and kinds.count("image/svg+xml") + len(drawn) >= 5
+    assert all(picture["alt"] for picture in pictures if picture["src"].startswith("data:"))
+    assert all(picture.get("class") == "sketch" or picture["aria-label"] for picture in drawn)
 
 
 def test_the_numbers_are_those_of_the_artefacts(finished, page):
@@ -138,6 +144,30 @@ def test_the_calculator_computes_with_this_study(study, tmp_path):
     ours = Calibration.load(study.calibration).thinned(DRAWS)
     assert command == "gmexp estimate shift=3 mode=calibrated calibration=calibration.json"
     assert seen == f"{Calculator('calibrated', calibration=ours).estimate(Scenario(3)).value:.1%}"
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_nothing_is_wider_than_the_screen(finished, tmp_path, width):
+    wide, cut, tables = laid_out(finished.report.read_text(), width, tmp_path)
+    assert wide <= width and tables >= 10
+    assert cut == 0 or width > 390
+
+
+def test_keyboard_contrast_and_console(finished, tmp_path):
+    page = finished.report.read_text()
+    assert reached_and_read(page, tmp_path) == {"poor": [], "skipped": []}
+    assert console(page, tmp_path) == []
+
+
+def test_a_mark_opens_its_run(finished, tmp_path):
+    """Whoever follows a dot of a figure sees the run it stands for, unfolded."""
+    text = finished.report.read_text()
+    seen = run_in_page(text, """
+        const run = document.getElementById("run-d0.3-s2"), shut = run.checkVisibility();
+        document.querySelector('a[href="#run-d0.3-s2"]').dispatchEvent(new MouseEvent("click"));
+        return [shut, run.checkVisibility(), run.closest("details").querySelector("summary").textContent,
+                run.querySelectorAll(".badge").length];""", tmp_path)
+    assert seen == [False, True, "d0.3-s2", 6]
 
 
 def test_sections_without_artefacts_are_left_out(study):

@@ -61,3 +61,15 @@ def test_a_browser_draws_the_same(original, tmp_path):
     whole, small = drawn(original, "whole"), drawn(svg.small(original), "small")
     assert (whole < 128).any()
     assert (np.abs(whole - small).max(axis=2) > 96).mean() < 0.001, matplotlib.__version__
+
+
+def test_within_a_page_it_shares_no_name_and_styles_nothing_else(original):
+    one, two = (svg.inline(original, "so & so", f"{prefix}-") for prefix in "ab")
+    ids = [set(re.findall(r' id="([^"]+)"', text)) for text in (one, two)]
+    assert ids[0] and not ids[0] & ids[1] and "<style" not in one and 'aria-label="so &amp; so"' in one
+    for text, own in zip((one, two), ids, strict=True):
+        used = {a or b for a, b in re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', text)}
+        assert used and used <= own
+    mark = '<svg viewBox="0 0 1 1"><a xlink:href="#run-x1" target="_blank"><use xlink:href="#m"/></a></svg>'
+    link = svg.inline(mark, "", "p-", "s/r.html")
+    assert '<a href="s/r.html#run-x1" tabindex="-1"><title>x1</title><use href="#p-m"/></a>' in link
