@@ -107,7 +107,7 @@ def cluster(monkeypatch):
     """A Ray cluster of several node processes: a head that computes nothing and two nodes of one core each."""
     pytest.importorskip("ray", reason=NEEDS.format("ray"))
     for name, value in {"RAY_USAGE_STATS_ENABLED": "0", "RAY_health_check_period_ms": "500",
-                        "RAY_health_check_failure_threshold": "3"}.items():
+                        "RAY_health_check_failure_threshold": "3", "RAY_worker_niceness": "0"}.items():
         monkeypatch.setenv(name, value)
     from ray.cluster_utils import Cluster
 
@@ -195,7 +195,7 @@ def tasks_of(node) -> list[int]:
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
             parent = int(entry.read_text().rpartition(")")[2].split()[1])
-            at_task = (entry.parent / "cmdline").read_bytes().startswith(b"ray::_far")
+            at_task = (entry.parent / "cmdline").read_bytes().startswith(b"ray::far")
         except OSError:  # gone meanwhile
             continue
         if parent == raylet and at_task:
@@ -225,7 +225,7 @@ def test_submitit_does_all_tasks_and_failures_are_apart(tmp_path):
     pytest.importorskip("submitit", reason=NEEDS.format("submitit"))
     failures, _, settled = launch("slurm", ["a", "refuse", "b", "crash", "die"], tmp_path, cluster="local",
                                   options={"timeout_min": 5})
-    assert "Slurm job" in failures.pop(4).reason
+    assert "lost 1 times on Slurm: job" in failures.pop(4).reason
     check_failures(failures, tmp_path)
     assert settled[-1] == 5
 
