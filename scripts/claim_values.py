@@ -8,6 +8,8 @@
     {effect STUDY CONDITION SHIFT EFFECT}              attribution: presence, pursuit, reliance
     {critic STUDY CONDITION}                           what the goal adds to the critic's value before it
     {base SHIFT DELTA QUANTITY}                        the pooled calibration's, mean and 95% credible interval
+    {env ENVIRONMENT SHIFT DELTA QUANTITY}             the pooled calibration's of one environment, as the headline has it
+    {next SHIFT QUANTITY}                              the pooled calibration's of the next environment, median and interval
     {json FILE PATH [FORMAT]}                          anything in a JSON artefact; PATH is a.b[key=value,key=value].c or
                                                        a[0], a dash stands for a space
 
@@ -55,6 +57,7 @@ def files(text: str) -> list[str]:
     for match in VALUE.finditer(text):
         name, *arguments = shlex.split(match[1])
         found.append(arguments[0] if name == "json" else "calibration/estimate.json" if name == "base" else
+                     "calibration/calibration.json" if name in ("env", "next") else
                      f"{arguments[0]}/{'measures' if name in ('effect', 'critic') else 'rates'}.json")
     return [f"results/{file}" for file in dict.fromkeys(found)]
 
@@ -155,6 +158,24 @@ def base(shift: str, delta: str, quantity: str) -> str:
     return shown(triple(where[name]), how)
 
 
+def env(name: str, shift: str, delta: str, quantity: str) -> str:
+    from gmexp.figures.records import calibration_of
+    from gmexp.pages.headline import under
+
+    quantity, _, how = quantity.partition(":")
+    file = "calibration/calibration.json"
+    found = under(calibration_of(read(file), file), name, int(shift), float(delta), quantity)
+    return shown((found.mean, found.q025, found.q975), how)
+
+
+def following(shift: str, quantity: str) -> str:
+    name, _, how = quantity.partition(":")
+    content = read("calibration/calibration.json")
+    levels = [(level["type"], level["grade"]) for level in content["model"]["structure"]["shifts"]]
+    row = pick(content["environments"]["next"], quantity=name, kind="next_environment", shift=levels.index((int(shift), 1)))
+    return shown((row["q50"], row["q025"], row["q975"]), how)
+
+
 def from_json(file: str, path: str, how: str = "") -> str:
     """What stands at `path`; a record with an interval prints as such, a number by its format."""
     here = read(file)
@@ -181,4 +202,5 @@ def _literal(text: str) -> Any:
 
 FUNCTIONS: dict[str, Callable[..., str]] = {"rate": rate, "cell": cell, "rule": rule, "span": span,
                                             "fall": fall, "effect": effect,
-                                            "critic": critic, "base": base, "json": from_json}
+                                            "critic": critic, "base": base, "env": env, "next": following,
+                                            "json": from_json}

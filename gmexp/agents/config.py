@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     import torch
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 NETWORKS = {"semantic": "semantic", "ways": "semantic", "impala": "pixels"}  # and what each reads
 PRECISIONS = ("float32", "bfloat16")
+UPDATES = ("fused", "autograd")
 SIZES = {"num_envs": 2**20, "rollout": 2**16, "epochs": 2**16, "minibatches": 2**20, "width": 2**14, "hidden": 2**14,
          "action_repeat": 2**10}  # and the most that each may be
 
@@ -93,11 +94,17 @@ class PPOConfig(AgentConfig):
     value_clip: bool  # the value, too, moves by no more than `clip` in an iteration
     precision: str  # of the network's products: float32 or bfloat16
     compile: bool  # the network by torch.compile
+    # What computes gradients; they differ in the last digits. Runs that do not say so are of the time before there were two
+    update: str = field(default="autograd", kw_only=True)
+
+    own_loss: ClassVar[bool] = False  # its objective is another than PPO's, which is all that fused updates know
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.precision not in PRECISIONS:
             raise ValueError(f"agent.precision = {self.precision!r}: choose one of {', '.join(PRECISIONS)}")
+        if self.update not in UPDATES:
+            raise ValueError(f"agent.update = {self.update!r}: choose one of {', '.join(UPDATES)}")
         for name in ("learning_rate", "max_gradient", "reward_scale"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"agent.{name} = {getattr(self, name)} must be above 0")
@@ -112,10 +119,23 @@ class PPOConfig(AgentConfig):
             raise ValueError(f"agent.minibatches = {self.minibatches} must divide num_envs x rollout = {samples} into "
                              "parts of at least 2, whose spread scales the advantages")
 
+    @property
+    def fused(self) -> bool:
+        """Whether updates are fused, on a CPU: the semantic networks' are, in float32."""
+        return (self.update == "fused" and self.observation == "semantic" and self.precision == "float32"
+                and not self.compile and not self.own_loss)
+
+    def identity(self, task: Task) -> dict[str, Any]:
+        """Updates are told where they are fused: by autograd, runs are those of earlier versions."""
+        plain = super().identity(task)
+        return plain if self.fused else {key: value for key, value in plain.items() if key != "update"}
+
 
 @dataclass
 class SB3PPOConfig(PPOConfig):
     """PPO's hyperparameters, as far as stable-baselines3 knows them."""
+
+    own_loss = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -130,6 +150,8 @@ class SB3PPOConfig(PPOConfig):
 class ScriptedCloningConfig(PPOConfig):
     """Cloning of a task's scripted policy; `clip` means nothing here."""
 
+    own_loss = True
+
     @property
     def goal(self) -> str:
         """The goal of whoever is imitated: intended or proxy."""
@@ -143,6 +165,7 @@ class ScriptedCloningConfig(PPOConfig):
 class CloningConfig(PPOConfig):
     """Cloning of a trained agent; `clip` means nothing here."""
 
+    own_loss = True
     demonstrator: str | None = None  # a run's folder or checkpoint; in a checkpoint, the SHA-256 of that file
 
     def identity(self, task: Task) -> dict[str, Any]:

@@ -7,7 +7,7 @@ viewed, never converted. One run uses one generator for everything it samples, s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,13 +16,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from gmexp.agents.config import PPOConfig
+from gmexp.agents.fused import ADVANTAGE_FLOOR, FusedGradient, Samples, fusible
 from gmexp.agents.networks import Frames, Observation, check_seen, network_weights, seen
 from gmexp.agents.trainer import Progress
 from gmexp_envs import Task
 from gmexp_envs.vec import VecEnv
 
 REWARD_LIMIT = 10.0  # of normalised rewards
-ADVANTAGE_FLOOR = 0.02  # added to the spread that advantages are divided by: without rewards they are noise, and stay small
 
 
 def sample_actions(logits: Float[Tensor, "batch actions"], generator: torch.Generator) -> Int[Tensor, " batch"]:
@@ -94,6 +94,9 @@ class PPO:
         self.network = config.build(task, torch.Generator().manual_seed(seed)).to(self.device)
         self._called = torch.compile(self.network) if config.compile else self.network
         self.optimizer = torch.optim.Adam(self.network.parameters(), config.learning_rate, eps=1e-5, fused=True)
+        self._gradient: Callable[[Samples, Tensor], tuple[Tensor, Tensor]] = self._autograd
+        if config.fused and self._plain_loss and fusible(self.network):
+            self._gradient = FusedGradient(self.network, config, config.num_envs * config.rollout // config.minibatches)
         self.generator = torch.Generator(self.device).manual_seed(seed)
         self._actions = torch.tensor(config.action_set(task), dtype=torch.int32, device=self.device)
         steps, envs = config.rollout, env.num_envs
@@ -117,6 +120,12 @@ class PPO:
     @property
     def finished(self) -> bool:
         return self.steps >= self.total_steps
+
+    @property
+    def _plain_loss(self) -> bool:
+        """Whether the loss is this class's, and no subclass's own."""
+        parts = ("_autograd", "_predict", "_policy_loss", "_value_loss")
+        return all(getattr(type(self), name) is getattr(PPO, name) for name in parts)
 
     def iterate(self) -> Progress:
         """One rollout and its updates."""
@@ -202,9 +211,8 @@ class PPO:
         target = (advantage + self._value[:-1]).flatten()
         residual = target - self._value[:-1].flatten()
         explained = 1 - residual.var() / target.var().clamp_min(1e-8)
-        advantage, action, logp = advantage.flatten(), self._action.flatten(), self._logp.flatten()
-        before = self._value[:-1].flatten()
-        observation = self._stored._make(part.flatten(0, 1) for part in self._stored)
+        samples = Samples(self._stored._make(part.flatten(0, 1) for part in self._stored), self._action.flatten(),
+                          self._logp.flatten(), advantage.flatten(), self._value[:-1].flatten(), target)
         if c.anneal:
             self.optimizer.param_groups[0]["lr"] = c.learning_rate * max(0.0, 1 - self.steps / self.total_steps)
         entropies, losses = [], []
@@ -212,20 +220,25 @@ class PPO:
             order = torch.randperm(len(target), generator=self.generator, device=self.device)
             for rows in order.chunk(c.minibatches):
                 rows = rows.sort().values  # in the order of memory
-                logits, value = self._predict(observation, rows)
-                log_policy = torch.log_softmax(logits, 1)
-                entropy = -(log_policy.exp() * log_policy).sum(1).mean()
-                policy_loss = self._policy_loss(log_policy.gather(1, action[rows, None]).squeeze(1), logp[rows],
-                                                advantage[rows])
-                value_loss = self._value_loss(value, before[rows], target[rows])
-                loss = policy_loss + c.value_coefficient * value_loss - c.entropy * entropy
-                self.optimizer.zero_grad(set_to_none=True)
-                loss.backward()
+                entropy, value_loss = self._gradient(samples, rows)
                 nn.utils.clip_grad_norm_(self.network.parameters(), c.max_gradient, foreach=True)
                 self.optimizer.step()
-                entropies.append(entropy.detach())
-                losses.append(value_loss.detach())
+                entropies.append(entropy)
+                losses.append(value_loss)
         return float(torch.stack(entropies).mean()), float(torch.stack(losses).mean()), float(explained)
+
+    def _autograd(self, samples: Samples, rows: Int[Tensor, " batch"]) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+        """The gradient of a minibatch goes to the weights' `.grad` -> (entropy, value loss); by autograd."""
+        logits, value = self._predict(samples.observation, rows)
+        log_policy = torch.log_softmax(logits, 1)
+        entropy = -(log_policy.exp() * log_policy).sum(1).mean()
+        policy_loss = self._policy_loss(log_policy.gather(1, samples.action[rows, None]).squeeze(1), samples.logp[rows],
+                                        samples.advantage[rows])
+        value_loss = self._value_loss(value, samples.value[rows], samples.target[rows])
+        loss = policy_loss + self.config.value_coefficient * value_loss - self.config.entropy * entropy
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        return entropy.detach(), value_loss.detach()
 
     def state(self) -> dict[str, np.ndarray]:
         """Everything needed to go on exactly from here: weights, optimiser, generator, environment."""

@@ -22,6 +22,7 @@ NAMES = {  # what is told of every condition, and how a label abbreviates it
     "horizon": "horizon",
 }  # fmt: skip
 OLD_TRAINERS = {"cloning_coin_seeker": "cloning_intended", "cloning_proxy_seeker": "cloning_proxy"}  # names, now and before
+ROUNDING = {"update": ("fused", "autograd")}  # settings of a trainer that change the last digits of weights, not the learner
 SHOWN = 6  # digits of a hash in a label
 
 
@@ -79,10 +80,10 @@ def settings(identity: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _current(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """An identity in this version's words."""
+    """An identity in this version's words, without what is a matter of rounding."""
     content = plain(identity)
-    name = content["agent"].get("name")
-    return content | {"agent": content["agent"] | {"name": OLD_TRAINERS.get(str(name), name)}}
+    agent = {key: value for key, value in content["agent"].items() if value not in ROUNDING.get(key, ())}
+    return content | {"agent": agent | {"name": OLD_TRAINERS.get(str(agent.get("name")), agent.get("name"))}}
 
 
 # --- labels -----------------------------------------------------------------------------------------------------------

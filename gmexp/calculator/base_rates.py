@@ -16,7 +16,7 @@ from gmexp.published.scenario import Scenario
 from gmexp.published.tables import table
 from gmexp.rates.intervals import Mean
 from gmexp.statistics.calibration import Calibration
-from gmexp.statistics.contrasts import plainest
+from gmexp.statistics.contrasts import baseline, plainest
 from gmexp.statistics.design import Condition, TWO_ARMS
 from gmexp.statistics.posterior import QUANTITIES, Summary
 
@@ -26,12 +26,13 @@ __all__ = ["base_rate_table", "base_rates", "report"]
 def base_rates(calibration: Calibration, rows: Sequence[OutcomeCounts],
                discounted: Mapping[tuple[Condition, int], Mean] | None = None) -> list[dict[str, Any]]:
     """For each measured shift of the ladder: published rates, the next environment's at the reference, and per training
-    diversity those of the plainest measured setup. `p_misgen` is realised misgeneralization, without harm. `discounted` is
-    goal failure with accidents discounted by attribution, by condition and shift type, where that was measured; where both
-    arms were played there are none to discount."""
+    diversity those of the plainest measured setup, in the environment where most was varied. `p_misgen` is realised
+    misgeneralization, without harm. `discounted` is goal failure with accidents discounted by attribution, by condition
+    and shift type, where that was measured; where both arms were played there are none to discount."""
     printed = {row["type"]: row for row in table("shift_types").rows}
-    diversities = sorted({row.train_diversity for row in rows} - {None})
     post, result = calibration.posterior, []
+    env = post.conditions[baseline(post.conditions)].env
+    diversities = sorted({condition.train_diversity for condition in post.conditions if condition.env == env} - {None})
     causal = calibration.estimand["name"] == TWO_ARMS
     for kind in sorted({row.shift_type for row in rows} - {0}):
         base = {key: printed[kind][key] for key in ("capability", "goal_failure")}

@@ -19,7 +19,7 @@ from gmexp.pipeline import RunConfig, training_runs
 from gmexp.rates.counting import count_outcomes
 from gmexp.statistics.config import SAMPLER, CalibrationConfig
 from gmexp.statistics.counts import read_counts
-from gmexp.support.composition import stored
+from gmexp.support.composition import override, stored
 from gmexp.support.errors import UserError
 from gmexp.support.progress import Bar
 from gmexp.training.run import describe
@@ -65,9 +65,18 @@ def study_config(study: Study) -> RunConfig:
         content = LATER | renamed(study.read_index()["config"], study.index)
         if isinstance(content.get("logger"), dict):
             content["logger"] = LATER_OF_LOGGERS | content["logger"]
-        return stored(RunConfig, content)
+        config = stored(RunConfig, content)
+        if hasattr(config.agent, "update") and "update" not in content["agent"]:
+            config = dataclasses.replace(config, conditions=[_by_autograd(config, each) for each in config.conditions])
+        return config
     except UserError as error:
         raise UserError(f"{study.index} is not of this version: {error}") from error
+
+
+def _by_autograd(config: RunConfig, condition: dict[str, Any]) -> dict[str, Any]:
+    """A condition of the time before there was `agent.update`: the agent that it names, if any, was updated by autograd."""
+    named = {key: value for key, value in condition.items() if key == "agent"}
+    return condition | ({"agent.update": "autograd"} if getattr(override(config, named).agent, "fused", False) else {})
 
 
 def _plain(row: OutcomeCounts) -> dict[str, Any]:

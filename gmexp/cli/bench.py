@@ -1,4 +1,4 @@
-"""`gmexp bench engine` and `gmexp bench train`: the commands; what is measured and how is in `benchmarks`."""
+"""`gmexp bench engine`, `bench train` and `bench calibrate`: the commands; what is measured and how is in `checks.bench`."""
 
 from __future__ import annotations
 
@@ -50,10 +50,25 @@ TRAIN = Command(
     "stable-baselines3 and procgen are measured where they are installed.")
 
 
+CALIBRATE = Command(
+    "bench calibrate", "seconds of a calibration by the number of runs, on simulated counts of nine environments",
+    (Option("runs", wholes(1), [100, 300, 1000], "training runs in all"),
+     Option("envs", whole(1), 9, "environments"),
+     Option("warmup", whole(100), 500, "iterations that tune the sampler"),
+     Option("draws", whole(20), 1000, "per chain"),
+     Option("attempts", whole(1), 3, "each samples twice as many draws, until the diagnostics pass"),
+     Option("cores", whole(1), 1, "processes that share the chains"),
+     Option("seed", whole(0, 2**31 - 1), 0, "seed of counts and sampler"),
+     Option("out", place("a folder"), "outputs/bench", "where calibrate.json goes"),
+     Option("format", choice("text", "json"), "text", "output for people or for machines")),
+    "gmexp bench calibrate runs=[100,300] cores=2 format=json",
+    "Sampling, and besides it leaving every run out, predictions and warnings, as gmexp calibrate does both.")
+
+
 def main(args: Sequence[str]) -> int:
-    """`gmexp bench engine|train key=value ...`"""
-    return dispatch(args, {"engine": (ENGINE, _engine), "train": (TRAIN, _train)},
-                    "what to measure is missing: gmexp bench engine or gmexp bench train")
+    """`gmexp bench engine|train|calibrate key=value ...`"""
+    return dispatch(args, {"engine": (ENGINE, _engine), "train": (TRAIN, _train), "calibrate": (CALIBRATE, _calibrate)},
+                    "what to measure is missing: gmexp bench engine, gmexp bench train or gmexp bench calibrate")
 
 
 def _engine(values: dict[str, Any]) -> int:
@@ -138,6 +153,32 @@ def _train(values: dict[str, Any]) -> int:
     return 0
 
 
+def _calibrate(values: dict[str, Any]) -> int:
+    from gmexp import artefacts
+    from gmexp.checks.bench.calibration import bench_calibration
+    from gmexp.statistics.config import CalibrationConfig
+
+    out, output = Path(values.pop("out")), values.pop("format")
+    artefacts.check_writable(out)
+    config = CalibrationConfig(values["seed"], **{name: values[name] for name in ("warmup", "draws", "attempts", "cores")})
+    report = bench_calibration(values["runs"], values["envs"], values["seed"], config)
+    origin = artefacts.provenance(None, values, "how long calibrations of so many runs take")
+    path = artefacts.write_json(out / "calibrate.json", report, origin)
+    print(json.dumps(report, indent=2) if output == "json" else f"{_calibration_text(report)}\n{path}")
+    return 0
+
+
+def _calibration_text(report: dict[str, Any]) -> str:
+    """Seconds and memory by the number of runs as a table."""
+    lines = [f"{report['envs']} environments, {report['chains']} chains, {report['cores']} process(es)",
+             f"{'runs':>8}{'seconds':>10}{'sampling':>10}{'CPU s':>10}{'peak MiB':>10}{'draws':>8}  passed"]
+    for e in report["entries"]:
+        lines.append(f"{e['runs']:>8,}" + (f"  {e['missing']}" if e["missing"] else (
+            f"{e['seconds']:>10,.0f}{e['sampling_s']:>10,.0f}{e['cpu_s']:>10,.0f}{e['peak_memory_mib']:>10,.0f}"
+            f"{e['draws']:>8,}  {'yes' if e['passed'] else 'no, R-hat ' + format(e['rhat_max'], '.3f')}")))
+    return "\n".join(lines)
+
+
 def _write(path: Path, report: dict[str, Any], origin: Any) -> Path:
     """Write a report and its figure."""
     from gmexp import artefacts
@@ -186,4 +227,5 @@ def _text(report: dict[str, Any]) -> str:
         lines.append(f"{c['label']:<20}" + "".join(f"{cell:>18}" for cell in cells))
     lines += [f"{name}: {ratio:.1f} per CPU-second, {report['ratios_per_second'][name]:.1f} per second"
               for name, ratio in report["ratios"].items()]
+    lines += [f"{name}: {ratio:.2f} per CPU-second" for name, ratio in report["scaling"].items()]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""`gmexp check {coverage,sbc,power,joint,intervals,loo,engine}`: checks of the statistics themselves."""
+"""`gmexp check {coverage,sbc,power,joint,intervals,loo,forecasts,engine}`: checks of the statistics themselves."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from gmexp.support.progress import Bar
 
 __all__ = ["check"]
 
-CHECKS = ("coverage", "sbc", "power", "joint", "intervals", "loo", "engine")
+CHECKS = ("coverage", "sbc", "power", "joint", "intervals", "loo", "forecasts", "engine")
 CHECK = Command(
     "check",
-    "is the calibration itself calibrated? gmexp check {coverage,sbc,power,joint,intervals,loo,engine} key=value ...",
+    "is the calibration itself calibrated? gmexp check NAME key=value ..., with one of the names below",
     (Option("sets", whole(1), 40, "simulated data sets"),
      Option("envs", whole(1), 1, "coverage: environments"),
      Option("omega", number(0), 1.0, "coverage: sd between environments, in logits"),
@@ -29,14 +29,15 @@ CHECK = Command(
      Option("coupling", number(-1, 1), 0.0, "coverage: correlation of a run's stages under a shift"),
      Option("seed_sd", number(0), 0.0, "coverage: of train seeds that conditions share"),
      Option("masked", boolean(), True, "coverage: a masked arm is played"),
-     Option("counts", place("path of a CSV or parquet"), None, "loo: the counts to check against"),
+     Option("counts", place("path of a CSV or parquet"), None, "loo, forecasts: the counts to check against"),
      Option("seed", whole(0), 0, "random seed"),
      Option("out", place("path of a JSON file"), None, "write the result there"),
      FORMAT),
     "gmexp check coverage sets=40 envs=4 omega=1.5 out=results/checks/coverage_env4.json",
     "coverage: intervals of this setup and of the next environment against simulated truths. sbc: ranks of the truth among "
     "posterior draws.\npower: are a moved condition and a moved environment found? joint: E[C G] with opposed runs. "
-    "intervals: over runs.\nloo: each run under each shift left out. engine: how long the sampler takes on 1,620 cells.",
+    "intervals: over runs.\nloo: each run under each shift left out. forecasts: each environment left out, and forecast "
+    "from the others.\nengine: how long the sampler takes on 1,620 cells.",
 )
 
 
@@ -53,11 +54,11 @@ def check(args: list[str]) -> int:
     if values is None:
         return 0
     run = {"sbc": _sbc, "coverage": _coverage, "power": _power, "joint": _joint, "intervals": _intervals, "loo": _loo,
-           "engine": _engine}[name]
+           "forecasts": _forecasts, "engine": _engine}[name]
     document = {"command": " ".join(["gmexp check", *args]), **run(values)}
     if values["out"] is not None:
         write_json(Path(values["out"]), document)
-    shown = {key: value for key, value in document.items() if key not in ("ranks", "pit", "pointwise")}
+    shown = {key: value for key, value in document.items() if key not in ("ranks", "pit", "pointwise", "forecasts")}
     emit(document, [f"{key}: {_short(value)}" for key, value in shown.items()], values["format"])
     return 0
 
@@ -134,3 +135,14 @@ def _loo(values: dict[str, Any]) -> dict[str, Any]:
     require(judged)
     return {"check": "loo", **asdict(leave_one_out(design, posterior, values["seed"])),
             "odd_conditions": [asdict(row) for row in odd_conditions(design, posterior)[:10]]}
+
+
+def _forecasts(values: dict[str, Any]) -> dict[str, Any]:
+    from gmexp.statistics.checks.forecasts import forecasts
+    from gmexp.statistics.counts import read_counts
+
+    if values["counts"] is None:
+        raise UserError("check forecasts: give counts=PATH, of several environments")
+    counts = read_counts(values["counts"])
+    with Bar(0, "forecasts", "iteration") as bar:
+        return forecasts(counts, values["seed"], bar=bar)

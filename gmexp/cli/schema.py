@@ -33,6 +33,7 @@ class CalibrateConfig:
     rhat_max: float
     ess_min: float
     divergences_max: float
+    cores: int
     kept: int | None  # draws to store, evenly spaced; None for all
     seed: int
 

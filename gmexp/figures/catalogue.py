@@ -12,8 +12,8 @@ import matplotlib
 from gmexp import artefacts
 from gmexp.artefacts.study import Study
 from gmexp.figures import (
-    attribution, base_rates, between_runs, chart, critic, diversity, factors, forest, grades, magnitudes, mitigation_curves,
-    mitigations, modifiers, prior_to_posterior, rates, reliability, style, tornado, training,
+    attribution, base_rates, between_runs, chart, critic, diversity, environments, factors, forest, grades, magnitudes,
+    mitigation_curves, mitigations, modifiers, prior_to_posterior, rates, reliability, style, tornado, training,
 )
 from gmexp.figures.data import StudyData
 from gmexp.figures.figure import Figure
@@ -22,9 +22,10 @@ from gmexp.support.errors import UserError, first_line
 __all__ = ["FIGURES", "draw_all", "drawn", "known", "prepare"]
 
 FIGURES: tuple[Figure, ...] = (
-    rates.FIGURE, diversity.FIGURE, grades.FIGURE, between_runs.FIGURE, attribution.FIGURE, critic.FIGURE, factors.FIGURE,
-    magnitudes.FIGURE, mitigations.FIGURE, mitigation_curves.FIGURE, base_rates.FIGURE, forest.FIGURE, modifiers.FIGURE,
-    chart.FIGURE, prior_to_posterior.FIGURE, reliability.FIGURE, tornado.FIGURE, training.FIGURE,
+    environments.FIGURE, rates.FIGURE, diversity.FIGURE, grades.FIGURE, between_runs.FIGURE, attribution.FIGURE,
+    critic.FIGURE, factors.FIGURE, magnitudes.FIGURE, mitigations.FIGURE, mitigation_curves.FIGURE, base_rates.FIGURE,
+    forest.FIGURE, modifiers.FIGURE, chart.FIGURE, prior_to_posterior.FIGURE, reliability.FIGURE, tornado.FIGURE,
+    training.FIGURE,
 )
 
 

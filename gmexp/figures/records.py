@@ -10,8 +10,8 @@ from gmexp.artefacts.decode import decode
 from gmexp.rates.intervals import Mean
 from gmexp.support.errors import UserError
 
-__all__ = ["BaseRates", "CalibrationSummary", "ConditionRates", "Cross", "Level", "Literature", "ModelShift", "Modifier",
-           "Posterior", "SensitivityStudy", "Share", "Summary", "TornadoBar", "base_rates_of", "calibration_of",
+__all__ = ["BaseRates", "CalibrationSummary", "ConditionRates", "Cross", "Following", "Level", "Literature", "ModelShift",
+           "Modifier", "Posterior", "SensitivityStudy", "Share", "Summary", "TornadoBar", "base_rates_of", "calibration_of",
            "sensitivity_of"]
 
 Quantiles = Mapping[str, float]  # mean, q025, q50, q975 and others by name
@@ -45,6 +45,18 @@ class Summary:
     kind: str  # mean_over_runs or next_run
     mean: float
     q025: float
+    q975: float
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """The posterior of a quantity under a shift, by position, in an environment that nobody measured."""
+
+    quantity: str
+    shift: int
+    kind: str  # next_environment or next_environment_next_run
+    q025: float
+    q50: float
     q975: float
 
 
@@ -100,6 +112,7 @@ class CalibrationSummary:
     shifts: tuple[ModelShift, ...]
     conditions: tuple[Mapping[str, Any], ...]
     summaries: tuple[Summary, ...]
+    following: tuple[Following, ...]
     levels: tuple[Level, ...]
     crosses: tuple[Cross, ...]
     modifiers: tuple[Modifier, ...]
@@ -127,10 +140,11 @@ def calibration_of(content: Mapping[str, Any], where: str) -> CalibrationSummary
 
     return CalibrationSummary(
         rows(ModelShift, structure["shifts"], "model.structure.shifts"), tuple(structure["conditions"]),
-        rows(Summary, content.get("summaries"), "summaries"), rows(Level, model.get("levels"), "model.levels"),
-        rows(Cross, model.get("crosses"), "model.crosses"), rows(Modifier, content.get("modifiers"), "modifiers"),
-        rows(Literature, content.get("literature"), "literature"), content.get("diagnostics") or {},
-        tuple(map(str, content.get("warnings") or ())), content.get("provenance") or {})
+        rows(Summary, content.get("summaries"), "summaries"),
+        rows(Following, (content.get("environments") or {}).get("next"), "environments.next"),
+        rows(Level, model.get("levels"), "model.levels"), rows(Cross, model.get("crosses"), "model.crosses"),
+        rows(Modifier, content.get("modifiers"), "modifiers"), rows(Literature, content.get("literature"), "literature"),
+        content.get("diagnostics") or {}, tuple(map(str, content.get("warnings") or ())), content.get("provenance") or {})
 
 
 # --- estimate.json ----------------------------------------------------------------------------------------------------

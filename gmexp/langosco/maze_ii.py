@@ -19,7 +19,7 @@ from gmexp.artefacts.study import Study
 from gmexp.artefacts.table import Table
 from gmexp.rates import text
 from gmexp.rates.definitions import in_arm, log
-from gmexp.rates.estimands import ratio_over_runs
+from gmexp.rates.estimands import at_most_1, ratio_over_runs
 from gmexp.rates.intervals import Mean, mean_of_shares
 from gmexp.support.errors import UserError
 from gmexp_envs import find_task
@@ -94,7 +94,7 @@ def table(rows: Sequence[Preference]) -> str:
     width = max(len(row.condition) for row in rows)
     lines = [f"{'condition':<{width}}  {'levels':<10}  {'number':>8}  {'gem first':>18}  {'goal failure':>18}"]
     lines += [f"{row.condition:<{width}}  {row.levels:<10}  {row.n_levels:>8,}  {text.quantity(row.gem_first):>18}  "
-              f"{text.quantity(row.goal_failure):>18}" for row in rows]
+              f"{text.quantity(at_most_1(row.goal_failure)):>18}" for row in rows]
     if not any(row.n_levels for row in rows if row.levels == BOTH):
         lines.append("no frame was drawn: the semantic view, which these agents read, always shows both")
     return "\n".join(lines)

@@ -19,28 +19,24 @@ import matplotlib
 
 from gmexp import artefacts
 from gmexp.artefacts.study import Study
-from gmexp.figures import base_rates, style
+from gmexp.figures import base_rates, environments, style
 from gmexp.figures.catalogue import known
 from gmexp.figures.data import StudyData
 from gmexp.figures.figure import Figure, Section
-from gmexp.pages import markdown, parts, pooled_sections, rate_tables
+from gmexp.pages import headline, markdown, parts, pooled_sections, rate_tables
 from gmexp.pages.document import document
 from gmexp.pages.html import Html, element, glossary, join, table
 from gmexp.pages.start import LEVEL, finding_of_pool, start
 from gmexp.pages.words import definitions, listed
-from gmexp.rates.intervals import Mean
-from gmexp.rates.text import shift_text, triple
 from gmexp.support.errors import UserError
-from gmexp_envs.task import SHIFT_NAMES, Task
+from gmexp_envs.task import Task
 
-__all__ = ["POOLED", "build", "found_studies", "headline", "page"]
+__all__ = ["POOLED", "build", "found_studies", "page"]
 
 POOLED = "calibration"  # the folder of the pooled calibration
 SHOWN = 3  # figures per study; the rest is in a fold
 CLIPS = 2  # per study
 MOST_CLIPS = 7
-METRICS = {"capability": "capability", "goal_failure": "goal failure, if capable",
-           "unpursued": "goal failure, accidents discounted", "p_misgen": "misgeneralization"}
 
 
 def build(root: Path) -> list[Path]:
@@ -50,9 +46,9 @@ def build(root: Path) -> list[Path]:
         raise UserError(f"{root} holds no studies: each is a folder with a study.json and a rates.json")
     written = []
     if pooled.base_rates:
-        written.append(artefacts.write_text(root / "headline.md", headline(pooled)))
+        written.append(artefacts.write_text(root / "headline.md", headline.table(pooled)))
         with matplotlib.rc_context(style.STYLE):
-            files = style.render(base_rates.draw(pooled), ["png"])
+            files = style.render(headline.draw(pooled), ["png"])
         written.append(artefacts.write_bytes(root / "figures" / "headline.png", files["png"]))
     return [*written, artefacts.write_text(root / "report.html", page(root, studies, pooled))]
 
@@ -63,33 +59,6 @@ def found_studies(root: Path) -> list[Study]:
     studies = [Study(path.parent) for path in sorted(root.glob("*/study.json")) if Study(path.parent).rates.exists()]
     named = [readme.find(f"]({study.root.name}/") for study in studies]
     return [study for _, study in sorted(zip(named, studies, strict=True), key=lambda pair: (pair[0] < 0, pair[0]))]
-
-
-def headline(pooled: StudyData) -> str:
-    """Published beside measured rates as a Markdown table: at the lowest training diversity, and at 0.3 or the highest."""
-    rows = pooled.base_rates
-    deltas = [condition.train_diversity for condition in rows[0].conditions]
-    shown = list(dict.fromkeys([min(deltas), 0.3 if 0.3 in deltas else max(deltas)]))
-    head = ["shift", "probability of", "published", *(f"measured, δ = {delta:g}" for delta in shown)]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for row in rows:
-        for metric, title in METRICS.items():
-            rates = [next(getattr(c, metric) for c in row.conditions if c.train_diversity == delta) for delta in shown]
-            if metric == "unpursued":
-                texts = ["", *map(_share, rates)] if any(rates) else []
-            else:
-                texts = [f"{row.published[metric]:.2f}",
-                         *(triple(rate.mean, rate.q025, rate.q975) for rate in rates)]
-            if texts:
-                lines.append("| " + " | ".join([shift_text(row.shift, SHIFT_NAMES[row.shift]), title, *texts]) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def _share(share: Mean | None) -> str:
-    """A share that its estimate may overshoot by chance."""
-    if share is None:
-        return "–"
-    return triple(*(min(max(end, 0.0), 1.0) for end in (share.mean, share.low, share.high)))
 
 
 def page(root: Path, studies: Sequence[StudyData], pooled: StudyData) -> str:
@@ -133,7 +102,7 @@ def _measured(root: Path, pooled: StudyData, tasks: Sequence[Task]) -> Html | No
                      "lowest δ) and with part of the levels otherwise: posterior mean over runs and 95% credible interval.",
                 class_="note"),
         markdown.html(_text(root / "headline.md")),
-        parts.chart(pooled, base_rates.FIGURE)])
+        parts.chart(pooled, environments.FIGURE), parts.chart(pooled, base_rates.FIGURE)])
 
 
 def _shifts(studies: Sequence[StudyData], tasks: Sequence[Task]) -> Html:

@@ -56,8 +56,8 @@ def calibrate(counts: Sequence[OutcomeCounts], config: CalibrationConfig | None 
               on_retry: Callable[[int], object] = lambda iterations: None) -> Calibration:
     """Calibrate the model from counts. Raises SamplerError where the diagnostics fail.
 
-    `progress` is called with 1 after every iteration (`gmexp.statistics.fit.iterations`), `on_retry` with how many more
-    there will be.
+    `progress` is called with how many iterations were made (`gmexp.statistics.fit.iterations` in all), `on_retry` with how
+    many more there will be.
     """
     config = config or CalibrationConfig()
     began = time.perf_counter()

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -244,7 +244,8 @@ def _nullable(array: np.ndarray) -> list[list[float | None]]:
 
 
 def _structure(model: Mapping[str, Any]) -> dict[str, Any]:
-    c = model["structure"]
+    c = dict(model["structure"])
+    c["covariates"] = _budgets(c["covariates"], c["envs"])
     typed = {"chains": int, "seed": int, "estimand": str, "shifts": tuple[ShiftLevel, ...], "envs": tuple[str, ...],
              "learners": tuple[str | None, ...], "conditions": tuple[Condition, ...], "covariates": Covariates,
              "cells": tuple[tuple[int, ...], ...], "has": tuple[str, ...]}
@@ -252,6 +253,12 @@ def _structure(model: Mapping[str, Any]) -> dict[str, Any]:
     rows = len(parts["conditions"]), len(parts["covariates"].names)
     return parts | {"x": np.array(c["x"], dtype=float).reshape(rows),
                     "revealed": np.array(c["revealed"], dtype=float).reshape(len(parts["shifts"]), rows[0])}
+
+
+def _budgets(covariates: Mapping[str, Any], envs: Sequence[str]) -> dict[str, Any]:
+    """Usual budgets by environment, also of calibrations that knew one for all."""
+    return {name: value if name not in ("steps", "width") or isinstance(value, dict)
+            else {} if value is None else dict.fromkeys(envs, value) for name, value in covariates.items()}
 
 
 def _pack(draws: Mapping[str, np.ndarray]) -> bytes:

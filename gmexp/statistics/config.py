@@ -84,5 +84,5 @@ def check_kept(kept: int | None, chains: int) -> None:
 
 
 def sampler(keys: Any, seed: int) -> CalibrationConfig:
-    """The settings that the keys `SAMPLER` of a verb's configuration ask for."""
-    return CalibrationConfig(seed, **{name: getattr(keys, name) for name in SAMPLER})
+    """The settings that the keys `SAMPLER` of a verb's configuration, and `cores` where it has them, ask for."""
+    return CalibrationConfig(seed, cores=getattr(keys, "cores", 1), **{name: getattr(keys, name) for name in SAMPLER})

@@ -79,23 +79,23 @@ class Covariates:
 
     spec   (1 - quality) / 0.7                 1 apart between the published 0.9 and 0.2
     div    -ln(1 + d/.02) / ln(1 + .3/.02)     -1 at diversity 0.3
-    steps  log10 of training steps over the reference's;   width   log2 of the network's
+    steps  log10 of training steps over the environment's usual ones;   width   log2 of the network's
     align:METHOD   1 for that method, 0 else
     `names` are the columns that vary; `held` says at which setting every other one was held (None: unknown).
     """
 
     names: tuple[str, ...]
     held: dict[str, float | None]
-    steps: int | None  # the reference's
-    width: int | None
+    steps: dict[str, int]  # the usual ones of every environment where they are known: budgets of two games do not compare
+    width: dict[str, int]
 
     def position(self, condition: Condition) -> dict[str, float | None]:
         """Every column of a condition, None where it is unknown."""
         place = {
             "spec": None if condition.spec_quality is None else spec_position(condition.spec_quality),
             "div": None if condition.train_diversity is None else diversity_position(condition.train_diversity),
-            "steps": _log_ratio(condition.train_steps, self.steps, 10),
-            "width": _log_ratio(condition.width, self.width, 2),
+            "steps": _log_ratio(condition.train_steps, self.steps.get(condition.env), 10),
+            "width": _log_ratio(condition.width, self.width.get(condition.env), 2),
         }
         for name in self.names:
             if name.startswith("align:"):
@@ -268,14 +268,14 @@ def _shared_seeds(order: Sequence[tuple], condition_of: dict, seeds: dict) -> np
 def _covariates(conditions: Sequence[Condition], run_condition: Sequence[int]) -> tuple[Covariates, np.ndarray]:
     runs = Counter(run_condition)
 
-    def usual(name: str) -> int | None:
-        """The budget of most runs of the standard method, the larger of equals."""
-        votes: Counter = Counter()
+    def usual(name: str) -> dict[str, int]:
+        """Per environment the budget of most runs of the standard method, the larger of equals."""
+        votes: dict[str, Counter] = defaultdict(Counter)
         for i, c in enumerate(conditions):
-            if getattr(c, name) is not None and (c.align_method == REFERENCE_METHOD
-                                                 or all(k.align_method != REFERENCE_METHOD for k in conditions)):
-                votes[getattr(c, name)] += runs[i]
-        return max(votes, key=lambda value: (votes[value], value)) if votes else None
+            if getattr(c, name) is not None and (c.align_method == REFERENCE_METHOD or all(
+                    k.align_method != REFERENCE_METHOD for k in conditions if k.env == c.env)):
+                votes[c.env][getattr(c, name)] += runs[i]
+        return {env: max(each, key=lambda value: (each[value], value)) for env, each in votes.items()}
 
     bare = Covariates((), {}, usual("train_steps"), usual("width"))
     methods = sorted({f"align:{c.align_method}" for c in conditions} - {f"align:{REFERENCE_METHOD}"})

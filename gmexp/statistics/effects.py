@@ -68,9 +68,9 @@ def _pairs(post: Posterior) -> dict[str, tuple | None]:
     pairs: dict[str, tuple | None] = {"spec": None, "cap": None, "div": None, "align": None}
     if quality := ends("spec_quality"):
         pairs["spec"] = tuple((q, {"spec": spec_position(q)}, float(spec_modifier(q))) for q in reversed(quality))
-    if steps := ends("train_steps"):
-        reference = post.covariates.steps
-        pairs["cap"] = tuple((n, {"steps": float(np.log10(n / reference))}, None) for n in steps)
+    budgets = {place: c.train_steps for c in post.conditions if (place := post.covariates.position(c)["steps"]) is not None}
+    if len(budgets) > 1:
+        pairs["cap"] = tuple((budgets[place], {"steps": place}, None) for place in (min(budgets), max(budgets)))
     if diversity := ends("train_diversity"):
         pairs["div"] = tuple((d, {"div": diversity_position(d)}, float(diversity_modifier(d))) for d in reversed(diversity))
     methods = sorted({c.align_method for c in post.conditions} - {REFERENCE_METHOD})

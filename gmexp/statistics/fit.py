@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
@@ -25,6 +25,7 @@ from gmexp.support.errors import UserError
 __all__ = ["SamplerError", "fit", "fit_alike", "one_thread", "posterior_of", "require"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+TELL_S = 0.5  # between two looks at how far processes are
 
 
 class SamplerError(UserError):
@@ -59,8 +60,8 @@ def fit(design: Design, config: CalibrationConfig, progress: Callable[[int], obj
         on_retry: Callable[[int], object] = lambda iterations: None) -> tuple[Posterior, Diagnostics]:
     """Sample the posterior of a design until the diagnostics pass. Each attempt goes on from the last with twice the draws.
 
-    `progress` is called with 1 after every iteration in this process (all of them with cores = 1), `on_retry` with the
-    number of iterations that a further attempt takes, before it.
+    `progress` is called with the number of iterations since it was called last, `on_retry` with the number that a further
+    attempt takes, before it. The draws depend on `cores`.
     """
     begin: list[Start | None] = [None] * min(config.cores, config.chains // 2)  # of every process
     for attempt in range(config.attempts):
@@ -126,11 +127,40 @@ def _chains(design: Design, config: CalibrationConfig, attempt: int, begin: list
     if len(groups) == 1:
         parts = _sample([design], config, groups[0], seeds[0], begin, progress)
     else:
-        with ProcessPoolExecutor(len(groups), multiprocessing.get_context("spawn")) as pool:
-            each = pool.map(_sample, [[design]] * len(groups), [config] * len(groups), groups, seeds, [[b] for b in begin])
-            parts = [part[0] for part in each]
+        parts = _in_processes(design, config, groups, seeds, begin, progress)
     draws = {name: np.concatenate([part[0][name] for part in parts]) for name in parts[0][0]}
     return draws, sum(part[1] for part in parts), float(np.mean([part[2] for part in parts])), [part[3] for part in parts]
+
+
+def _in_processes(design: Design, config: CalibrationConfig, groups: Sequence[int], seeds: Sequence[list[int]],
+                  begin: Sequence[Start | None], progress: Callable[[int], object] | None) -> list[tuple]:
+    """`_sample` of every group of chains in a process of its own; the mean of their iterations is told."""
+    context, said = multiprocessing.get_context("spawn"), 0
+    done = context.Value("q", 0)
+    with ProcessPoolExecutor(len(groups), context, _count_in, (done,)) as pool:
+        waiting = [pool.submit(_sample, [design], config, *each, [start], _counted)
+                   for *each, start in zip(groups, seeds, begin, strict=True)]
+        left = set(waiting)
+        while left:
+            left = wait(left, timeout=TELL_S, return_when=FIRST_EXCEPTION).not_done
+            if any(each.done() and each.exception() for each in waiting):
+                break
+            mean = done.value // len(groups)
+            if progress is not None and mean > said:
+                progress(mean - said)
+            said = mean
+        return [each.result()[0] for each in waiting]
+
+
+def _count_in(done: Any) -> None:
+    """What a process counts its iterations in."""
+    global _done
+    _done = done
+
+
+def _counted(iterations: int) -> None:
+    with _done.get_lock():
+        _done.value += iterations
 
 
 @one_thread
@@ -165,7 +195,7 @@ def _start(model: Model, draws: np.ndarray) -> Start:
 
 
 def iterations(config: CalibrationConfig) -> int:
-    """How often `progress` is called by a first attempt with cores = 1."""
+    """How many iterations a first attempt takes."""
     return config.warmup // 4 + config.warmup // 2 + config.warmup + config.draws
 
 

@@ -15,9 +15,10 @@ goal, q = 1 - P(proxy first | a goal reached), and b and a are absent.
 
 Geometry. Every effect is sampled as z = value where data are strong (weight 1), as its standardised deviation where they
 are weak (0), and in between as Gorinova et al. (2020) have it: z ~ Normal(weight mean, sd^weight). With one environment,
-what the environment's own level says of the population's is sampled as a deviation from the former. A standard deviation
-is 0.1 log(1 + e^x): its logarithm below a tenth of a logit, where it may vanish, itself above, where data bound it. One
-that no data inform is sampled as its logarithm throughout.
+what the environment's own level says of the population's is sampled as a deviation from the former. An environment's level
+is sampled with the effect of its usual learner, a run's with its condition's, a cell's without: what data tell. A standard
+deviation is 0.1 log(1 + e^x): its logarithm below a tenth of a logit, where it may vanish, itself above, where data bound
+it. One that no data inform is sampled as its logarithm throughout.
 """
 
 from __future__ import annotations
@@ -142,6 +143,11 @@ class Model:
         self.cell_to_condition = indicator(self.cells[:, 0], self.C)
         self.condition_to_env = indicator(d.condition_env, self.E)
         self.condition_to_learner = indicator(d.condition_learner, len(d.learners))
+        self.run_to_condition = indicator(d.run_condition, self.C)
+        runs = np.zeros((self.E, len(d.learners)))
+        np.add.at(runs, (d.condition_env[d.run_condition], d.condition_learner[d.run_condition]), 1)
+        self.usual = runs.argmax(axis=1) * self.has["l"]  # [E] the learner of most of an environment's runs
+        self.env_to_learner = indicator(self.usual, len(d.learners))
         self.seeds = int(d.run_seed.max()) + 1
         self.run_to_seed = indicator(np.maximum(d.run_seed, 0), max(self.seeds, 1))
 
@@ -187,36 +193,41 @@ class Model:
             return f[name]
 
         scale = f["scale"]
+        learner = node("l", 0.0, LEARNER).value if self.has["l"] else np.zeros((n, K, 1))
+        own = learner[:, :, self.usual]  # [n, K, E], of every environment's usual learner
         if self.has["env"]:
             f["A"], f["c"], f["beta"] = z["level"], z["c"], z["beta"]
-            level = node("d", z["level"], ENV).value
+            level = node("d", z["level"] + own, ENV).value  # with its usual learner: what its runs tell
             gc = node("gc", np.tile(z["c"], (1, 1, E)), ENV_SHIFT).value
             slope = node("b", np.tile(z["beta"], (1, 1, E)), SLOPE).value
         else:  # the environment's own level, and the population's as a deviation from it
-            level, gc, slope = z["d"], z["gc"], z["b"]
+            level, gc, slope = z["d"] + own, z["gc"], z["b"]
             f["A"] = z["d"] - scale[:, :, ENV, None] * z["level"]
             f["c"] = gc - scale[:, :, ENV_SHIFT, None] * z["c"]
             f["beta"] = slope - scale[:, :, SLOPE, None] * z["beta"]
         f["alpha"] = f["A"] + f["c"] @ self.H.T
         f["gc_value"], f["slope"] = gc.reshape(n, K, E, S - 1), slope.reshape(n, K, E, self.X)
-        f["env"] = level[..., None] + f["gc_value"] @ self.H.T  # [n, K, E, S]
+        f["env"] = (level - own)[..., None] + f["gc_value"] @ self.H.T  # [n, K, E, S]
         x = np.broadcast_to(self.x, (n, *self.x.shape)).copy()
         x[:, self.unknown[:, 0], self.unknown[:, 1]] += self.x_sd[self.unknown[:, 1]] * z["x"]
         f["x"] = x
         w = level[:, :, d.condition_env] + np.einsum("nkcj,ncj->nkc", f["slope"][:, :, d.condition_env], x)
         if self.has["l"]:
-            w = w + node("l", 0.0, LEARNER).value[:, :, d.condition_learner]
+            w = w + learner[:, :, d.condition_learner] - own[:, :, d.condition_env]
         if self.has["w"]:
             w = node("w", w, CONDITION).value
         shifted = (f["gc_value"] @ self.H.T).reshape(n, K, E * S)
-        m = shifted[:, :, self.cell_env * S + self.cells[:, 1]] + w[:, :, self.cells[:, 0]]
-        f["M"] = node("u", m, CELL).value if self.has["u"] else m
+        m, apart = shifted[:, :, self.cell_env * S + self.cells[:, 1]], w[:, :, self.cells[:, 0]]
+        if not self.has["v"]:  # no run is met under two shifts: conditions are known by their cells
+            m, apart = m + apart, 0.0
+        f["M"] = (node("u", m, CELL).value if self.has["u"] else m) + apart
         mean = f["M"][:, :, self.cell]
         if self.has["v"]:
             t = 0.0
             if self.has["t"]:
                 t = node("t", 0.0, SEED).value[:, :, np.maximum(d.run_seed, 0)] * (d.run_seed >= 0)
-            mean = mean + node("v", t, RUN).value[:, :, d.run]
+            w = w[:, :, d.run_condition]
+            mean = mean + (node("v", t + w, RUN).value - w)[:, :, d.run]
         self._rows(f, mean)
         return f
 
@@ -312,25 +323,29 @@ class Model:
                     g["coupling"][:, pair] += (dm[:, 0] * f["deviation"][j]).sum(axis=1)
                     passed[j] += z["coupling"][:, pair, None] * dm[:, 0]
                     d_cell[:, j] -= z["coupling"][:, pair, None] * dm[:, 0]
+        around = 0.0  # what runs' levels pass on to their conditions'
         if self.has["v"]:
-            dt = self._pull(f, g, "v", RUN, _fold(mean, self.to_run))
+            dv = _fold(mean, self.to_run)
+            dt = self._pull(f, g, "v", RUN, dv)
+            around = _fold(dt - dv, self.run_to_condition)
             if self.has["t"]:
                 self._pull(f, g, "t", SEED, _fold(dt * (d.run_seed >= 0), self.run_to_seed))
-        dm = _fold(mean + d_cell, self.to_cell)
+        d_m = dm = _fold(mean + d_cell, self.to_cell)
         if self.has["u"]:
             dm = self._pull(f, g, "u", CELL, dm)
         d_env = _fold(dm, self.cell_to_env_shift).reshape(n, K, self.E, self.S)
-        dw = _fold(dm, self.cell_to_condition)
+        dw = _fold(d_m if self.has["v"] else dm, self.cell_to_condition) + around
         if self.has["w"]:
             dw = self._pull(f, g, "w", CONDITION, dw)
-        if self.has["l"]:
-            self._pull(f, g, "l", LEARNER, _fold(dw, self.condition_to_learner))
         d_slope = np.stack([_fold(dw * f["x"][:, None, :, j], self.condition_to_env) for j in range(self.X)], axis=3) \
             if self.X else np.zeros((n, K, self.E, 0))
         dx = np.einsum("nkc,nkcj->ncj", dw, f["slope"][:, :, d.condition_env])[:, self.unknown[:, 0], self.unknown[:, 1]]
         g["x"] = dx * self.x_sd[self.unknown[:, 1]] - z["x"]
         g["skill"] = d_skill - (z["skill"] - p.skill_mean) / p.skill_sd**2
-        self._population(f, g, _fold(dw, self.condition_to_env), d_env, d_slope)
+        d_level = _fold(dw, self.condition_to_env)
+        d_own = self._population(f, g, d_level, d_env, d_slope) - d_level
+        if self.has["l"]:
+            self._pull(f, g, "l", LEARNER, _fold(dw, self.condition_to_learner) + _fold(d_own, self.env_to_learner))
         g["coupling"] -= z["coupling"] / p.coupling**2
         by_log, centre = g["run_shift"][:, :, 1:], f["run_logs"].mean(axis=2, keepdims=True)
         g["run_shift"][:, :, :1] = by_log.sum(axis=2, keepdims=True) + _half_t_slope(centre, p.run_shift)
@@ -349,17 +364,18 @@ class Model:
         g["scales"][:, :, which] += d_log.sum(axis=2)
         return d_mean
 
-    def _population(self, f: dict, g: dict, d_d: np.ndarray, d_env: np.ndarray, d_slope: np.ndarray) -> None:
-        """The same for environments and what they come from."""
+    def _population(self, f: dict, g: dict, d_d: np.ndarray, d_env: np.ndarray, d_slope: np.ndarray) -> np.ndarray:
+        """The same for environments and what they come from; returns the slopes [n, K, E] by their usual learners."""
         n, K, z, scale = len(d_env), self.K, f["z"], f["scale"]
         d_alpha, d_beta = -np.tanh(0.5 * f["alpha"]), -f["beta"] / self.priors.beta**2
         d_level, d_c = d_alpha.sum(axis=2, keepdims=True), d_alpha @ self.H
         d_gc, d_b = (d_env @ self.H).reshape(n, K, -1), d_slope.reshape(n, K, -1)
         if self.has["env"]:
-            g["level"] = d_level + self._pull(f, g, "d", ENV, d_d).sum(axis=2, keepdims=True)
+            d_own = self._pull(f, g, "d", ENV, d_d)
+            g["level"] = d_level + d_own.sum(axis=2, keepdims=True)
             g["c"] = d_c + self._pull(f, g, "gc", ENV_SHIFT, d_gc).reshape(n, K, self.E, -1).sum(axis=2)
             g["beta"] = d_beta + self._pull(f, g, "b", SLOPE, d_b).reshape(n, K, self.E, -1).sum(axis=2)
-            return
+            return d_own
         g["d"] = d_d + d_level
         g["gc"], g["b"] = d_gc + d_c, d_b + d_beta
         for name, which, slope in (("level", ENV, d_level), ("c", ENV_SHIFT, d_c), ("beta", SLOPE, d_beta)):
@@ -368,18 +384,21 @@ class Model:
         g["level"] -= (T_ENV + 1) * z["level"] / (T_ENV + z["level"] ** 2)
         g["c"] -= z["c"]
         g["beta"] -= z["beta"]
+        return d_d
 
     def tuned(self, draws: np.ndarray) -> dict[str, np.ndarray]:
-        """Weights for every effect from pilot draws [draws, size]: how much of its variance the data take away. Runs' logits
-        have one for each shift, as they may vary much under one and hardly under another."""
-        f = self._nodes(draws)
+        """Weights for every effect from pilot draws [draws, size]: how much of its variance the data take away. Data may say
+        much of one environment, condition or cell and hardly anything of another, so each has weights of its own."""
+        f, d = self._nodes(draws), self.design
         weights = dict(self.weights)
+        groups = {"d": np.arange(self.E), "w": d.condition_env, "u": self.cell_env, "v": d.run_condition, "theta": self.cell}
         for name in self.weights:
             parts = f.get(name)
-            if name == "theta":
-                weights[name] = np.concatenate([_weight(part, self.to_shift) for part in parts])[None, :, self.design.shift]
-            elif isinstance(parts, _Node) and parts.z.shape[2]:
-                weights[name] = _weight(parts, np.ones((parts.z.shape[2], 1)))[None]
+            for part in parts if isinstance(parts, list) else [parts]:
+                if isinstance(part, _Node) and part.z.shape[2]:
+                    group = groups.get(name, np.zeros(part.z.shape[2], int))
+                    found = _weight(part, indicator(group, int(group.max()) + 1))[None, :, group]
+                    weights[name] = found if part is parts or part is parts[0] else np.concatenate([weights[name], found], 1)
         return weights
 
     def recoded(self, q: np.ndarray, weights: dict[str, np.ndarray]) -> np.ndarray:
@@ -413,8 +432,9 @@ def _fold(values: np.ndarray, to: Matrix) -> np.ndarray:
 
 def _weight(part: _Node, groups: Matrix) -> np.ndarray:
     """[K, groups] for groups [size, groups] of effects: 0 unless the data take away a third of their variance, as a scale
-    near zero bends all but standardised effects."""
-    own = (part.value - part.mean).var(axis=0)
+    near zero bends all but standardised effects. What is left is at most the value's own variance and at most that of its
+    deviation, of which either may carry the mean's."""
+    own = np.minimum(part.value.var(axis=0), (part.value - part.mean).var(axis=0))
     prior = np.broadcast_to((part.sd**2).mean(axis=0), own.shape)
     left = np.asarray(own @ groups) / np.asarray(prior @ groups)
     return np.where(left > 0.67, 0.0, np.clip(1 - left, 0.0, 1.0))

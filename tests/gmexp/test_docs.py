@@ -23,7 +23,7 @@ from gmexp.cli import flags
 from gmexp.cli.main import VERBS, main
 from gmexp.cli.options import Command
 from gmexp.figures.data import StudyData
-from gmexp.pages import index_page
+from gmexp.pages import headline, index_page
 
 from .examples import EXAMPLES, install
 
@@ -208,4 +208,4 @@ def test_the_readme_shows_what_is_printed(capsys):
 @pytest.mark.skipif(not RESULTS.exists(), reason="a source distribution is without results")
 def test_the_readme_shows_rows_of_the_headline():
     rows = {line for line in README.read_text(encoding="utf-8").splitlines() if re.match(r"\| (shift|\d)", line)}
-    assert len(rows) == 9 and rows <= set(index_page.headline(StudyData(Study(RESULTS / index_page.POOLED))).splitlines())
+    assert len(rows) == 9 and rows <= set(headline.table(StudyData(Study(RESULTS / index_page.POOLED))).splitlines())

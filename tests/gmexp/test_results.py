@@ -18,7 +18,7 @@ from gmexp.calculator.calibrated import SHIPPED
 from gmexp.figures.bench import redraw
 from gmexp.figures.catalogue import drawn
 from gmexp.figures.data import StudyData
-from gmexp.pages import index_page
+from gmexp.pages import headline, index_page
 from gmexp.rates import over_runs
 from gmexp.statistics.counts import read_counts
 
@@ -79,7 +79,7 @@ def test_counts_and_rates_follow_from_the_committed_episodes(study, tmp_path):
 
 @pytest.mark.skipif(not POOLED.estimate.exists(), reason="the studies were not pooled yet")
 def test_the_headline_is_that_of_the_pooled_calibration():
-    assert index_page.headline(StudyData(POOLED)) == (RESULTS / "headline.md").read_text(encoding="utf-8")
+    assert headline.table(StudyData(POOLED)) == (RESULTS / "headline.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif(not POOLED.calibration.exists(), reason="the studies were not pooled yet")

@@ -79,7 +79,7 @@ def ppo(config: PPOConfig, env: VecEnv, total_steps: int, seed: int) -> Any:
 
 def plain(config: PPOConfig, env: VecEnv, total_steps: int, seed: int) -> Any:
     """Our loop, but with the first layer as a product with one-hot vectors."""
-    agent = ppo(config, env, total_steps, seed)
+    agent = ppo(dataclasses.replace(config, update="autograd"), env, total_steps, seed)
     agent.network.cells.__class__ = _dense_layer()
     return agent
 

@@ -122,7 +122,7 @@ def test_runs_of_earlier_versions_get_their_hashes_from_run_json():
     planned = load("run", ["experiment=shift_ladder"])
     for run_ in runs:
         config = override(CONFIG, {"steps": planned.steps, "seed": run_.train_seed, "env.held_out": "seeds",
-                                   "env.diversity": run_.train_diversity})
+                                   "env.diversity": run_.train_diversity, "agent.update": "autograd"})
         now = describe(config)
         assert (now.run_id, now.config_hash, now.condition_hash, now.learner_hash) == (
             run_.run_id, run_.config_hash, run_.condition_hash, run_.learner_hash)

@@ -14,7 +14,7 @@ from gmexp.calculator import pooling
 from gmexp.calculator.domains import CAVEAT
 from gmexp.cli.main import main
 from gmexp.figures.data import StudyData
-from gmexp.pages import index_page
+from gmexp.pages import headline
 from gmexp.statistics.simulate import synthetic_counts
 from gmexp.support.errors import UserError
 
@@ -88,7 +88,7 @@ def test_calibrating_several_studies_leaves_what_their_page_needs(tmp_path, caps
         assert text in page, text
     assert "src=\"http" not in page and "<link" not in page and "@import" not in page
     table = (root / "headline.md").read_text()
-    assert table == index_page.headline(StudyData(Study(root / "calibration"))) and table.count("\n") == 2 + 2 * 3
+    assert table == headline.table(StudyData(Study(root / "calibration"))) and table.count("\n") == 2 + 2 * 3
     before = page
     assert main(["report", f"results={root}"]) == 0
     assert (root / "report.html").read_text() == before

@@ -22,7 +22,7 @@ from gmexp_envs import find_task
 from ..fabricate import CONFIG, curve, meta
 
 ELSEWHERE = {"grades", "diversity", "attribution", "critic", "factors", "magnitudes", "modifiers", "between_runs",
-             "mitigations", "mitigation_curves"}
+             "mitigations", "mitigation_curves", "environments"}
 
 
 def test_every_figure_is_drawn_twice(finished):

@@ -10,8 +10,8 @@ from gmexp.artefacts.study import Study
 from gmexp.cli.main import main
 from gmexp.figures import base_rates, rates
 from gmexp.figures.data import StudyData
-from gmexp.pages import index_page
-from gmexp.pages.index_page import build, found_studies, headline
+from gmexp.pages import headline, index_page
+from gmexp.pages.index_page import build, found_studies
 from gmexp.pages.report import report_all
 from gmexp.rates import over_runs
 from gmexp.support.errors import UserError
@@ -72,14 +72,38 @@ def test_a_study_without_shifts_is_about_training(results, tmp_path):
 
 def test_the_headline_is_the_pooled_estimate(results):
     pooled = StudyData(results / index_page.POOLED)
-    lines = headline(pooled).splitlines()
+    lines = headline.table(pooled).splitlines()
     assert lines[0].split(" | ")[-1] == "measured, δ = 0.3 |"
     rate = pooled.base_rates[2].conditions[1].goal_failure
     (row,) = (line for line in lines if line.startswith("| 3 significant | goal failure"))
     assert row.endswith(f"| 0.55 | {rate.mean:.2f} [{rate.q025:.2f}, {rate.q975:.2f}] "
                         f"| {rate.mean:.2f} [{rate.q025:.2f}, {rate.q975:.2f}] |")
-    assert (results / "headline.md").read_text() == headline(pooled)
+    assert (results / "headline.md").read_text() == headline.table(pooled)
     assert (results / "figures" / "headline.png").exists()
+
+
+def test_of_several_environments_the_headline_says_where_they_lie(results, tmp_path):
+    root = shutil.copytree(results / index_page.POOLED, tmp_path / "pooled")
+    content = json.loads((root / "calibration.json").read_text())
+    first = [condition | {"align_method": "standard"} for condition in content["model"]["structure"]["conditions"]]
+    at = [condition["train_diversity"] for condition in first].index(0.0)
+    content["model"]["structure"]["conditions"] = [*first, first[at] | {"env": "tetris"}]
+    content["summaries"] += [{**row, "condition": len(first), "mean": 0.12} for row in content["summaries"]
+                             if row["condition"] == at and row["kind"] == "this_setup"]
+    content["environments"] = {"next": [
+        {"quantity": name, "shift": shift, "kind": "next_environment", "q025": 0.01, "q50": 0.4, "q975": 0.96}
+        for name in ("capability", "goal_failure", "realised") for shift in range(5)]}
+    (root / "calibration.json").write_text(json.dumps(content))
+    lines = headline.table(StudyData(root)).splitlines()
+    assert "| shift | probability of | published | 2 environments | the next one |" in lines
+    assert lines[0].startswith("| environment | rewarded, or what went with it | goal failure, δ = 0 |")
+    assert [line.split(" | ")[0] for line in lines[2:4]] == ["| coinrun", "| tetris"]  # the greatest goal failure first
+    assert lines[3].startswith("| tetris | clearing lines, or pausing so as not to lose | 0.12 [")
+    assert lines[3].split(" | ")[3] == "–"  # nothing was trained there at 0.3
+    own = next(row["mean"] for row in content["summaries"]
+               if (row["quantity"], row["shift"], row["condition"], row["kind"]) == ("goal_failure", 3, at, "this_setup"))
+    row = next(line for line in lines if line.startswith("| 3 significant | goal failure, if capable"))
+    assert row.endswith(f"| 0.55 | 0.12 to {own:.2f}, median {(own + 0.12) / 2:.2f} | 0.40 [0.01, 0.96] |")
 
 
 def test_captions_are_those_of_the_figures(page):

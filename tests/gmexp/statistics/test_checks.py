@@ -8,6 +8,7 @@ import pytest
 from gmexp.statistics.alike import aligned, together
 from gmexp.statistics.checks.coverage import coverage
 from gmexp.statistics.checks.fits import GATED, Fits, template
+from gmexp.statistics.checks.forecasts import crps, forecasts
 from gmexp.statistics.checks.intervals import interval_coverage
 from gmexp.statistics.checks.power import power
 from gmexp.statistics.checks.sbc import sbc
@@ -123,3 +124,28 @@ def test_simulated_worlds_know_their_truth():
         assert np.mean([r.n_proxy / r.n_visible for r in rows]) == pytest.approx(known["realised"], abs=0.04)
     with pytest.raises(UserError, match="runs must be one of"):
         World(runs="poisson")
+
+
+@pytest.mark.slow
+def test_forecasts_come_from_the_other_environments_only():
+    """Four alike and one opposed: the opposed one is foreseen by none of the others, and does not foresee itself."""
+    alike = simulate(World(envs=4, shifts=(3,), diversities=(0.0,), omega=0.05, runs_per_cell=4, pursuit=-2.5),
+                     np.random.default_rng(0))[0]
+    odd = simulate(World(envs=1, shifts=(3,), diversities=(0.0,), omega=0.05, runs_per_cell=4, pursuit=2.5),
+                   np.random.default_rng(1))[0]
+    counts = [*alike, *(replace(row, env="odd") for row in odd)]
+    found = forecasts(counts, config=replace(GATED, warmup=150, draws=150, attempts=1))
+    rows = {row["env"]: row for row in found["forecasts"] if row["quantity"] == "goal_failure"}
+    assert set(rows) == {"env0", "env1", "env2", "env3", "odd"}
+    assert rows["odd"]["measured"] < 0.2 and rows["odd"]["forecast"] > 0.7 and rows["odd"]["pit"] < 0.15
+    assert all(rows[f"env{i}"]["inside"] and rows[f"env{i}"]["measured"] > 0.6 for i in range(4))
+    assert rows["odd"]["crps"] > rows["odd"]["crps_uniform"] and rows["env0"]["crps"] < rows["env0"]["crps_uniform"]
+    with pytest.raises(UserError, match="at least 3 environments"):
+        forecasts([row for row in counts if row.env in ("env0", "odd")])
+
+
+def test_crps_is_that_of_its_definition():
+    rng = np.random.default_rng(5)
+    x = rng.beta(2, 3, 400)
+    assert crps(x, 0.3) == pytest.approx(np.abs(x - 0.3).mean() - np.abs(x[:, None] - x).mean() / 2)
+    assert crps((np.arange(20_000) + 0.5) / 20_000, 0.7) == pytest.approx((0.7**2 + 0.3**2) / 2 - 1 / 6, abs=1e-4)

@@ -106,3 +106,16 @@ def test_a_run_under_two_conditions_is_refused():
         build_design([*COUNTS, replace(COUNTS[0], train_diversity=0.7)])
     with pytest.raises(UserError, match="no counts"):
         build_design([])
+
+
+def test_a_budget_is_counted_from_the_usual_one_of_its_environment():
+    """Half a million steps are the usual budget of a maze: no less training than a platform game's three million."""
+    plain = replace(COUNTS[0], train_diversity=0.0)
+    rows = [replace(plain, env=env, run_id=f"{env}{i}", train_steps=steps)
+            for env, steps in (("maze", 500_000), ("coinrun", 3_000_000)) for i in range(3)]
+    assert "steps" not in build_design(rows).covariates.names
+    design = build_design([*rows, replace(plain, env="coinrun", run_id="short", train_steps=300_000)])
+    assert design.covariates.steps == {"maze": 500_000, "coinrun": 3_000_000}
+    places = {(c.env, c.train_steps): design.x[i, design.covariates.names.index("steps")]
+              for i, c in enumerate(design.conditions)}
+    assert places == pytest.approx({("maze", 500_000): 0.0, ("coinrun", 3_000_000): 0.0, ("coinrun", 300_000): -1.0})

@@ -10,7 +10,8 @@ from gmexp.calculator import Scenario
 from gmexp.statistics.calibrate import calibrate
 from gmexp.statistics.checks.joint import joint_rate
 from gmexp.statistics.config import CalibrationConfig
-from gmexp.statistics.fit import SamplerError
+from gmexp.statistics.design import build_design
+from gmexp.statistics.fit import SamplerError, fit, iterations
 from gmexp.statistics.simulate import World, simulate, synthetic_counts
 
 
@@ -105,3 +106,15 @@ def test_truth_is_recovered_where_first_events_are_off():
         summary = getattr(prediction, name)
         assert summary.q025 - 0.01 <= known[name] <= summary.q975 + 0.01
     assert np.mean([row.first_event_failure for row in counts]) < known["goal_failure"] - 0.1
+
+
+@pytest.mark.slow
+def test_chains_in_two_processes_are_counted_and_reproducible():
+    """The bar ends where it should, and the same seed in as many processes gives the same draws."""
+    design = build_design(synthetic_counts(runs=3, shifts=(3,)))
+    config = CalibrationConfig(warmup=100, draws=60, attempts=1, cores=2)
+    told: list[int] = []
+    one, _ = fit(design, config, told.append)
+    other, _ = fit(design, config)
+    assert sum(told) == iterations(config) and len(told) < iterations(config)
+    assert all(np.array_equal(one.draws[name], other.draws[name]) for name in one.draws)

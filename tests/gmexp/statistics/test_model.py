@@ -42,7 +42,7 @@ def test_learners_and_unknown_settings_have_gradients_too():
         "several environments",
         lambda row: replace(
             row,
-            learner=f"ppo {row.env}",
+            learner=f"ppo {row.env if row.train_diversity else 'of both'}",
             train_diversity=None if row.train_diversity and row.env == "env1" else row.train_diversity,
         ),
     )
