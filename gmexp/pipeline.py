@@ -50,6 +50,7 @@ from gmexp.support.errors import UserError
 from gmexp.support.extras import require
 from gmexp.support.locks import alone_in
 from gmexp.support.progress import Bar
+from gmexp.training import runlog
 from gmexp.training.config import LauncherConfig, LoggerConfig, TrainConfig, agent_config, env_config
 from gmexp.training.launchers import launch
 from gmexp.training.run import NOT_IDENTITY, Run, describe, identity
@@ -136,7 +137,7 @@ def run(config: RunConfig) -> int:
             if counted:
                 _conclude(study, counted, failed, rejected, config)
         finally:
-            _complain(failed, failures.values(), len(planned))
+            _complain(failed, failures.values(), len(planned), study)
             for run_id, reason in rejected.items():
                 print(f"not verified, so not counted: {run_id} {reason}", file=sys.stderr)
             _complain_unplayed(unplayed)
@@ -213,7 +214,7 @@ def _rejected(study: Study, complete: Sequence[TrainConfig]) -> dict[str, str]:
     return {run_id: verdict.reason for run_id, verdict in judged.items() if verdict is not None and not verdict.passed}
 
 
-def _complain(failed: dict[str, str], failures: Iterable[Failure], planned: int) -> None:
+def _complain(failed: dict[str, str], failures: Iterable[Failure], planned: int, study: Study) -> None:
     """Say on stderr which runs failed and why; nothing if none did."""
     if not failed:
         return
@@ -222,7 +223,8 @@ def _complain(failed: dict[str, str], failures: Iterable[Failure], planned: int)
     print(f"\n{len(failed)} of {planned} runs failed; the same command tries them again and keeps the others:",
           file=sys.stderr)
     for run_id, reason in failed.items():
-        print(f"  {run_id}: {' '.join(reason.split())}", file=sys.stderr)
+        log = f" (log: {study.log(run_id)})" if study.log(run_id).is_file() else ""
+        print(f"  {run_id}: {' '.join(reason.split())}{log}", file=sys.stderr)
 
 
 # --- what is planned ---------------------------------------------------------------------------------------------------
@@ -308,8 +310,12 @@ def _train_and_evaluate(planned: Sequence[TrainConfig], config: RunConfig) -> di
     """Train, evaluate and measure every run -> what failed, by its position."""
     tasks = [(_anywhere(item), config.evaluation, config.measures, config.verification) for item in planned]
     with Bar(sum(item.steps for item in planned), f"train {len(planned)} runs", "step") as bar:
-        return launch(config.launcher, tasks, _work, config.workers, Study(Path(config.out)).scratch, bar.advance,
-                      lambda count: bar.note(f"{count}/{len(planned)} evaluated"))
+        failures = launch(config.launcher, tasks, _work, config.workers, Study(Path(config.out)).scratch, bar.advance,
+                          lambda count: bar.note(f"{count}/{len(planned)} evaluated"))
+    for position, failure in failures.items():
+        run = Run.of(planned[position])
+        runlog.note(run.study.log(run.id), "\n".join(filter(None, (f"failed: {failure.reason}", failure.details))))
+    return failures
 
 
 def _mitigate(counted: Sequence[TrainConfig], config: RunConfig) -> dict[str, Failure]:
@@ -358,16 +364,22 @@ def _work(task: tuple[TrainConfig, EvaluationPlan, list[str], VerificationPlan],
 
     config, plan, measures, wanted = task
     planned, mitigation = Run.of(config), mitigation_of(config.mitigation)
-    trained_before = planned.finished
-    with _tracked(planned, plan) as tracker:
+    trained_before, log, episodes = planned.finished, planned.study.log(planned.id), planned.study.episodes(planned.id)
+    played_before = tables.made_from(episodes)
+    if not trained_before:
+        runlog.note(log, f"trains to {config.steps} steps")
+    with runlog.heard(log), _tracked(planned, plan) as tracker:
         checkpoint = load_checkpoint(train(planned, report, tracker), config.device)
         for judge in (mitigation, mitigation_of(wanted) if config.verified else None):
             if judge and not verdicts.accepted(judge, checkpoint, plan):
                 tracker.summary({"accepted": False})
+                runlog.note(log, "not accepted, so not evaluated")
                 return
         evaluate(checkpoint, plan, mitigation=mitigation)
         measure(checkpoint, measures, plan)
         log_run(tracker, checkpoint.path.parent, plan, trained_before)
+    if not trained_before or tables.made_from(episodes) != played_before:
+        runlog.note(log, "evaluated")
 
 
 def _tracked(planned: Run, plan: EvaluationPlan) -> Tracker:

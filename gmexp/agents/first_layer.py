@@ -24,12 +24,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from gmexp_envs.compiled.jit import jit
-from gmexp_envs.compiled.memory import load_word
+from gmexp_envs.compiled.vectors import BYTES, differing, filled, gather_rows, lowest, scatter_rows
 from gmexp_envs.task import Semantics
 
 MOTION_SCALE = 3.0  # of the few motion features beside the cells
 
-u64, f32 = np.uint64, np.float32
+i64, u64, f32 = np.int64, np.uint64, np.float32
 
 
 @jit
@@ -56,96 +56,112 @@ def _uncolumn(gradient, span, tiles):
             gradient[r, h] += gradient[r - span, h]
 
 
-@jit
-def _changes(window, appearance, columns, classes, added, taken):
-    """Rows of `summed` that a sample adds and takes away; returns how many of each."""
+@jit(forceinline=True)
+def _mark(mask, start, marks, count):
+    """Write start + i for every set bit i of a mask; returns how many are written then."""
+    while mask:
+        marks[count] = start + lowest(mask)
+        mask &= mask - u64(1)
+        count += 1
+    return count
+
+
+@jit(forceinline=True)
+def _filled(values, marks):
+    """Where `values` is not 0, ascending, to `marks`; returns how many."""
+    size, count, start = values.shape[0], 0, 0
+    while start + BYTES <= size:
+        count = _mark(filled(values, u64(start)), start, marks, count)
+        start += BYTES
+    if start < size and size >= BYTES:  # the rest, with some that were seen
+        seen = u64(start - (size - BYTES))
+        return _mark(filled(values, u64(size - BYTES)) >> seen << seen, size - BYTES, marks, count)
+    for p in range(start, size):
+        marks[count] = p
+        count += values[p] != 0
+    return count
+
+
+@jit(forceinline=True)
+def _differing(window, columns, marks):
+    """Cells that are of another class than the one above them, ascending, to `marks`; returns how many."""
+    size, count, start = window.shape[0], 0, columns
+    while start + BYTES <= size:
+        count = _mark(differing(window, u64(start), u64(start - columns)), start, marks, count)
+        start += BYTES
+    if start < size and size >= columns + BYTES:
+        seen, last = u64(start - (size - BYTES)), size - BYTES
+        return _mark(differing(window, u64(last), u64(last - columns)) >> seen << seen, last, marks, count)
+    for p in range(start, size):
+        marks[count] = p
+        count += window[p] != window[p - columns]
+    return count
+
+
+@jit(forceinline=True)
+def _changes(window, appearance, columns, classes, added, taken, marks):
+    """Rows of `summed` that a sample adds and takes away; returns how many of each. The arrays have room for one more."""
     adds, takes = 0, 0
     for p in range(columns):
-        if window[p]:
-            added[adds] = p * classes + window[p] - 1
-            adds += 1
-    below = window.shape[0] - columns
-    for word in range(0, below - 3, 4):  # four cells at once beside the four above them
-        if load_word(window, u64(word)) != load_word(window, u64(word + columns)):
-            adds, takes = _change(window, word, word + 4, columns, classes, added, taken, adds, takes)
-    adds, takes = _change(window, below - below % 4, below, columns, classes, added, taken, adds, takes)
-    for k in range(appearance.shape[0]):
-        if appearance[k]:
-            added[adds] = window.shape[0] * classes + k
-            adds += 1
-    return adds, takes
-
-
-@jit(inline="always")
-def _change(window, first, end, columns, classes, added, taken, adds, takes):
-    """What differs between the cells first..end-1 and those below them."""
-    for p in range(first + columns, end + columns):
-        here, above = window[p], window[p - columns]
-        if here != above:
-            if here:
-                added[adds] = p * classes + here - 1
-                adds += 1
-            if above:
-                taken[takes] = p * classes + above - 1
-                takes += 1
+        added[adds] = p * classes + i64(window[p]) - 1
+        adds += window[p] != 0
+    for k in range(_differing(window, columns, marks)):
+        p = marks[k]
+        here, above = i64(window[p]), i64(window[p - columns])
+        added[adds] = p * classes + here - 1
+        adds += here != 0
+        taken[takes] = p * classes + above - 1
+        takes += above != 0
+    for k in range(_filled(appearance, marks)):
+        added[adds] = window.shape[0] * classes + marks[k]
+        adds += 1
     return adds, takes
 
 
 @jit(allocates=True)
 def forward(window, appearance, state, rows, columns, classes, summed, motion, bias, out):
     """out[b] = relu(the layer on sample rows[b])."""
-    most = window.shape[1] + appearance.shape[1]
-    added, taken = np.empty(most, np.int64), np.empty(most, np.int64)
+    most, width = window.shape[1] + appearance.shape[1] + 1, out.shape[1]
+    added, taken, marks = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
+    factors = np.empty(motion.shape[0], np.float32)
     for b in range(rows.shape[0]):
         r = rows[b]
-        target = out[b]
-        for h in range(target.shape[0]):
-            target[h] = bias[h]
         for k in range(motion.shape[0]):
-            factor, row = state[r, k] * f32(MOTION_SCALE), motion[k]
-            for h in range(target.shape[0]):
-                target[h] += factor * row[h]
-        adds, takes = _changes(window[r], appearance[r], columns, classes, added, taken)
-        for k in range(takes):
-            row = summed[taken[k]]
-            for h in range(target.shape[0]):
-                target[h] -= row[h]
-        for k in range(adds % 4):
-            row = summed[added[k]]
-            for h in range(target.shape[0]):
-                target[h] += row[h]
-        for k in range(adds % 4, adds, 4):
-            first, second, third, fourth = summed[added[k]], summed[added[k + 1]], summed[added[k + 2]], summed[added[k + 3]]
-            for h in range(target.shape[0]):
-                target[h] += (first[h] + second[h]) + (third[h] + fourth[h])
-        for h in range(target.shape[0]):
-            target[h] = target[h] if target[h] > 0 else f32(0)
+            factors[k] = state[r, k] * f32(MOTION_SCALE)
+        adds, takes = _changes(window[r], appearance[r], columns, classes, added, taken, marks)
+        target, at = out[b], 0
+        while at + 64 <= width:
+            gather_rows(64, at, summed, added, adds, taken, takes, motion, factors, bias, target)
+            at += 64
+        while at + 8 <= width:
+            gather_rows(8, at, summed, added, adds, taken, takes, motion, factors, bias, target)
+            at += 8
+        while at < width:
+            gather_rows(1, at, summed, added, adds, taken, takes, motion, factors, bias, target)
+            at += 1
 
 
 @jit(allocates=True)
 def backward(window, appearance, state, rows, columns, classes, out, gradient, by_weight, by_motion, by_bias):
     """Add the gradients by the layer's parameters, given the one by its output `out`."""
-    most = window.shape[1] + appearance.shape[1]
-    added, taken = np.empty(most, np.int64), np.empty(most, np.int64)
-    passed = np.empty(out.shape[1], np.float32)
+    most, width = window.shape[1] + appearance.shape[1] + 1, out.shape[1]
+    added, taken, marks = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
+    factors = np.empty(by_motion.shape[0], np.float32)
     for b in range(rows.shape[0]):
         r = rows[b]
-        for h in range(passed.shape[0]):
-            passed[h] = gradient[b, h] if out[b, h] > 0 else f32(0)
-            by_bias[h] += passed[h]
         for k in range(by_motion.shape[0]):
-            factor, row = state[r, k] * f32(MOTION_SCALE), by_motion[k]
-            for h in range(passed.shape[0]):
-                row[h] += factor * passed[h]
-        adds, takes = _changes(window[r], appearance[r], columns, classes, added, taken)
-        for k in range(adds):
-            row = by_weight[added[k]]
-            for h in range(passed.shape[0]):
-                row[h] += passed[h]
-        for k in range(takes):
-            row = by_weight[taken[k]]
-            for h in range(passed.shape[0]):
-                row[h] -= passed[h]
+            factors[k] = state[r, k] * f32(MOTION_SCALE)
+        adds, takes = _changes(window[r], appearance[r], columns, classes, added, taken, marks)
+        source, by, at = out[b], gradient[b], 0
+        while at + 64 <= width:
+            scatter_rows(64, at, by_weight, added, adds, taken, takes, by_motion, factors, by_bias, source, by)
+            at += 64
+        while at + 8 <= width:
+            scatter_rows(8, at, by_weight, added, adds, taken, takes, by_motion, factors, by_bias, source, by)
+            at += 8
+        while at < width:
+            scatter_rows(1, at, by_weight, added, adds, taken, takes, by_motion, factors, by_bias, source, by)
+            at += 1
     _uncolumn(by_weight, columns * classes, window.shape[1] * classes)
 
 

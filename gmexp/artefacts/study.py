@@ -80,6 +80,10 @@ class Study:
         """A run's folder; UserError for an id that would lead anywhere else."""
         return self.root / "runs" / as_plain_name(run_id, "a run's id")
 
+    def log(self, run_id: str) -> Path:
+        """What a run said, in all its sessions, beside its folder."""
+        return self.run(run_id).with_name(f"{run_id}.log")
+
     def checkpoint(self, run_id: str) -> Path:
         return self.run(run_id) / "checkpoint.npz"
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from scipy import stats
+import scipy  # its parts are loaded when they are used: most estimates use none
 
 from gmexp.published.tables import table
 from gmexp.rates import mitigated
@@ -98,7 +98,7 @@ def _by_environment(rows: Sequence[Measured]) -> list[Measured]:
 def _over_environments(found: Sequence[Interval]) -> Interval:
     if len(found) == 1:
         return found[0]
-    half = float(stats.norm.ppf(0.975))
+    half = float(scipy.stats.norm.ppf(0.975))
     result = meta([value for value, _, _ in found], [((high - low) / (2 * half)) ** 2 for _, low, high in found], hksj=True)
     return result.mu, result.low, min(result.high, 1.0)
 

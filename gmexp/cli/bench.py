@@ -227,4 +227,5 @@ def _text(report: dict[str, Any]) -> str:
         lines.append(f"{c['label']:<20}" + "".join(f"{cell:>18}" for cell in cells))
     lines += [f"{name}: {ratio:.1f} per CPU-second, {report['ratios_per_second'][name]:.1f} per second"
               for name, ratio in report["ratios"].items()]
+    lines += [f"{name}: {ratio:.2f} per CPU-second" for name, ratio in report["scaling"].items()]
     return "\n".join(lines)

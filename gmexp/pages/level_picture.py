@@ -76,22 +76,36 @@ def _moments(task: Task, distribution: Any, seed: int) -> list[Picture] | None:
 
 
 def _played(task: Task, env: VecEnv) -> list[Picture] | None:
-    policy, observation, rows = task.scripted("proxy", env), env.reset(), np.arange(1)
+    """The level at even moments of the episode; None where it did not end at the proxy alone.
+
+    The episode is played twice: its end says which moments are even, and a picture costs more than many steps.
+    """
+    actions = _way(task, env)
+    if actions is None:
+        return None
+    chosen = np.linspace(0, len(actions) - 1, min(MOMENTS, len(actions))).round().astype(int).tolist()
+    env.reset()
     cell = min(max(WIDTH // task.level_size(env, 0)[0], CELLS[0]), CELLS[1])
-    pictures = [task.level_picture(env, 0, cell)]
-    over = False
+    pictures = []
+    for moment, action in enumerate(actions):
+        if moment in chosen:
+            pictures.append(task.level_picture(env, 0, cell))
+        env.step(action, autoreset=False)
+    return pictures
+
+
+def _way(task: Task, env: VecEnv) -> list[np.ndarray] | None:
+    """The policy's actions [1] from the start to the proxy; None where the episode does not end there alone."""
+    policy, observation, rows = task.scripted("proxy", env), env.reset(), np.arange(1)
+    actions, over = [], False
     while not over:
-        step = env.step(policy.act(observation, rows), autoreset=False)
+        actions.append(np.array(policy.act(observation, rows)))
+        step = env.step(actions[-1], autoreset=False)
         observation, over = step.observation, bool(step.terminated[0] or step.truncated[0])
         present = env.present
         if present.proxy_step[0] != NEVER:
             break
-        if not over:
-            pictures.append(task.level_picture(env, 0, cell))
-    if present.proxy_step[0] == NEVER or present.intended_step[0] != NEVER:
-        return None
-    chosen = np.linspace(0, len(pictures) - 1, min(MOMENTS, len(pictures))).round().astype(int)
-    return [pictures[index] for index in chosen]
+    return actions if present.proxy_step[0] != NEVER and present.intended_step[0] == NEVER else None
 
 
 def _together(task: Task, moments: list[Picture]) -> Image.Image:

@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
-from scipy import stats
+import scipy  # its parts are loaded when they are used
 
 from gmexp.artefacts.records import OutcomeCounts
 from gmexp.rates import text
@@ -226,7 +226,7 @@ def _seeking(failed: np.ndarray, seen: np.ndarray, proxy: np.ndarray, blind: np.
     if len(seen) == 0:
         return NOTHING
     values = intended / seen - place / blind
-    halves = stats.norm.ppf(0.975) * np.sqrt(binomial_variance(intended, seen) + binomial_variance(place, blind))
+    halves = scipy.stats.norm.ppf(0.975) * np.sqrt(binomial_variance(intended, seen) + binomial_variance(place, blind))
     return Mean(*mean_of_effects(values, halves), tuple(values.tolist()))
 
 
@@ -239,8 +239,8 @@ def binomial_variance(k: np.ndarray, n: np.ndarray) -> np.ndarray:
 def half_width(values: np.ndarray, within: np.ndarray) -> float:
     """Half of the 95% interval of the mean of two values or more, no narrower than their own variances allow."""
     runs = len(values)
-    between = stats.t.ppf(0.975, runs - 1) * values.std(ddof=1) / np.sqrt(runs)
-    return float(max(between, stats.norm.ppf(0.975) * np.sqrt(within.mean() / runs)))
+    between = scipy.stats.t.ppf(0.975, runs - 1) * values.std(ddof=1) / np.sqrt(runs)
+    return float(max(between, scipy.stats.norm.ppf(0.975) * np.sqrt(within.mean() / runs)))
 
 
 def table(cells: Sequence[CellEstimands]) -> str:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy import stats
+import scipy  # its parts are loaded when they are used: who only asks needs none
 
 Interval = tuple[float | None, float | None]
 UNKNOWN: Interval = (None, None)
@@ -29,13 +29,13 @@ GRID, ORDERS, BOLDNESS = 1001, 20, 0.5  # of betting
 @cache
 def _normal(level: float) -> float:
     """How many standard deviations hold so much of a normal distribution, both sides together."""
-    return float(stats.norm.ppf((1 + level) / 2))
+    return float(scipy.stats.norm.ppf((1 + level) / 2))
 
 
 @cache
 def _student(level: float, degrees: int) -> float:
     """The same of Student's distribution."""
-    return float(stats.t.ppf((1 + level) / 2, degrees))
+    return float(scipy.stats.t.ppf((1 + level) / 2, degrees))
 
 
 @dataclass(frozen=True, slots=True)

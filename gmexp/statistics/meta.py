@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, stats
+import scipy  # its parts are loaded when they are used
 
 from gmexp.support.errors import UserError
 
@@ -65,8 +65,8 @@ def meta(y: Sequence[float] | np.ndarray, v: Sequence[float] | np.ndarray, metho
         variance *= max(1.0, float(w @ (y - mu) ** 2) / (k - 1))
     se = float(np.sqrt(variance))
     tail = 0.5 + level / 2
-    half = se * (stats.t.ppf(tail, k - 1) if hksj else stats.norm.ppf(tail))
-    half_next = stats.t.ppf(tail, k - 2) * np.sqrt(tau2 + se**2) if k > 2 else np.nan
+    half = se * (scipy.stats.t.ppf(tail, k - 1) if hksj else scipy.stats.norm.ppf(tail))
+    half_next = scipy.stats.t.ppf(tail, k - 2) * np.sqrt(tau2 + se**2) if k > 2 else np.nan
     q = _q(0.0, y, v)
     typical = _typical(v)
     low2, high2 = _q_profile(y, v, level)
@@ -78,7 +78,7 @@ def meta(y: Sequence[float] | np.ndarray, v: Sequence[float] | np.ndarray, metho
         method, hksj, level, k, scaled(mu), unit * se, scaled(mu - half), scaled(mu + half), scaled(mu - half_next),
         scaled(mu + half_next), f"t with {k - 2} degrees of freedom" if k > 2 else "none below three studies",
         _square(unit, tau2), _square(unit, min(low2, tau2)), _square(unit, max(high2, tau2)), q,
-        float(stats.chi2.sf(q, k - 1)), float(tau2 / (tau2 + typical)), float(1 + tau2 / typical),
+        float(scipy.stats.chi2.sf(q, k - 1)), float(tau2 / (tau2 + typical)), float(1 + tau2 / typical),
         tuple(float(x) for x in w / w.sum()))
     if not np.isfinite([result.low, result.high, result.se, result.tau2]).all():
         raise UserError(f"the limits at level {level:g} are beyond the largest numbers: rescale y and v")
@@ -132,7 +132,7 @@ def _solve_q(target: float, y: np.ndarray, v: np.ndarray) -> float:
     high = np.var(y) + v.max()
     while _q(high, y, v) > target and high < 1e30:
         high *= 4
-    return float(optimize.brentq(lambda t: _q(t, y, v) - target, 0.0, high, xtol=1e-14, rtol=1e-13))
+    return float(scipy.optimize.brentq(lambda t: _q(t, y, v) - target, 0.0, high, xtol=1e-14, rtol=1e-13))
 
 
 def _paule_mandel(y: np.ndarray, v: np.ndarray) -> float:
@@ -140,7 +140,7 @@ def _paule_mandel(y: np.ndarray, v: np.ndarray) -> float:
 
 
 def _q_profile(y: np.ndarray, v: np.ndarray, level: float) -> tuple[float, float]:
-    tails = stats.chi2.ppf([0.5 + level / 2, 0.5 - level / 2], len(y) - 1)
+    tails = scipy.stats.chi2.ppf([0.5 + level / 2, 0.5 - level / 2], len(y) - 1)
     return _solve_q(tails[0], y, v), _solve_q(tails[1], y, v)
 
 

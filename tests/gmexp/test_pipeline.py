@@ -183,7 +183,9 @@ def test_a_failing_run_is_named_and_the_others_are_analysed(tmp_path, capsys):
     assert main(command) == 1
     err = capsys.readouterr().err
     assert f"1 of 4 runs failed; the same command tries them again and keeps the others:\n  {planned[2]}: cannot" in err
-    assert "Traceback" not in err
+    assert "Traceback" not in err and f"(log: {study.log(planned[2])})" in err
+    assert " failed: cannot write to" in study.log(planned[2]).read_text()
+    assert study.log(planned[0]).read_text().rstrip().endswith(" evaluated")
     assert [run.run_id for run in study.runs()] == [run_id for run_id in planned if run_id != planned[2]]
     (failed,) = study.read_index()["failed"]
     assert failed["run_id"] == planned[2] and "cannot write to" in failed["reason"]

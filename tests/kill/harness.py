@@ -91,7 +91,7 @@ def content(root: Path) -> dict[str, Any]:
 
 
 def _content(path: Path) -> Any:
-    if path.name in BY_CLOCKS or path.parent.name == "figures":
+    if path.name in BY_CLOCKS or path.suffix == ".log" or path.parent.name == "figures":
         return None  # that it is there is enough: it is drawn from the others
     if path.suffix == ".json":
         return {key: value for key, value in artefacts.read_json(path).items() if key != "provenance"}

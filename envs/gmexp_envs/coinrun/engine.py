@@ -11,11 +11,12 @@ from gmexp_envs.coinrun.chosen import begin_chosen
 from gmexp_envs.coinrun.distribution import LevelDistribution
 from gmexp_envs.coinrun.draw.pixels import FRAME, render
 from gmexp_envs.coinrun.episode import act, next_seed, opened, seed_stream
-from gmexp_envs.coinrun.layout import BACKGROUND
+from gmexp_envs.coinrun.layout import BACKGROUND, MARGIN, NUM_ENEMIES, SIZE, X, Y
 from gmexp_envs.coinrun.levels import generate_level, number_level
 from gmexp_envs.coinrun.semantic import observe_semantic
 from gmexp_envs.compiled.engine import CpuArrays
 from gmexp_envs.compiled.jit import jit
+from gmexp_envs.compiled.memory import FAR, LINE, NEAR, prefetch, prefetch_row
 from gmexp_envs.vec import FrameStyle
 
 
@@ -30,12 +31,47 @@ def begin_episodes(table, semantic, rows, first, last):
             observe_semantic(world, e, buffers.window[e], buffers.state[e])
 
 
+@jit(forceinline=True)
+def _fetch_numbers(world, e):
+    """Ask for what a step of world e reads in fixed places (`compiled.memory.prefetch`)."""
+    prefetch_row(world.body, e)
+    prefetch_row(world.clock, e)
+    prefetch_row(world.facts, e)
+    prefetch_row(world.statics, e)
+    prefetch(world.enemies, e, 0)  # most worlds' few fit into two lines
+    prefetch(world.enemies, e, LINE)
+
+
+@jit(forceinline=True)
+def _fetch_surroundings(world, buffers, e, semantic):
+    """Ask for what a step of world e reads around the agent and the enemies, whose places are at hand by now, and writes for
+    its reader."""
+    x = min(max(np.int64(world.body[e, X]), 0), SIZE - 1)
+    y = np.int64(world.body[e, Y])
+    for j in range(y - 1, y + 2):
+        prefetch(world.grid, e, SIZE * min(max(j, 0), SIZE - 1) + x)
+    for k in range(world.facts[e, NUM_ENEMIES]):
+        i = np.uint64(k)
+        prefetch(world.grid, e, SIZE * np.int64(world.enemies[e, i, 1]) + np.int64(world.enemies[e, i, 0]))
+    if semantic:
+        for j in range(y - MARGIN, y + MARGIN + 1):
+            row = (SIZE + 2 * MARGIN) * min(max(j, 0), SIZE - 1) + x
+            prefetch(world.classes, e, row)
+            prefetch(world.classes, e, row + 2 * MARGIN)
+        prefetch_row(buffers.window, e)
+        prefetch_row(buffers.state, e)
+
+
 @jit
 def _step_worlds(table, semantic, actions, repeat, autoreset, rows, first, last):
     """Step the worlds rows[first:last], `repeat` times each or to the end of the episode, and log what ended."""
     world, encoded, buffers = opened(table)
     for k in range(first, last):
         e = np.uint64(rows[k])
+        if k + FAR < last:
+            _fetch_numbers(world, np.uint64(rows[k + FAR]))
+        if k + NEAR < last:
+            _fetch_surroundings(world, buffers, np.uint64(rows[k + NEAR]), semantic)
         if act(world, e, encoded, buffers, actions[e], repeat) and autoreset:
             generate_level(world, e, encoded, next_seed(world, e, encoded))
         if semantic:
@@ -67,7 +103,7 @@ class CoinRun(CpuArrays, CoinRunEngine):
         self._arguments = num_envs, distributions, seed, observation, threads, action_repeat, style, drawable
         super().__init__(num_envs, distributions, seed, observation, action_repeat, style, drawable)
         if self._drawable:
-            self._pixels = np.zeros(FRAME * num_envs + 1, np.uint8)
+            self._pixels = self._zeros((FRAME * num_envs + 1,), np.uint8)
             self._frames = self._pixels[:-1].reshape(self.style.shape(num_envs))
         self._share_out(threads, num_envs)
         self._seed_streams(self.seed)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gmexp_envs.compiled.pages import paged_zeros
 from gmexp_envs.vec import SemanticObservation, Step, VecEnv, seed_32
 
 Array = Any  # np.ndarray, or a torch tensor on a device
@@ -181,7 +182,7 @@ class CpuArrays:
         self._process = 0  # whose threads are in the pool: a forked child needs its own
 
     def _zeros(self, shape: tuple[int, ...], dtype) -> np.ndarray:
-        return np.zeros(shape, dtype)
+        return paged_zeros(shape, dtype)
 
     def _placed(self, array: np.ndarray) -> np.ndarray:
         return array

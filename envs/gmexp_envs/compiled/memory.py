@@ -1,8 +1,12 @@
-"""Compiled code's own access to memory: arrays at known addresses, words and runs of bytes that lie anywhere."""
+"""Compiled code's own access to memory: arrays at known addresses, words and runs of bytes that lie anywhere, cache lines
+asked for before they are needed."""
 
+from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
+
+from gmexp_envs.compiled.jit import jit
 
 
 @intrinsic
@@ -70,3 +74,35 @@ def copy_bytes(typing_context, target, at, source, start, count):
         return context.get_dummy_value()
 
     return types.void(target, types.uint64, source, types.uint64, count), build
+
+
+LINE = 64  # bytes of a cache line
+FAR, NEAR = 16, 8  # instances ahead whose memory is asked for: what lies in fixed places, and what depends on that
+
+
+@intrinsic
+def prefetch(typing_context, array, row, offset):
+    """In compiled code: ask for the cache line of byte `offset` (int64) of an array's row `row` (uint64), so that a step
+    need not wait for it. Changes nothing that can be read; processors may pass it over, and know no bad address."""
+    def build(context, builder, signature, arguments):
+        values, number, place = arguments
+        view = context.make_array(signature.args[0])(context, builder, values)
+        start = builder.ptrtoint(view.data, place.type)
+        skipped = builder.mul(number, builder.extract_value(view.strides, 0))
+        pointer = builder.inttoptr(builder.add(builder.add(start, skipped), place), ir.IntType(8).as_pointer())
+        flag = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, flag, flag, flag])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], kind)
+        builder.call(function, [pointer, flag(0), flag(2), flag(1)])  # to read, into the second cache, data
+        return context.get_dummy_value()
+
+    return types.void(array, types.uint64, types.int64), build
+
+
+@jit(forceinline=True)
+def prefetch_row(array, row):
+    """`prefetch` for all of an array's row."""
+    size = array.strides[0]
+    for offset in range(0, size, LINE):
+        prefetch(array, row, offset)
+    prefetch(array, row, size - 1)

@@ -71,7 +71,7 @@ class KeysAndChests(CpuArrays, KeysEngine):
         self._arguments = num_envs, distributions, seed, observation, threads, action_repeat, style, drawable
         super().__init__(num_envs, distributions, seed, observation, action_repeat, style, drawable)
         if self._drawable:
-            self._pixels, self._scenes = (np.zeros(FRAME * num_envs + 1, np.uint8) for _ in range(2))
+            self._pixels, self._scenes = (self._zeros((FRAME * num_envs + 1,), np.uint8) for _ in range(2))
             self._scene_keys = np.zeros((num_envs, SCENE_KEY), np.int64)
             self._frames = self._pixels[:-1].reshape(self.style.shape(num_envs))
         self._share_out(threads, num_envs)

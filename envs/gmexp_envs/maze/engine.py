@@ -84,8 +84,8 @@ class Maze(CpuArrays, MazeEngine):
         self._arguments = num_envs, distributions, seed, observation, threads, action_repeat, style, drawable
         super().__init__(num_envs, distributions, seed, observation, action_repeat, style, drawable)
         if self._drawable:
-            self._kept = Kept(np.zeros(FRAME * num_envs + 1, np.uint8), np.zeros((num_envs, 2), np.int32))
-            self._pixels = np.zeros(FRAME * num_envs, np.uint8)
+            self._kept = Kept(self._zeros((FRAME * num_envs + 1,), np.uint8), np.zeros((num_envs, 2), np.int32))
+            self._pixels = self._zeros((FRAME * num_envs,), np.uint8)
             self._frames = self._pixels.reshape(self.style.shape(num_envs))
         self._share_out(threads, num_envs)
         self._seed_streams(self.seed)

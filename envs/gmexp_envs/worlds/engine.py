@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from gmexp_envs.compiled.engine import Array, CpuArrays, Engine, encode_levels
+from gmexp_envs.compiled.memory import NEAR
 from gmexp_envs.vec import EpisodeLog, FrameStyle, Present
 from gmexp_envs.worlds.distribution import WorldDistribution
 from gmexp_envs.worlds.draw import draw, FRAME, SIDE, Tiles, tiles_of
-from gmexp_envs.worlds.episode import act, begin_instance, buffers_at, game_at, observe, seed_stream
+from gmexp_envs.worlds.episode import act, begin_instance, buffers_at, fetch, game_at, observe, seed_stream
 from gmexp_envs.worlds.layout import (
     allocate_buffers, allocate_games, CELL, DISTINGUISHING, Encoded, INTENDED_STEP, KNOBS, LOG_ALIGNED, LOG_CELL, LOG_DIED,
     LOG_DISTINGUISHING, LOG_EPISODE, LOG_FACTS, LOG_INTENDED_STEP, LOG_LENGTH, LOG_PROXY_STEP, LOG_SEED, OFFSET, PLACEMENT,
@@ -55,6 +56,8 @@ def step_instances(table, semantic, actions, repeat, autoreset, rows, first, las
     """Step the instances rows[first:last], `repeat` times each or to the end of the episode, and log what ended."""
     for k in range(first, last):
         e = rows[k]
+        if k + NEAR < last:
+            fetch(table, rows[k + NEAR])
         if act(table, e, actions[e], repeat) and autoreset:
             begin_instance(table, e)
         if semantic:

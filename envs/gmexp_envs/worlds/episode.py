@@ -13,7 +13,7 @@ A world brings the functions that stand here as `_of_the_world`; `scalar.Compile
 
 import numpy as np
 
-from gmexp_envs.compiled.memory import array_at
+from gmexp_envs.compiled.memory import array_at, prefetch_row
 from gmexp_envs.outcome import NEVER
 from gmexp_envs.worlds.layout import (
     ALIGNED, Buffers, CELL, COUNT, DIED, DISTINGUISHING, Encoded, EPISODES, FACTS, FIRST, Game, Games, GRID_COLUMNS,
@@ -76,6 +76,17 @@ def buffers_at(table, e):
             array_at(table[b + 3] + u64(e), (1,), np.bool_), array_at(table[b + 4] + u64(e), (1,), np.bool_),
             array_at(table[b + 5] + u64(4 * NUM_LOG) * u64(e), (NUM_LOG,), np.int32),
             array_at(table[b + 6] + u64(4) * u64(e), (1,), np.float32))
+
+
+def fetch(table, e):
+    """Ask for what a step of instance e reads, and writes for its reader (`compiled.memory.prefetch`)."""
+    n, b, row = np.int64(table[TABLE - 3]), NUM_GAMES + NUM_ENCODED, u64(e)
+    prefetch_row(array_at(table[0], (n, GRID_ROWS * GRID_COLUMNS), np.uint8), row)
+    prefetch_row(array_at(table[1], (n, NOW), np.int32), row)
+    prefetch_row(array_at(table[2], (n, FACTS), np.int32), row)
+    prefetch_row(array_at(table[3], (n, THINGS), np.int32), row)
+    prefetch_row(array_at(table[b], (n, WINDOW * WINDOW), np.uint8), row)
+    prefetch_row(array_at(table[b + 1], (n, STATE), np.float32), row)
 
 
 # --- levels -----------------------------------------------------------------------------------------------------------

@@ -21,6 +21,8 @@ from gmexp_envs.coinrun.layout import NUM_ACTIONS
 __all__ = ["REFERENCE", "bench_engine"]
 
 REFERENCE = "procgen"
+OWN = ("pixels", "semantic")  # ours on the CPU, whose speed should not fall with the number of instances
+SCALE = 256  # instances that larger numbers are compared with
 ACTIONS = 512  # steps of actions that are drawn; then they repeat
 
 Progress = Callable[[int, str, str], AbstractContextManager[Any]]
@@ -31,7 +33,9 @@ def bench_engine(num_envs: Sequence[int], rounds: int, seconds: float, mode: str
     """Measure every baseline over the numbers of instances; the report as plain data.
 
     `ratios.X_vs_procgen` is the median over the numbers of instances of the median over rounds of the ratio of steps per
-    CPU-second, both taken in the same round; `ratios_per_second` is that of steps per second.
+    CPU-second, both taken in the same round; `ratios_per_second` is that of steps per second. `scaling.X_4096_vs_256` is
+    the median over rounds of our steps per CPU-second with 4,096 instances over those with 256, and so on for all larger
+    numbers than these.
     """
     settings, num_envs = Settings(mode, threads, seed, env), sorted(set(num_envs))
     missing: dict[str, str] = {}
@@ -51,6 +55,7 @@ def bench_engine(num_envs: Sequence[int], rounds: int, seconds: float, mode: str
         "ratios_by_num_envs": by_instances,
         "ratios": _medians(by_instances, "per_cpu_second"),
         "ratios_per_second": _medians(by_instances, "per_second"),
+        "scaling": _scaling(measured, [name for name in OWN if name in names], num_envs),
     }
 
 
@@ -121,6 +126,13 @@ def _ratios(measured: dict[tuple[str, int], np.ndarray], names: list[str], n: in
         found[key] = {f"{name}_vs_{REFERENCE}": float(np.median(speeds[name] / speeds[REFERENCE]))
                       for name in names if name != REFERENCE}
     return found
+
+
+def _scaling(measured: dict[tuple[str, int], np.ndarray], names: list[str], num_envs: list[int]) -> dict[str, float]:
+    """Medians over the rounds of a baseline's steps per CPU-second with more instances over those with `SCALE`."""
+    speeds = {key: taken[:, 0] / taken[:, 1] for key, taken in measured.items()}
+    return {f"{name}_{n}_vs_{SCALE}": float(np.median(speeds[name, n] / speeds[name, SCALE]))
+            for name in names if SCALE in num_envs for n in num_envs if n > SCALE}
 
 
 def _medians(by_instances: list[dict[str, Any]], key: str) -> dict[str, float]:

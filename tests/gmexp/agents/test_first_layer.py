@@ -15,6 +15,7 @@ from gmexp_envs.coinrun.task import TASK
 from gmexp_envs.task import Semantics
 
 WIDTH = 5
+WIDTHS = (1, 5, 64, 75)  # 75 = 64 + 8 + 3: vectors of each size
 COINRUN = TASK.semantics
 
 
@@ -29,9 +30,9 @@ SEMANTICS = [COINRUN, meaning(25, 25, 4, 3, 31), meaning(5, 7, 3), meaning(4, 3,
              meaning(9, 1, 4), meaning(1, 1, 2, 1, 3), meaning(6, 6, 2, 0)]
 
 
-def layer_of(seed: int, semantics: Semantics = COINRUN) -> CellLayer:
+def layer_of(seed: int, semantics: Semantics = COINRUN, width: int = WIDTH) -> CellLayer:
     """A layer whose bias is not zero either."""
-    layer = CellLayer(semantics, WIDTH, torch.Generator().manual_seed(seed))
+    layer = CellLayer(semantics, width, torch.Generator().manual_seed(seed))
     with torch.no_grad():
         layer.bias.normal_(generator=torch.Generator().manual_seed(seed + 1))
     return layer
@@ -52,14 +53,14 @@ def one_hot(window: torch.Tensor, appearance: torch.Tensor, classes: int) -> tor
 
 
 @settings(deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 7), st.sampled_from(SEMANTICS), st.data())
-def test_output_and_gradients_are_those_of_the_one_hot_product(seed, batch, semantics, data):
-    layer, classes = layer_of(seed, semantics), len(semantics.classes)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 7), st.sampled_from(SEMANTICS), st.sampled_from(WIDTHS), st.data())
+def test_output_and_gradients_are_those_of_the_one_hot_product(seed, batch, semantics, width, data):
+    layer, classes = layer_of(seed, semantics, width), len(semantics.classes)
     cells = math.prod(semantics.window)
     window = torch.from_numpy(data.draw(arrays(np.uint8, (batch, cells), elements=st.integers(0, classes - 1))))
     appearance = torch.from_numpy(data.draw(arrays(np.uint8, (batch, semantics.appearance), elements=st.integers(0, 1))))
     state = torch.randn(batch, len(semantics.state), generator=torch.Generator().manual_seed(seed))
-    upstream = torch.randn(batch, WIDTH, generator=torch.Generator().manual_seed(seed))
+    upstream = torch.randn(batch, width, generator=torch.Generator().manual_seed(seed))
     out = layer(window, appearance, state)
     out.backward(upstream)
     inputs = one_hot(window, appearance, classes)

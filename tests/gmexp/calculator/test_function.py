@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 
 import pytest
 
@@ -49,3 +51,11 @@ def test_what_does_not_fit_is_one_line():
         gmexp.estimate(7)
     with pytest.raises(UserError, match="uses no env; say mode=calibrated"):
         gmexp.estimate(3, env="coinrun")
+
+
+def test_a_calibrated_estimate_waits_for_no_large_library():
+    code = ("import sys, gmexp.cli.main as main; main.main(['estimate', 'shift=3', 'mode=calibrated'])\n"
+            "large = ('scipy.stats', 'scipy.optimize', 'torch', 'numba', 'matplotlib', 'pyarrow', 'hydra')\n"
+            "print([name for name in large if name in sys.modules], file=sys.stderr)")
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stderr.splitlines()[-1] == "[]"

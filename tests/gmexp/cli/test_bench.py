@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -38,6 +39,7 @@ def test_a_tiny_benchmark(mode, tmp_path, capsys):
     for ratios in (report["ratios"], report["ratios_per_second"]):
         assert {"semantic_vs_procgen", "pixels_vs_procgen"} <= ratios.keys()
         assert "procgen_vs_procgen" not in ratios and min(ratios.values()) > 0
+    assert report["scaling"] == {}  # too few to be compared
     for suffix, head in (("png", b"\x89PNG"), ("svg", b"<?xml")):
         assert (tmp_path / f"engine-{mode}.{suffix}").read_bytes().startswith(head)
 
@@ -51,6 +53,14 @@ def test_another_environment(tmp_path, capsys):
     assert min(report["ratios"]["semantic_vs_procgen"], report["ratios"]["pixels_vs_procgen"]) > 0
     with pytest.raises(UserError, match="env=maze"):
         bench.main(["engine", "env=maze", "device=cuda", f"out={tmp_path}"])
+
+
+def test_scaling_is_the_ratio_of_speeds_in_the_same_round():
+    slow, fast = np.array([[100, 1.0, 9.0], [100, 2.0, 9.0]]), np.array([[400, 2.0, 9.0], [400, 4.0, 9.0]])
+    measured = {("semantic", 64): fast, ("semantic", 256): slow, ("semantic", 4096): fast}
+    assert engine._scaling(measured, ["semantic"], [64, 256, 4096]) == {"semantic_4096_vs_256": 2.0}
+    assert engine._scaling(measured, ["semantic"], [64, 4096]) == {}
+    assert engine._scaling(measured, [], [64, 256, 4096]) == {}
 
 
 @pytest.mark.slow

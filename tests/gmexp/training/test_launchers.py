@@ -28,7 +28,8 @@ from gmexp.cli.main import main
 from gmexp.pipeline import training_runs
 from gmexp.support import limits
 from gmexp.support.errors import UserError
-from gmexp.training import launchers, train, workers
+from gmexp.training import launchers, notes, train, workers
+from gmexp.training import slurm as slurm_jobs
 from gmexp.training.config import LauncherConfig
 from gmexp.training.run import describe
 
@@ -36,7 +37,8 @@ from .test_workers import act
 from ..tiny import AGENT, ITERATION, SAMPLER, assert_equal_runs
 
 SWEEP = ["-m", "experiment=quickstart", "env.diversity=0,0.5", *AGENT, *SAMPLER, "evaluation.episodes=8",
-         "evaluation.slots=8", "env.horizon=200", "checkpoint_seconds=0"]
+         "evaluation.slots=8", "evaluation.clips=0", "shift=none", "measures=[]", "env.horizon=200", "checkpoint_seconds=0"]
+SEEDS_OF_47 = ",".join(map(str, range(47)))
 NEEDS = "needs {0}: pip install {0}"
 
 
@@ -79,13 +81,13 @@ def test_local_tasks_are_done_and_failures_are_apart(tmp_path):
 
 
 def test_notes_add_up_and_a_task_begun_again_takes_its_work_back(tmp_path, monkeypatch):
-    monkeypatch.setattr(launchers, "REPORT_SECONDS", 0)
+    monkeypatch.setattr(notes, "REPORT_SECONDS", 0)
     told = []
-    watch = launchers._Watch(tmp_path, told.append)
-    first, second = launchers._Note(tmp_path / "0.done"), launchers._Note(tmp_path / "1.done")
+    watch = notes.Watch(tmp_path, told.append)
+    first, second = notes.Note(tmp_path / "0.done"), notes.Note(tmp_path / "1.done")
     first(5), first(5), second(7)
     watch.look()
-    launchers._Note(tmp_path / "0.done")(4)
+    notes.Note(tmp_path / "0.done")(4)
     watch.look()
     assert told == [17, -6]
 
@@ -105,7 +107,7 @@ def cluster(monkeypatch):
     """A Ray cluster of several node processes: a head that computes nothing and two nodes of one core each."""
     pytest.importorskip("ray", reason=NEEDS.format("ray"))
     for name, value in {"RAY_USAGE_STATS_ENABLED": "0", "RAY_health_check_period_ms": "500",
-                        "RAY_health_check_failure_threshold": "3"}.items():
+                        "RAY_health_check_failure_threshold": "3", "RAY_worker_niceness": "0"}.items():
         monkeypatch.setenv(name, value)
     from ray.cluster_utils import Cluster
 
@@ -133,30 +135,36 @@ def test_a_cluster_that_is_not_there_is_one_line(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_sweep_survives_the_loss_of_a_ray_node(tmp_path, cluster):
+def test_48_runs_survive_the_loss_of_a_ray_node(tmp_path, cluster):
+    """One of them is long: its node is lost while it trains, and elsewhere it goes on from its last state."""
     root = tmp_path / "study"
-    arguments = [*SWEEP, "seed=0,1", f"steps={60 * ITERATION}", f"out={root}"]
-    planned = training_runs(sweep.load(arguments[1:]))
+    arguments = ["experiment=quickstart", *AGENT, *SAMPLER, "evaluation.episodes=8", "evaluation.slots=8",
+                 "evaluation.clips=0", "shift=none", "measures=[]", "env.horizon=50", "checkpoint_seconds=0",
+                 f"conditions=[{{env.diversity: 0.5, steps: {40 * ITERATION}, seeds: [0]}}, {{seeds: [{SEEDS_OF_47}]}}]",
+                 f"steps={ITERATION}", f"out={root}"]
+    planned = training_runs(load("run", arguments))
+    study, long = Study(root), describe(planned[0]).run_id
     process = subprocess.Popen(
         [sys.executable, "-m", "gmexp", "run", *arguments, "launcher=ray", f"launcher.cluster={cluster.address}",
          "launcher.memory_gb=0.5"], stdout=subprocess.DEVNULL, stderr=open(tmp_path / "err", "w"))
-    wait_until(lambda: len(list(root.glob("runs/*/resume.npz"))) == 2, process, tmp_path / "err")
-    lost = cluster.workers[0]
-    (at_work,) = tasks_of(lost)
-    saved = {path.parent: saved_seconds(path) for path in root.glob("runs/*/resume.npz")}
+    saved = study.run(long) / "resume.npz"
+    wait_until(saved.is_file, process, tmp_path / "err")
+    at_work = int(study.log(long).read_text().split()[2])
+    (lost,) = [node for node in cluster.workers if at_work in tasks_of(node)]
+    seconds = saved_seconds(saved)
     cluster.remove_node(lost, allow_graceful=False)
     with contextlib.suppress(ProcessLookupError):  # a lost machine takes everything with it, at once
         os.kill(at_work, signal.SIGKILL)
     assert process.wait(600) == 0, (tmp_path / "err").read_text()
 
-    study = Study(root)
-    assert {run.run_id for run in study.runs()} == {describe(run).run_id for run in planned} and len(planned) == 4
+    assert {run.run_id for run in study.runs()} == {describe(run).run_id for run in planned} and len(planned) == 48
     assert study.report.is_file() and not study.scratch.exists()
-    for folder, seconds in saved.items():  # went on from its last state: what the clock said then is still there
-        points = tables.read_records(folder / "curve.parquet", CurvePoint)
-        assert seconds and [point.seconds for point in points][: len(seconds)] == seconds
-        (config,) = [run for run in planned if describe(run).run_id == folder.name]
-        assert_equal_runs(folder, train.train(dataclasses.replace(config, out=str(tmp_path / "whole"))))
+    for run in study.runs():
+        said = study.log(run.run_id).read_text()
+        assert said.count(" trains to ") == 1 + (run.run_id == long) and said.rstrip().endswith(" evaluated")
+    points = tables.read_records(study.run(long) / "curve.parquet", CurvePoint)  # went on: what the clock said is there
+    assert seconds and [point.seconds for point in points][: len(seconds)] == seconds
+    assert_equal_runs(study.run(long), train.train(dataclasses.replace(planned[0], out=str(tmp_path / "whole"))))
 
 
 @pytest.mark.slow
@@ -187,7 +195,7 @@ def tasks_of(node) -> list[int]:
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
             parent = int(entry.read_text().rpartition(")")[2].split()[1])
-            at_task = (entry.parent / "cmdline").read_bytes().startswith(b"ray::_far")
+            at_task = (entry.parent / "cmdline").read_bytes().startswith(b"ray::far")
         except OSError:  # gone meanwhile
             continue
         if parent == raylet and at_task:
@@ -217,9 +225,19 @@ def test_submitit_does_all_tasks_and_failures_are_apart(tmp_path):
     pytest.importorskip("submitit", reason=NEEDS.format("submitit"))
     failures, _, settled = launch("slurm", ["a", "refuse", "b", "crash", "die"], tmp_path, cluster="local",
                                   options={"timeout_min": 5})
-    assert "Slurm job" in failures.pop(4).reason
+    assert "lost 1 times on Slurm: job" in failures.pop(4).reason
     check_failures(failures, tmp_path)
     assert settled[-1] == 5
+
+
+@pytest.mark.slow
+def test_a_lost_job_is_submitted_again_and_no_more_run_side_by_side_than_asked(tmp_path):
+    pytest.importorskip("submitit", reason=NEEDS.format("submitit"))
+    config = LauncherConfig("slurm", 0.2, 1, "local", {"timeout_min": 5})
+    tasks = [("die once" if name == "b" else "time", tmp_path / name) for name in "abc"]
+    assert not launchers.launch(config, tasks, act, 1, tmp_path / "scratch", lambda n: None, lambda n: None)
+    begun, ended = zip(*(map(float, (tmp_path / name).read_text().split()) for name in "ac"), strict=True)
+    assert max(begun) >= min(ended) and (tmp_path / "b").is_file() and not (tmp_path / "scratch").exists()
 
 
 @pytest.mark.slow
@@ -245,7 +263,7 @@ def test_an_exception_here_ends_submitits_jobs(tmp_path):
     config = LauncherConfig("slurm", 0.2, 0, "local", {"timeout_min": 5})
     with pytest.raises(KeyboardInterrupt):
         launchers.launch(config, [("sleep", tmp_path / "sleep")], act, None, tmp_path / "scratch", stop, stop)
-    assert not launchers._processes(tmp_path / "scratch" / "local") and not (tmp_path / "scratch").exists()
+    assert not slurm_jobs.processes(tmp_path / "scratch" / "local") and not (tmp_path / "scratch").exists()
 
 
 @pytest.mark.slow
@@ -261,11 +279,11 @@ def test_a_driver_that_was_killed_ends_its_jobs_when_it_is_started_again(tmp_pat
             stdout=subprocess.DEVNULL, stderr=open(tmp_path / "err", "w"))
 
     process = start()
-    wait_until(lambda: any(root.glob("runs/*/resume.npz")) and len(launchers._processes(jobs)) >= 2, process,
+    wait_until(lambda: any(root.glob("runs/*/resume.npz")) and len(slurm_jobs.processes(jobs)) >= 2, process,
                tmp_path / "err")  # a run or two, and what watches over each
     process.kill()
     process.wait()
-    first = set(launchers._processes(jobs))
+    first = set(slurm_jobs.processes(jobs))
     for job in first:
         os.kill(int(job), signal.SIGSTOP)  # so that they are not done by themselves meanwhile
     saved = {path.parent: saved_seconds(path) for path in root.glob("runs/*/resume.npz")}
@@ -273,8 +291,8 @@ def test_a_driver_that_was_killed_ends_its_jobs_when_it_is_started_again(tmp_pat
 
     process = start()
     second = []
-    wait_until(lambda: second.extend(set(launchers._processes(jobs)) - first) or second, process, tmp_path / "err")
-    assert not first & set(launchers._processes(jobs))
+    wait_until(lambda: second.extend(set(slurm_jobs.processes(jobs)) - first) or second, process, tmp_path / "err")
+    assert not first & set(slurm_jobs.processes(jobs))
     assert process.wait(600) == 0, (tmp_path / "err").read_text()
     study = Study(root)
     planned = training_runs(sweep.load(arguments[1:]))
@@ -308,7 +326,7 @@ def slurm(tmp_path, monkeypatch):
 
     command("squeue", SQUEUE), command("scancel", SCANCEL)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    monkeypatch.setattr(launchers, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(slurm_jobs, "POLL_SECONDS", 0.01)
     return command
 
 
@@ -321,7 +339,7 @@ def test_jobs_that_are_left_on_slurm_are_cancelled_first_whatever_the_launcher(t
     ("scancel", "#!/bin/sh\n", "end 77"), ("squeue", "#!/bin/sh\nexit 1\n", "cannot ask Slurm")])
 def test_jobs_that_do_not_end_are_one_line(tmp_path, slurm, monkeypatch, name, text, expected):
     slurm(name, text)
-    monkeypatch.setattr(launchers, "GONE_SECONDS", 0.1)
+    monkeypatch.setattr(slurm_jobs, "GONE_SECONDS", 0.1)
     with pytest.raises(UserError, match=expected):
         launch("local", ["a"], tmp_path)
     assert not (tmp_path / "a").exists() and (tmp_path / "scratch").is_dir()

@@ -26,6 +26,13 @@ def act(task: tuple[str, Path], report) -> None:
     if name == "sleep":
         place.write_text(str(os.getpid()))
         time.sleep(600)
+    if name == "die once" and not place.exists():
+        place.write_text("")
+        os.kill(os.getpid(), signal.SIGKILL)
+    if name == "time":
+        begun = time.time()
+        time.sleep(0.2)
+        name = f"{begun} {time.time()}"
     place.write_text(name)
 
 
