@@ -29,8 +29,9 @@ def keys(schema: type, node: DictConfig | None = None, prefix: str = "") -> dict
     without one of all that there are."""
     known: dict[str, Any] = {}
     named = variants(schema)
-    for name, kind in typing.get_type_hints(schema).items():
-        known[prefix + name] = kind
+    kind_of_field = typing.get_type_hints(schema)  # class variables, too
+    for name in (field.name for field in dataclasses.fields(schema)):
+        known[prefix + name] = kind = kind_of_field[name]
         if name in named:
             kinds, names = named[name]
             for each in [kind_of(kinds, name, node[name])] if node is not None and name in node else map(kinds, names()):
