@@ -158,14 +158,20 @@ def base(shift: str, delta: str, quantity: str) -> str:
     return shown(triple(where[name]), how)
 
 
+@cache
+def pooled() -> Any:
+    """The pooled calibration's artefacts."""
+    from gmexp.figures.data import StudyData
+
+    return StudyData(ROOT / "results" / "calibration")
+
+
 def env(name: str, shift: str, delta: str, quantity: str) -> str:
-    from gmexp.figures.records import calibration_of
     from gmexp.pages.headline import under
 
     quantity, _, how = quantity.partition(":")
-    file = "calibration/calibration.json"
-    found = under(calibration_of(read(file), file), name, int(shift), float(delta), quantity)
-    return shown((found.mean, found.q025, found.q975), how)
+    found = under(pooled(), name, int(shift), float(delta), quantity)
+    return "–" if found is None else shown((found.mean, found.q025, found.q975), how)
 
 
 def following(shift: str, quantity: str) -> str:

@@ -61,7 +61,7 @@ def provenance(command: str | None, config: Mapping[str, Any] | Any, why: str,
     """
     sha, dirty = _checkout()
     return Provenance(
-        command=command or shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        command=command or shlex.join([_program(Path(sys.argv[0])), *sys.argv[1:]]),
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         git_sha=sha,
         dirty=dirty,
@@ -118,3 +118,8 @@ def _cpu_model() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine() or "unknown CPU"
+
+
+def _program(path: Path) -> str:
+    """The program as one types it: `python -m gmexp` is gmexp."""
+    return path.parent.name if path.name == "__main__.py" else path.name

@@ -120,6 +120,23 @@ class StudyData:
         return {row.shift: row.published for row in self.base_rates}
 
     @cached_property
+    def blind_proxy(self) -> dict[tuple[str, float | None, int], float]:
+        """The share of masked levels on which the proxy comes first, by environment, training diversity and shift type;
+        what goal failure is a share of. Empty without counts of both arms."""
+        from gmexp.artefacts.records import OutcomeCounts
+        from gmexp.artefacts.tables import read_table
+
+        if not self.study.counts.exists():
+            return {}
+        found: dict[tuple[str, float | None, int], list[int]] = {}
+        for row in read_table(self.study.counts, OutcomeCounts).to_pylist():
+            if row["n_masked"]:
+                sums = found.setdefault((row["env"], row["train_diversity"], row["shift_type"]), [0, 0])
+                sums[0] += row["masked_proxy"]
+                sums[1] += row["n_masked"]
+        return {key: proxy / masked for key, (proxy, masked) in found.items()}
+
+    @cached_property
     def sensitivity(self) -> records.SensitivityStudy | None:
         path = self.study.sensitivity
         if not path.exists():

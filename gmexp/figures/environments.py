@@ -18,6 +18,7 @@ from gmexp.rates.text import shift_text
 PANELS = {"goal_failure": ("Goal failure", "goal_failure"), "realised": ("Misgeneralization", "p_misgen")}
 DELTAS = (0.0, 0.3)  # training diversities, side by side
 FEWEST = 2  # environments
+ASKED = 0.01  # share of masked levels with the proxy first: below it, goal failure is a share of next to nothing
 
 
 def draw(data: StudyData) -> matplotlib.figure.Figure | None:
@@ -33,7 +34,7 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
     figure, axes = canvas(PAGE, 1.1 + 0.36 * len(names), len(shifts), len(PANELS))
     for number, (row, (quantity, (title, published))) in enumerate(zip(axes, PANELS.items(), strict=True)):
         for axis, shift in zip(row, shifts, strict=True):
-            _panel(axis, calibration, quantity, shift, chosen, envs)
+            _panel(axis, data, quantity, shift, chosen, envs)
             if rates := data.published.get(calibration.shifts[shift].type):
                 marks.published(axis, rates[published], len(envs))
             level = calibration.shifts[shift]
@@ -45,6 +46,11 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
                     entry(GREY, "next environment, δ = 0, 95%", marker="o", linewidth=4),
                     *[style.PUBLISHED] * bool(data.published)])
     return figure
+
+
+def asked(data: StudyData, env: str, delta: float, shift_type: int) -> bool:
+    """Whether agents, blind, get to the proxy often enough for goal failure to be known; yes where that was not counted."""
+    return data.blind_proxy.get((env, delta, shift_type), 1.0) >= ASKED
 
 
 def conditions_at(calibration: CalibrationSummary, envs: Sequence[str], delta: float) -> dict[int, str]:
@@ -67,15 +73,19 @@ def _colours() -> dict[float, str]:
     return dict(zip(DELTAS, style.OKABE_ITO, strict=False))
 
 
-def _panel(axis: Axes, calibration: CalibrationSummary, quantity: str, shift: int, chosen: Mapping[float, Mapping[int, str]],
+def _panel(axis: Axes, data: StudyData, quantity: str, shift: int, chosen: Mapping[float, Mapping[int, str]],
            envs: Sequence[str]) -> None:
     """One quantity under one shift: a row per environment, then the next one's interval."""
+    calibration, kind = data.calibration, data.calibration.shifts[shift].type
     for order, (delta, conditions) in enumerate(chosen.items()):
         colour, beside = _colours()[delta], marks.dodge(order, len(chosen))
         for summary in calibration.summaries:
             if (summary.quantity, summary.shift, summary.kind) == (quantity, shift, "this_setup") \
                     and summary.condition in conditions:
-                y = envs.index(conditions[summary.condition]) + beside
+                env = conditions[summary.condition]
+                if quantity == "goal_failure" and not asked(data, env, delta, kind):
+                    continue
+                y = envs.index(env) + beside
                 axis.plot([summary.q025, summary.q975], [y, y], color=colour, linewidth=1.4, zorder=3, solid_capstyle="butt")
                 axis.scatter(summary.mean, y, s=14, color=colour, edgecolor="white", linewidth=0.5, zorder=5)
     for row in calibration.following:
@@ -87,5 +97,6 @@ def _panel(axis: Axes, calibration: CalibrationSummary, quantity: str, shift: in
 FIGURE = Figure(
     "environments",
     "Every environment, and what they say together about one that nobody measured. Lines are 95% credible intervals of the "
-    "mean over runs of an environment; the bar at the foot is the next environment's, its dot the median.",
+    "mean over runs of an environment; the bar at the foot is the next environment's, its dot the median. Goal failure is "
+    "left out where agents, blind, get to the proxy on fewer than one level in a hundred: it is a share of those.",
     Section.RESULT, draw, rank=1)

@@ -61,7 +61,7 @@ def _of_pool(pooled: StudyData, task: Task) -> Finding | None:
         return None
     if _environments(pooled) == {task.name}:
         return finding_of_pool(pooled)
-    said = headline.under(pooled.calibration, task.name, SHOWN_SHIFT, 0.0, "goal_failure")
+    said = headline.under(pooled, task.name, SHOWN_SHIFT, 0.0, "goal_failure")
     if said is None:
         return None
     return Finding(said.mean, said.q025, said.q975, "delta=0", "95% credible interval", None,

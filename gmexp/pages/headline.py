@@ -31,9 +31,9 @@ def table(pooled: StudyData) -> str:
         head = ["environment", "rewarded, or what went with it", *(
             f"{title}, δ = {delta:g}" for title in ("goal failure", "misgeneralization") for delta in environments.DELTAS)]
         return "\n".join([
-            _markdown(head, _by_environment(calibration, list(envs.values()))),
+            _markdown(head, _by_environment(pooled, list(envs.values()))),
             _markdown(["shift", "probability of", "published", f"{len(envs)} environments", "the next one"],
-                      [line for row in rows for line in _over_environments(row, calibration, envs)])])
+                      [line for row in rows for line in _over_environments(row, pooled, envs)])])
     deltas = [condition.train_diversity for condition in rows[0].conditions]
     shown = list(dict.fromkeys([min(deltas), 0.3 if 0.3 in deltas else max(deltas)]))
     return _markdown(["shift", "probability of", "published", *(f"measured, δ = {delta:g}" for delta in shown)],
@@ -52,8 +52,12 @@ def measured(calibration: CalibrationSummary) -> dict[int, str]:
     return environments.conditions_at(calibration, envs, 0.0)
 
 
-def under(calibration: CalibrationSummary, env: str, shift_type: int, delta: float, quantity: str) -> Summary | None:
-    """An environment's posterior of a quantity under a shift at grade 1, over runs of a training diversity."""
+def under(pooled: StudyData, env: str, shift_type: int, delta: float, quantity: str) -> Summary | None:
+    """An environment's posterior of a quantity under a shift at grade 1, over runs of a training diversity; None where it
+    was not measured, and of goal failure where agents, blind, hardly ever get to the proxy."""
+    calibration = pooled.calibration
+    if calibration is None or quantity == "goal_failure" and not environments.asked(pooled, env, delta, shift_type):
+        return None
     condition = next(iter(environments.conditions_at(calibration, [env], delta)), None)
     return next((each for each in calibration.summaries if (each.condition, each.quantity, each.kind) == (
         condition, quantity, "this_setup") and _level(calibration, each.shift) == (shift_type, 1)), None)
@@ -63,12 +67,12 @@ def _level(calibration: CalibrationSummary, position: int) -> tuple[int, float]:
     return calibration.shifts[position].type, calibration.shifts[position].grade
 
 
-def _by_environment(calibration: CalibrationSummary, envs: list[str]) -> list[list[str]]:
-    """A row per environment, by goal failure at delta 0, the greatest first."""
+def _by_environment(pooled: StudyData, envs: list[str]) -> list[list[str]]:
+    """A row per environment, by goal failure at delta 0, the greatest first, the unknown last."""
     lines = []
     for env in envs:
         task = words_of(env)
-        found = [under(calibration, env, SHIFT, delta, name) for name in ("goal_failure", "realised")
+        found = [under(pooled, env, SHIFT, delta, name) for name in ("goal_failure", "realised")
                  for delta in environments.DELTAS]
         texts = ["–" if each is None else triple(each.mean, each.q025, each.q975) for each in found]
         order = found[0].mean if found[0] else -1.0
@@ -76,11 +80,11 @@ def _by_environment(calibration: CalibrationSummary, envs: list[str]) -> list[li
     return [line for _, line in sorted(lines)]
 
 
-def _over_environments(row: BaseRates, calibration: CalibrationSummary, envs: dict[int, str]) -> list[list[str]]:
-    lines = []
+def _over_environments(row: BaseRates, pooled: StudyData, envs: dict[int, str]) -> list[list[str]]:
+    lines, calibration = [], pooled.calibration
     for metric, title in METRICS.items():
         name = REALISED.get(metric, metric)
-        here = [under(calibration, env, row.shift, 0.0, name) for env in envs.values()]
+        here = [under(pooled, env, row.shift, 0.0, name) for env in envs.values()]
         means = [each.mean for each in here if each is not None]
         following = [each for each in calibration.following if (each.quantity, each.kind) == (name, "next_environment")
                      and _level(calibration, each.shift) == (row.shift, 1)]

@@ -151,7 +151,7 @@ def odd_conditions(design: Design, post: Posterior) -> list[OddCondition]:
         for c in range(len(design.conditions)):
             own = [(i, s) for i, (cond, s) in enumerate(post.cells) if cond == c]
             e = int(design.condition_env[c])
-            line = post.slope[:, k, e] @ np.nan_to_num(post.x[c])
+            line = post.slope[:, k, e] @ np.nan_to_num(post.x[c]) + post.learner[:, k, int(design.condition_learner[c])]
             gaps = np.stack([post.cell[:, k, i] - post.env[:, k, e, s] - line for i, s in own], axis=1)
             log_density = _exchangeable(gaps, w, u)
             log_weight = pareto_smooth(-log_density)[0]

@@ -206,6 +206,6 @@ def test_the_readme_shows_what_is_printed(capsys):
 
 
 @pytest.mark.skipif(not RESULTS.exists(), reason="a source distribution is without results")
-def test_the_readme_shows_rows_of_the_headline():
-    rows = {line for line in README.read_text(encoding="utf-8").splitlines() if re.match(r"\| (shift|\d)", line)}
-    assert len(rows) == 9 and rows <= set(headline.table(StudyData(Study(RESULTS / index_page.POOLED))).splitlines())
+def test_the_readme_shows_the_headline_of_environments():
+    shown, _ = headline.table(StudyData(Study(RESULTS / index_page.POOLED))).split("\n\n")
+    assert shown.startswith("| environment |") and shown in README.read_text(encoding="utf-8")

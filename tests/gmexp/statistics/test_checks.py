@@ -14,6 +14,7 @@ from gmexp.statistics.checks.power import power
 from gmexp.statistics.checks.sbc import sbc
 from gmexp.statistics.design import build_design
 from gmexp.statistics.fit import fit
+from gmexp.statistics.leave_out import odd_conditions
 from gmexp.statistics.model import BEND, Model, _log_scale, coordinate
 from gmexp.statistics.simulate import World, simulate
 from gmexp.support.errors import UserError
@@ -29,6 +30,18 @@ def test_coverage_has_its_negative_controls():
                                      "control: first event over runs, goal_failure"}
     assert found["covered"]["this_setup capability"] > 0.6
     assert found["width"]["next_environment goal_failure"] > found["width"]["this_setup goal_failure"]
+
+
+def test_what_learners_do_is_no_oddity_of_their_conditions():
+    """A level may be the environment's or its learner's: no condition is odd for that."""
+    world = World(envs=2, shifts=(3, 4), diversities=(0.0, 0.1, 0.3), runs_per_cell=2, runs="logistic_normal")
+    rows = [replace(row, learner=f"of {row.env}") for row in simulate(world, np.random.default_rng(2))[0]]
+    design = build_design(rows)
+    posterior, _ = fit(design, replace(TINY, warmup=100, draws=40))
+    moved = replace(posterior, learner=posterior.learner + 3.0, env=posterior.env - 3.0)
+    one, other = (odd_conditions(design, each) for each in (posterior, moved))
+    assert [row.p for row in one] == pytest.approx([row.p for row in other])
+    assert [row.predicted for row in one] == pytest.approx([row.predicted for row in other])
 
 
 def worlds(world, sets):
