@@ -161,7 +161,7 @@ def test_the_agent_of_a_small_worlds_study_learns_it(name):
     reports = trained(PPO(planned.agent, planned.task, env, LEARNING_STEPS.get(name, SOONER), 100))
     chance, learned = (np.average([report.success or 0.0 for report in part], weights=[report.episodes for report in part])
                        for part in (reports[:6], reports[-6:]))
-    assert learned > chance + 0.3 and learned > 2 * chance
+    assert learned > chance + 0.3 and learned > min(2 * chance, 0.9)
 
 
 # --- acting -----------------------------------------------------------------------------------------------------------

@@ -19,8 +19,8 @@ TRAINING = gmexp_envs.LevelDistribution(mode="easy", appearance=0.0, levels=LEVE
 @pytest.mark.slow
 def test_a_level_with_both_goals_and_a_way():
     picture = level_picture.draw(TASK, TRAINING, LEVELS)
-    cell = next(size for size in range(CELLS[0], CELLS[1] + 1) if WIDTH // (picture.width // size) == size)
-    assert picture.width // cell in GOOD and picture.width <= WIDTH
+    cells = [size for size in range(CELLS[0], CELLS[1] + 1) if WIDTH // (picture.width // size) == size]
+    assert any(picture.width // cell in GOOD for cell in cells) and picture.width <= WIDTH
     colours = {tuple(pixel) for pixel in np.asarray(picture).reshape(-1, 3)}
     for goal in (TASK.intended, TASK.proxy):
         assert Image.new("RGB", (1, 1), goal.colour).getpixel((0, 0)) in colours

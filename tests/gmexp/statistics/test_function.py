@@ -18,7 +18,7 @@ from gmexp.statistics.simulate import synthetic_counts
 from gmexp.statistics.calibrate import outcomes
 from gmexp.support.errors import UserError
 
-HASTY = CalibrationConfig(chains=2, warmup=100, draws=20, rhat_max=100, ess_min=0.1, attempts=1)
+HASTY = CalibrationConfig(chains=2, warmup=100, draws=20, rhat_max=100, ess_min=0.1, divergences_max=1.0, attempts=1)
 
 
 @pytest.fixture(scope="module")
