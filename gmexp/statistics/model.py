@@ -16,9 +16,9 @@ goal, q = 1 - P(proxy first | a goal reached), and b and a are absent.
 Geometry. Every effect is sampled as z = value where data are strong (weight 1), as its standardised deviation where they
 are weak (0), and in between as Gorinova et al. (2020) have it: z ~ Normal(weight mean, sd^weight). With one environment,
 what the environment's own level says of the population's is sampled as a deviation from the former. An environment's level
-is sampled with the effect of its usual learner, a run's with its condition's, a cell's without: what data tell. A standard
-deviation is 0.1 log(1 + e^x): its logarithm below a tenth of a logit, where it may vanish, itself above, where data bound
-it. One that no data inform is sampled as its logarithm throughout.
+is sampled with the effect of its usual learner, and with several environments a run's with its condition's, a cell's
+without: what data tell. A standard deviation is 0.1 log(1 + e^x): its logarithm below a tenth of a logit, where it may
+vanish, itself above, where data bound it. One that no data inform is sampled as its logarithm throughout.
 """
 
 from __future__ import annotations
@@ -117,6 +117,7 @@ class Model:
             "u": len(self.cells) > len(np.unique(np.stack([d.condition_env[self.cells[:, 0]], self.cells[:, 1]]), axis=1).T)
             and len(self.cells) > self.C,
         }
+        self.apart = self.has["env"] and self.has["v"]  # conditions are sampled with their runs, apart from their cells
         informed = [self.has["env"]] * 3 + [self.has[name] for name in ("l", "w", "u", "t", "v")]
         self.bend = np.where(informed, BEND, NO_BEND)  # of every scale
         self._maps()
@@ -218,7 +219,7 @@ class Model:
             w = node("w", w, CONDITION).value
         shifted = (f["gc_value"] @ self.H.T).reshape(n, K, E * S)
         m, apart = shifted[:, :, self.cell_env * S + self.cells[:, 1]], w[:, :, self.cells[:, 0]]
-        if not self.has["v"]:  # no run is met under two shifts: conditions are known by their cells
+        if not self.apart:
             m, apart = m + apart, 0.0
         f["M"] = (node("u", m, CELL).value if self.has["u"] else m) + apart
         mean = f["M"][:, :, self.cell]
@@ -226,7 +227,7 @@ class Model:
             t = 0.0
             if self.has["t"]:
                 t = node("t", 0.0, SEED).value[:, :, np.maximum(d.run_seed, 0)] * (d.run_seed >= 0)
-            w = w[:, :, d.run_condition]
+            w = w[:, :, d.run_condition] if self.apart else np.zeros((n, K, self.R))
             mean = mean + (node("v", t + w, RUN).value - w)[:, :, d.run]
         self._rows(f, mean)
         return f
@@ -327,14 +328,15 @@ class Model:
         if self.has["v"]:
             dv = _fold(mean, self.to_run)
             dt = self._pull(f, g, "v", RUN, dv)
-            around = _fold(dt - dv, self.run_to_condition)
+            if self.apart:
+                around = _fold(dt - dv, self.run_to_condition)
             if self.has["t"]:
                 self._pull(f, g, "t", SEED, _fold(dt * (d.run_seed >= 0), self.run_to_seed))
         d_m = dm = _fold(mean + d_cell, self.to_cell)
         if self.has["u"]:
             dm = self._pull(f, g, "u", CELL, dm)
         d_env = _fold(dm, self.cell_to_env_shift).reshape(n, K, self.E, self.S)
-        dw = _fold(d_m if self.has["v"] else dm, self.cell_to_condition) + around
+        dw = _fold(d_m if self.apart else dm, self.cell_to_condition) + around
         if self.has["w"]:
             dw = self._pull(f, g, "w", CONDITION, dw)
         d_slope = np.stack([_fold(dw * f["x"][:, None, :, j], self.condition_to_env) for j in range(self.X)], axis=3) \
@@ -387,17 +389,21 @@ class Model:
         return d_d
 
     def tuned(self, draws: np.ndarray) -> dict[str, np.ndarray]:
-        """Weights for every effect from pilot draws [draws, size]: how much of its variance the data take away. Data may say
-        much of one environment, condition or cell and hardly anything of another, so each has weights of its own."""
+        """Weights for every effect from pilot draws [draws, size]: how much of its variance the data take away. Of several
+        environments data may say much of one, of its conditions or cells, and hardly anything of another, so each has weights
+        of its own; of one environment, runs' logits have one for each shift."""
         f, d = self._nodes(draws), self.design
         weights = dict(self.weights)
-        groups = {"d": np.arange(self.E), "w": d.condition_env, "u": self.cell_env, "v": d.run_condition, "theta": self.cell}
+        groups = {"theta": d.shift}
+        if self.apart:
+            groups = {"d": np.arange(self.E), "w": d.condition_env, "u": self.cell_env, "v": d.run_condition,
+                      "theta": self.cell}
         for name in self.weights:
             parts = f.get(name)
             for part in parts if isinstance(parts, list) else [parts]:
                 if isinstance(part, _Node) and part.z.shape[2]:
                     group = groups.get(name, np.zeros(part.z.shape[2], int))
-                    found = _weight(part, indicator(group, int(group.max()) + 1))[None, :, group]
+                    found = _weight(part, indicator(group, int(group.max()) + 1), self.apart)[None, :, group]
                     weights[name] = found if part is parts or part is parts[0] else np.concatenate([weights[name], found], 1)
         return weights
 
@@ -430,11 +436,13 @@ def _fold(values: np.ndarray, to: Matrix) -> np.ndarray:
     return np.asarray(values.reshape(n * K, rows) @ to).reshape(n, K, -1)
 
 
-def _weight(part: _Node, groups: Matrix) -> np.ndarray:
+def _weight(part: _Node, groups: Matrix, several: bool) -> np.ndarray:
     """[K, groups] for groups [size, groups] of effects: 0 unless the data take away a third of their variance, as a scale
-    near zero bends all but standardised effects. What is left is at most the value's own variance and at most that of its
-    deviation, of which either may carry the mean's."""
-    own = np.minimum(part.value.var(axis=0), (part.value - part.mean).var(axis=0))
+    near zero bends all but standardised effects. What is left is that of the deviation; with `several` environments at most
+    the value's own, too, since the deviation carries the mean's."""
+    own = (part.value - part.mean).var(axis=0)
+    if several:
+        own = np.minimum(own, part.value.var(axis=0))
     prior = np.broadcast_to((part.sd**2).mean(axis=0), own.shape)
     left = np.asarray(own @ groups) / np.asarray(prior @ groups)
     return np.where(left > 0.67, 0.0, np.clip(1 - left, 0.0, 1.0))
