@@ -389,9 +389,11 @@ class Model:
         return d_d
 
     def tuned(self, draws: np.ndarray) -> dict[str, np.ndarray]:
-        """Weights for every effect from pilot draws [draws, size]: how much of its variance the data take away. Of several
-        environments data may say much of one, of its conditions or cells, and hardly anything of another, so each has weights
-        of its own; of one environment, runs' logits have one for each shift."""
+        """Weights for every effect from pilot draws [draws, size]: how much of its variance the data take away.
+
+        Of several environments data may say much of one, of its conditions or cells, and hardly anything of another, so each
+        has weights of its own; of one environment, runs' logits have one for each shift.
+        """
         f, d = self._nodes(draws), self.design
         weights = dict(self.weights)
         groups = {"theta": d.shift}
