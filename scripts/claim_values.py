@@ -176,10 +176,8 @@ def env(name: str, shift: str, delta: str, quantity: str) -> str:
 
 def following(shift: str, quantity: str) -> str:
     name, _, how = quantity.partition(":")
-    content = read("calibration/calibration.json")
-    levels = [(level["type"], level["grade"]) for level in content["model"]["structure"]["shifts"]]
-    row = pick(content["environments"]["next"], quantity=name, kind="next_environment", shift=levels.index((int(shift), 1)))
-    return shown((row["q50"], row["q025"], row["q975"]), how)
+    found = pooled().calibration.next_environment(name, int(shift))
+    return shown((found.q50, found.q025, found.q975), how)
 
 
 def from_json(file: str, path: str, how: str = "") -> str:

@@ -13,6 +13,8 @@ from gmexp.support.extras import require
 
 __all__ = ["main"]
 
+FORMAT = Option("format", choice("text", "json"), "text", "output for people or for machines")
+
 ENGINE = Command(
     "bench engine", "steps per second of a native engine beside procgen, SB3 over procgen, and EnvPool",
     (Option("env", choice("coinrun", "maze", "keys_and_chests"), "coinrun", "which environment's; on a GPU coinrun's"),
@@ -26,7 +28,7 @@ ENGINE = Command(
      Option("threads", whole(1), 1, "threads of each"),
      Option("seed", whole(0, 2**31 - 1), 0, "seed of levels and actions"),
      Option("out", place("a folder"), "outputs/bench", "where engine-<mode>.json, .svg, .png go (engine-maze-<mode>, ...)"),
-     Option("format", choice("text", "json"), "text", "output for people or for machines")),
+     FORMAT),
     "gmexp bench engine mode=hard format=json",
     "Needs an installed procgen to compare with; EnvPool and Stable-Baselines3 are measured where they are installed.")
 
@@ -45,7 +47,7 @@ TRAIN = Command(
      Option("steps", whole(1), 3_000_000, "budget of that, in game steps"),
      Option("seed", whole(0, 2**31 - 1), 0, "seed of levels and agents"),
      Option("out", place("a folder"), "outputs/bench", "where train.json, .svg and .png go"),
-     Option("format", choice("text", "json"), "text", "output for people or for machines")),
+     FORMAT),
     "gmexp bench train rounds=3 format=json",
     "stable-baselines3 and procgen are measured where they are installed.")
 
@@ -60,7 +62,7 @@ CALIBRATE = Command(
      Option("cores", whole(1), 1, "processes that share the chains"),
      Option("seed", whole(0, 2**31 - 1), 0, "seed of counts and sampler"),
      Option("out", place("a folder"), "outputs/bench", "where calibrate.json goes"),
-     Option("format", choice("text", "json"), "text", "output for people or for machines")),
+     FORMAT),
     "gmexp bench calibrate runs=[100,300] cores=2 format=json",
     "Sampling, and besides it leaving every run out, predictions and warnings, as gmexp calibrate does both.")
 

@@ -17,6 +17,7 @@ from gmexp.rates.text import shift_text
 
 PANELS = {"goal_failure": ("Goal failure", "goal_failure"), "realised": ("Misgeneralization", "p_misgen")}
 DELTAS = (0.0, 0.3)  # training diversities, side by side
+COLOURS = dict(zip(DELTAS, style.OKABE_ITO, strict=False))
 FEWEST = 2  # environments
 ASKED = 0.01  # share of masked levels with the proxy first: below it, goal failure is a share of next to nothing
 
@@ -25,7 +26,7 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
     calibration = data.calibration
     if calibration is None:
         return None
-    envs = sorted({str(condition["env"]) for condition in calibration.conditions})
+    envs = calibration.envs
     shifts = [i for i, shift in enumerate(calibration.shifts) if shift.type and shift.grade == 1]
     if len(envs) < FEWEST or not shifts or not calibration.following:
         return None
@@ -42,7 +43,7 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
             axis.set_xticks([0, 0.5, 1])
         marks.named_rows(row, names)
         row[0].set_ylabel(title, fontweight="bold")
-    legend(figure, [*(entry(colour, f"δ = {delta:g}") for delta, colour in _colours().items()),
+    legend(figure, [*(entry(colour, f"δ = {delta:g}") for delta, colour in COLOURS.items()),
                     entry(GREY, "next environment, δ = 0, 95%", marker="o", linewidth=4),
                     *[style.PUBLISHED] * bool(data.published)])
     return figure
@@ -69,16 +70,12 @@ def _plain(condition: Mapping[str, Any], env: str, delta: float) -> bool:
             and condition.get("spec_quality") in (None, 1.0) and condition.get("align_method") in (None, "standard"))
 
 
-def _colours() -> dict[float, str]:
-    return dict(zip(DELTAS, style.OKABE_ITO, strict=False))
-
-
 def _panel(axis: Axes, data: StudyData, quantity: str, shift: int, chosen: Mapping[float, Mapping[int, str]],
            envs: Sequence[str]) -> None:
     """One quantity under one shift: a row per environment, then the next one's interval."""
     calibration, kind = data.calibration, data.calibration.shifts[shift].type
     for order, (delta, conditions) in enumerate(chosen.items()):
-        colour, beside = _colours()[delta], marks.dodge(order, len(chosen))
+        colour, beside = COLOURS[delta], marks.dodge(order, len(chosen))
         for summary in calibration.summaries:
             if (summary.quantity, summary.shift, summary.kind) == (quantity, shift, "this_setup") \
                     and summary.condition in conditions:
@@ -86,8 +83,7 @@ def _panel(axis: Axes, data: StudyData, quantity: str, shift: int, chosen: Mappi
                 if quantity == "goal_failure" and not asked(data, env, delta, kind):
                     continue
                 y = envs.index(env) + beside
-                axis.plot([summary.q025, summary.q975], [y, y], color=colour, linewidth=1.4, zorder=3, solid_capstyle="butt")
-                axis.scatter(summary.mean, y, s=14, color=colour, edgecolor="white", linewidth=0.5, zorder=5)
+                marks.interval_along(axis, y, summary.mean, summary.q025, summary.q975, colour, size=14, rim=0.5)
     for row in calibration.following:
         if (row.quantity, row.shift, row.kind) == (quantity, shift, "next_environment"):
             axis.plot([row.q025, row.q975], [len(envs)] * 2, color=GREY, linewidth=4, alpha=0.6, solid_capstyle="butt")

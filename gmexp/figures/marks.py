@@ -81,13 +81,19 @@ def run_row(axis: Axes, y: float, quantity: OverRuns, colour: str, run_ids: Sequ
         return
     known = values(quantity)
     dots(axis, known, [y] * len(known), colour, size=7, urls=addresses(quantity, run_ids))
-    axis.plot([quantity.low, quantity.high], [y, y], color=colour, linewidth=1.4, zorder=3, solid_capstyle="butt")
-    axis.scatter(quantity.mean, y, s=20, color=colour, edgecolor="white", linewidth=0.7, zorder=5)
+    interval_along(axis, y, quantity.mean, quantity.low, quantity.high, colour)
 
 
 def interval(axis: Axes, x: float, mean: float, low: float, high: float, colour: str) -> None:
     axis.plot([x, x], [low, high], color=colour, linewidth=1.4, zorder=3, solid_capstyle="butt")
     axis.scatter(x, mean, s=22, color=colour, edgecolor="white", linewidth=0.7, zorder=5)
+
+
+def interval_along(axis: Axes, y: float, mean: float, low: float, high: float, colour: str, size: float = 20,
+                   rim: float = 0.7) -> None:
+    """The same along a row."""
+    axis.plot([low, high], [y, y], color=colour, linewidth=1.4, zorder=3, solid_capstyle="butt")
+    axis.scatter(mean, y, s=size, color=colour, edgecolor="white", linewidth=rim, zorder=5)
 
 
 def published(axis: Axes, x: Any, y: Any) -> None:

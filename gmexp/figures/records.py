@@ -122,6 +122,16 @@ class CalibrationSummary:
     provenance: Mapping[str, Any]
 
     @property
+    def envs(self) -> tuple[str, ...]:
+        """Names of the environments, in order."""
+        return tuple(sorted({str(condition.get("env") or "") for condition in self.conditions}))
+
+    def next_environment(self, quantity: str, shift_type: int) -> Following | None:
+        """What is expected of an environment that nobody measured, the mean over its runs, under a shift at grade 1."""
+        return next((row for row in self.following if (row.quantity, row.kind) == (quantity, "next_environment")
+                     and (self.shifts[row.shift].type, self.shifts[row.shift].grade) == (shift_type, 1)), None)
+
+    @property
     def measured_modifiers(self) -> tuple[str, ...]:
         """Names of the modifiers of which at least one step was measured."""
         return tuple(dict.fromkeys(level.modifier for level in self.levels))

@@ -51,7 +51,7 @@ def first(rows: Sequence[Measured], pooled: StudyData) -> Finding | None:
 
 
 def _environments(pooled: StudyData) -> set[str]:
-    return {str(condition.get("env")) for condition in (pooled.calibration.conditions if pooled.calibration else ())}
+    return set(pooled.calibration.envs) if pooled.calibration else set()
 
 
 def _of_pool(pooled: StudyData, task: Task) -> Finding | None:
@@ -71,13 +71,8 @@ def _of_pool(pooled: StudyData, task: Task) -> Finding | None:
 def next_environment(pooled: StudyData) -> tuple[float, float, float] | None:
     """What the pooled calibration expects of an environment that nobody has measured: goal failure under the shown shift,
     median and 95% credible interval; None where it does not say."""
-    calibration = pooled.calibration
-    if calibration is None:
-        return None
-    shifts = [i for i, shift in enumerate(calibration.shifts) if (shift.type, shift.grade) == (SHOWN_SHIFT, 1)]
-    said = [row for row in calibration.following if row.shift in shifts
-            and (row.quantity, row.kind) == ("goal_failure", "next_environment")]
-    return (said[0].q50, said[0].q025, said[0].q975) if said else None
+    said = pooled.calibration.next_environment("goal_failure", SHOWN_SHIFT) if pooled.calibration else None
+    return None if said is None else (said.q50, said.q025, said.q975)
 
 
 def strip(rows: Sequence[Measured], expected: tuple[float, float, float] | None) -> Html:

@@ -12,6 +12,7 @@ from gmexp.figures.records import BaseRates, CalibrationSummary, Summary
 from gmexp.figures.words import words_of
 from gmexp.rates.intervals import Mean
 from gmexp.rates.text import shift_text, triple
+from gmexp.pages.six import SHOWN_SHIFT
 from gmexp_envs.task import SHIFT_NAMES
 
 __all__ = ["draw", "table", "under"]
@@ -19,7 +20,6 @@ __all__ = ["draw", "table", "under"]
 METRICS = {"capability": "capability", "goal_failure": "goal failure, if capable",
            "unpursued": "goal failure, accidents discounted", "p_misgen": "misgeneralization"}
 REALISED = {"p_misgen": "realised"}  # what a calibration calls it
-SHIFT = 3  # of the table of environments: the correlation is broken
 
 
 def table(pooled: StudyData) -> str:
@@ -48,8 +48,7 @@ def draw(pooled: StudyData) -> matplotlib.figure.Figure | None:
 
 def measured(calibration: CalibrationSummary) -> dict[int, str]:
     """The environments measured at delta 0, by the position of the condition that stands for each."""
-    envs = sorted({str(condition["env"]) for condition in calibration.conditions})
-    return environments.conditions_at(calibration, envs, 0.0)
+    return environments.conditions_at(calibration, calibration.envs, 0.0)
 
 
 def under(pooled: StudyData, env: str, shift_type: int, delta: float, quantity: str) -> Summary | None:
@@ -59,12 +58,9 @@ def under(pooled: StudyData, env: str, shift_type: int, delta: float, quantity: 
     if calibration is None or quantity == "goal_failure" and not environments.asked(pooled, env, delta, shift_type):
         return None
     condition = next(iter(environments.conditions_at(calibration, [env], delta)), None)
-    return next((each for each in calibration.summaries if (each.condition, each.quantity, each.kind) == (
-        condition, quantity, "this_setup") and _level(calibration, each.shift) == (shift_type, 1)), None)
-
-
-def _level(calibration: CalibrationSummary, position: int) -> tuple[int, float]:
-    return calibration.shifts[position].type, calibration.shifts[position].grade
+    levels = {i for i, shift in enumerate(calibration.shifts) if (shift.type, shift.grade) == (shift_type, 1)}
+    return next((each for each in calibration.summaries if each.shift in levels and (
+        each.condition, each.quantity, each.kind) == (condition, quantity, "this_setup")), None)
 
 
 def _by_environment(pooled: StudyData, envs: list[str]) -> list[list[str]]:
@@ -72,7 +68,7 @@ def _by_environment(pooled: StudyData, envs: list[str]) -> list[list[str]]:
     lines = []
     for env in envs:
         task = words_of(env)
-        found = [under(pooled, env, SHIFT, delta, name) for name in ("goal_failure", "realised")
+        found = [under(pooled, env, SHOWN_SHIFT, delta, name) for name in ("goal_failure", "realised")
                  for delta in environments.DELTAS]
         texts = ["–" if each is None else triple(each.mean, each.q025, each.q975) for each in found]
         order = found[0].mean if found[0] else -1.0
@@ -81,17 +77,16 @@ def _by_environment(pooled: StudyData, envs: list[str]) -> list[list[str]]:
 
 
 def _over_environments(row: BaseRates, pooled: StudyData, envs: dict[int, str]) -> list[list[str]]:
-    lines, calibration = [], pooled.calibration
+    lines = []
     for metric, title in METRICS.items():
         name = REALISED.get(metric, metric)
         here = [under(pooled, env, row.shift, 0.0, name) for env in envs.values()]
         means = [each.mean for each in here if each is not None]
-        following = [each for each in calibration.following if (each.quantity, each.kind) == (name, "next_environment")
-                     and _level(calibration, each.shift) == (row.shift, 1)]
-        if means and following:
+        following = pooled.calibration.next_environment(name, row.shift)
+        if means and following is not None:
             lines.append([shift_text(row.shift, SHIFT_NAMES[row.shift]), title, f"{row.published[metric]:.2f}",
                           f"{min(means):.2f} to {max(means):.2f}, median {statistics.median(means):.2f}",
-                          triple(following[0].q50, following[0].q025, following[0].q975)])
+                          triple(following.q50, following.q025, following.q975)])
     return lines
 
 

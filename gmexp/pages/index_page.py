@@ -101,9 +101,7 @@ def _size(studies: Sequence[StudyData]) -> str:
 def _measured(root: Path, pooled: StudyData) -> Html | None:
     if not pooled.base_rates:
         return None
-    names = {words_of(str(condition.get("env") or "")).name for condition in
-             (pooled.calibration.conditions if pooled.calibration else ())}
-    tasks = [words_of(name) for name in sorted(names)] or [pooled.task]
+    tasks = [words_of(name) for name in (pooled.calibration.envs if pooled.calibration else ())] or [pooled.task]
     together = listed([f"{task.intended.words} always with {task.proxy.words}" for task in tasks], "or")
     return join([
         element("p", f"The model's base rates as published, and as measured on agents trained with {together} (the "

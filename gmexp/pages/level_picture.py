@@ -39,15 +39,10 @@ def draw(task: Task, training: Any, levels: SeedRange) -> Image.Image:
     distribution = shift(task, training, KIND, 1.0)
     seeds = range(levels.first, levels.first + min(levels.count, SEARCHED))
     parted = task.certify(dataclasses.replace(distribution, levels=SeedRange(levels.first, len(seeds)), sequential=True))
-    passed_over = []
-    for seed in np.array(seeds)[parted].tolist():
-        if _width(task, distribution, seed) not in GOOD:
-            passed_over.append(seed)
-        elif (moments := _moments(task, distribution, seed)) is not None:
-            return _together(task, moments)
-    for seed in passed_over:
-        if (moments := _moments(task, distribution, seed)) is not None:
-            return _together(task, moments)
+    for good in (True, False):
+        for seed in np.array(seeds)[parted].tolist():
+            if (moments := _moments(task, distribution, seed, good)) is not None:
+                return _together(task, moments)
     raise UserError(f"the scripted policy that wants {task.proxy.words} reaches it alone on none of {len(seeds)} levels of "
                     f"{task.name}")
 
@@ -59,18 +54,11 @@ def _begun(task: Task, distribution: Any, seed: int) -> VecEnv:
     return env
 
 
-def _width(task: Task, distribution: Any, seed: int) -> int:
-    """Cells across a level."""
+def _moments(task: Task, distribution: Any, seed: int, good: bool) -> list[Picture] | None:
+    """The level at even moments of the episode; None where it did not end at the proxy alone, or is of a good size where
+    another is wanted, and the other way round."""
     env = _begun(task, distribution, seed)
-    wide = task.level_size(env, 0)[0]
-    env.close()
-    return wide
-
-
-def _moments(task: Task, distribution: Any, seed: int) -> list[Picture] | None:
-    """The level at even moments of the episode; None where it did not end at the proxy alone."""
-    env = _begun(task, distribution, seed)
-    moments = _played(task, env)
+    moments = _played(task, env) if (task.level_size(env, 0)[0] in GOOD) is good else None
     env.close()
     return moments
 

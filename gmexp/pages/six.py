@@ -11,10 +11,10 @@ from gmexp.artefacts.table import Table
 from gmexp.rates.definitions import log
 from gmexp_envs.outcome import OUTCOMES, Outcome
 
-__all__ = ["SIX", "Chosen", "film_name", "last_step", "six"]
+__all__ = ["SHOWN_SHIFT", "SIX", "Chosen", "film_name", "last_step", "six"]
 
 SIX = 6
-SHOWN_SHIFT = 3  # where it was played, else the strongest that was
+SHOWN_SHIFT = 3  # that pages show: its key factor is the reward, which is what goal misgeneralization is about
 IN_TURN = (Outcome.PROXY_GOAL, Outcome.INTENDED_GOAL, Outcome.DEATH, Outcome.TIMEOUT, Outcome.AMBIGUOUS)
 WORTH_WATCHING = (20, 160)  # game steps
 

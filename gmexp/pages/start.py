@@ -11,6 +11,7 @@ from gmexp.figures.data import StudyData
 from gmexp.figures.words import capital
 from gmexp.pages.html import Html, element
 from gmexp.pages.parts import image_uri
+from gmexp.pages.six import SHOWN_SHIFT
 from gmexp.pages.words import listed
 from gmexp.rates.over_runs import strongest
 from gmexp.rates.text import shift_text
@@ -18,7 +19,6 @@ from gmexp_envs.task import SHIFT_NAMES, Task
 
 __all__ = ["LEVEL", "SHOWN_SHIFT", "Finding", "finding_of_pool", "finding_of_study", "start"]
 
-SHOWN_SHIFT = 3  # the type whose key factor is the reward: it is what goal misgeneralization is about
 LEVEL = "level.png"  # the picture, in a folder of figures
 
 

@@ -142,9 +142,9 @@ def _in_processes(design: Design, config: CalibrationConfig, groups: Sequence[in
                    for *each, start in zip(groups, seeds, begin, strict=True)]
         left = set(waiting)
         while left:
-            left = wait(left, timeout=TELL_S, return_when=FIRST_EXCEPTION).not_done
-            if any(each.done() and each.exception() for each in waiting):
-                break
+            ended, left = wait(left, TELL_S, FIRST_EXCEPTION)
+            for each in ended:
+                each.result()  # raises what it ended with
             mean = done.value // len(groups)
             if progress is not None and mean > said:
                 progress(mean - said)

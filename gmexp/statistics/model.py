@@ -194,15 +194,17 @@ class Model:
             return f[name]
 
         scale = f["scale"]
-        learner = node("l", 0.0, LEARNER).value if self.has["l"] else np.zeros((n, K, 1))
-        own = learner[:, :, self.usual]  # [n, K, E], of every environment's usual learner
+        learner = node("l", 0.0, LEARNER).value if self.has["l"] else None
+        own = np.zeros((1, 1, E))  # of the learner that an environment's level is sampled with
         if self.has["env"]:
+            if learner is not None:
+                own = learner[:, :, self.usual]
             f["A"], f["c"], f["beta"] = z["level"], z["c"], z["beta"]
-            level = node("d", z["level"] + own, ENV).value  # with its usual learner: what its runs tell
+            level = node("d", z["level"] + own, ENV).value
             gc = node("gc", np.tile(z["c"], (1, 1, E)), ENV_SHIFT).value
             slope = node("b", np.tile(z["beta"], (1, 1, E)), SLOPE).value
         else:  # the environment's own level, and the population's as a deviation from it
-            level, gc, slope = z["d"] + own, z["gc"], z["b"]
+            level, gc, slope = z["d"], z["gc"], z["b"]
             f["A"] = z["d"] - scale[:, :, ENV, None] * z["level"]
             f["c"] = gc - scale[:, :, ENV_SHIFT, None] * z["c"]
             f["beta"] = slope - scale[:, :, SLOPE, None] * z["beta"]
@@ -213,22 +215,27 @@ class Model:
         x[:, self.unknown[:, 0], self.unknown[:, 1]] += self.x_sd[self.unknown[:, 1]] * z["x"]
         f["x"] = x
         w = level[:, :, d.condition_env] + np.einsum("nkcj,ncj->nkc", f["slope"][:, :, d.condition_env], x)
-        if self.has["l"]:
+        if learner is not None:
             w = w + learner[:, :, d.condition_learner] - own[:, :, d.condition_env]
         if self.has["w"]:
             w = node("w", w, CONDITION).value
         shifted = (f["gc_value"] @ self.H.T).reshape(n, K, E * S)
-        m, apart = shifted[:, :, self.cell_env * S + self.cells[:, 1]], w[:, :, self.cells[:, 0]]
+        m, at = shifted[:, :, self.cell_env * S + self.cells[:, 1]], w[:, :, self.cells[:, 0]]
         if not self.apart:
-            m, apart = m + apart, 0.0
-        f["M"] = (node("u", m, CELL).value if self.has["u"] else m) + apart
+            m = m + at
+        if self.has["u"]:
+            m = node("u", m, CELL).value
+        f["M"] = m + at if self.apart else m
         mean = f["M"][:, :, self.cell]
         if self.has["v"]:
             t = 0.0
             if self.has["t"]:
                 t = node("t", 0.0, SEED).value[:, :, np.maximum(d.run_seed, 0)] * (d.run_seed >= 0)
-            w = w[:, :, d.run_condition] if self.apart else np.zeros((n, K, self.R))
-            mean = mean + (node("v", t + w, RUN).value - w)[:, :, d.run]
+            if self.apart:
+                at = w[:, :, d.run_condition]
+                mean = mean + (node("v", t + at, RUN).value - at)[:, :, d.run]
+            else:
+                mean = mean + node("v", t, RUN).value[:, :, d.run]
         self._rows(f, mean)
         return f
 
@@ -324,19 +331,19 @@ class Model:
                     g["coupling"][:, pair] += (dm[:, 0] * f["deviation"][j]).sum(axis=1)
                     passed[j] += z["coupling"][:, pair, None] * dm[:, 0]
                     d_cell[:, j] -= z["coupling"][:, pair, None] * dm[:, 0]
-        around = 0.0  # what runs' levels pass on to their conditions'
         if self.has["v"]:
             dv = _fold(mean, self.to_run)
             dt = self._pull(f, g, "v", RUN, dv)
-            if self.apart:
-                around = _fold(dt - dv, self.run_to_condition)
             if self.has["t"]:
                 self._pull(f, g, "t", SEED, _fold(dt * (d.run_seed >= 0), self.run_to_seed))
         d_m = dm = _fold(mean + d_cell, self.to_cell)
         if self.has["u"]:
             dm = self._pull(f, g, "u", CELL, dm)
         d_env = _fold(dm, self.cell_to_env_shift).reshape(n, K, self.E, self.S)
-        dw = _fold(d_m if self.apart else dm, self.cell_to_condition) + around
+        if self.apart:
+            dw = _fold(d_m, self.cell_to_condition) + _fold(dt - dv, self.run_to_condition)
+        else:
+            dw = _fold(dm, self.cell_to_condition)
         if self.has["w"]:
             dw = self._pull(f, g, "w", CONDITION, dw)
         d_slope = np.stack([_fold(dw * f["x"][:, None, :, j], self.condition_to_env) for j in range(self.X)], axis=3) \
@@ -344,10 +351,12 @@ class Model:
         dx = np.einsum("nkc,nkcj->ncj", dw, f["slope"][:, :, d.condition_env])[:, self.unknown[:, 0], self.unknown[:, 1]]
         g["x"] = dx * self.x_sd[self.unknown[:, 1]] - z["x"]
         g["skill"] = d_skill - (z["skill"] - p.skill_mean) / p.skill_sd**2
-        d_level = _fold(dw, self.condition_to_env)
-        d_own = self._population(f, g, d_level, d_env, d_slope) - d_level
+        d_d = _fold(dw, self.condition_to_env)
+        passed_on = self._pull(f, g, "d", ENV, d_d) if self.has["env"] else d_d
         if self.has["l"]:
-            self._pull(f, g, "l", LEARNER, _fold(dw, self.condition_to_learner) + _fold(d_own, self.env_to_learner))
+            d_own = _fold(passed_on - d_d, self.env_to_learner)
+            self._pull(f, g, "l", LEARNER, _fold(dw, self.condition_to_learner) + d_own)
+        self._population(f, g, passed_on, d_env, d_slope)
         g["coupling"] -= z["coupling"] / p.coupling**2
         by_log, centre = g["run_shift"][:, :, 1:], f["run_logs"].mean(axis=2, keepdims=True)
         g["run_shift"][:, :, :1] = by_log.sum(axis=2, keepdims=True) + _half_t_slope(centre, p.run_shift)
@@ -366,18 +375,17 @@ class Model:
         g["scales"][:, :, which] += d_log.sum(axis=2)
         return d_mean
 
-    def _population(self, f: dict, g: dict, d_d: np.ndarray, d_env: np.ndarray, d_slope: np.ndarray) -> np.ndarray:
-        """The same for environments and what they come from; returns the slopes [n, K, E] by their usual learners."""
+    def _population(self, f: dict, g: dict, d_d: np.ndarray, d_env: np.ndarray, d_slope: np.ndarray) -> None:
+        """The same for environments and what they come from. `d_d` is by the means of their levels; of one, by its level."""
         n, K, z, scale = len(d_env), self.K, f["z"], f["scale"]
         d_alpha, d_beta = -np.tanh(0.5 * f["alpha"]), -f["beta"] / self.priors.beta**2
         d_level, d_c = d_alpha.sum(axis=2, keepdims=True), d_alpha @ self.H
         d_gc, d_b = (d_env @ self.H).reshape(n, K, -1), d_slope.reshape(n, K, -1)
         if self.has["env"]:
-            d_own = self._pull(f, g, "d", ENV, d_d)
-            g["level"] = d_level + d_own.sum(axis=2, keepdims=True)
+            g["level"] = d_level + d_d.sum(axis=2, keepdims=True)
             g["c"] = d_c + self._pull(f, g, "gc", ENV_SHIFT, d_gc).reshape(n, K, self.E, -1).sum(axis=2)
             g["beta"] = d_beta + self._pull(f, g, "b", SLOPE, d_b).reshape(n, K, self.E, -1).sum(axis=2)
-            return d_own
+            return
         g["d"] = d_d + d_level
         g["gc"], g["b"] = d_gc + d_c, d_b + d_beta
         for name, which, slope in (("level", ENV, d_level), ("c", ENV_SHIFT, d_c), ("beta", SLOPE, d_beta)):
@@ -386,7 +394,6 @@ class Model:
         g["level"] -= (T_ENV + 1) * z["level"] / (T_ENV + z["level"] ** 2)
         g["c"] -= z["c"]
         g["beta"] -= z["beta"]
-        return d_d
 
     def tuned(self, draws: np.ndarray) -> dict[str, np.ndarray]:
         """Weights for every effect from pilot draws [draws, size]: how much of its variance the data take away.
@@ -400,13 +407,17 @@ class Model:
         if self.apart:
             groups = {"d": np.arange(self.E), "w": d.condition_env, "u": self.cell_env, "v": d.run_condition,
                       "theta": self.cell}
+
+        def found(name: str, part: _Node) -> np.ndarray:
+            group = groups.get(name, np.zeros(part.z.shape[2], int))
+            return _weight(part, indicator(group, int(group.max()) + 1), self.apart)[None, :, group]
+
         for name in self.weights:
             parts = f.get(name)
-            for part in parts if isinstance(parts, list) else [parts]:
-                if isinstance(part, _Node) and part.z.shape[2]:
-                    group = groups.get(name, np.zeros(part.z.shape[2], int))
-                    found = _weight(part, indicator(group, int(group.max()) + 1), self.apart)[None, :, group]
-                    weights[name] = found if part is parts or part is parts[0] else np.concatenate([weights[name], found], 1)
+            if name == "theta":
+                weights[name] = np.concatenate([found(name, part) for part in parts], axis=1)
+            elif isinstance(parts, _Node) and parts.z.shape[2]:
+                weights[name] = found(name, parts)
         return weights
 
     def recoded(self, q: np.ndarray, weights: dict[str, np.ndarray]) -> np.ndarray:

@@ -16,10 +16,9 @@ from typing import Any
 from gmexp.support.errors import UserError, first_line
 from gmexp.training.config import LauncherConfig
 from gmexp.training.notes import Watch, far
-from gmexp.training.slurm import end_jobs, on_slurm
+from gmexp.training.slurm import POLL_SECONDS, end_jobs, on_slurm
 from gmexp.training.workers import Failure, Work, fitting, work_through
 
-POLL_SECONDS = 1.0
 CONNECT_SECONDS = 10.0
 
 Told = Callable[[int], None]

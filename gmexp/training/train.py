@@ -33,8 +33,8 @@ from gmexp.support.progress import Bar
 from gmexp.support.seeding import stream
 from gmexp.support.startup import settle_torch
 from gmexp.training.config import TrainConfig
-from gmexp.training.run import Run
 from gmexp.training.progress import OWN
+from gmexp.training.run import Run
 from gmexp.training.session import log_curve, open_run
 from gmexp_envs import VecEnv
 from gmexp_envs.vec import DeviceUnavailable

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import resource
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from gmexp.checks.bench.processes import heard, peak_memory, peak_of_children
 from gmexp.statistics.calibrate import about
-from gmexp.statistics.checks.engine import ENGINE
+from gmexp.statistics.checks.engine import ENGINE, cpu_seconds
 from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.design import build_design
 from gmexp.statistics.fit import fit, iterations
@@ -39,29 +37,19 @@ def bench_calibration(runs: Sequence[int], envs: int, seed: int, config: Calibra
 
     A size whose process dies has the reason under `missing`. `passed` says whether the sampler met its own gate.
     """
-    context, entries = multiprocessing.get_context("spawn"), []
+    entries = []
     with progress(len(runs) * iterations(config), "calibrations", "iteration") as bar:
         for number in runs:
-            ours, theirs = context.Pipe()
-            process = context.Process(target=_measure, args=(number, envs, seed, config, theirs), daemon=config.cores == 1)
-            process.start()
-            theirs.close()
-            try:
-                while isinstance(said := ours.recv(), tuple):
-                    getattr(bar, said[0])(said[1])
-            except EOFError:
-                said = {"runs": number, "missing": "its process died"}
-            finally:
-                process.kill()
-                process.join()
-            entries.append(said)
+            found = heard(_measure, (number, envs, seed, config), lambda said: getattr(bar, said[0])(said[1]),
+                          daemon=config.cores == 1)
+            entries.append(found or {"runs": number, "missing": "its process died"})
     return {"envs": envs, "seed": seed, "chains": config.chains, "warmup": config.warmup, "draws": config.draws,
             "attempts": config.attempts, "cores": config.cores, "load": os.getloadavg()[0], "entries": entries}
 
 
 def _measure(runs: int, envs: int, seed: int, config: CalibrationConfig, connection: Connection) -> None:
     counts = simulate(world(runs, envs), np.random.default_rng(seed))[0]
-    began, used = time.perf_counter(), _cpu()
+    began, used = time.perf_counter(), cpu_seconds()
     design = build_design(counts)
     posterior, judged = fit(design, config, lambda n: connection.send(("advance", n)),
                             lambda n: connection.send(("extend", n)))
@@ -70,16 +58,7 @@ def _measure(runs: int, envs: int, seed: int, config: CalibrationConfig, connect
     connection.send({
         "runs": len(design.run_condition), "rows": len(design.run), "missing": None,
         "seconds": round(time.perf_counter() - began, 1), "sampling_s": round(sampled, 1),
-        "cpu_s": round(_cpu() - used, 1), "peak_memory_mib": round(_peak(), 1), "passed": bool(judged.passed),
+        "cpu_s": round(cpu_seconds() - used, 1), "peak_memory_mib": round(peak_memory() + peak_of_children(), 1),
+        "passed": bool(judged.passed),
         "rhat_max": judged.rhat_max, "ess_min": min(judged.ess_bulk_min, judged.ess_tail_min),
         "draws": posterior.size // config.chains})
-
-
-def _cpu() -> float:
-    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-
-
-def _peak() -> float:
-    """MiB of this process and the largest of its children, which count kilobytes but on macOS."""
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / unit

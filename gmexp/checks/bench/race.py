@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
 
+from gmexp.checks.bench.processes import heard
 from gmexp.checks.bench.training import AGENTS, task
 from gmexp.rates.learning import WINDOW
 from gmexp.support.progress import Bar
@@ -25,26 +26,25 @@ def race(until: float, steps: int, seed: int, names: Sequence[str] = tuple(AGENT
     Seconds are those of training, without compilation and imports; None for whoever does not get there.
     """
     found = []
-    context = multiprocessing.get_context("spawn")
     with progress(steps * len(names), f"race to {until:g}", "step") as bar:
         for name in names:
-            ours, theirs = context.Pipe()
-            process = context.Process(target=_run, args=(name, until, steps, seed, theirs), daemon=True)
-            process.start()
-            theirs.close()
-            done = 0
-            try:
-                while isinstance(said := ours.recv(), int):
-                    bar.advance(said)
-                    done += said
-            except EOFError:
-                said = {"missing": "its process died"}
-            finally:
-                process.kill()
-                process.join()
-            bar.advance(max(steps - done, 0))
-            found.append({"baseline": name, "missing": None, **said})
+            left = _Left(steps, bar)
+            said = heard(_run, (name, until, steps, seed), left.take)
+            bar.advance(max(left.steps, 0))
+            found.append({"baseline": name, "missing": None, **(said or {"missing": "its process died"})})
     return {"until": until, "steps": steps, "seed": seed, "entries": found}
+
+
+@dataclass
+class _Left:
+    """Steps of a racer's budget, and the bar that shows them."""
+
+    steps: int
+    bar: Any
+
+    def take(self, steps: int) -> None:
+        self.steps -= steps
+        self.bar.advance(steps)
 
 
 def _run(name: str, until: float, steps: int, seed: int, connection: Connection) -> None:

@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import dataclasses
 import multiprocessing
-import re
-import resource
-import sys
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gmexp.agents.config import PPOConfig
+from gmexp.checks.bench.processes import peak_memory
 from gmexp.support.progress import Bar
 from gmexp.support.startup import imported
 from gmexp_envs.vec import VecEnv
@@ -223,15 +220,7 @@ def _play(name: str, settings: Settings, connection: Connection) -> None:
         cpu, wall = time.process_time(), time.perf_counter()
         steps = iterate()
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-        connection.send((steps, cpu, wall, _peak_memory()))
-
-
-def _peak_memory() -> float:
-    """The most memory this process has held, in MiB (`ru_maxrss` of Linux would count its parent's)."""
-    status = Path("/proc/self/status")
-    if status.is_file():
-        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+        connection.send((steps, cpu, wall, peak_memory()))
 
 
 def _spread(rates: np.ndarray) -> dict[str, float]:

@@ -16,7 +16,7 @@ from gmexp.statistics.fit import fit
 from gmexp.statistics.model import Model
 from gmexp.statistics.simulate import World, simulate
 
-__all__ = ["ENGINE", "engine"]
+__all__ = ["ENGINE", "cpu_seconds", "engine"]
 
 ENGINE = World(
     envs=9,
@@ -34,11 +34,14 @@ def engine(envs: int = 9, cores: int = 2, warmup: int = 500, draws: int = 2000, 
     """The sampler on 9 environments x 5 shifts x 6 conditions x 6 runs: seconds, and whether it passes its own gate."""
     design = build_design(simulate(replace(ENGINE, envs=envs), np.random.default_rng(seed))[0])
     config = CalibrationConfig(seed=seed, warmup=warmup, draws=draws, cores=cores, attempts=1)
-    began = time.perf_counter()
-    used = [sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    began, used = time.perf_counter(), cpu_seconds()
     _, judged = fit(design, config)
-    cpu = [sum(resource.getrusage(who)[:2]) - before for who, before in zip(
-        (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN), used, strict=True)]
+    cpu = cpu_seconds() - used
     return {"check": "engine", "rows": len(design.run), "coordinates": Model(design, config).size, "chains": config.chains,
             "warmup": warmup, "draws": draws, "cores": cores, "wall_s": round(time.perf_counter() - began, 1),
-            "cpu_s": round(sum(cpu), 1), "load": os.getloadavg()[0], **asdict(judged)}
+            "cpu_s": round(cpu, 1), "load": os.getloadavg()[0], **asdict(judged)}
+
+
+def cpu_seconds() -> float:
+    """Of this process and of those it has ended."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
