@@ -14,7 +14,7 @@ import pytest
 from gmexp.artefacts.study import Study
 
 EXTRAS = ("pyarrow", "torch", "numba", "llvmlite", "gymnasium", "jaxtyping", "sklearn", "wandb", "ray", "submitit",
-          "stable_baselines3", "procgen", "procgen_gym", "gym3", "gym", "imageio_ffmpeg", "moviepy")
+          "stable_baselines3", "procgen", "procgen_gym", "gym3", "gym", "av", "imageio_ffmpeg", "moviepy")
 SCRIPT = """
 import json, sys
 
