@@ -15,7 +15,7 @@ from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode, OutcomeCounts, RunMeta
 from gmexp.artefacts.study import Study
 from gmexp.figures.data import StudyData
-from gmexp.figures.marks import address
+from gmexp.figures.marks import address, condition_anchor
 from gmexp.figures.style import unique
 from gmexp.pages import parts
 from gmexp.pages.clips import Clip, read_clips
@@ -42,7 +42,8 @@ def section(data: StudyData) -> Html | None:
     blocks = []
     for condition in unique(data.conditions.values()):
         members = [run for run in data.runs if data.conditions[run.run_id] == condition]
-        blocks += [element("h3", data.named(condition)), *(_run(data, run, counts[run.run_id]) for run in members)]
+        heading = element("h3", data.named(condition), id=condition_anchor(condition))
+        blocks += [heading, *(_run(data, run, counts[run.run_id]) for run in members)]
     return join([_about(data), *blocks])
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from gmexp.artefacts.study import Study
 from gmexp.figures.catalogue import draw_all
+from gmexp.figures.data import StudyData
 from gmexp.pages import study_page
 from gmexp.rates import over_runs
 from gmexp.statistics.calibrate import calibrate
@@ -25,8 +26,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Study:
     study = fabricate(tmp_path_factory.mktemp("study"))
     over_runs.build(study.root)
     fabricate_model(study)
-    draw_all(study.root)
-    study_page.build_report(study.root)
+    data = StudyData(study)
+    draw_all(data)
+    study_page.build_report(data)
     return study
 
 
