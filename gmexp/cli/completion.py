@@ -34,6 +34,7 @@ _gmexp() {
     found=("${(@f)$(COMP_LINE="${BUFFER[1,CURSOR]}" COMP_POINT="${CURSOR}" gmexp --shell-completion query=zsh 2>/dev/null)}")
     compadd -S '' -- ${(M)found:#*[=/]}
     compadd -- ${${found:#*[=/]}:#}
+    [[ -n "$found" ]]
 }
 compdef _gmexp gmexp
 """,

@@ -104,7 +104,7 @@ def _episodes(data: StudyData, run: RunMeta) -> Html | None:
     films = {(clip.outcome, clip.level_seed): clip for clip in read_clips(data.study, run.run_id, "")}
     chosen = six(tables.read_table(path, Episode))
     rows = [[element("span", each.outcome.value.replace("_", " "), class_=f"badge {each.outcome.value}"),
-             each.row["level_seed"], each.row["length"], _reached(data, each),
+             each.row["level_seed"], each.row["length"], element("span", _reached(data, each), class_="lines"),
              *[_film(data.study, films.get((each.outcome.value, each.row["level_seed"])))] * bool(films)] for each in chosen]
     if not rows:
         return None

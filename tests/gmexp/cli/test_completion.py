@@ -111,10 +111,11 @@ def test_in_zsh(environment):
                 shown += os.read(terminal, 4096).decode(errors="replace")
         return expected in shown
 
-    clear = "\x15"
-    assert typed('eval "$(gmexp -sc install=zsh)"; echo inst""alled\n', "installed")
-    assert typed("gmexp train env.di\t", "env.diversity=")
-    assert typed(f"{clear}gmexp run experiment=quick\t", "experiment=quickstart")
-    assert typed(f"{clear}gmexp tr\tenv.di\t", "gmexp train env.diversity=")  # a whole word is followed by a space
+    clear, told = "\x15", "\x18"
+    assert typed('eval "$(gmexp -sc install=zsh)"; told() { print -r -- "<$BUFFER>" }; zle -N told; bindkey "^X" told; '
+                 'echo inst""alled\n', "installed")
+    assert typed(f"gmexp train env.di\t{told}", "<gmexp train env.diversity=>")
+    assert typed(f"{clear}gmexp run experiment=quick\t{told}", "<gmexp run experiment=quickstart >")
+    assert typed(f"{clear}gmexp tr\tenv.di\t{told}", "<gmexp train env.diversity=>")  # a whole word is followed by a space
     os.write(terminal, f"{clear}exit\n".encode())
     os.waitpid(process, 0)
