@@ -23,10 +23,12 @@ from gmexp.evaluation.plan import EvaluationPlan
 from gmexp.mitigations import detection, goal_probing, probe
 from gmexp.mitigations.config import MitigationsPlan, mitigation_of_entry, negative_of
 from gmexp.rates.counting import count_outcomes
+from gmexp.rates.of_run import rates_of_run
 
 if TYPE_CHECKING:
     from gmexp.agents.checkpoint import Checkpoint
 
+PLAYED_RATES = ("capability", "goal_failure", "realised")
 FOLDER, COUNTS, HELPED = "mitigated", "counts.parquet", "helped.parquet"
 
 
@@ -98,6 +100,21 @@ def read_counts(run: Path, entry: dict[str, Any]) -> list[OutcomeCounts] | None:
     """What an entry's play of a run counted; None where it was not played."""
     path = folder_of(run, entry) / COUNTS
     return tables.read_records(path, OutcomeCounts) if path.is_file() else None
+
+
+def rates_with(run: Path, entry: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a run did with an entry, a row per cell: its rates as far as they are known, and the share of decisions that
+    somebody else took. Empty where it was not played."""
+    rows = []
+    for counts in read_counts(run, entry) or ():
+        rates = rates_of_run(counts)
+        rows.append({"run_id": counts.run_id, "train_seed": counts.train_seed, "env": counts.env,
+                     "method": kind_of(entry).name, "setting": words_of(entry), "shift_type": counts.shift_type,
+                     "shift_name": counts.shift_name, "grade": counts.grade, "probe": counts.probe,
+                     **{name: rates[name].value if name in rates else None for name in PLAYED_RATES},
+                     "usefulness": counts.useful / counts.n_visible if counts.n_visible else None,
+                     "helped": helped_share(run, entry, counts.shift_type)})
+    return rows
 
 
 def helped_share(run: Path, entry: dict[str, Any], shift: int | None = None) -> float | None:

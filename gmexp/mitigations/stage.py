@@ -26,7 +26,7 @@ from gmexp.rates.mitigated import About, Measured, Mitigated, Price, Trace, meas
 from gmexp.statistics.counts import read_counts
 from gmexp.support.composition import stored
 
-__all__ = ["conclude", "measured", "of_studies"]
+__all__ = ["conclude", "measured", "of_studies", "played"]
 
 
 def measured(study: Study, deployment: DeploymentPlan | None = None) -> Mitigated:
@@ -59,6 +59,12 @@ def conclude(study: Study) -> Mitigated:
     if found != Mitigated():
         mitigated.write(study.mitigations, found, artefacts.provenance(None, {}, "what mitigations do, over pairs of runs"))
     return found
+
+
+def played(study: Study) -> list[dict[str, Any]]:
+    """What every run did with every mitigation of the study's plan and with its negative control, a row per cell."""
+    entries = [each for entry in plan_of(study).played for each in (entry, negative_of(entry)) if each is not None]
+    return [row for run in study.runs() for entry in entries for row in play.rates_with(study.run(run.run_id), entry)]
 
 
 def of_studies(studies: Sequence[Study], deployment: DeploymentPlan | None = None) -> Mitigated:

@@ -38,6 +38,10 @@ def test_a_study_of_mitigations(tmp_path):
     assert {trace.method for trace in found.traces} >= {"shield", "gradual_deployment"}
     assert StudyData(study).mitigations == found and (study.figures / "mitigations.svg").is_file()
     assert "mitigations" in json.loads(study.index.read_text())["config"]
+    rows = [row for row in stage.played(study) if row["shift_type"] == 3]
+    assert {row["method"] for row in rows} == {"ensemble", "shield"} and len({row["run_id"] for row in rows}) == 3
+    own = [row["helped"] for row in rows if row["method"] == "shield" and row["run_id"] == rows[0]["run_id"]]
+    assert len(own) == 2 and None not in own  # the shield, and its negative control
     played = {path: path.stat().st_mtime_ns for path in study.root.rglob("*.parquet")}
     assert main(command) == 0
     assert {path: path.stat().st_mtime_ns for path in study.root.rglob("*.parquet")} == played
