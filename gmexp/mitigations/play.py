@@ -23,12 +23,10 @@ from gmexp.evaluation.plan import EvaluationPlan
 from gmexp.mitigations import detection, goal_probing, probe
 from gmexp.mitigations.config import MitigationsPlan, mitigation_of_entry, negative_of
 from gmexp.rates.counting import count_outcomes
-from gmexp.rates.of_run import rates_of_run
 
 if TYPE_CHECKING:
     from gmexp.agents.checkpoint import Checkpoint
 
-PLAYED_RATES = ("capability", "goal_failure", "realised")
 FOLDER, COUNTS, HELPED = "mitigated", "counts.parquet", "helped.parquet"
 
 
@@ -42,6 +40,16 @@ class HelpedCell:
     probe: bool
     decisions: int
     helped: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayedCounts(OutcomeCounts):
+    """What a run did in a cell with a mitigation: a row of a study's `mitigated.parquet`."""
+
+    method: str
+    setting: str  # its options, in words
+    decisions: int | None  # in the visible and the masked arm; None where nobody could help
+    helped: int | None  # of these: that somebody else took
 
 
 def folder_of(run: Path, entry: dict[str, Any]) -> Path:
@@ -102,18 +110,17 @@ def read_counts(run: Path, entry: dict[str, Any]) -> list[OutcomeCounts] | None:
     return tables.read_records(path, OutcomeCounts) if path.is_file() else None
 
 
-def rates_with(run: Path, entry: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a run did with an entry, a row per cell: its rates as far as they are known, and the share of decisions that
-    somebody else took. Empty where it was not played."""
+def counts_with(run: Path, entry: dict[str, Any]) -> list[PlayedCounts]:
+    """What a run did with an entry, a row per cell; none where it was not played."""
+    path = folder_of(run, entry) / HELPED
+    helped = {(cell.shift_type, cell.shift_name, cell.grade, cell.probe): cell
+              for cell in (tables.read_records(path, HelpedCell) if path.is_file() else ())}
     rows = []
     for counts in read_counts(run, entry) or ():
-        rates = rates_of_run(counts)
-        rows.append({"run_id": counts.run_id, "train_seed": counts.train_seed, "env": counts.env,
-                     "method": kind_of(entry).name, "setting": words_of(entry), "shift_type": counts.shift_type,
-                     "shift_name": counts.shift_name, "grade": counts.grade, "probe": counts.probe,
-                     **{name: rates[name].value if name in rates else None for name in PLAYED_RATES},
-                     "usefulness": counts.useful / counts.n_visible if counts.n_visible else None,
-                     "helped": helped_share(run, entry, counts.shift_type)})
+        cell = helped.get((counts.shift_type, counts.shift_name, counts.grade, counts.probe))
+        known = {field.name: getattr(counts, field.name) for field in dataclasses.fields(counts)}
+        rows.append(PlayedCounts(**known, method=kind_of(entry).name, setting=words_of(entry),
+                                 decisions=cell and cell.decisions, helped=cell and cell.helped))
     return rows
 
 

@@ -18,7 +18,7 @@ from gmexp.artefacts.study import Study
 from gmexp.artefacts.table import Table
 from gmexp.artefacts.tracking import Tracker
 from gmexp.evaluation.plan import EvaluationPlan
-from gmexp.mitigations.stage import played
+from gmexp.mitigations.play import PlayedCounts
 from gmexp.pages.clips import film_run
 from gmexp.rates import mitigated
 from gmexp.rates.counting import count_outcomes
@@ -58,15 +58,16 @@ def log_study(tracker: Tracker, study: Path) -> None:
     if paths.mitigations.exists():
         content = mitigated.read(paths.mitigations)
         tracker.summary(mitigation_metrics(content))
-        for name, rows in (("mitigations", mitigated.flat(content)), ("mitigated_runs", played(paths))):
-            if rows:
-                tracker.table(name, Table.from_pylist(rows))
+        tracker.table("mitigations", Table.from_pylist(mitigated.flat(content)))
+    if paths.mitigated.exists():
+        tracker.table("mitigated_runs", Table.from_pylist(
+            [mitigated_run(row) for row in tables.read_records(paths.mitigated, PlayedCounts)]))
     for figure in sorted(paths.figures.glob("*.png")):
         tracker.figure(figure)
     if paths.report.exists():
         tracker.page(paths.report, "report")
     experiment = paths.read_index()["experiment"]
-    for file in (paths.index, paths.counts, paths.rates, paths.mitigations, paths.calibration,
+    for file in (paths.index, paths.counts, paths.rates, paths.mitigations, paths.mitigated, paths.calibration,
                  paths.calibration.with_suffix(".npz"), paths.estimate, paths.sensitivity, paths.report):
         if file.exists():
             tracker.artefact(file, file.stem, f"{experiment}-{file.name}")
@@ -143,6 +144,17 @@ def mitigation_metrics(found: Mitigated) -> dict[str, float]:
             key = f"mitigations/{f'{row.env}/' if several else ''}{row.method}/shift{row.shift_type}{grade}/reduction"
             metrics |= dict(zip((key, f"{key}_low", f"{key}_high"), row.risk.relative, strict=True))
     return metrics
+
+
+def mitigated_run(row: PlayedCounts) -> dict[str, Any]:
+    """What a run did in a cell with a mitigation: its rates as far as they are known, and the share of decisions that
+    somebody else took."""
+    rates = rates_of_run(row)
+    return {name: getattr(row, name) for name in ("run_id", "train_seed", "env", "train_diversity", "method", "setting",
+                                                  "shift_type", "shift_name", "grade", "probe")} | {
+        name: rates[name].value if name in rates else None for name in ("capability", "goal_failure", "realised")} | {
+        "usefulness": row.useful / row.n_visible if row.n_visible else None,
+        "helped": row.helped / row.decisions if row.decisions and row.helped is not None else None}
 
 
 def rate_table(cells: Iterable[Judged]) -> Table:
