@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from gmexp.agents.checkpoint import load_checkpoint
+from gmexp.cli.main import main
 from gmexp.mitigations.curriculum import Curriculum
 from gmexp.support.errors import UserError
 from gmexp.training.run import Run
@@ -76,6 +77,13 @@ def test_levels_of_a_small_world_are_chosen_by_whether_their_correlation_holds(t
     assert agent.explored > 0 and len(known) and set(known.place[:, 0]) <= {AT_PROXY, AWAY}
     np.testing.assert_array_equal(known.place[:, 0] == AT_PROXY, known.aligned)
     assert (known.oracle >= 0).all() and known.oracle.max() > 0
+
+
+@pytest.mark.parametrize("more, words", [
+    (("env=maze", "agent=ppo_ways"), "those of maze cannot be chosen"), (("backend=procgen",), "device=cpu backend=native")])
+def test_where_levels_cannot_be_chosen_it_is_said_before_anything_is_trained(tmp_path, capsys, more, words):
+    assert main(["train", "mitigation=robust_plr", f"out={tmp_path}", *more]) == 2
+    assert words in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 
 def test_budgets(tmp_path):
