@@ -47,6 +47,8 @@ def measured(study: Study, deployment: DeploymentPlan | None = None) -> Mitigate
         runs = study.runs()
         named, counts = condition_labels(runs), read_counts(study.counts)
         for position, label in enumerate(dict.fromkeys(named[run.run_id] for run in runs)):
+            if not plan.all_conditions and position != plan.condition:
+                continue
             members = [run for run in runs if named[run.run_id] == label]
             if not (members[0].settings or {}).get("mitigation.name"):  # agents that were trained as usual
                 ids = {run.run_id for run in members}

@@ -27,8 +27,8 @@ def test_a_study_of_mitigations(tmp_path):
         f"conditions=[{', '.join(CONDITIONS)}]", "seeds=[0,1,2]", "env.horizon=100", "measures=[]",
         "evaluation.shifts=[0,3]", "evaluation.probes=[]", "evaluation.episodes=20", "evaluation.slots=20",
         "evaluation.clips=0", "mitigations.played=[{name: ensemble, members: 3}, {name: shield}]",
-        "mitigations.scores=[max_probability]",
-        "mitigations.probed=20", "mitigations.probe=true", "mitigations.levels=20", "mitigations.accepted=0.1"]
+        "mitigations.scores=[max_probability]", "mitigations.probed=20", "mitigations.probe=true",
+        "mitigations.levels=20", "mitigations.accepted=0.1"]
     assert main(command) == 0
     study = Study(tmp_path)
     found = mitigated.read(study.mitigations)
