@@ -132,7 +132,7 @@ def run(config: RunConfig) -> int:
         complete = [item for position, item in enumerate(planned) if position not in failures]
         rejected = _rejected(study, complete)
         counted = [item for item in complete if describe(item).run_id not in rejected]
-        unplayed = _mitigate(counted, config)
+        unplayed = _mitigate(_measured_with_mitigations(planned, counted, config), config)
         try:
             if counted:
                 _conclude(study, counted, failed, rejected, config)
@@ -247,7 +247,8 @@ def training_runs(config: RunConfig) -> list[TrainConfig]:
     if len({artefacts.config_hash(identity(dataclasses.replace(item, verified=False))) for item in runs}) < len(runs):
         raise UserError("two of the conditions have the same runs: let them differ, or give one of them other seeds")
     over_runs.check_replicates(metas, condition_labels(metas))
-    check_played(config.mitigations, min(len(condition_seeds(condition, config.seeds)) for condition in config.conditions))
+    check_played(config.mitigations, min(len(condition_seeds(condition, config.seeds)) for condition in config.conditions),
+                 len(config.conditions))
     for item in runs:
         check(config.measures, item.agent, item.task)
         cells(item.task, item.training, config.evaluation, item.seed)
@@ -323,9 +324,17 @@ def _train_and_evaluate(planned: Sequence[TrainConfig], config: RunConfig) -> di
     return failures
 
 
-def _mitigate(counted: Sequence[TrainConfig], config: RunConfig) -> dict[str, Failure]:
-    """Let every run that was trained as usual play with mitigations -> what failed, by run id; they count all the same."""
-    usual = [item for item in counted if mitigation_of(item.mitigation) is None]
+def _measured_with_mitigations(planned: Sequence[TrainConfig], counted: Sequence[TrainConfig],
+                               config: RunConfig) -> list[TrainConfig]:
+    """The runs that play with mitigations: those that were trained as usual, of all conditions or of the one asked for."""
+    positions = [k for k, condition in enumerate(config.conditions) for _ in condition_seeds(condition, config.seeds)]
+    asked = [item for k, item in zip(positions, planned, strict=True)
+             if config.mitigations.all_conditions or k == config.mitigations.condition]
+    return [item for item in counted if item in asked and mitigation_of(item.mitigation) is None]
+
+
+def _mitigate(usual: Sequence[TrainConfig], config: RunConfig) -> dict[str, Failure]:
+    """Let runs play with mitigations -> what failed, by run id; they count all the same."""
     if not config.mitigations.plays or not usual:
         return {}
     tasks = [(_anywhere(item), config.evaluation, config.mitigations) for item in usual]

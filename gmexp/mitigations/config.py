@@ -24,6 +24,7 @@ class MitigationsPlan:
     accepted: float | None = None  # gradual deployment: share of episodes in which the proxy may come first; None: not done
     alpha: float = 0.05  # of false stops, at most
     condition: int = 0  # position of the study's condition whose results stand for these methods
+    all_conditions: bool = True  # whether runs of the other conditions are measured as well, which multiplies the time
 
     def __post_init__(self) -> None:
         if self.probed < 0 or self.condition < 0:
@@ -51,8 +52,11 @@ class MitigationsPlan:
         return bool(self.played or self.scores or self.probed or self.probe)
 
 
-def check_played(plan: MitigationsPlan, seeds: int) -> None:
+def check_played(plan: MitigationsPlan, seeds: int, conditions: int) -> None:
     """UserError for what would only show once runs were trained: an option that does not fit, too few of a condition."""
+    if plan.condition >= conditions:
+        raise UserError(f"mitigations.condition = {plan.condition} is no position of the {conditions} conditions, the first "
+                        "of which is 0")
     for entry in plan.played:
         members = getattr(mitigation_of_entry(entry).options, "members", 1)
         if members > seeds:
