@@ -16,6 +16,7 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
@@ -67,20 +68,25 @@ def canvas(width: float, height: float, columns: int, rows: int = 1) -> tuple[Fi
 def render(figure: Figure, suffixes: Sequence[str] = SUFFIXES) -> dict[str, bytes]:
     """The figure as files by suffix, without a date or anything else that changes from one time to the next.
 
-    The layout depends a little on what was drawn before; every file is drawn as if the PNG came first.
+    The layout depends a little on what was drawn before; every file is drawn as if the PNG came first, and what is drawn
+    after the SVG (`linked`) keeps its layout.
     """
     if "png" not in suffixes:
         dpi = figure.dpi
         figure.set_dpi(DPI)
         figure.draw_without_rendering()
         figure.set_dpi(dpi)
-    return {suffix: saved(figure, suffix) for suffix in SUFFIXES if suffix in suffixes}
+    files = {suffix: saved(figure, suffix) for suffix in SUFFIXES if suffix in suffixes}
+    if "svg" in files:
+        figure.set_layout_engine("none")
+    return files
 
 
 def linked(figure: Figure) -> str:
     """The figure as an SVG for a page, the marks of runs inside links to their runs (`marks.address`)."""
-    figure.set_dpi(DPI)
-    figure.draw_without_rendering()  # as `render` does, for the same layout
+    if isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+        figure.set_dpi(DPI)
+        figure.draw_without_rendering()  # as `render` does, for the same layout
     return _saved(figure, "svg").decode()
 
 

@@ -41,6 +41,15 @@ def test_dots_of_figure_2_open_their_runs():
     assert set(links(figure2, data)) == {marks.address(run.run_id) for run in data.runs}
 
 
+def test_a_page_draws_what_the_files_show_whichever_comes_first():
+    data = StudyData(RESULTS / "shift_ladder")
+    with matplotlib.rc_context(STYLE):
+        alone, after = critic.FIGURE.draw(data), critic.FIGURE.draw(data)
+        files = style.render(after)
+        assert style.linked(alone) == style.linked(after)
+        assert files == style.render(critic.FIGURE.draw(data))
+
+
 def test_a_condition_of_which_no_run_is_here_opens_nothing():
     data = StudyData(RESULTS / "shift_ladder")
     data.__dict__["conditions"] = {}  # as where labels have changed since the measures were pooled
