@@ -115,11 +115,11 @@ def counts_with(run: Path, entry: dict[str, Any]) -> list[PlayedCounts]:
     path = folder_of(run, entry) / HELPED
     helped = {(cell.shift_type, cell.shift_name, cell.grade, cell.probe): cell
               for cell in (tables.read_records(path, HelpedCell) if path.is_file() else ())}
-    rows = []
+    rows, method, setting = [], kind_of(entry).name, words_of(entry)
     for counts in read_counts(run, entry) or ():
         cell = helped.get((counts.shift_type, counts.shift_name, counts.grade, counts.probe))
         known = {field.name: getattr(counts, field.name) for field in dataclasses.fields(counts)}
-        rows.append(PlayedCounts(**known, method=kind_of(entry).name, setting=words_of(entry),
+        rows.append(PlayedCounts(**known, method=method, setting=setting,
                                  decisions=cell and cell.decisions, helped=cell and cell.helped))
     return rows
 
