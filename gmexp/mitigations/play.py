@@ -55,6 +55,8 @@ class PlayedCounts(OutcomeCounts):
 def folder_of(run: Path, entry: dict[str, Any]) -> Path:
     """Where an entry's counts lie in a run's folder; entries of the same mitigation and options share it."""
     identity = {key: value for key, value in mitigation_of_entry(entry).identity.items() if key != "shares"}
+    if "of" in entry:
+        identity["of"] = entry["of"]
     name = str(entry["name"]).replace(":", "_").replace(".", "_")
     return run / FOLDER / f"{name}-{artefacts.config_hash(identity)[:8]}"
 
@@ -143,8 +145,9 @@ def kind_of(entry: dict[str, Any]) -> type[Mitigation]:
 def words_of(entry: dict[str, Any]) -> str:
     """An entry's options in words, but for what is no choice of how it acts."""
     options = mitigation_of_entry(entry).identity
-    return ", ".join(f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in options.items()
-                     if key not in ("name", "levels", "shares", "lasts"))
+    words = ", ".join(f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in options.items()
+                      if key not in ("name", "levels", "shares", "lasts"))
+    return f"{words}, as often as with {words_of(entry['of'])}" if "of" in entry else words
 
 
 def mean_share(shares: list[float | None]) -> float | None:
