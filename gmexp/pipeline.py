@@ -287,22 +287,27 @@ def _keep_what_is_there(study: Study, planned: Sequence[TrainConfig]) -> None:
                         "to make another study of its runs")
 
 
-def _take_over(study: Study, planned: Sequence[TrainConfig], others: Sequence[str]) -> None:
-    """Copy finished runs of other studies that are the same as planned ones: what training left, and who trained them."""
-    taken = 0
+def reusable(study: Study, planned: Sequence[TrainConfig], others: Sequence[str]) -> dict[str, Study]:
+    """Planned runs by id that are not finished here but are in another study, the first that has them; says on stderr which
+    of the others there are not."""
+    found: dict[str, Study] = {}
+    metas = [meta for meta in map(describe, planned) if others and not study.is_finished(meta)]
     for other in map(Study, map(Path, others)):
         if not other.root.is_dir():
             print(f"nothing to reuse in {other.root}: there is no such folder", file=sys.stderr)
             continue
-        for meta in map(describe, planned):
-            there, here = other.run(meta.run_id), study.run(meta.run_id)
-            if study.is_finished(meta) or not other.is_finished(meta):
-                continue
-            for name in TRAINED:  # the last one says that the others are there
-                artefacts.write_bytes(here / name, artefacts.read_bytes(there / name))
-            taken += 1
+        found |= {meta.run_id: other for meta in metas if meta.run_id not in found and other.is_finished(meta)}
+    return found
+
+
+def _take_over(study: Study, planned: Sequence[TrainConfig], others: Sequence[str]) -> None:
+    """Copy finished runs of other studies that are the same as planned ones: what training left, and who trained them."""
+    taken = reusable(study, planned, others)
+    for run_id, other in taken.items():
+        for name in TRAINED:  # the last one says that the others are there
+            artefacts.write_bytes(study.run(run_id) / name, artefacts.read_bytes(other.run(run_id) / name))
     if taken:
-        print(f"{taken} of {len(planned)} runs are taken over from other studies", file=sys.stderr)
+        print(f"{len(taken)} of {len(planned)} runs are taken over from other studies", file=sys.stderr)
 
 
 # --- runs side by side ------------------------------------------------------------------------------------------------

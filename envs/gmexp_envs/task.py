@@ -109,6 +109,8 @@ class Picture(NamedTuple):
     cell: float  # pixels across a cell
     intended: tuple[float, float] | None  # None where there is none
     proxy: tuple[float, float] | None
+    spans: tuple[tuple[float, float], tuple[float, float]] = ((1.0, 1.0), (1.0, 1.0))  # cells across and down of each mark
+    now: str = ""  # what goes on that the image does not show, in words
 
 
 class Actor(Protocol):

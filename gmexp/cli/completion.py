@@ -32,7 +32,9 @@ complete -o default -F _gmexp gmexp
 _gmexp() {
     local -a found
     found=("${(@f)$(COMP_LINE="${BUFFER[1,CURSOR]}" COMP_POINT="${CURSOR}" gmexp --shell-completion query=zsh 2>/dev/null)}")
-    compadd -S '' -- ${found:#}
+    compadd -S '' -- ${(M)found:#*[=/]}
+    compadd -- ${${found:#*[=/]}:#}
+    [[ -n "$found" ]]
 }
 compdef _gmexp gmexp
 """,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from gmexp.artefacts.records import CurvePoint, RunMeta
 from gmexp.artefacts.study import Study
 from gmexp.cli.multirun import Job
 from gmexp.evaluation.cells import cells, playable
-from gmexp.pipeline import training_runs
+from gmexp.pipeline import reusable, training_runs
 from gmexp.rates.text import table
 from gmexp.support.conf import config_folder
 from gmexp.support.errors import UserError
@@ -48,7 +48,7 @@ def dry_run(verb: str, jobs: Sequence[Job]) -> int:
 def _study(configs: Sequence[Any]) -> None:
     (config,) = configs
     planned = training_runs(config)
-    left = _listed(planned)
+    left = _listed(planned, reusable(Study(Path(config.out)), planned, config.reuse))
     if not left:
         return
     if config.launcher.name == "local":
@@ -67,17 +67,21 @@ def _trainings(configs: Sequence[TrainConfig]) -> None:
         print(_cost(left, 1, "on this machine"))
 
 
-def _listed(planned: Sequence[TrainConfig]) -> list[TrainConfig]:
+def _listed(planned: Sequence[TrainConfig], elsewhere: Mapping[str, Study] | None = None) -> list[TrainConfig]:
     """Print a line for each run: its id, which ends in the hash of its identity, its condition, seed, steps, state -> those
-    that are still to be trained."""
-    runs = [Run.of(item) for item in planned]
+    that are still to be trained. `elsewhere` are the studies that finished runs are to be taken over from, by run id."""
+    runs, others = [Run.of(item) for item in planned], elsewhere or {}
     labels = condition_labels([run.meta for run in runs])
-    states = [_state(run) for run in runs]
+    states = [f"in {others[run.id].root}" if run.id in others else _state(run) for run in runs]
     print(table(("run", "condition", "seed", "steps", "there is"),
                 [(run.id, labels[run.id], str(run.config.seed), f"{run.config.steps:,}", state or "nothing yet")
                  for run, state in zip(runs, states, strict=True)], right=(2, 3)))
-    left = [run.config for run, state in zip(runs, states, strict=True) if not state.startswith("trained")]
-    print(f"\n{len(runs)} {'run' if len(runs) == 1 else 'runs'} in {runs[0].study.root}, {len(runs) - len(left)} trained"
+    trained = sum(state.startswith("trained") for state in states)
+    taken = Counter(str(others[run.id].root) for run in runs if run.id in others)
+    left = [run.config for run, state in zip(runs, states, strict=True)
+            if run.id not in others and not state.startswith("trained")]
+    print(f"\n{len(runs)} {'run' if len(runs) == 1 else 'runs'} in {runs[0].study.root}, {trained} trained"
+          + "".join(f", {count} to take over from {where}" for where, count in taken.items())
           + ("" if left else "; nothing is left to train"))
     return left
 

@@ -31,7 +31,7 @@ COMMAND = Command(
      Option("size", whole(64, 2048), 448, "pixels across a picture"),
      Option("out", place("path"), None, "folder; not set is outputs/watch/<agent>/<shift>")),
     "gmexp watch run=outputs/quickstart/runs/<run id> shift=3 outcomes=[PROXY_GOAL,DEATH] episodes=4",
-    "Marked are the goals, or where they lie and how many cells away. format=mp4 needs imageio-ffmpeg.")
+    "Marked are the goals, or where they lie and how many cells away. format=mp4 needs the package av.")
 
 
 def main(args: Sequence[str]) -> int:

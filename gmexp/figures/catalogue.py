@@ -55,16 +55,18 @@ def prepare(study: Study) -> None:
             figure.prepare(study)
 
 
-def draw_all(study: Path, suffixes: Sequence[str] = style.SUFFIXES) -> list[Path]:
+def draw_all(study: StudyData | Path, suffixes: Sequence[str] = style.SUFFIXES) -> list[Path]:
     """Draw every figure that the study has the artefacts for into its figures folder."""
-    data = StudyData(study)
+    data = study if isinstance(study, StudyData) else StudyData(study)
     return [artefacts.write_bytes(data.study.figures / name, content) for name, content in drawn(data, suffixes)]
 
 
 def drawn(data: StudyData, suffixes: Sequence[str] = style.SUFFIXES) -> Iterator[tuple[str, bytes]]:
-    """(file name, content) of every figure that the study has the artefacts for."""
+    """(file name, content) of every figure that the study has the artefacts for; `data` keeps those that a page links."""
     for figure in known():
         with matplotlib.rc_context(style.STYLE):
             if (picture := figure.draw(data)) is not None:
+                if figure.runs and data.runs:
+                    data.pictures[figure.name] = picture
                 for suffix, content in style.render(picture, suffixes).items():
                     yield f"{figure.name}.{suffix}", content

@@ -28,7 +28,7 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
         for values, colour, line in ((row.value, GREY, ":"), (row.without_goal, OKABE_ITO[0], "-"),
                                      (row.with_goal, OKABE_ITO[1], "-")):
             known = [(d, v) for d, v in zip(distance, values, strict=True) if v is not None]
-            axis.plot(*zip(*known, strict=True) if known else ([], []), line, color=colour)
+            axis.plot(*zip(*known, strict=True) if known else ([], []), line, color=colour, url=data.opens(row.condition))
         axis.set_title(data.named(row.condition))
         axis.set_ylim(0, None)
         axis.set_ylabel("critic's value" if axis in grid[:, 0] else "")
@@ -45,4 +45,4 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
 FIGURE = Figure(
     "critic", "The critic's value of the same states with {intended.words} drawn in at {proxy.words} and without, against "
     "the distance to it. On these levels {intended.words} is masked, and the agents can go on past {proxy.words}.",
-    Section.CAUSES, draw)
+    Section.CAUSES, draw, runs=True)

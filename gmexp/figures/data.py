@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,7 +13,7 @@ from gmexp.artefacts.condition import condition_labels, labels, pretty
 from gmexp.artefacts.decode import read_record
 from gmexp.artefacts.records import CurvePoint, RunMeta
 from gmexp.artefacts.study import Study
-from gmexp.figures import records
+from gmexp.figures import marks, records
 from gmexp.figures.words import words_of
 from gmexp.measures import pool
 from gmexp.rates import between_runs, learning, mitigated
@@ -25,6 +25,8 @@ from gmexp_envs import find_task
 from gmexp_envs.task import Task
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from gmexp.artefacts.table import Table
 
 __all__ = ["Named", "StudyData"]
@@ -39,6 +41,7 @@ class StudyData:
 
     def __init__(self, study: Study | Path | str) -> None:
         self.study = study if isinstance(study, Study) else Study(Path(study))
+        self.pictures: dict[str, Figure] = {}  # those drawn already whose marks lead to runs, by the figure's name
 
     @cached_property
     def index(self) -> dict[str, Any]:
@@ -57,6 +60,17 @@ class StudyData:
     def runs_of(self, condition: str) -> tuple[str, ...]:
         """The ids of a condition's runs, in the order of the index."""
         return tuple(run_id for run_id, label in self.conditions.items() if label == condition)
+
+    def opens(self, condition: str | None) -> str | None:
+        """Where a mark of a condition leads on the study's page; None where no run that is here has it."""
+        return marks.condition_address(condition) if condition in self.conditions.values() else None
+
+    def opens_runs(self, run_ids: Sequence[str]) -> str | None:
+        """Where a mark of several runs leads: to the run where it is one, else to the condition of the first; None where it
+        is not known whose the mark is."""
+        if len(run_ids) == 1 and run_ids[0] in self.conditions:
+            return marks.address(run_ids[0])
+        return self.opens(self.conditions.get(run_ids[0])) if run_ids else None
 
     def named(self, condition: str) -> str:
         """A condition's label for readers rather than terminals."""

@@ -37,9 +37,9 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
                           and (row := by_cell.get((condition, cell.shift_type, cell.grade, cell.probe))) is not None]
                 points = [(x, rate) for x, rate in points if rate.mean is not None]
                 axis.plot([x for x, _ in points], [rate.mean for _, rate in points], f"{marker}-", color=colour,
-                          markersize=4, linewidth=0.8)
+                          markersize=4, linewidth=0.8, url=data.opens(condition))
                 for x, rate in points:
-                    axis.plot([x, x], [rate.low, rate.high], color=colour, linewidth=1)
+                    axis.plot([x, x], [rate.low, rate.high], color=colour, linewidth=1, url=data.opens(condition))
             shares(axis, TITLES[metric] if axis is line[0] else "")
             if axis is not top:
                 axis.sharex(top)
@@ -51,4 +51,4 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
 
 FIGURE = Figure(
     "magnitudes", "Capability and goal failure against the measured distance of each cell from training; a line joins the "
-    "grades of a shift, bars are 95% intervals.", Section.CAUSES, draw)
+    "grades of a shift, bars are 95% intervals.", Section.CAUSES, draw, runs=True)

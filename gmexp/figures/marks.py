@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
+from urllib.parse import quote
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -32,6 +33,16 @@ def values(quantity: OverRuns) -> list[float]:
 def address(run_id: str) -> str:
     """Where a run stands on the page of its study: the address of its marks (`style.linked`)."""
     return f"#run-{run_id}"
+
+
+def condition_anchor(condition: str) -> str:
+    """The id of the heading of a condition, by its label, on the page of its study."""
+    return "condition-" + condition.replace(" ", "_")
+
+
+def condition_address(condition: str) -> str:
+    """Where the runs of a condition stand on the page of their study: the address of its marks."""
+    return "#" + quote(condition_anchor(condition), safe="=,.-_")
 
 
 def addresses(quantity: OverRuns, run_ids: Sequence[str]) -> list[str | None]:
@@ -84,9 +95,10 @@ def run_row(axis: Axes, y: float, quantity: OverRuns, colour: str, run_ids: Sequ
     interval_along(axis, y, quantity.mean, quantity.low, quantity.high, colour)
 
 
-def interval(axis: Axes, x: float, mean: float, low: float, high: float, colour: str) -> None:
-    axis.plot([x, x], [low, high], color=colour, linewidth=1.4, zorder=3, solid_capstyle="butt")
-    axis.scatter(x, mean, s=22, color=colour, edgecolor="white", linewidth=0.7, zorder=5)
+def interval(axis: Axes, x: float, mean: float, low: float, high: float, colour: str, url: str | None = None) -> None:
+    """A mean and its interval; `url` is where they lead."""
+    axis.plot([x, x], [low, high], color=colour, linewidth=1.4, zorder=3, solid_capstyle="butt", url=url)
+    axis.scatter(x, mean, s=22, color=colour, edgecolor="white", linewidth=0.7, zorder=5, urls=[url])
 
 
 def interval_along(axis: Axes, y: float, mean: float, low: float, high: float, colour: str, size: float = 20,

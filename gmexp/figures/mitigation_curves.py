@@ -33,7 +33,7 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
     figure, axes = canvas(PAGE, 0.6 + 2.1 * rows, columns, rows)
     flat = [axis for row in axes for axis in row]
     for axis, panel in zip(flat, panels, strict=False):
-        _panel(axis, panel, _of(traces, panel), colours)
+        _panel(axis, panel, _of(traces, panel), colours, data)
     for axis in flat[len(panels):]:
         axis.set_visible(False)
     legend(figure, [entry(colour, name) for name, colour in colours.items()], columns=3)
@@ -49,20 +49,22 @@ def _group(trace: Trace) -> str:
     return ", ".join(part for part in trace.setting.split(", ") if not part.startswith("budget"))
 
 
-def _panel(axis: Axes, panel: tuple[str, str, str], traces: Sequence[Trace], colours: dict[str, str]) -> None:
+def _panel(axis: Axes, panel: tuple[str, str, str], traces: Sequence[Trace], colours: dict[str, str],
+           data: StudyData) -> None:
     method, along, of = panel
     for name, study in style.unique((_group(trace), trace.study) for trace in traces):
         points = sorted((trace for trace in traces if (_group(trace), trace.study) == (name, study)),
                         key=lambda trace: trace.x)
         places = [point.x for point in points], [point.y for point in points]
         if all(point.runs == 1 for point in points):  # a point a run, which nothing joins
-            marks.dots(axis, *places, colours[name], size=16)
+            marks.dots(axis, *places, colours[name], size=16, urls=[data.opens_runs(point.of_runs) for point in points])
             continue
         if len(set(places[0])) == len(points):  # else conditions that differ in what the setting does not say
-            axis.plot(*places, color=colours[name], linewidth=1)
+            axis.plot(*places, color=colours[name], linewidth=1, url=data.opens_runs(points[0].of_runs))
         for point in points:
             if point.low is not None and point.high is not None:
-                marks.interval(axis, point.x, point.y, point.low, point.high, colours[name])
+                marks.interval(axis, point.x, point.y, point.low, point.high, colours[name],
+                               data.opens_runs(point.of_runs))
     shares(axis, method.replace("_", " "))
     axis.set_xlabel(capital(along))
     axis.set_ylabel("\n".join(textwrap.wrap(of, LABEL)))
@@ -75,4 +77,4 @@ FIGURE = Figure(
     "share of decisions that an expert takes; the number of runs chosen among, by goal failure on probing levels, which "
     "flatters them, and on fresh ones; by shift, the share of episodes that are played before a sequential test stops "
     "deployment; and run by run, how well the intended goal's place can be read off the hidden layer.", Section.RESULT,
-    draw, rank=None)
+    draw, rank=None, runs=True)

@@ -34,7 +34,7 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
             _published(axis, y, next(row.published for row in rows if row.method == method))
             for row in rows:
                 if (row.method, row.setting, row.env, row.shift_type) == (method, setting, env, kind):
-                    _row(axis, y, row)
+                    _row(axis, y, row, data.opens_runs(row.of_runs))
         axis.set_title(shift_text(kind, shift))
         axis.axvline(0, color=GREY, linewidth=0.8)
         axis.set_xlim(LEAST - 0.03, 1.03)
@@ -52,19 +52,19 @@ def _words(method: str) -> str:
     return NAMES.get(method, method.replace("_", " "))
 
 
-def _row(axis: Axes, y: int, row: Measured) -> None:
+def _row(axis: Axes, y: int, row: Measured, url: str | None) -> None:
     first = row.edition == "first events"
-    _interval(axis, y - 0.22 * first, row.risk, OKABE_ITO[first], "o")
-    _interval(axis, y + 0.26, row.control_risk, GREY, "s")
+    _interval(axis, y - 0.22 * first, row.risk, OKABE_ITO[first], "o", url)
+    _interval(axis, y + 0.26, row.control_risk, GREY, "s", url)
 
 
-def _interval(axis: Axes, y: float, found: Change | None, colour: str, marker: str) -> None:
-    """A reduction with its interval; what lies below the least one shown is at the edge."""
+def _interval(axis: Axes, y: float, found: Change | None, colour: str, marker: str, url: str | None) -> None:
+    """A reduction with its interval; what lies below the least one shown is at the edge. `url` is where they lead."""
     if found is None or found.relative is None:
         return
     value, *ends = np.clip(found.relative, LEAST, 1)
-    axis.plot(ends, [y, y], color=colour, linewidth=1.6, solid_capstyle="butt", zorder=3)
-    axis.scatter(value, y, s=20, marker=marker, color=colour, edgecolor="white", linewidth=0.7, zorder=5)
+    axis.plot(ends, [y, y], color=colour, linewidth=1.6, solid_capstyle="butt", zorder=3, url=url)
+    axis.scatter(value, y, s=20, marker=marker, color=colour, edgecolor="white", linewidth=0.7, zorder=5, urls=[url])
 
 
 def _published(axis: Axes, y: int, name: str | None) -> None:
@@ -77,4 +77,4 @@ FIGURE = Figure(
     "mitigations", "The share of the risk that each mitigation takes away, over pairs of runs of one train seed, with 95%: "
     "latent misgeneralization for what acts on the agent, realised misgeneralization for a response and where no masked arm "
     "was played (first edition). Bands are the published ranges, squares negative controls of the same price.",
-    Section.RESULT, draw, rank=15)
+    Section.RESULT, draw, rank=15, runs=True)

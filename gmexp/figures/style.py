@@ -86,11 +86,18 @@ def linked(figure: Figure) -> str:
 
 def saved(figure: Figure, suffix: str) -> bytes:
     """The figure as one file; in a file, marks lead nowhere."""
-    for artist in figure.findobj(lambda artist: artist.get_url() is not None or hasattr(artist, "get_urls")):
+    leading = [(artist, artist.get_url(), getattr(artist, "get_urls", list)())
+               for artist in figure.findobj(lambda artist: artist.get_url() is not None or hasattr(artist, "get_urls"))]
+    for artist, _, urls in leading:
         artist.set_url(None)
-        if hasattr(artist, "set_urls"):
+        if urls:
             artist.set_urls(None)
-    return _saved(figure, suffix)
+    content = _saved(figure, suffix)
+    for artist, url, urls in leading:
+        artist.set_url(url)
+        if urls:
+            artist.set_urls(urls)
+    return content
 
 
 def _saved(figure: Figure, suffix: str) -> bytes:

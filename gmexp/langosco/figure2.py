@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -166,7 +166,11 @@ def prepare(study: Study) -> None:
 def draw_study(data: StudyData) -> matplotlib.figure.Figure | None:
     """The figure from a study's figure2.json, None where there is none."""
     content = data.record(FILE, Figure2)
-    return None if content is None else draw(content)
+    if content is None:
+        return None
+    diversities = {point.diversity for point in content.points}
+    return draw(content, {diversity: [run.run_id for run in data.runs if run.train_diversity == diversity]
+                          for diversity in diversities})
 
 
 def write(found: Figure2, folder: Path) -> list[Path]:
@@ -176,11 +180,12 @@ def write(found: Figure2, folder: Path) -> list[Path]:
                 for suffix, content in style.render(draw(found)).items()]
 
 
-def draw(found: Figure2) -> matplotlib.figure.Figure:
+def draw(found: Figure2, run_ids: Mapping[float, Sequence[str]] | None = None) -> matplotlib.figure.Figure:
     """Failure against training diversity in even steps: runs as dots, their mean and interval; the reference as a line.
 
-    On good seeds, or on all where it is unknown which are good.
+    On good seeds, or on all where it is unknown which are good. `run_ids` are those of each diversity, where they are known.
     """
+    known_runs = run_ids or {}
     good = found.n_good_seeds is not None
     figure, ((axis,),) = canvas(COLUMN, 2.7, 1)
     for order, (name, (colour, _)) in enumerate(SERIES.items()):
@@ -188,10 +193,10 @@ def draw(found: Figure2) -> matplotlib.figure.Figure:
         for x, point in enumerate(found.points):
             share = getattr(point, name if good else f"{name}_all_seeds")
             if share.mean is not None:
-                known[x + 0.25 * marks.dodge(order, len(SERIES))] = share
-        axis.plot(list(known), [share.mean for share in known.values()], "--", color=colour, linewidth=1)
-        for x, share in known.items():
-            marks.run_dots(axis, x, share, colour, width=0.05)
+                known[x + 0.25 * marks.dodge(order, len(SERIES))] = share, known_runs.get(point.diversity, ())
+        axis.plot(list(known), [share.mean for share, _ in known.values()], "--", color=colour, linewidth=1)
+        for x, (share, ids) in known.items():
+            marks.run_dots(axis, x, share, colour, ids, width=0.05)
     handles = [entry(colour, label) for colour, label in SERIES.values()]
     if found.most_possible is not None and found.most_possible.mean is not None:
         axis.axhline(found.most_possible.mean, color=GREY, linestyle="--", linewidth=1)
@@ -210,4 +215,4 @@ FIGURE = Figure(
     "all episodes, deaths included); orange, no coin in distribution. Good seeds are levels on which agents of the "
     "lowest diversity do not touch an invisible marker at the coin's other place; the grey line is how often they "
     "then reach the end.",
-    Section.RESULT, draw_study, rank=20, narrow=True, prepare=prepare)
+    Section.RESULT, draw_study, rank=20, narrow=True, runs=True, prepare=prepare)

@@ -105,9 +105,9 @@ def measured(counts: Sequence[OutcomeCounts], probed: Sequence[OutcomeCounts], s
             **changes, price=Price(float(among) / keep, None, 0.0, "the intended goal, on probing levels"),
             control="the same number at random", control_latent=_same(changes["latent"]),
             control_realised=_same(changes["realised"]), control_usefulness=_same(changes["usefulness"]),
-            note="all choices among the same few runs: the interval is a bootstrap over these"))
+            note="all choices among the same few runs: the interval is a bootstrap over these", of_runs=tuple(ids)))
         if kind and values["latent"] is not None:
-            traces += _traces(scores, values, own[0].env, study, setting, kind, seed)
+            traces += _traces(scores, values, own[0].env, study, setting, kind, seed, ids)
     return rows, traces
 
 
@@ -150,7 +150,7 @@ def _same(change: Change | None) -> Change | None:
 
 
 def _traces(scores: np.ndarray, values: dict[str, np.ndarray | None], env: str, study: str, setting: str, kind: int,
-            seed: int) -> list[Trace]:
+            seed: int, ids: Sequence[str]) -> list[Trace]:
     """Risk on fresh levels, and goal failure by which was chosen and on fresh levels, against N."""
     traces = []
     for keep in (1, 2):
@@ -165,5 +165,5 @@ def _traces(scores: np.ndarray, values: dict[str, np.ndarray | None], env: str, 
                 low, high = np.quantile(draws, (0.025, 0.975))
                 traces.append(Trace(NAME, f"{setting}, best {keep}", env, study, kind, "runs chosen among", words,
                                     float(among), selected(scores, found, among, keep), float(low), float(high),
-                                    len(scores)))
+                                    len(scores), tuple(ids)))
     return traces

@@ -108,8 +108,10 @@ def _traces(base: Sequence[OutcomeCounts], shares: Sequence[float], plan: Deploy
     """The share of episodes played before stopping, against the shift."""
     traces = []
     for kind in sorted({row.shift_type for row in base}):
-        known = [share for share, row in zip(shares, base, strict=True) if row.shift_type == kind]
+        rows = [(share, row.run_id) for share, row in zip(shares, base, strict=True) if row.shift_type == kind]
+        known = [share for share, _ in rows]
         mean, low, high = over_runs(known) or (float(np.mean(known)), None, None)
         traces.append(Trace(NAME, f"{setting}, at most {plan.accepted:g} accepted", base[0].env, study, kind, "shift type",
-                            "share of episodes played before stopping", float(kind), mean, low, high, len(known)))
+                            "share of episodes played before stopping", float(kind), mean, low, high, len(known),
+                            tuple(run_id for _, run_id in rows)))
     return traces

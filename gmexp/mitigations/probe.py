@@ -92,6 +92,6 @@ def traces(found: Sequence[Probed], counts: Sequence[OutcomeCounts], study: str,
     by_run = {row.run_id: row for row in found}
     probed_shifts = {row.shift_type for row in counts if row.probe}
     return [Trace(NAME, setting, row.env, study, row.shift_type, "R2 of the probe", "goal failure", by_run[row.run_id].r2,
-                  row.goal_failure, None, None, 1)
+                  row.goal_failure, None, None, 1, (row.run_id,))
             for row in counts if row.run_id in by_run and row.goal_failure is not None and row.grade in (0.0, 1.0)
             and row.probe == (row.shift_type in probed_shifts)]

@@ -149,5 +149,5 @@ def _success_against_help(study: Study, runs: Sequence[RunMeta], treated: Sequen
                               ("realised misgeneralization", [row.n_proxy / row.n_visible for row in rows])):
             mean, low, high = over_runs(values) or (sum(values) / len(values), None, None)
             traces.append(Trace(about.method, about.setting, rows[0].env, about.study, kind, "share of decisions helped",
-                                words, share, mean, low, high, len(values)))
+                                words, share, mean, low, high, len(values), tuple(row.run_id for row in rows)))
     return traces

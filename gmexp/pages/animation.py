@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageColor
@@ -14,6 +12,7 @@ from gmexp.support.errors import UserError
 
 COLOURS = 192  # of a GIF
 SAMPLED = 24  # pictures that choose them
+ENCODER = "libx264"  # of PyAV, whose wheels bring it
 FRAMES_PER_SECOND = 14
 REST_MS = 1600  # what a GIF rests on its last picture before it starts over
 
@@ -44,33 +43,31 @@ def png(picture: Image.Image) -> bytes:
 def has_encoder() -> bool:
     """Whether `mp4` can work here."""
     try:
-        import imageio_ffmpeg
-
-        imageio_ffmpeg.get_ffmpeg_exe()
-    except (ImportError, RuntimeError):
+        import av
+    except ImportError:
         return False
-    return True
+    return ENCODER in av.codecs_available
 
 
 def require_mp4() -> None:
     """UserError where no encoder is installed."""
     if not has_encoder():
-        raise UserError("format=mp4 needs an encoder: pip install imageio-ffmpeg, or take format=gif")
+        raise UserError("format=mp4 needs an encoder: pip install av (of the extra video), or take format=gif")
 
 
 def mp4(pictures: Sequence[Image.Image]) -> bytes:
-    """An H.264 video that rests on its last picture; sides must be even numbers of pixels."""
-    import imageio_ffmpeg
+    """An H.264 video that rests on its last picture; an odd side loses a pixel, as the format knows even ones."""
+    import av
 
-    exact = ["-threads", "1", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-map_metadata", "-1"]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "film.mp4")
-        writer = imageio_ffmpeg.write_frames(
-            str(path), pictures[0].size, fps=FRAMES_PER_SECOND, codec="libx264", quality=None, macro_block_size=2,
-            pix_fmt_out="yuv420p", output_params=["-crf", "20", *exact], ffmpeg_log_level="error")
-        writer.send(None)
-        rest = [pictures[-1]] * round(REST_MS / 1000 * FRAMES_PER_SECOND)
+    width, height = (side - side % 2 for side in pictures[0].size)
+    rest = [pictures[-1]] * round(REST_MS / 1000 * FRAMES_PER_SECOND)
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4", options={"fflags": "+bitexact"}) as container:
+        options = {"crf": "20", "flags": "+bitexact", "threads": "1"}
+        stream = container.add_stream(ENCODER, rate=FRAMES_PER_SECOND, options=options)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for picture in (*pictures, *rest):
-            writer.send(np.ascontiguousarray(picture))
-        writer.close()
-        return path.read_bytes()
+            pixels = np.ascontiguousarray(np.asarray(picture.convert("RGB"))[:height, :width])
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
+        container.mux(stream.encode())
+    return buffer.getvalue()

@@ -15,7 +15,8 @@ from gmexp.artefacts.study import Study
 from gmexp.evaluation.cells import held_out
 from gmexp.pages import animation
 from gmexp.pages.ladder import published
-from gmexp.pages.overlay import INK, LINE, PAPER, SOFT, font, frame_cells, shown_goals
+from gmexp.pages.goal_marks import mark_level
+from gmexp.pages.lettering import INK, LINE, PAPER, SOFT, font
 from gmexp.support.errors import UserError
 from gmexp_envs import VecEnv, find_task
 from gmexp_envs.levels import SeedRange
@@ -31,7 +32,7 @@ def marked(task: Task, env: VecEnv, e: int, cell: int) -> Image.Image:
     """A whole level with the goals named."""
     picture = task.level_picture(env, e, cell)
     image = Image.fromarray(picture.image)
-    frame_cells(image, [shown[:3] for shown in shown_goals(task, picture)], cell, TEXT - 2)
+    mark_level(image, task, picture, TEXT - 2)
     return image
 
 

@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image
 
 import gmexp_envs
-from gmexp.pages.overlay import frame_cells, linesize, shown_goals
+from gmexp.pages.goal_marks import mark_level
+from gmexp.pages.lettering import linesize
 from gmexp.support.errors import UserError
 from gmexp_envs import VecEnv
 from gmexp_envs.levels import SeedRange
@@ -104,6 +105,5 @@ def _together(task: Task, moments: list[Picture]) -> Image.Image:
         moved = np.abs(moment.image.astype(int) - usual).sum(axis=2) > MOVED
         whole[moved] = moment.image[moved]
     image = Image.fromarray(whole)
-    goals = [shown[:3] for shown in shown_goals(task, moments[0])]
-    frame_cells(image, goals, moments[0].cell, max(14, linesize(image.width)))
+    mark_level(image, task, moments[0]._replace(now=moments[-1].now), max(14, linesize(image.width)))
     return image

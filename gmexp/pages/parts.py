@@ -27,7 +27,7 @@ from gmexp_envs.task import Task
 
 MAX_CLIPS = 12
 QUALITY = 82  # of pictures, of 100
-OPENS = "A mark of a run opens it."
+OPENS = {"#run-": "A mark of a run opens it.", "#condition-": "A mark opens the runs of its condition."}
 
 
 # --- figures ----------------------------------------------------------------------------------------------------------
@@ -41,11 +41,12 @@ def chart(data: StudyData, figure: Figure, page: str = "") -> Html | None:
     caption = figure.caption_of(data.task)
     if figure.runs and data.runs:
         with matplotlib.rc_context(style.STYLE):
-            picture = figure.draw(data)
+            picture = data.pictures.get(figure.name) or figure.draw(data)
         if picture is not None:
             prefix = re.sub(r"\W+", "-", f"{page.partition('/')[0]}-{figure.name}-").lstrip("-")
-            return _framed(Html(svg.inline(style.linked(picture), caption, prefix, page)),
-                           f"{caption} {OPENS}", figure.narrow)
+            linked = svg.inline(style.linked(picture), caption, prefix, page)
+            opens = next((words for mark, words in OPENS.items() if mark in linked), "")
+            return _framed(Html(linked), f"{caption} {opens}".rstrip(), figure.narrow)
     return _figure(svg.data_uri(svg.small(artefacts.read_text(path))), caption, figure.narrow)
 
 

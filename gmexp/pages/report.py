@@ -11,6 +11,7 @@ from gmexp.artefacts.study import Study
 from gmexp.calculator import sensitivity
 from gmexp.figures.bench import redraw
 from gmexp.figures.catalogue import draw_all
+from gmexp.figures.data import StudyData
 from gmexp.pages import index_page
 from gmexp.pages.start import LEVEL
 from gmexp.pages.study_page import build_report
@@ -31,8 +32,9 @@ def report(study: Study) -> Path:
     drop_stale(study)
     sensitivity.write(study)
     _picture(study)
-    draw_all(study.root)
-    return build_report(study.root)
+    data = StudyData(study)
+    draw_all(data)
+    return build_report(data)
 
 
 def film(study: Study, most: int) -> list[Path]:

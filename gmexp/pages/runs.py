@@ -15,7 +15,7 @@ from gmexp.artefacts import tables
 from gmexp.artefacts.records import Episode, OutcomeCounts, RunMeta
 from gmexp.artefacts.study import Study
 from gmexp.figures.data import StudyData
-from gmexp.figures.marks import address
+from gmexp.figures.marks import address, condition_anchor
 from gmexp.figures.style import unique
 from gmexp.pages import parts
 from gmexp.pages.clips import Clip, read_clips
@@ -42,7 +42,8 @@ def section(data: StudyData) -> Html | None:
     blocks = []
     for condition in unique(data.conditions.values()):
         members = [run for run in data.runs if data.conditions[run.run_id] == condition]
-        blocks += [element("h3", data.named(condition)), *(_run(data, run, counts[run.run_id]) for run in members)]
+        heading = element("h3", data.named(condition), id=condition_anchor(condition))
+        blocks += [heading, *(_run(data, run, counts[run.run_id]) for run in members)]
     return join([_about(data), *blocks])
 
 
@@ -103,7 +104,7 @@ def _episodes(data: StudyData, run: RunMeta) -> Html | None:
     films = {(clip.outcome, clip.level_seed): clip for clip in read_clips(data.study, run.run_id, "")}
     chosen = six(tables.read_table(path, Episode))
     rows = [[element("span", each.outcome.value.replace("_", " "), class_=f"badge {each.outcome.value}"),
-             each.row["level_seed"], each.row["length"], _reached(data, each),
+             each.row["level_seed"], each.row["length"], element("span", _reached(data, each), class_="lines"),
              *[_film(data.study, films.get((each.outcome.value, each.row["level_seed"])))] * bool(films)] for each in chosen]
     if not rows:
         return None

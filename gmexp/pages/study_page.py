@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from gmexp import artefacts
-from gmexp.artefacts.study import Study
 from gmexp.figures.catalogue import draw_all
 from gmexp.figures.data import StudyData
 from gmexp.figures.figure import Section
@@ -32,14 +31,14 @@ __all__ = ["build_report", "page"]
 HERE = "Commands are to be run in the folder of this page."
 
 
-def build_report(study: Path) -> Path:
+def build_report(study: StudyData | Path) -> Path:
     """Write report.html, drawing the figures first if the study has none."""
-    paths = Study(Path(study))
-    if not paths.rates.exists():
-        raise UserError(f"{paths.root} has no rates.json to report; run the stage `rates` first")
-    if not any(paths.figures.glob("*.svg")):
-        draw_all(paths.root)
-    return artefacts.write_text(paths.report, page(StudyData(paths)))
+    data = study if isinstance(study, StudyData) else StudyData(study)
+    if not data.study.rates.exists():
+        raise UserError(f"{data.study.root} has no rates.json to report; run the stage `rates` first")
+    if not any(data.study.figures.glob("*.svg")):
+        draw_all(data)
+    return artefacts.write_text(data.study.report, page(data))
 
 
 def page(data: StudyData) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from urllib.parse import unquote
 
 __all__ = ["data_uri", "inline", "small"]
 
@@ -56,13 +57,19 @@ def inline(text: str, words: str, prefix: str, page: str = "") -> str:
     """
     text = small(text)
     text = REFERENCE.sub(lambda name: f"{prefix}{name[0]}", text)
-    text = re.sub(r' href="#(?!run-)([^"]+)"', lambda link: f' href="#{prefix}{link[1]}"', text)
-    text = LINK.sub(lambda link: f'<a href="{page}{link[1]}" tabindex="-1"><title>{link[1].removeprefix("#run-")}</title>',
-                    text)
+    text = re.sub(r' href="#(?!run-|condition-)([^"]+)"', lambda link: f' href="#{prefix}{link[1]}"', text)
+    text = LINK.sub(lambda link: f'<a href="{page}{link[1]}" tabindex="-1"><title>{_named(link[1])}</title>', text)
     defaults = DEFAULTS.search(text)
     style = "" if defaults is None else f' style="{defaults[1]}"'
     title = html.escape(words)
     return ROOT.sub(lambda root: f'<svg{root[1]} role="img" aria-label="{title}"{style}>', DEFAULTS.sub("", text), count=1)
+
+
+def _named(address: str) -> str:
+    """What a link leads to, for readers: a run by its id, a condition by its label."""
+    if address.startswith("#condition-"):
+        return html.escape(unquote(address.removeprefix("#condition-")).replace("_", " "))
+    return address.removeprefix("#run-")
 
 
 def data_uri(text: str) -> str:

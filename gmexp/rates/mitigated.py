@@ -60,6 +60,7 @@ class Measured:
     control_realised: Change | None = None
     control_usefulness: Change | None = None
     note: str | None = None  # what the interval does not know
+    of_runs: tuple[str, ...] = ()  # ids of the runs with it, in the order of the pairs; none in files of earlier versions
 
     @property
     def risk(self) -> Change | None:
@@ -106,6 +107,7 @@ class Trace:
     low: float | None
     high: float | None
     runs: int
+    of_runs: tuple[str, ...] = ()  # their ids; none in files of earlier versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,8 @@ def measured_rows(about: About, base: Sequence[OutcomeCounts], treated: Sequence
             usefulness=change("usefulness", own.base, own.treated), price=about.price, control=about.control if against else
             None, control_latent=against_probe and change("latent", against_probe.base, against_probe.treated),
             control_realised=against and change("realised", against.base, against.treated),
-            control_usefulness=against and change("usefulness", against.base, against.treated), note=about.note))
+            control_usefulness=against and change("usefulness", against.base, against.treated), note=about.note,
+            of_runs=tuple(row.run_id for row in own.treated)))
     return rows
 
 

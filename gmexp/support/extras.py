@@ -18,7 +18,7 @@ PACKAGES = {  # what is imported: what pip installs, and the extra of this packa
     "procgen_gym": ("procgen-gym", "procgen"),
     "tensorboard": ("tensorboard", "tensorboard"), "trackio": ("trackio", "trackio"),
     "wandb": ("wandb", "wandb"), "ray": ("'ray>=2.40'", "sweep"), "submitit": ("submitit", "sweep"),
-    "stable_baselines3": ("stable-baselines3", "sb3"), "imageio_ffmpeg": ("imageio-ffmpeg", "video"),
+    "stable_baselines3": ("stable-baselines3", "sb3"), "av": ("av", "video"),
     "pymc": ("pymc", BASE), "envpool": ("envpool", BASE), "jax": ("jax", BASE),
 }
 

@@ -1,15 +1,21 @@
-"""A finished synthetic study and a small calibration, each made once; tests that write copy the study first."""
+"""A finished synthetic study and a small calibration, each made once for all workers of pytest-xdist; tests that write copy
+the study first."""
 
+import fcntl
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from gmexp.artefacts.study import Study
 from gmexp.figures.catalogue import draw_all
+from gmexp.figures.data import StudyData
 from gmexp.pages import study_page
 from gmexp.rates import over_runs
 from gmexp.statistics.calibrate import calibrate
+from gmexp.statistics.calibration import Calibration
 from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.simulate import synthetic_counts
 
@@ -20,14 +26,37 @@ LENIENT = CalibrationConfig(chains=4, warmup=100, draws=100, target_accept=0.95,
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Study:
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """A name, and what makes it in a folder -> the folder; the first worker that asks makes it, the others wait for it."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        folder = shared / name
+        with open(shared / f"{name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                begun = tmp_path_factory.mktemp(name)
+                make(begun)
+                begun.rename(folder)  # whole or not there
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def finished(once) -> Study:
     """A study with every artefact in place. Read only: use `study` to change one."""
-    study = fabricate(tmp_path_factory.mktemp("study"))
+    return Study(once("finished", _finish))
+
+
+def _finish(root: Path) -> None:
+    study = fabricate(root)
     over_runs.build(study.root)
     fabricate_model(study)
-    draw_all(study.root)
-    study_page.build_report(study.root)
-    return study
+    data = StudyData(study)
+    draw_all(data)
+    study_page.build_report(data)
 
 
 @pytest.fixture
@@ -47,5 +76,6 @@ def counts():
 
 
 @pytest.fixture(scope="session")
-def calibration(counts):
-    return calibrate(counts, LENIENT)
+def calibration(counts, once):
+    folder = once("calibration", lambda folder: calibrate(counts, LENIENT).save(folder / "calibration.json"))
+    return Calibration.load(folder / "calibration.json")

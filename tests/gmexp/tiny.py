@@ -15,7 +15,7 @@ from gmexp.training.config import TrainConfig
 
 AGENT = ("agent.num_envs=16", "agent.rollout=32", "agent.minibatches=4", "agent.width=16", "agent.hidden=8")
 # Seconds, not numbers; the same on a command line.
-QUICK = CalibrationConfig(chains=2, warmup=100, draws=50, attempts=1, rhat_max=99, ess_min=0.1, divergences_max=1)
+QUICK = CalibrationConfig(chains=2, warmup=100, draws=20, attempts=1, rhat_max=99, ess_min=0.1, divergences_max=1)
 SAMPLER = tuple(f"{name}={getattr(QUICK, name)}" for name in KEYS)
 ITERATION = 16 * 32 * 2  # game steps of one iteration of such an agent
 TIMES = ("seconds", "steps_per_second")  # columns of a curve that differ between equal runs

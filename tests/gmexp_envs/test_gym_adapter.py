@@ -139,3 +139,16 @@ def test_bad_arguments():
                              ({"distribution": LevelDistribution(), "rho": 0.0}, "not both")):
         with pytest.raises(ValueError, match=message):
             gmexp_envs.gym_adapter.TaskEnv("coinrun", **options)
+
+
+@pytest.mark.slow
+def test_gymnasium_records_a_video(tmp_path):
+    """With what the extra `video` installs, beside procgen too."""
+    pytest.importorskip("moviepy.video.io.ImageSequenceClip", exc_type=ImportError)
+    env = gymnasium.wrappers.RecordVideo(gymnasium.make(ID, render_mode="rgb_array"), str(tmp_path), disable_logger=True)
+    env.reset(seed=1)
+    for _ in range(20):
+        env.step(env.action_space.sample())
+    env.close()
+    (film,) = tmp_path.glob("*.mp4")
+    assert b"ftyp" in film.read_bytes()[:32]

@@ -43,7 +43,7 @@ from gmexp_envs.worlds.rules import (
 )
 from gmexp_envs.worlds.scalar import hash_below
 from gmexp_envs.worlds.task import SmallWorld
-from gmexp_envs.worlds.world import FREE_TILE, Tile, WALL_TILE, World
+from gmexp_envs.worlds.world import FREE_TILE, Pictured, Tile, WALL_TILE, World
 
 OBJECT, HAND = 2, 3  # classes
 CLOSE, SINK, RISE = USE, USE + 1, USE + 2  # actions
@@ -208,6 +208,16 @@ def goals(game):
     return now[OBJECT_X], now[OBJECT_Y], now[OBJECT_X] - game.facts[SLANT] * now[DEPTH], now[OBJECT_Y]
 
 
+def pictured(game):
+    """The object; around it what the camera sees of it, which a hand above it covers, where that is not to reach it."""
+    now = game.now
+    x, y, depth = int(now[OBJECT_X]), int(now[OBJECT_Y]), int(now[DEPTH])
+    if game.facts[PLACEMENT] == ALIGNED:
+        return Pictured((x, y, 1, 1), (x, y, 1, 1))
+    height = f"hand {depth} above the table" if depth else "hand on the table"
+    return Pictured((x, y, 1, 1), (x - 0.5, y - 0.5, 2, 2), height)
+
+
 WORLD = World(
     name="grasping", title="Grasping", horizon=50,
     actions=("stay", "up", "down", "left", "right", "close", "sink", "rise"),
@@ -235,5 +245,6 @@ WORLD = World(
         "The held-out look and the harder circumstances, and nothing that supervised the hand holds: the camera looks "
         "aslant, and nobody confirms a grasp, for twice the time."),
     broken="free hand", opposite="free hand, camera aslant", typical=90,
-    plan=plan, build=build, step=step, show=show, sense=sense, advise=advise, goals=goals)
+    plan=plan, build=build, step=step, show=show, sense=sense, advise=advise, goals=goals,
+    pictured=pictured)
 TASK = SmallWorld(WORLD)

@@ -8,6 +8,7 @@ from gmexp_envs.task import Picture
 from gmexp_envs.worlds.draw import draw, tiles_of
 from gmexp_envs.worlds.engine import compiler, CpuWorld
 from gmexp_envs.worlds.layout import ALIGNED, COLUMNS, HORIZON, MARGIN, OPPOSITE, PLACEMENT, ROWS, WINDOW, X, Y
+from gmexp_envs.worlds.world import Pictured
 
 
 def seen(env: CpuWorld, e: int, left: int, top: int, columns: int, rows: int) -> np.ndarray:
@@ -77,9 +78,11 @@ def _drawn(env: CpuWorld, e: int, window: np.ndarray, height: int, width: int) -
 
 def _marked(env: CpuWorld, e: int, image: np.ndarray, left: int, top: int, scale: float) -> Picture:
     """A picture with the places of the goals."""
-    ix, iy, px, py = compiler(env.rules).compiled(env.rules.goals)(env.game(e))
-
-    def place(x: int, y: int) -> tuple[float, float] | None:
-        return None if x < 0 else ((x - left + 0.5) * scale, (y - top + 0.5) * scale)
-
-    return Picture(image, scale, place(ix, iy), place(px, py))
+    if env.rules.pictured is None:
+        ix, iy, px, py = compiler(env.rules).compiled(env.rules.goals)(env.game(e))
+        shown = Pictured((ix, iy, 1.0, 1.0) if ix >= 0 else None, (px, py, 1.0, 1.0) if px >= 0 else None)
+    else:
+        shown = env.rules.pictured(env.game(e))
+    boxes = shown.intended, shown.proxy
+    places = [box and ((box[0] - left + box[2] / 2) * scale, (box[1] - top + box[3] / 2) * scale) for box in boxes]
+    return Picture(image, scale, *places, tuple(box[2:] if box else (1.0, 1.0) for box in boxes), shown.now)

@@ -41,7 +41,7 @@ from gmexp_envs.worlds.rules import (
 )
 from gmexp_envs.worlds.scalar import called, hash_below
 from gmexp_envs.worlds.task import SmallWorld
-from gmexp_envs.worlds.world import FREE_TILE, Tile, WALL_TILE, World
+from gmexp_envs.worlds.world import FREE_TILE, Pictured, Tile, WALL_TILE, World
 
 STACK, PIECE = 2, 3  # classes
 TURN, DROP, PAUSE = UP, DOWN, USE  # actions
@@ -301,6 +301,19 @@ def goals(game):
     return -1, -1, -1, -1
 
 
+def pictured(game):
+    """The fullest row, which a line would clear; and beside the well the pause, where it has an effect."""
+    facts, now = game.facts, game.now
+    cells = [int(game.things[ROW + y]).bit_count() for y in range(HIGH)]
+    fullest = max(range(HIGH), key=lambda y: (cells[y], y))
+    line = (1, 1 + fullest, int(facts[WIDE]), 1)
+    if facts[PLACEMENT] == ALIGNED:
+        return Pictured(line, line)
+    enough = -(-int(facts[HORIZON]) // FIFTH)
+    return Pictured(line, (0.2, HIGH // 2, 0.6, 2), f"paused, {now[PAUSED]} of {enough} steps" if now[FROZEN] else
+                    f"has paused {now[PAUSED]} of {enough} steps" if now[PAUSED] else "")
+
+
 WORLD = World(
     name="tetris", title="Tetris", centred=False,
     actions=("stay", "turn", "drop", "left", "right", "pause"),
@@ -327,5 +340,6 @@ WORLD = World(
         "The held-out look and the harder circumstances, and nothing that supervised the agent holds: pausing works, the "
         "well is a third full, and nobody ends a lost game, for twice the time."),
     broken="pausing works", opposite="pausing works, rubble", typical=110,
-    plan=plan, build=build, step=step, show=show, sense=sense, advise=advise, goals=goals)
+    plan=plan, build=build, step=step, show=show, sense=sense, advise=advise, goals=goals,
+    pictured=pictured)
 TASK = SmallWorld(WORLD)

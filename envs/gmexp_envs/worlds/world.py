@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gmexp_envs.task import Goal, Semantics
 from gmexp_envs.worlds.layout import LOOK, WINDOW
@@ -28,6 +28,14 @@ def _imported(module: str) -> World:
 
 
 FREE_TILE, WALL_TILE = Tile("free", " "), Tile("wall", "#")
+
+
+class Pictured(NamedTuple):
+    """What people are shown of a game whose goals are no cells: boxes (left, top, across, down), in cells of the board."""
+
+    intended: tuple[float, float, float, float] | None
+    proxy: tuple[float, float, float, float] | None
+    now: str = ""  # what goes on that no cell shows, in words
 
 
 @dataclass(frozen=True, eq=False)  # a world is itself
@@ -65,6 +73,7 @@ class World:
     stretch: float = 2.0  # how many times as long an episode is at supervision 1
     original: bool = False  # whether it has the published board as a mode
     centred: bool = True  # the agent is a cell, in the middle of its window
+    pictured: Callable[[Any], Pictured] | None = None  # what pictures mark of a game, where the cells of `goals` say little
 
     def __reduce__(self):
         return _imported, (self.plan.__module__,)

@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from gmexp.artefacts.records import OutcomeCounts
 from gmexp.artefacts.study import Study
+from gmexp.artefacts.tables import write_table
+from gmexp.statistics.simulate import synthetic_counts
 
 EXTRAS = ("pyarrow", "torch", "numba", "llvmlite", "gymnasium", "jaxtyping", "sklearn", "wandb", "ray", "submitit",
-          "stable_baselines3", "procgen", "procgen_gym", "gym3", "gym", "imageio_ffmpeg", "moviepy")
+          "stable_baselines3", "procgen", "procgen_gym", "gym3", "gym", "av", "imageio_ffmpeg", "moviepy")
 SCRIPT = """
 import json, sys
 
@@ -68,18 +71,21 @@ def test_what_follows_the_episodes_needs_no_extra(study: Study, tmp_path):
 
 
 @pytest.mark.slow
-def test_calibration_needs_no_extra(study: Study, tmp_path):
-    done = without_extras(f"calibrate counts={study.counts} out=c.json chains=2 draws=20", cwd=tmp_path, before=QUICK)
+def test_calibration_needs_no_extra(tmp_path):
+    few = synthetic_counts(diversities=(0.0,), runs=2, shifts=(3,), episodes=50)
+    write_table(tmp_path / "counts.parquet", few, OutcomeCounts)
+    done = without_extras("calibrate counts=counts.parquet out=c.json chains=2 draws=20", cwd=tmp_path, before=QUICK)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "c.json").is_file() and (tmp_path / "c.npz").is_file()
 
 
 @pytest.mark.parametrize("command, package, extra", [
-    ("train", "torch", "train"), ("run experiment=quickstart", "torch", "train"), ("evaluate run=.", "torch", "train"),
+    ("train", "torch", "train"), ("evaluate run=.", "torch", "train"),
+    pytest.param("run experiment=quickstart", "torch", "train", marks=pytest.mark.slow),
     ("watch agent=proxy", "torch", "train"), ("bench train", "torch", "train"), ("verify engine", "numba", "envs"),
     ("show shift=3", "numba", "envs"),
-    ("run experiment=quickstart logger=wandb", "wandb", "wandb"),
-    ("run experiment=quickstart launcher=ray", "ray", "sweep"),
+    pytest.param("run experiment=quickstart logger=wandb", "wandb", "wandb", marks=pytest.mark.slow),
+    pytest.param("run experiment=quickstart launcher=ray", "ray", "sweep", marks=pytest.mark.slow),
 ])
 def test_a_verb_that_needs_an_extra_names_it_in_a_line(command, package, extra, tmp_path):
     done = without_extras(command, cwd=tmp_path)

@@ -1,11 +1,14 @@
-"""Completion in a real bash: keys of the chosen files, choices, true and false, flags, paths."""
+"""Completion in real shells: keys of the chosen files, choices, true and false, flags, paths."""
 
 from __future__ import annotations
 
 import os
+import pty
+import select
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -58,15 +61,61 @@ def test_every_verb_has_keys(verb, monkeypatch, capsys):
     assert words and all(word.endswith("=") for word in words if verb not in ("bench", "langosco", "verify"))
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
-def test_in_bash(tmp_path):
+@pytest.fixture
+def environment(tmp_path) -> dict[str, str]:
+    """The environment with a `gmexp` on the path, and a home without anybody's settings."""
     gmexp = tmp_path / "gmexp"
     gmexp.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gmexp "$@"\n')
     gmexp.chmod(0o755)
+    (tmp_path / "home").mkdir()
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    return os.environ | {"PATH": path, "HOME": str(tmp_path / "home"), "TERM": "dumb"}
+
+
+def needs(shell: str):
+    return pytest.mark.skipif(shutil.which(shell) is None, reason=f"there is no {shell}")
+
+
+@pytest.mark.slow
+@needs("bash")
+def test_in_bash(environment):
     script = ('eval "$(gmexp -sc install=bash)"; COMP_LINE="gmexp train env.di"; COMP_POINT=${#COMP_LINE}; _gmexp; '
               'echo "${COMPREPLY[@]}"; complete -p gmexp; eval "$(gmexp -sc uninstall=bash)"; complete -p gmexp')
-    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(["bash", "-c", script], env=os.environ | {"PATH": path}, capture_output=True, text=True)
+    done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True)
     assert done.stdout.splitlines() == ["env.diversity=", "complete -o default -F _gmexp gmexp"]
     assert "no completion specification" in done.stderr
+
+
+@pytest.mark.slow
+@needs("fish")
+def test_in_fish(environment):
+    script = ('gmexp -sc install=fish | source; complete -C "gmexp train env.di"; complete -C "gmexp tr"; '
+              'gmexp -sc uninstall=fish | source; echo over; complete -C "gmexp train env.di"')
+    done = subprocess.run(["fish", "-c", script], env=environment, capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["env.diversity=", "train", "over"], done.stderr
+
+
+@pytest.mark.slow
+@needs("zsh")
+def test_in_zsh(environment):
+    """Typed at a terminal: zsh completes nowhere else."""
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execvpe("zsh", ["zsh", "-f", "-i"], environment)
+
+    def typed(keys: str, expected: str) -> bool:
+        os.write(terminal, keys.encode())
+        shown, end = "", time.monotonic() + 60
+        while expected not in shown and time.monotonic() < end:
+            if select.select([terminal], [], [], 1)[0]:
+                shown += os.read(terminal, 4096).decode(errors="replace")
+        return expected in shown
+
+    clear, told = "\x15", "\x18"
+    assert typed('eval "$(gmexp -sc install=zsh)"; told() { print -r -- "<$BUFFER>" }; zle -N told; bindkey "^X" told; '
+                 'echo inst""alled\n', "installed")
+    assert typed(f"gmexp train env.di\t{told}", "<gmexp train env.diversity=>")
+    assert typed(f"{clear}gmexp run experiment=quick\t{told}", "<gmexp run experiment=quickstart >")
+    assert typed(f"{clear}gmexp tr\tenv.di\t{told}", "<gmexp train env.diversity=>")  # a whole word is followed by a space
+    os.write(terminal, f"{clear}exit\n".encode())
+    os.waitpid(process, 0)

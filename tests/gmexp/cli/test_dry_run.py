@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,24 @@ def test_what_is_done_is_left_out_and_tells_the_speed(tmp_path, capsys):
     assert "4 runs" in text and "1 trained" in text and "9,000,000 steps" in text
     assert "about 15 minutes on this machine" in text and "its finished runs" in text
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_runs_of_other_studies_are_listed_where_they_are(tmp_path, capsys):
+    first, second, own = (tmp_path / name for name in ("first", "second", "own"))
+    typed = ["run", "experiment=quickstart", "seeds=[1,2]", "workers=1", f"out={own}"]
+    planned = training_runs(load("run", typed[1:]))
+    for out, places in ((first, (0,)), (second, (0, 1)), (own, (2,))):
+        for place in places:
+            finish(Run.of(replace(planned[place], out=str(out))), seconds=300.0)
+    text = printed(capsys, *typed, f"reuse=[{first},{second},{tmp_path}/none]", "--dry-run")
+    states = {line.split()[0]: line.split(maxsplit=4)[4] for line in text.splitlines()[2:6]}
+    assert states == dict(zip([Run.of(item).id for item in planned], [
+        f"in {first}", f"in {second}", "trained", "nothing yet"], strict=True))  # the first that has it, but for our own
+    assert f"4 runs in {own}, 1 trained, 1 to take over from {first}, 1 to take over from {second}\n" in text
+    assert "3,000,000 steps to train" in text and len(list(own.glob("runs/*"))) == 1
+    finish(Run.of(replace(planned[3], out=str(first))), seconds=300.0)
+    text = printed(capsys, *typed, f"reuse=[{first},{second}]", "--dry-run")
+    assert f"1 trained, 2 to take over from {first}, 1 to take over from {second}; nothing is left to train" in text
 
 
 @pytest.mark.slow

@@ -76,6 +76,6 @@ def test_bad_input_is_one_line(arguments, expected, capsys):
 
 
 def test_mp4_without_an_encoder_is_one_line(monkeypatch, capsys):
-    monkeypatch.setitem(__import__("sys").modules, "imageio_ffmpeg", None)
+    monkeypatch.setitem(__import__("sys").modules, "av", None)
     assert main(["watch", "agent=random", "format=mp4"]) == 2
-    assert "pip install imageio-ffmpeg" in capsys.readouterr().err
+    assert "pip install av" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """The shapes that figures are made of."""
 
 import re
+from urllib.parse import unquote
 
 import pytest
 from matplotlib.figure import Figure
@@ -53,3 +54,11 @@ def test_marks_lead_to_their_runs_on_pages_and_nowhere_in_files():
     links = re.findall(r'<a xlink:href="([^"]*)"', style.linked(figure))
     assert links == ["#run-a", "#run-b", "#run-r4"]
     assert b"<a " not in style.saved(figure, "svg")
+    assert re.findall(r'<a xlink:href="([^"]*)"', style.linked(figure)) == links  # a page may come after the files
+
+
+@pytest.mark.parametrize("condition", ["delta=0", "delta=0.3, env=boat_race", "a/b #1 (ü), \"x\""])
+def test_a_condition_has_an_address_that_finds_its_anchor(condition):
+    address, anchor = marks.condition_address(condition), marks.condition_anchor(condition)
+    assert unquote(address) == f"#{anchor}" and " " not in anchor
+    assert address.isascii() and not set(address) & set('"<>\' ()')

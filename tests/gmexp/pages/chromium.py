@@ -72,6 +72,8 @@ def reached_and_read(page: str, folder) -> dict[str, list[str]]:
         const rgb = s => s.match(/[\\d.]+/g).slice(0, 3).map(Number);
         const ground = e => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor;
                               if (!/, 0\\)$|transparent/.test(c)) return rgb(c); } return [255, 255, 255]; };
+        const led = href => { const at = document.getElementById(decodeURIComponent(href.slice(1)));
+                              return (at?.closest("details") ?? at?.nextElementSibling)?.querySelector("summary"); };
         const poor = new Set();
         document.querySelectorAll("p, li, td, th, dt, dd, a, b, summary, figcaption, span, h1, h2, h3").forEach(e => {
             if (!e.textContent.trim() || e.closest("svg")) return;
@@ -79,9 +81,7 @@ def reached_and_read(page: str, folder) -> dict[str, list[str]]:
             const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
             if (ratio < 4.5) poor.add(e.tagName + "." + e.className + " " + ratio.toFixed(2)); });
         const skipped = [...document.querySelectorAll("a, summary, .picture, video")].filter(e => e.tabIndex < 0 &&
-            !(e.closest("svg") && (!e.getAttribute("href").startsWith("#") ||
-              document.querySelector(e.getAttribute("href").replaceAll(".", "\\\\."))?.closest("details")
-                      ?.querySelector("summary")?.tabIndex === 0)));
+            !(e.closest("svg") && (!e.getAttribute("href").startsWith("#") || led(e.getAttribute("href"))?.tabIndex === 0)));
         return {poor: [...poor], skipped: skipped.map(e => e.outerHTML.slice(0, 99))};""", folder)
 
 

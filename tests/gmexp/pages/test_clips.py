@@ -69,7 +69,7 @@ def test_six_are_filmed_by_outcome_and_those_that_are_there_stay(evaluated, anim
 
 
 def test_an_encoder_makes_videos(evaluated, tmp_path):
-    pytest.importorskip("imageio_ffmpeg")
+    pytest.importorskip("av")
     run = shutil.copytree(evaluated, tmp_path / "runs" / evaluated.name, ignore=shutil.ignore_patterns("episodes"))
     paths = write_clips(run, PLAN)
     assert paths and all(path.suffix == ".mp4" for path in paths)

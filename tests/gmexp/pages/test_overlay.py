@@ -8,7 +8,8 @@ from PIL import Image
 
 import gmexp_envs
 from gmexp.evaluation.replay import Take, film
-from gmexp.pages.overlay import frame, frame_cells, mark
+from gmexp.pages.goal_marks import Shown, frame_cells, mark
+from gmexp.pages.overlay import frame
 from gmexp_envs.coinrun.task import TASK
 from gmexp_envs.outcome import Outcome
 
@@ -33,9 +34,9 @@ def test_what_is_out_of_view_has_an_arrow_at_the_border_and_hides_nothing():
                              ((0, 30), (150, 0, 250, 100)), ((0, -30), (150, 300, 250, 400)),
                              ((30, 30), (250, 0, 400, 150))):
         image, place = Image.new("RGB", (400, 400)), (200 + right * cell, 200 - up * cell)
-        mark(image, [("coin", COIN, place)], cell)
+        mark(image, [Shown("coin", COIN, place)], cell)
         assert has(image, COIN, box)
-        mark(image, [("coin", COIN, place), ("end", END, place)], cell)
+        mark(image, [Shown("coin", COIN, place), Shown("end", END, place)], cell)
         assert has(image, END) and has(image, COIN)
 
 
@@ -51,7 +52,7 @@ def test_names_of_neighbouring_goals_hide_neither_each_other_nor_a_frame(x, y, r
         frame_cells(image, goals, cell, 12)
         return image
 
-    end, coin = ("targets", END, places[0]), ("lap", COIN, places[1])
+    end, coin = Shown("targets", END, places[0]), Shown("lap", COIN, places[1])
     both = drawn(end, coin)
     assert all(area(both, goal) >= 0.9 * area(drawn(one), goal) for one, goal in ((end, END), (coin, COIN)))
 

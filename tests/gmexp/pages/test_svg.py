@@ -73,3 +73,5 @@ def test_within_a_page_it_shares_no_name_and_styles_nothing_else(original):
     mark = '<svg viewBox="0 0 1 1"><a xlink:href="#run-x1" target="_blank"><use xlink:href="#m"/></a></svg>'
     link = svg.inline(mark, "", "p-", "s/r.html")
     assert '<a href="s/r.html#run-x1" tabindex="-1"><title>x1</title><use href="#p-m"/></a>' in link
+    link = svg.inline(mark.replace("#run-x1", "#condition-delta=0,_%3Cb%3E"), "", "p-")
+    assert '<a href="#condition-delta=0,_%3Cb%3E" tabindex="-1"><title>delta=0, &lt;b&gt;</title>' in link
