@@ -21,8 +21,9 @@ from gmexp_envs.coinrun.layout import (
     WALL_MID, WALL_THEME, X, Y, ZERO,
 )
 from gmexp_envs.coinrun.opening import world_at
+from gmexp_envs.compiled import memory
 from gmexp_envs.compiled.jit import jit
-from gmexp_envs.compiled.memory import copy_bytes, mix_bytes
+from gmexp_envs.compiled.memory import copy_bytes, mix_bytes, prefetch, prefetch_row
 from gmexp_envs.procgen_family.blit import (
     FRAME, LINE, PIXEL, RESOLUTION, blend, blit, covered, f64, first_sample, i32, rounded, u64,
 )
@@ -376,6 +377,28 @@ def _split_channels(frame, frames, at):
             frames[at + u64(size * channel + k)] = frame[u64(PIXEL * k + channel)]
 
 
+@jit(forceinline=True)
+def _fetch_numbers(world, e):
+    """Ask for what the drawing of world e reads in fixed places (`compiled.memory.prefetch`)."""
+    prefetch_row(world.body, e)
+    prefetch_row(world.clock, e)
+    prefetch_row(world.facts, e)
+    prefetch_row(world.statics, e)
+    prefetch_row(world.enemy_themes, e)
+    prefetch(world.enemies, e, 0)
+    prefetch(world.enemies, e, memory.LINE)
+
+
+@jit(forceinline=True)
+def _fetch_surroundings(world, e):
+    """Ask for the cells in world e's view, and for the trails of its enemies."""
+    _, _, _, first_y, _, down = _view(world, e)
+    for y in range(max(first_y, 0), min(first_y + down, SIZE)):
+        prefetch(world.grid, e, SIZE * y)
+    for i in range(world.facts[e, NUM_ENEMIES]):
+        prefetch(world.trails, e, 8 * TRAIL_LENGTH * i)
+
+
 @jit(allocates=True)
 def render(table, num_worlds, images, frames, channels_first, rows, first, last):
     """Draw the worlds `rows[first:last]` into their `frames`: the bytes of [N, 64, 64, 3], or of [N, 3, 64, 64] channels
@@ -393,6 +416,13 @@ def render(table, num_worlds, images, frames, channels_first, rows, first, last)
     height = f32(np.nan)
     for k in range(first, last):
         e = u64(rows[k])
+        if k + 2 < last:
+            _fetch_numbers(world, u64(rows[k + 2]))
+        if k + 1 < last:
+            _fetch_surroundings(world, u64(rows[k + 1]))
+            if not channels_first:
+                for place in range(0, FRAME, memory.LINE):
+                    prefetch(frames, u64(rows[k + 1]) * u64(FRAME), place)
         raised = height != world.body[e, Y]
         measure(world, e, images, scratch, raised, 0, 1)
         if raised:  # many agents stand equally high
