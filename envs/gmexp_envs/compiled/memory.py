@@ -9,6 +9,7 @@ from numba.np.arrayobj import populate_array
 from gmexp_envs.compiled.jit import jit
 
 LINE = 64  # bytes of a cache line
+MIXED = 32  # bytes that `mix_bytes` does at once
 
 @intrinsic
 def array_at(typing_context, address, shape, dtype):
@@ -53,12 +54,12 @@ def load_word(typing_context, source, index):
 @intrinsic(prefer_literal=True)
 def mix_bytes(typing_context, target, at, source, first, second, mask, count):
     """In compiled code: target[at:at + count] = source[first:first + count], but source[second:second + count] where the
-    bytes of `mask` are 255 (0 elsewhere), for uint8 arrays and a constant count, a multiple of LINE."""
+    bytes of `mask` are 255 (0 elsewhere), for uint8 arrays and a constant count, a multiple of MIXED."""
     size = count.literal_value
 
     def build(context, builder, signature, arguments):
         array, place, images, one, other, choice, _ = arguments
-        kind = ir.VectorType(ir.IntType(8), LINE)
+        kind = ir.VectorType(ir.IntType(8), MIXED)
 
         def vector(position, values, index, skipped):
             index = builder.add(index, ir.Constant(index.type, skipped))
@@ -69,7 +70,7 @@ def mix_bytes(typing_context, target, at, source, first, second, mask, count):
             loaded.align = 1
             return loaded
 
-        for skipped in range(0, size, LINE):
+        for skipped in range(0, size, MIXED):
             a, b = load(2, images, one, skipped), load(2, images, other, skipped)
             chosen = builder.and_(builder.xor(a, b), load(5, choice, ir.Constant(ir.IntType(64), 0), skipped))
             builder.store(builder.xor(a, chosen), vector(0, array, place, skipped)).align = 1
