@@ -2,4 +2,4 @@
 
 BY_SEED = -1  # where the level's seed and the distribution have it
 AT_PROXY = -2
-AWAY = -3  # where the distribution's rule for broken correlations may put it; y is the number of the lot that decides
+AWAY = -3  # where the distribution's rule for broken correlations may put it; y is the number of the lot, if it takes one

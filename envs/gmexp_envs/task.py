@@ -168,6 +168,7 @@ class Task(Protocol[D]):
     action_sets: Mapping[str, tuple[int, ...]]  # what policies choose from; the first is the usual one
     config: type  # dataclass of conf/env/<name>.yaml: name, diversity, spec_quality, horizon, train_levels, its own
     backends: tuple[str, ...] = ("native",)
+    chosen_levels: bool = False  # whether the native engine on the CPU begins at chosen levels (`VecEnv.begin_at`)
     goal_in_view: GoalInView[D] | None = None
     parity: str | None = None  # module that compares the engine with the real game: `verify_engine`, `CASES`, `RECORDED`
 

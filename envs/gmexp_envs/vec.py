@@ -191,11 +191,16 @@ class VecEnv(ABC):
         Arguments:
             seeds: level seeds, int [len(rows)].
             places: where the intended goal is, int [len(rows), 2]: a cell (x, y), or what `gmexp_envs.chosen` names; a cell
-                that something stands in leaves the goal where the seed has it (`goal_cells` says where it is).
+                that something stands in, or that is no place for a goal, leaves it where the seed has it (`goal_places`).
 
         The instances' own level streams stay where they are. ValueError where levels do not fit, or cannot be chosen.
         """
         raise ValueError(f"the levels of {type(self).__name__} cannot be chosen")
+
+    @property
+    def goal_places(self) -> np.ndarray:
+        """What `begin_at` takes to begin the running episodes' levels with their goals where they are, int [N, 2]."""
+        return self.goal_cells
 
     @property
     def goal_cells(self) -> np.ndarray:
@@ -230,6 +235,8 @@ class VecEnv(ABC):
         """Chosen levels as contiguous int64, or a ValueError that names what is wrong."""
         from gmexp_envs.levels import SEED_LIMIT
 
+        if any(distribution.rho < 0 for distribution in self.distributions):
+            raise ValueError("chosen levels begin where training's do: rho must not be negative")
         rows = self._checked_rows(rows)
         seeds, places = np.ascontiguousarray(seeds, np.int64), np.ascontiguousarray(places, np.int64)
         if seeds.shape != rows.shape or places.shape != (len(rows), 2):

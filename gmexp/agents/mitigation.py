@@ -15,7 +15,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-from gmexp_envs.task import Actor
+from gmexp_envs.task import Actor, Task
 from gmexp_envs.vec import VecEnv
 
 if TYPE_CHECKING:
@@ -93,6 +93,10 @@ class Mitigation:
     def network(self, network: Any) -> Any:
         """What decides at play time in place of a checkpoint's network, and is called as it is."""
         return network
+
+    def why_not(self, task: Task, backend: str, device: str) -> str | None:
+        """Why no run can be trained with it in this environment; None where one can."""
+        return None
 
     def train(self, build: Callable[[VecEnv], Any], env: VecEnv) -> Any:
         """The trainer of a run: `build(env)` makes the usual one. Prevention may choose what `env` shows, or what the

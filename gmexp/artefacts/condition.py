@@ -122,23 +122,44 @@ def _told_apart(conditions: Sequence[Condition], texts: Sequence[str]) -> list[s
             sharing[text][condition.hash] = condition
     further: dict[str, str] = {}
     for group in (group for group in sharing.values() if len(group) > 1):
-        names = _differing([condition.settings or {} for condition in group.values()])
-        extra = {key: ", ".join(f"{short}={_short(condition.settings.get(name))}" for name, short in names.items())
-                 if condition.settings else "" for key, condition in group.items()}
+        extra = dict(zip(group, _what_differs([condition.settings for condition in group.values()]), strict=True))
         clear = Counter(extra.values())
         for key, text in extra.items():
-            unclear = not text or clear[text] > 1
+            unclear = text is None or clear[text] > 1
             further[key] = ", ".join(filter(None, [text, f"condition={key[:SHOWN]}" if unclear else ""]))
-    return [f"{text}, {further[condition.hash]}" if condition.hash in further else text
+    return [", ".join(filter(None, [text, further.get(condition.hash or "")]))
             for condition, text in zip(conditions, texts, strict=True)]
 
 
+def _what_differs(known: Sequence[Mapping[str, Any] | None]) -> list[str | None]:
+    """What sets each of these settings apart from the others; None where they are unknown.
+
+    A setting that only some have is not told of the others. What belongs to a named choice (`mitigation.score` to
+    `mitigation.name`) is told where it differs among those that chose the same.
+    """
+    given = [each or {} for each in known]
+    names = _differing(given)
+
+    def differs(name: str, own: Mapping[str, Any]) -> bool:
+        choice = f"{name.rsplit('.', 1)[0]}.name"
+        alike = [each for each in given if each.get(choice) == own.get(choice)] if choice in names else given
+        return name == choice or len({repr(each.get(name)) for each in alike}) > 1
+
+    return [None if not each else ", ".join(f"{short}={_short(each[name])}" for name, short in names.items()
+                                            if name in each and differs(name, each)) for each in known]
+
+
 def _differing(known: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """The settings that differ, and how each is called: by the last part of its key where that is clear."""
+    """The settings that differ, and how each is called: by the last part of its key where that is clear, names first.
+
+    A name is called by what it names: `mitigation.name` is the mitigation.
+    """
     names = [name for name in dict.fromkeys(key for each in known for key in each)
              if len({repr(each.get(name)) for each in known}) > 1]
-    last = Counter(name.rsplit(".", 1)[-1] for name in names)
-    return {name: short if last[short := name.rsplit(".", 1)[-1]] == 1 else name for name in names}
+    parts = {name: name.removesuffix(".name").rsplit(".", 1)[-1] for name in names}
+    last = Counter(parts.values())
+    return {name: parts[name] if last[parts[name]] == 1 else name
+            for name in sorted(names, key=lambda name: not name.endswith(".name"))}
 
 
 def _short(value: Any) -> str:

@@ -44,6 +44,11 @@ class Study:
         return self.root / "mitigations.json"
 
     @property
+    def mitigated(self) -> Path:
+        """What every run did with every mitigation that acts at play time, counted."""
+        return self.root / "mitigated.parquet"
+
+    @property
     def calibration(self) -> Path:
         return self.root / "calibration.json"
 

@@ -27,7 +27,7 @@ class ChosenLevels(VecEnv):
         """Begin the levels `seeds` [N] with their goals at `places` [N, 2] in all instances -> what they see."""
         observation = self._inner.begin_at(self.rows, seeds, places)
         present = self._inner.present
-        self.seeds[:], self.places[:] = present.level_seed, self._inner.goal_cells  # as they came to be
+        self.seeds[:], self.places[:] = present.level_seed, self._inner.goal_places  # as they came to be
         return observation
 
     def spare(self) -> VecEnv:
@@ -51,6 +51,10 @@ class ChosenLevels(VecEnv):
     @property
     def goal_cells(self) -> np.ndarray:
         return self._inner.goal_cells
+
+    @property
+    def goal_places(self) -> np.ndarray:
+        return self._inner.goal_places
 
     @property
     def agent_cells(self) -> np.ndarray:

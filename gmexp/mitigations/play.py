@@ -42,6 +42,16 @@ class HelpedCell:
     helped: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayedCounts(OutcomeCounts):
+    """What a run did in a cell with a mitigation: a row of a study's `mitigated.parquet`."""
+
+    method: str
+    setting: str  # its options, in words
+    decisions: int | None  # in the visible and the masked arm; None where nobody could help
+    helped: int | None  # of these: that somebody else took
+
+
 def folder_of(run: Path, entry: dict[str, Any]) -> Path:
     """Where an entry's counts lie in a run's folder; entries of the same mitigation and options share it."""
     identity = {key: value for key, value in mitigation_of_entry(entry).identity.items() if key != "shares"}
@@ -98,6 +108,20 @@ def read_counts(run: Path, entry: dict[str, Any]) -> list[OutcomeCounts] | None:
     """What an entry's play of a run counted; None where it was not played."""
     path = folder_of(run, entry) / COUNTS
     return tables.read_records(path, OutcomeCounts) if path.is_file() else None
+
+
+def counts_with(run: Path, entry: dict[str, Any]) -> list[PlayedCounts]:
+    """What a run did with an entry, a row per cell; none where it was not played."""
+    path = folder_of(run, entry) / HELPED
+    helped = {(cell.shift_type, cell.shift_name, cell.grade, cell.probe): cell
+              for cell in (tables.read_records(path, HelpedCell) if path.is_file() else ())}
+    rows = []
+    for counts in read_counts(run, entry) or ():
+        cell = helped.get((counts.shift_type, counts.shift_name, counts.grade, counts.probe))
+        known = {field.name: getattr(counts, field.name) for field in dataclasses.fields(counts)}
+        rows.append(PlayedCounts(**known, method=kind_of(entry).name, setting=words_of(entry),
+                                 decisions=cell and cell.decisions, helped=cell and cell.helped))
+    return rows
 
 
 def helped_share(run: Path, entry: dict[str, Any], shift: int | None = None) -> float | None:

@@ -57,23 +57,22 @@ class Returns:
 def scripted_returns(task: Task, env: VecEnv, seeds: np.ndarray, places: np.ndarray, gamma: float,
                      patience: int) -> np.ndarray:
     """The discounted return of the scripted policy for the intended goal on levels, float [N]; 0 where it does not reach the
-    goal within so many decisions.
+    goal within so many decisions. It plays until the episode ends, which need not be where it reaches the goal.
 
     `env` is an environment of as many instances, whose episodes are thrown away.
     """
     env.begin_at(env.rows, seeds, places)
-    policy, returns = task.scripted("intended", env), np.zeros(len(seeds))
+    policy = task.scripted("intended", env)
     rows, actions, discount = np.arange(env.num_envs), np.zeros(env.num_envs, np.int32), 1.0
-    running = np.zeros(len(seeds))
+    running, reached = np.zeros(len(seeds)), np.zeros(len(seeds), bool)
     for _ in range(patience):
         actions[rows] = policy.act(None, rows)
         step = env.step(actions, rows)
         running[rows] += discount * step.reward[rows]
         discount *= gamma
         ended = (step.terminated | step.truncated)[rows]
-        reached = np.where(ended, env.log.intended_step[rows], env.present.intended_step[rows]) != NEVER
-        returns[rows[reached]] = running[rows[reached]]
-        rows = rows[~(ended | reached)]
+        reached[rows] = np.where(ended, env.log.intended_step[rows], env.present.intended_step[rows]) != NEVER
+        rows = rows[~ended]
         if not len(rows):
             break
-    return returns
+    return np.where(reached, running, 0.0)

@@ -18,6 +18,7 @@ from typing import Any
 
 from gmexp.agents.mitigation import Mitigation
 from gmexp.mitigations.regret import SCORES
+from gmexp_envs.task import Task
 from gmexp_envs.vec import VecEnv
 
 BUDGETS = ("gradient", "environment")
@@ -73,6 +74,13 @@ class RobustPLR(Mitigation):
     def train_steps(self) -> float:
         """Game steps, those that are only scored included, for as many gradient steps."""
         return 1 / self.options.trained if self.options.budget == "gradient" else 1.0
+
+    def why_not(self, task: Task, backend: str, device: str) -> str | None:
+        if not task.chosen_levels:
+            return f"it chooses the levels of training, and those of {task.name} cannot be chosen"
+        if backend != "native" or device != "cpu":
+            return f"it chooses the levels of training, which device=cpu backend=native lets it, not {device}, {backend}"
+        return None
 
     def train(self, build: Callable[[VecEnv], Any], env: VecEnv) -> Any:
         from gmexp.mitigations.chosen_levels import ChosenLevels

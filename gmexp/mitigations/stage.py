@@ -28,11 +28,19 @@ from gmexp.support.composition import stored
 
 __all__ = ["conclude", "measured", "of_studies"]
 
+PLAYED = (play.FOLDER, detection.FILE, goal_probing.FILE, probe.FILE)  # what a run's play with mitigations leaves
+
 
 def measured(study: Study, deployment: DeploymentPlan | None = None) -> Mitigated:
-    """Everything that a study's artefacts say of mitigations; `deployment` asks for gradual deployment where it did not."""
-    parts = [Mitigated(tuple(by_condition.compare(study)))]
+    """Everything that a study's artefacts say of mitigations; `deployment` asks for gradual deployment where it did not.
+
+    Of a study whose runs come without what they played with mitigations, as committed ones do, what it said when made.
+    """
     plan = plan_of(study)
+    if plan.plays and study.mitigations.is_file() and not any(
+            (study.run(run.run_id) / name).exists() for run in study.runs() for name in PLAYED):
+        return mitigated.read(study.mitigations)
+    parts = [Mitigated(tuple(by_condition.compare(study)))]
     if deployment is not None and plan.accepted is None:
         plan = replace(plan, accepted=deployment.accepted, alpha=deployment.alpha)
     if plan != MitigationsPlan():
@@ -54,10 +62,15 @@ def plan_of(study: Study) -> MitigationsPlan:
 
 
 def conclude(study: Study) -> Mitigated:
-    """The same, written to the study's mitigations.json where there is anything to say."""
+    """The same, written to the study's mitigations.json where there is anything to say, and what each run did with each
+    mitigation that acts at play time and with its negative control, to mitigated.parquet."""
     found = measured(study)
     if found != Mitigated():
         mitigated.write(study.mitigations, found, artefacts.provenance(None, {}, "what mitigations do, over pairs of runs"))
+    entries = [each for entry in plan_of(study).played for each in (entry, negative_of(entry)) if each is not None]
+    if rows := [row for run in study.runs() for entry in entries for row in play.counts_with(study.run(run.run_id), entry)]:
+        origin = artefacts.provenance(None, {}, "what runs did with mitigations, counted")
+        tables.write_table(study.mitigated, rows, play.PlayedCounts, origin)
     return found
 
 

@@ -18,9 +18,12 @@ from gmexp.artefacts.study import Study
 from gmexp.artefacts.table import Table
 from gmexp.artefacts.tracking import Tracker
 from gmexp.evaluation.plan import EvaluationPlan
+from gmexp.mitigations.play import PlayedCounts
 from gmexp.pages.clips import film_run
+from gmexp.rates import mitigated
 from gmexp.rates.counting import count_outcomes
 from gmexp.rates.judged import Judged, judged
+from gmexp.rates.mitigated import Mitigated
 from gmexp.rates.of_run import rates_of_run
 from gmexp.rates.over_runs import read_rates
 from gmexp.training.session import log_curve
@@ -52,13 +55,20 @@ def log_study(tracker: Tracker, study: Path) -> None:
         for row in artefacts.read_json(paths.estimate, required=["shifts"])["shifts"]:
             found = {f"delta={rates['train_diversity']:g}": rates for rates in row["conditions"]}
             tracker.summary(_numbers(f"estimate/shift{row['shift']}", found | {"published": row["published"]}))
+    if paths.mitigations.exists():
+        content = mitigated.read(paths.mitigations)
+        tracker.summary(mitigation_metrics(content))
+        tracker.table("mitigations", Table.from_pylist(mitigated.flat(content)))
+    if paths.mitigated.exists():
+        tracker.table("mitigated_runs", Table.from_pylist(
+            [mitigated_run(row) for row in tables.read_records(paths.mitigated, PlayedCounts)]))
     for figure in sorted(paths.figures.glob("*.png")):
         tracker.figure(figure)
     if paths.report.exists():
         tracker.page(paths.report, "report")
     experiment = paths.read_index()["experiment"]
-    for file in (paths.index, paths.counts, paths.rates, paths.calibration, paths.calibration.with_suffix(".npz"),
-                 paths.estimate, paths.sensitivity, paths.report):
+    for file in (paths.index, paths.counts, paths.rates, paths.mitigations, paths.mitigated, paths.calibration,
+                 paths.calibration.with_suffix(".npz"), paths.estimate, paths.sensitivity, paths.report):
         if file.exists():
             tracker.artefact(file, file.stem, f"{experiment}-{file.name}")
     for run in runs:
@@ -121,6 +131,30 @@ def rate_metrics(cells: Iterable[Judged]) -> dict[str, float]:
             if rate is not None and rate.mean is not None:
                 found |= {f"{key}/{name}": rate.mean, f"{key}/{name}_low": rate.low, f"{key}/{name}_high": rate.high}
     return found
+
+
+def mitigation_metrics(found: Mitigated) -> dict[str, float]:
+    """`mitigations/shield/shift3/reduction`, `..._low` and `..._high` of the settings that stand for their methods, known
+    values only; the environment is named where there are several."""
+    several = len({row.env for row in found.rows}) > 1
+    metrics = {}
+    for row in found.rows:
+        if row.declared and row.shift_type and row.risk is not None and row.risk.relative is not None:
+            grade = f"_grade{row.grade:g}" if row.grade != 1 else ""
+            key = f"mitigations/{f'{row.env}/' if several else ''}{row.method}/shift{row.shift_type}{grade}/reduction"
+            metrics |= dict(zip((key, f"{key}_low", f"{key}_high"), row.risk.relative, strict=True))
+    return metrics
+
+
+def mitigated_run(row: PlayedCounts) -> dict[str, Any]:
+    """What a run did in a cell with a mitigation: its rates as far as they are known, and the share of decisions that
+    somebody else took."""
+    rates = rates_of_run(row)
+    return {name: getattr(row, name) for name in ("run_id", "train_seed", "env", "train_diversity", "method", "setting",
+                                                  "shift_type", "shift_name", "grade", "probe")} | {
+        name: rates[name].value if name in rates else None for name in ("capability", "goal_failure", "realised")} | {
+        "usefulness": row.useful / row.n_visible if row.n_visible else None,
+        "helped": row.helped / row.decisions if row.decisions and row.helped is not None else None}
 
 
 def rate_table(cells: Iterable[Judged]) -> Table:

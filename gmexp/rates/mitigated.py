@@ -7,17 +7,18 @@ per shift; what it means to lower it, `reduction`. Nothing is pooled over enviro
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from gmexp import artefacts
 from gmexp.artefacts.decode import decode
 from gmexp.artefacts.records import OutcomeCounts, Provenance
 from gmexp.rates import text
-from gmexp.rates.reduction import Change, Interval, change, pair_cells
+from gmexp.rates.reduction import QUANTITIES, Change, Interval, change, pair_cells
 
-__all__ = ["Detection", "Measured", "Mitigated", "Price", "Trace", "measured_rows", "merged", "read", "table", "write"]
+__all__ = ["Detection", "Measured", "Mitigated", "Price", "Trace", "flat", "measured_rows", "merged", "read",
+           "table", "write"]
 
 Edition = Literal["both arms", "first events"]
 
@@ -183,6 +184,21 @@ def merged(contents: Sequence[Mitigated]) -> Mitigated:
     """Several studies' in one."""
     return Mitigated(*(tuple(row for content in contents for row in getattr(content, name))
                        for name in ("rows", "detections", "traces")))
+
+
+def flat(content: Mitigated) -> list[dict[str, Any]]:
+    """A row per comparison with a column per number, for tables elsewhere; None is unknown."""
+    rows = []
+    for row in content.rows:
+        found = {name: getattr(row, name) for name in ("method", "setting", "declared", "layer", "env", "shift_type",
+                                                       "shift_name", "grade", "pairs", "edition", "control")}
+        for name in ("risk", *QUANTITIES, "control_risk"):
+            known: Change | None = getattr(row, name)
+            ends = zip(("", "_low", "_high"), (known and known.relative) or (None, None, None), strict=True)
+            found |= {f"{name}_base": known and known.base, f"{name}_treated": known and known.treated,
+                      **{f"{name}_reduction{end}": value for end, value in ends}}
+        rows.append(found | {f"price_{field.name}": getattr(row.price, field.name) for field in fields(Price)})
+    return rows
 
 
 def table(content: Mitigated) -> str:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from gmexp.agents.mitigation import mitigation_config, mitigation_names
+from gmexp.agents.mitigation import mitigation_config, mitigation_names, mitigation_of
 from gmexp.agents.trainer import current_name, find_trainer, trainer_names
 from gmexp.artefacts.tracking import check_logger
 from gmexp.support.checks import check_backend, check_seed, check_session, check_threads
@@ -91,6 +91,9 @@ class TrainConfig:
         check_session(self.checkpoint_seconds, self.device)
         self.agent.name = current_name(self.agent.name)
         self.agent.actions_in(self.task)
+        mitigation = mitigation_of(self.mitigation)
+        if mitigation is not None and (why := mitigation.why_not(self.task, self.backend, self.device)):
+            raise ValueError(f"mitigation={self.mitigation.name} cannot train here: {why}")
 
     @property
     def task(self) -> Task:

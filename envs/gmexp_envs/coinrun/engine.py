@@ -116,8 +116,6 @@ class CoinRun(CpuArrays, CoinRunEngine):
 
     def begin_at(self, rows: np.ndarray, seeds: np.ndarray, places: np.ndarray):
         rows, seeds, places = self._checked_levels(rows, seeds, places)
-        if any(distribution.rho < 0 for distribution in self.distributions):
-            raise ValueError("chosen levels begin where training's do: rho must not be negative")
         self._run(begin_chosen, rows, self._table, self._semantic, seeds, places)
         return self._observation(rows)
 

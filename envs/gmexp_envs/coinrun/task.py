@@ -135,6 +135,7 @@ class CoinRunTask(ProcgenTask[LevelDistribution]):
     """CoinRun of procgen 0.10.7, exactly; rules and constants: this folder."""
 
     name = "coinrun"
+    chosen_levels = True
     intended = Goal("coin", "the coin", "#56B4E9", round=True)
     proxy = Goal("end", "the end", "#E69F00")
     factors = FACTORS

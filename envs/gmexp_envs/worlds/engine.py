@@ -10,16 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from gmexp_envs.chosen import AT_PROXY, AWAY
 from gmexp_envs.compiled.engine import Array, CpuArrays, Engine, encode_levels
 from gmexp_envs.compiled.memory import NEAR
 from gmexp_envs.vec import EpisodeLog, FrameStyle, Present
 from gmexp_envs.worlds.distribution import WorldDistribution
 from gmexp_envs.worlds.draw import draw, FRAME, SIDE, Tiles, tiles_of
-from gmexp_envs.worlds.episode import act, begin_instance, buffers_at, fetch, game_at, observe, seed_stream
+from gmexp_envs.worlds.episode import act, begin_chosen, begin_instance, buffers_at, fetch, game_at, observe, seed_stream
 from gmexp_envs.worlds.layout import (
-    allocate_buffers, allocate_games, CELL, DISTINGUISHING, Encoded, INTENDED_STEP, KNOBS, LOG_ALIGNED, LOG_CELL, LOG_DIED,
-    LOG_DISTINGUISHING, LOG_EPISODE, LOG_FACTS, LOG_INTENDED_STEP, LOG_LENGTH, LOG_PROXY_STEP, LOG_SEED, OFFSET, PLACEMENT,
-    PROXY_STEP, SEED, STRIDE, TIME,
+    ALIGNED, allocate_buffers, allocate_games, CELL, DISTINGUISHING, Encoded, INTENDED_STEP, KNOBS, LOG_ALIGNED, LOG_CELL,
+    LOG_DIED, LOG_DISTINGUISHING, LOG_EPISODE, LOG_FACTS, LOG_INTENDED_STEP, LOG_LENGTH, LOG_PROXY_STEP, LOG_SEED, OFFSET,
+    PLACEMENT, PROXY_STEP, SEED, STRIDE, TIME,
 )
 from gmexp_envs.worlds.scalar import Compiler
 from gmexp_envs.worlds.world import World
@@ -48,6 +49,14 @@ def begin_instances(table, semantic, rows, first, last):
     """Start the next episodes of the instances rows[first:last]."""
     for k in range(first, last):
         begin_instance(table, rows[k])
+        if semantic:
+            observe(table, rows[k])
+
+
+def begin_chosen_instances(table, semantic, seeds, places, rows, first, last):
+    """Start episodes of the instances rows[first:last] on the levels seeds[k], the intended goal as places[k] says."""
+    for k in range(first, last):
+        begin_chosen(table, rows[k], seeds[k], places[k, 0])
         if semantic:
             observe(table, rows[k])
 
@@ -123,6 +132,11 @@ class WorldEngine(Engine):
             facts=b.log[:, LOG_FACTS:LOG_FACTS + facts])
 
     @property
+    def goal_places(self) -> np.ndarray:
+        aligned = self.world.facts[:, PLACEMENT] == ALIGNED
+        return np.stack([np.where(aligned, AT_PROXY, AWAY), np.zeros(self.num_envs, np.int64)], 1)
+
+    @property
     def present(self) -> Present:
         facts, now = self.world.facts, self.world.now
         return Present(level_seed=facts[:, SEED], step=now[:, TIME], intended_step=now[:, INTENDED_STEP],
@@ -141,7 +155,13 @@ class CpuWorld(CpuArrays, WorldEngine):
         compiled = compiler(world).compiled
         self._step_instances, self._begin_instances = compiled(step_instances), compiled(begin_instances)
         self._seed_instances, self._draw_instances = compiled(seed_instances), compiled(draw_instances)
+        self._begin_chosen = compiled(begin_chosen_instances)
         self._seed_streams(self.seed)
+
+    def begin_at(self, rows: np.ndarray, seeds: np.ndarray, places: np.ndarray) -> Any:
+        rows, seeds, places = self._checked_levels(rows, seeds, places)
+        self._run(self._begin_chosen, rows, self._table, self._semantic, seeds, places)
+        return self._observation(rows)
 
     def _seed_streams(self, seed: int) -> None:
         self._run(self._seed_instances, self.rows, self._table, self._stream_seeds(seed))

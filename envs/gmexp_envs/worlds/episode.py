@@ -13,10 +13,11 @@ A world brings the functions that stand here as `_of_the_world`; `scalar.Compile
 
 import numpy as np
 
+from gmexp_envs.chosen import AT_PROXY, AWAY
 from gmexp_envs.compiled.memory import array_at, prefetch_row
 from gmexp_envs.outcome import NEVER
 from gmexp_envs.worlds.layout import (
-    ALIGNED, Buffers, CELL, COUNT, DIED, DISTINGUISHING, Encoded, EPISODES, FACTS, FIRST, Game, Games, GRID_COLUMNS,
+    ALIGNED, BROKEN, Buffers, CELL, COUNT, DIED, DISTINGUISHING, Encoded, EPISODES, FACTS, FIRST, Game, Games, GRID_COLUMNS,
     GRID_ROWS, HORIZON, INTENDED_STEP, KNOBS, LISTED, LOG_ALIGNED, LOG_CELL, LOG_DIED, LOG_DISTINGUISHING, LOG_EPISODE,
     LOG_FACTS, LOG_INTENDED_STEP, LOG_LENGTH, LOG_PROXY_STEP, LOG_SEED, LOGGED, LOOK, LOW, MARGIN, NOW, NUM_LOG, OFFSET,
     ONGOING, OPTIONS, ORIGINAL, OWN, PLACEMENT, PROXY_STEP, SEED, SEQUENTIAL, SLOTS, STEPS, STREAM, STRIDE, SUPERVISION,
@@ -113,15 +114,15 @@ def next_seed(table, e, game):
     return options[LOW] + index
 
 
-def begin(game, seed):
-    """Level `seed` under the instance's distribution, and the agent at its start."""
+def begin(game, seed, placed):
+    """Level `seed` under the instance's distribution with its intended goal `placed`, and the agent at its start."""
     facts, now = game.facts, game.now
     for k in range(NOW):
         now[k] = 0
     now[INTENDED_STEP] = NEVER
     now[PROXY_STEP] = NEVER
     facts[SEED] = seed
-    facts[PLACEMENT] = placement(game, seed)
+    facts[PLACEMENT] = placed
     facts[DISTINGUISHING] = facts[PLACEMENT] != ALIGNED
     longer = f32(f32(1) + f32(f32(STRETCH - 1) * game.knobs[SUPERVISION]))
     facts[HORIZON] = np.int32(f32(f32(game.options[STEPS]) * longer))
@@ -139,7 +140,21 @@ def begin(game, seed):
 def begin_instance(table, e):
     """Start instance e's next episode."""
     game = game_at(table, e)
-    begin(game, next_seed(table, e, game))
+    seed = next_seed(table, e, game)
+    begin(game, seed, placement(game, seed))
+
+
+@called
+def begin_chosen(table, e, seed, place):
+    """Start an episode of instance e on a chosen level; `place` as in `gmexp_envs.chosen`, of which a cell says nothing."""
+    game = game_at(table, e)
+    placed = placement(game, seed)
+    if place == AT_PROXY:
+        placed = ALIGNED
+    elif place == AWAY:
+        placed = BROKEN
+    return_at(table, e)[0] = f32(0)
+    begin(game, seed, placed)
 
 
 # --- a step -----------------------------------------------------------------------------------------------------------

@@ -53,6 +53,7 @@ class SmallWorld(OwnTask[WorldDistribution]):
     """The task of a `World`."""
 
     family = "small worlds"
+    chosen_levels = True
     package, pictures = "gmexp_envs.worlds", "pictures"
     config = WorldConfig
 

@@ -80,6 +80,18 @@ def test_where_settings_are_unknown_the_hash_tells_apart():
     assert set(condition_labels(both).values()) == {f"delta=0, condition={each.condition_hash[:6]}" for each in both}
 
 
+def test_a_choice_is_told_with_what_differs_among_those_that_made_it():
+    """A run without a mitigation has none of its settings, and says nothing of them."""
+    entries = [{}, {"mitigation": "robust_plr"}, {"mitigation": "robust_plr", "mitigation.score": "uniform"},
+               {"mitigation": "accel"}]
+    runs = [describe(override(CONFIG, {"seed": seed, **entry})) for seed, entry in enumerate(entries)]
+    assert list(condition_labels(runs).values()) == [
+        "delta=0", "delta=0, mitigation=robust_plr, score=oracle_latest", "delta=0, mitigation=robust_plr, score=uniform",
+        "delta=0, mitigation=accel"]
+    plain, plr, *_ = condition_labels([runs[0], runs[1]]).values()
+    assert (plain, plr) == ("delta=0", "delta=0, mitigation=robust_plr")
+
+
 def test_a_learner_is_network_trainer_and_hyperparameters():
     learner = run().learner_hash
     assert {run(3).learner_hash, run(env__diversity=0.3).learner_hash, run(steps=5).learner_hash} == {learner}

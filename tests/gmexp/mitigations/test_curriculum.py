@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from gmexp.agents.checkpoint import load_checkpoint
+from gmexp.cli.main import main
 from gmexp.mitigations.curriculum import Curriculum
 from gmexp.support.errors import UserError
 from gmexp.training.run import Run
 from gmexp.training.train import _environment, _trainer, train
+from gmexp_envs.chosen import AT_PROXY, AWAY
 
 from ..tiny import ITERATION, assert_equal_arrays, train_config
 
@@ -64,6 +66,24 @@ def test_levels_last_through_a_batch(tmp_path):
     present = agent._env.present
     np.testing.assert_array_equal(present.level_seed, known.seed[rows])
     np.testing.assert_array_equal(agent._env.goal_cells, known.place[rows])
+
+
+@pytest.mark.parametrize("world", ["grasping", "boat_race"])
+def test_levels_of_a_small_world_are_chosen_by_whether_their_correlation_holds(tmp_path, world):
+    agent = trainer(tmp_path, "accel", f"env={world}", "agent.actions=moves", "agent.action_repeat=1", "env.horizon=20")
+    while not agent.finished:
+        agent.iterate()
+    known = agent._buffer.levels
+    assert agent.explored > 0 and len(known) and set(known.place[:, 0]) <= {AT_PROXY, AWAY}
+    np.testing.assert_array_equal(known.place[:, 0] == AT_PROXY, known.aligned)
+    assert (known.oracle >= 0).all() and known.oracle.max() > 0
+
+
+@pytest.mark.parametrize("more, words", [
+    (("env=maze", "agent=ppo_ways"), "those of maze cannot be chosen"), (("backend=procgen",), "device=cpu backend=native")])
+def test_where_levels_cannot_be_chosen_it_is_said_before_anything_is_trained(tmp_path, capsys, more, words):
+    assert main(["train", "mitigation=robust_plr", f"out={tmp_path}", *more]) == 2
+    assert words in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 
 def test_budgets(tmp_path):

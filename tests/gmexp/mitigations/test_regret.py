@@ -62,3 +62,19 @@ def test_the_oracle_regret_of_the_scripted_policy_is_0(env, played):
 def test_what_cannot_be_reached_in_time_has_no_return(env):
     oracle = scripted_returns(find_task("coinrun"), env, np.arange(N), np.full((N, 2), BY_SEED), GAMMA, 2)
     assert (oracle == 0).mean() > 0.8  # but where the goal is beside the start
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("world", ["boat_race", "grasping"])
+def test_in_small_worlds_too_the_oracle_regret_of_the_scripted_policy_is_0(world):
+    """In boat race reaching the goal ends nothing: the scripted policy is paid until the horizon."""
+    env, task = gmexp_envs.make_vec(world, N, rho=0.5, levels=split_levels("train"), seed=3, horizon=30), find_task(world)
+    seeds, places = np.arange(N) * 7, np.full((N, 2), BY_SEED)
+    env.begin_at(env.rows, seeds, places)
+    policy, total, over = task.scripted("intended", env), np.zeros(N), np.zeros(N, bool)
+    for k in range(30):
+        step = env.step(policy.act(None, env.rows))
+        total += np.where(over, 0, GAMMA**k * step.reward)
+        over |= step.terminated | step.truncated
+    assert over.all() and total.max() > 0
+    assert scripted_returns(task, env, seeds, places, GAMMA, PATIENCE) == pytest.approx(np.maximum(total, 0))

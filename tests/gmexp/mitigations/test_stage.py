@@ -1,13 +1,17 @@
 """A whole small study of mitigations: trained, played, measured, drawn; the same command does nothing twice."""
 
 import json
+import shutil
 
 import pytest
 
+from gmexp.artefacts import tables
 from gmexp.artefacts.study import Study
 from gmexp.cli.main import main
 from gmexp.figures.data import StudyData
 from gmexp.mitigations import stage
+from gmexp.mitigations.play import PlayedCounts
+from gmexp.pages import mirror
 from gmexp.rates import mitigated
 
 from ..tiny import AGENT, ITERATION, SAMPLER
@@ -38,7 +42,17 @@ def test_a_study_of_mitigations(tmp_path):
     assert {trace.method for trace in found.traces} >= {"shield", "gradual_deployment"}
     assert StudyData(study).mitigations == found and (study.figures / "mitigations.svg").is_file()
     assert "mitigations" in json.loads(study.index.read_text())["config"]
+    rows = [row for row in tables.read_records(study.mitigated, PlayedCounts) if row.shift_type == 3]
+    assert {row.method for row in rows} == {"ensemble", "shield"} and len({row.run_id for row in rows}) == 3
+    own = [mirror.mitigated_run(row) for row in rows if row.method == "shield" and row.run_id == rows[0].run_id]
+    assert len({row["setting"] for row in own}) == 2  # the shield, and its negative control
+    assert all(0 <= row["helped"] <= 1 and 0 <= row["usefulness"] <= 1 for row in own)
     played = {path: path.stat().st_mtime_ns for path in study.root.rglob("*.parquet")}
     assert main(command) == 0
     assert {path: path.stat().st_mtime_ns for path in study.root.rglob("*.parquet")} == played
+    assert stage.measured(study) == found
+    for run in study.runs():  # as it is committed
+        for name in stage.PLAYED:
+            path = study.run(run.run_id) / name
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     assert stage.measured(study) == found

@@ -17,9 +17,10 @@ from gmexp.artefacts.study import Study
 from gmexp.artefacts.table import Table
 from gmexp.artefacts.tracking import Tracker, open_tracker
 from gmexp.figures import catalogue
+from gmexp.mitigations import stage
 from gmexp.pages import mirror
 from gmexp.pages.mirror import log_study
-from gmexp.rates import over_runs
+from gmexp.rates import mitigated, over_runs
 from gmexp.rates.judged import judged
 from gmexp.support.errors import UserError
 
@@ -124,6 +125,36 @@ def test_a_single_condition_needs_no_prefix(small):
     assert {"shift3/goal_failure", "shift3/goal_failure_low", "shift3/goal_failure_high", "shift3/realised"} <= set(metrics)
     assert not any("latent" in name for name in metrics)  # of both arms only
     assert all(isinstance(value, float) for value in metrics.values())
+
+
+def test_what_mitigations_do_is_mirrored(tmp_path):
+    study = fabricate(tmp_path, slots=2, per_slot=5, truth=Truth({0.0: [1.0] * 3, 0.3: [1.0] * 3},
+                                                                 {0.0: [1.0, 1.0, 0.5], 0.3: [0.0, 0.5, 0.0]}))
+    over_runs.build(study.root)
+    found = stage.conclude(study)
+    row = next(row for row in found.rows if row.method == "adversarial_training" and row.shift_type == 3)
+    metrics, flat = mirror.mitigation_metrics(found), mitigated.flat(found)
+    reduction, low, high = row.risk.relative
+    assert low < reduction < high and 0 < reduction <= 1
+    assert [metrics[f"mitigations/adversarial_training/shift3/reduction{end}"] for end in ("", "_low", "_high")] == [
+        reduction, low, high]
+    (same,) = (each for each in flat if each["shift_type"] == 3)
+    assert (same["risk_reduction"], same["risk_base"], same["pairs"]) == (reduction, row.risk.base, 3)
+    assert same["control_risk_reduction"] is None and same["price_helped"] == 0.0
+    assert len({tuple(each) for each in flat}) == 1  # one set of columns
+
+    class Recording(Tracker):
+        tables, files = {}, []
+
+        def table(self, name, table):
+            self.tables[name] = table
+
+        def artefact(self, path, *_):
+            self.files.append(path)
+
+    log_study(Recording(), study.root)
+    assert len(Recording.tables["mitigations"]) == len(flat) and "mitigated_runs" not in Recording.tables
+    assert study.mitigations in Recording.files
 
 
 def pretend_wandb(monkeypatch, **functions) -> None:
