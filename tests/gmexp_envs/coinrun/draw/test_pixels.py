@@ -1,5 +1,7 @@
 """Frames where nothing needs to be compared with procgen: styles, layouts, hidden coins, decoys, large pictures."""
 
+from functools import lru_cache
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -96,13 +98,18 @@ def test_images_survive_their_storage():
         assert background.shape == (288, 512, 4) and (background[..., 3] == 255).all() and background.std() > 1
 
 
+@lru_cache
+def _background(number):
+    return S.load_sprites().image(S.FIRST_BACKGROUND + number)
+
+
 @pytest.mark.skipif(not procgen.installed(), reason="procgen is not installed")
-@given(st.integers(0, L.BACKGROUNDS - 1), st.integers(0, 63), st.floats(0, 1), st.floats(0, 1))
+@given(st.sampled_from([0, 9, 37, 49, 61]), st.integers(0, 63), st.floats(0, 1), st.floats(0, 1))
 def test_every_line_of_a_background_is_a_piece_of_two_planes(number, line, where, part):
     """Wherever a frame begins: half of it before the level at most, half of it after."""
     sprites, k = S.load_sprites(), S.FIRST_BACKGROUND + number
     sprites.require(np.array([number]))
-    images, picture = sprites.images, sprites.image(k)
+    images, picture = sprites.images, _background(number)
     height, width = picture.shape[:2]
     step = int(S.sky_step.py_func(height, width))
     columns = max(width / height, 1) * float(S.LEVEL)  # of the screen, over which the view moves
