@@ -69,7 +69,7 @@ def _upload(options: tuple[bool, bool, bool], device: torch.device,
             one_background: bool) -> tuple[torch.Tensor, list[torch.Tensor]]:
     """The images of a look on a device: the table that kernels take, and what it points to.
 
-    `one_background` leaves out all but the first, the only one in easy mode: 312 MB.
+    `one_background` leaves out all but the first, the only one in easy mode: 303 MB.
     """
     sprites = load_sprites(*options)
     last = 0 if one_background else BACKGROUNDS - 1

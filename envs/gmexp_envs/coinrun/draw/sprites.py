@@ -9,7 +9,7 @@ are therefore stored side by side, which saves the renderer most of its cache mi
 `pixels[offset[k] + place_x[kind[k], x] + place_y[kind[k], y]]`, a premultiplied 0xAABBGGRR word. Opaque tiles are stored
 once more as bytes, in the order in which they are copied to a frame: `tiles[start:]` is [25, 25, 6, 6, 3] for the first
 sampled row and column, the further ones of both, and the colours. Backgrounds are rows of bytes, red first, in one pool
-that reserves address space for all of them (312 MB); only those in use take memory. Flat colours (procgen's
+that reserves address space for all of them (303 MB); only those in use take memory. Flat colours (procgen's
 `use_monochrome_assets`) need no files.
 
 A frame takes background pixels at equal distances, `sky_step`, from some first one on. A row is therefore stored as planes:
