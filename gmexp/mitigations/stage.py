@@ -130,8 +130,12 @@ def _played(study: Study, runs: Sequence[RunMeta], counts: Sequence[OutcomeCount
     price = Price(play.mitigation_of_entry(entry).train_steps, None, play.mean_share(list(shares.values())), kind.knows)
     about = About(kind.name, ", ".join(filter(None, [setting, play.words_of(entry)])), entry.get("declared", True) is True,
                   kind.row, kind.layer, study.root.name, price, kind.control, kind.note)
-    return (measured_rows(about, counts, treated, of(negative_of(entry))),
-            _success_against_help(study, runs, treated, entry, about))
+    negative = negative_of(entry)
+    control, traces = of(negative), _success_against_help(study, runs, treated, entry, about)
+    if negative is not None and control:
+        at_random = replace(about, setting=f"{setting}, at random")
+        traces += _success_against_help(study, runs, control, negative, at_random)
+    return measured_rows(about, counts, treated, control), traces
 
 
 def _success_against_help(study: Study, runs: Sequence[RunMeta], treated: Sequence[OutcomeCounts], entry: dict[str, Any],
