@@ -105,7 +105,7 @@ def make_vec(name: str | Task, num_envs: int, *, observation: str = "semantic", 
         knobs: fields of the task's level distribution (rho, placement, appearance, context, supervision, ...).
 
     Memory of CoinRun's native engine: 17 kB per instance, 32 kB where frames are drawn, and once per process the images in
-    use (10 MB of sprites, up to 177 MB where all of procgen's 62 backgrounds are). Backend "procgen": about 0.5 GB once per
+    use (10 MB of sprites, up to 303 MB where all of procgen's 62 backgrounds are). Backend "procgen": about 0.5 GB once per
     process, and 0.8 MB per instance. Nothing grows with the number of episodes, or of environments made and closed.
 
     Environments survive a fork, except procgen's with more than one thread, which say so when they are stepped.

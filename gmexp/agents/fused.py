@@ -16,7 +16,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from gmexp.agents.config import PPOConfig
-from gmexp.agents.first_layer import CellLayer, backward, forward
+from gmexp.agents.first_layer import CellLayer
+from gmexp.agents.first_layer_kernels import Changes, backward, forward
 from gmexp.agents.networks import Frames, Observation, Semantic, SemanticWays
 from gmexp_envs.compiled.jit import jit
 
@@ -34,6 +35,7 @@ class Samples(NamedTuple):
     advantage: Float[Tensor, " samples"]
     value: Float[Tensor, " samples"]
     target: Float[Tensor, " samples"]  # of the value
+    changes: Changes | None = None  # of the observations (`FusedGradient.noted`); None where autograd looks at them
 
 
 @jit
@@ -136,17 +138,23 @@ class FusedGradient:
         self._gradients += [(weight, torch.empty_like(weight)) for layer in (network.cells, network.hidden)
                             for weight in layer.parameters()]
 
+    def noted(self, samples: Samples) -> Samples:
+        """The samples with what the first layer adds up of them, which all minibatches and passes read."""
+        window, _, appearance = samples.observation
+        return samples._replace(changes=self.network.cells.changes(window, appearance))
+
     @torch.no_grad()
     def __call__(self, samples: Samples, rows: Int[Tensor, " batch"]) -> tuple[Tensor, Tensor]:
-        """The loss's gradient goes to `.grad` of every weight, in place of what was there -> (entropy, value loss)."""
+        """The loss's gradient on some of the `noted` samples goes to `.grad` of every weight, in place of what was there ->
+        (entropy, value loss)."""
         network, cells, hidden = self.network, self.network.cells, self.network.hidden
         for weight, gradient in self._gradients:
             weight.grad = gradient
         policy, value, policy_bias, value_bias = self._heads_own
         torch.cat([policy, value], out=self._heads)
         torch.cat([policy_bias, value_bias], out=self._head_biases)
-        window, state, appearance = samples.observation
-        seen = *(part.numpy() for part in (window, appearance, state, rows)), cells.columns, cells.classes
+        window, state, _ = samples.observation
+        seen = *samples.changes, state.numpy(), rows.numpy()
         first, features, output = self._first.numpy(), self._features.numpy(), self._output.numpy()
         forward(*seen, cells.column_sums(self._summed).numpy(), cells.motion.numpy(), cells.bias.numpy(), first)
         width = self._first.shape[1]
@@ -157,7 +165,7 @@ class FusedGradient:
             self._features.addmm_(ways.detach(), hidden.weight[:, width:].t())
         rectify(features)
         torch.addmm(self._head_biases, self._features, self._heads.t(), out=self._output)
-        entropy, value_loss = loss(output, rows.numpy(), *(part.numpy() for part in samples[1:]), *self._coefficients,
+        entropy, value_loss = loss(output, rows.numpy(), *(part.numpy() for part in samples[1:6]), *self._coefficients,
                                    self._by_output.numpy())
         torch.mm(self._by_output.t(), self._features, out=self._by_heads)
         torch.sum(self._by_output, 0, out=self._by_head_biases)
@@ -167,7 +175,7 @@ class FusedGradient:
         torch.sum(self._by_features, 0, out=hidden.bias.grad)
         torch.mm(self._by_features, hidden.weight[:, :width], out=self._by_first)
         by_cells = [weight.grad.zero_().numpy() for weight in (cells.weight, cells.motion, cells.bias)]
-        backward(*seen, first, self._by_first.numpy(), *by_cells)
+        backward(*seen, cells.span, cells.tiles, first, self._by_first.numpy(), *by_cells)
         if isinstance(network, SemanticWays):
             torch.mm(self._by_features.t(), ways, out=hidden.weight.grad[:, width:])
             network.ways.zero_grad()

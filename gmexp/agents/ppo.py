@@ -48,6 +48,11 @@ def advantages(reward: Float[Tensor, "steps envs"], value: Float[Tensor, "steps_
     return out
 
 
+def _ascending(rows: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
+    """Numbers in order; numpy's way of it is several times as fast as torch's."""
+    return torch.from_numpy(np.sort(rows.numpy())) if rows.device.type == "cpu" else rows.sort().values
+
+
 class RewardNormalizer:
     """Divides rewards by the running spread of the discounted returns they add up to, as OpenAI's baselines do.
 
@@ -179,8 +184,9 @@ class PPO:
     def _predict(self, observation: Observation | Frames, rows: Int[Tensor, " batch"] | None = None,
                  ) -> tuple[Float[Tensor, "batch actions"], Float[Tensor, " batch"]]:
         """Logits and values in float32, whatever the network computes in."""
-        precision = getattr(torch, self.config.precision)
-        with torch.autocast(self.device.type, precision, enabled=precision is not torch.float32):
+        if self.config.precision == "float32":
+            return self._called(observation, rows)
+        with torch.autocast(self.device.type, getattr(torch, self.config.precision)):
             logits, value = self._called(observation, rows)
         return logits.float(), value.float()
 
@@ -213,13 +219,15 @@ class PPO:
         explained = 1 - residual.var() / target.var().clamp_min(1e-8)
         samples = Samples(self._stored._make(part.flatten(0, 1) for part in self._stored), self._action.flatten(),
                           self._logp.flatten(), advantage.flatten(), self._value[:-1].flatten(), target)
+        if isinstance(self._gradient, FusedGradient):
+            samples = self._gradient.noted(samples)
         if c.anneal:
             self.optimizer.param_groups[0]["lr"] = c.learning_rate * max(0.0, 1 - self.steps / self.total_steps)
         entropies, losses = [], []
         for _ in range(c.epochs):
             order = torch.randperm(len(target), generator=self.generator, device=self.device)
             for rows in order.chunk(c.minibatches):
-                rows = rows.sort().values  # in the order of memory
+                rows = _ascending(rows)  # in the order of memory
                 entropy, value_loss = self._gradient(samples, rows)
                 nn.utils.clip_grad_norm_(self.network.parameters(), c.max_gradient, foreach=True)
                 self.optimizer.step()

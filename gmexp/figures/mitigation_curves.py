@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 import matplotlib.figure
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
@@ -24,7 +25,7 @@ LABEL = 28  # characters that a line of an axis's label has
 def draw(data: StudyData) -> matplotlib.figure.Figure | None:
     traces = [trace for trace in data.mitigations.traces if trace.shift_type == SHIFT or trace.along == "shift type"]
     panels = style.unique((trace.method, trace.along, trace.of) for trace in traces)[:MOST]
-    panels = [panel for panel in panels if len({trace.x for trace in _of(traces, panel)}) > 1]
+    panels = [panel for panel in panels if len({trace.x for trace in _of(traces, panel)}) > 2]  # two points are no curve
     if not panels:
         return None
     columns = min(len(panels), 3)
@@ -55,7 +56,7 @@ def _panel(axis: Axes, panel: tuple[str, str, str], traces: Sequence[Trace], col
     for name, study in style.unique((_group(trace), trace.study) for trace in traces):
         points = sorted((trace for trace in traces if (_group(trace), trace.study) == (name, study)),
                         key=lambda trace: trace.x)
-        places = [point.x for point in points], [point.y for point in points]
+        places = [point.x for point in points], [min(point.y, 1.0) for point in points]  # a ratio of shares may overshoot
         if all(point.runs == 1 for point in points):  # a point a run, which nothing joins
             marks.dots(axis, *places, colours[name], size=16, urls=[data.opens_runs(point.of_runs) for point in points])
             continue
@@ -63,7 +64,7 @@ def _panel(axis: Axes, panel: tuple[str, str, str], traces: Sequence[Trace], col
             axis.plot(*places, color=colours[name], linewidth=1, url=data.opens_runs(points[0].of_runs))
         for point in points:
             if point.low is not None and point.high is not None:
-                marks.interval(axis, point.x, point.y, point.low, point.high, colours[name],
+                marks.interval(axis, point.x, *np.minimum([point.y, point.low, point.high], 1.0), colours[name],
                                data.opens_runs(point.of_runs))
     shares(axis, method.replace("_", " "))
     axis.set_xlabel(capital(along))

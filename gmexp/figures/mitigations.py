@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import matplotlib.figure
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,6 +19,7 @@ from gmexp.rates.mitigated import Measured
 from gmexp.rates.reduction import Change
 from gmexp.rates.text import shift_text
 
+WIDE = 36  # characters that a line of a setting has
 BAND, LEAST = "#eeeeee", -1.0  # of the published range; the lowest reduction shown
 NAMES = {"adversarial_training+specification": "diversity and specification"}
 
@@ -28,7 +31,10 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
     names = style.unique((row.method, row.setting, row.env) for row in rows)
     several = len({row.env for row in rows}) > 1
     shifts = sorted({(row.shift_type, row.shift_name) for row in rows})
-    figure, (axes,) = canvas(PAGE, 0.9 + 0.34 * len(names), len(shifts))
+    labels = [f"{_words(method)}\n" + textwrap.fill(setting + (f" ({env})" if several else ""), WIDE)
+              for method, setting, env in names]
+    lines = max(label.count("\n") for label in labels)
+    figure, (axes,) = canvas(PAGE, 0.9 + (0.22 + 0.12 * lines) * len(names), len(shifts))
     for axis, (kind, shift) in zip(axes, shifts, strict=True):
         for y, (method, setting, env) in enumerate(names):
             _published(axis, y, next(row.published for row in rows if row.method == method))
@@ -40,8 +46,7 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
         axis.set_xlim(LEAST - 0.03, 1.03)
         axis.set_xticks(np.linspace(LEAST, 1, 3))
         axis.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    marks.named_rows(axes, [f"{_words(method)}\n{setting}" + (f" ({env})" if several else "")
-                            for method, setting, env in names])
+    marks.named_rows(axes, labels)
     figure.supxlabel("risk that is gone", fontsize=style.STYLE["axes.labelsize"])
     legend(figure, [entry(OKABE_ITO[0], "measured, 95%"), entry(OKABE_ITO[1], "first edition"),
                     entry(GREY, "negative control", marker="s"), Patch(color=BAND, label="published range")])

@@ -6,6 +6,7 @@ instead of colours.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import matplotlib.figure
@@ -21,6 +22,7 @@ from gmexp.rates.text import shift_label
 
 TITLES = {"capability": "Capability", "goal_failure": "Goal failure, given capability"}
 ROW = 0.19  # inches
+WIDE = 44  # characters that a line of a row's name has
 
 Panels = Mapping[str, Sequence[Judged]]  # by metric
 Published = Mapping[int, Mapping[str, float]]  # by shift
@@ -67,7 +69,9 @@ def in_rows(panels: Panels, published: Published, named: Named) -> matplotlib.fi
     """Many conditions: capability above, goal failure below, a column per shift."""
     cells = [cell for shown in panels.values() for cell in shown]
     names, shifts = style.unique(cell.condition for cell in cells), sorted({cell.shift_type for cell in cells})
-    figure, grid = canvas(PAGE, 1.1 + 2 * ROW * len(names), len(shifts), len(panels))
+    rows = [textwrap.fill(named(name), WIDE) for name in names]
+    lines = max((row.count("\n") + 1 for row in rows), default=1)
+    figure, grid = canvas(PAGE, 1.1 + 2 * ROW * (1 + 0.4 * (lines - 1)) * len(names), len(shifts), len(panels))
     for line, (metric, shown) in zip(grid, panels.items(), strict=True):
         for axis, shift in zip(line, shifts, strict=True):
             here = [cell for cell in shown if cell.shift_type == shift]
@@ -79,7 +83,7 @@ def in_rows(panels: Panels, published: Published, named: Named) -> matplotlib.fi
             axis.title.set_fontsize(8)
             axis.set_xticks([0, 0.5, 1])
             axis.set_visible(bool(here) or axis is line[0])
-        marks.named_rows(line, map(named, names))
+        marks.named_rows(line, rows)
         line[0].set_ylabel(TITLES[metric].replace(", ", ",\n"))
     legend(figure, [entry(OKABE_ITO[0], "mean over runs, 95%; dots are runs"),
                     *[entry("black", "published", marker="", linewidth=1)] * bool(published)])

@@ -120,10 +120,11 @@ def _with_mitigations(study: Study, base: Trained, group: Sequence[Trained]) -> 
         if kind is None or _is_control(kind, one):
             continue
         control = next((other for other in alike if _kind(other) is kind and _is_control(kind, other)), None)
-        options = ", ".join(f"{key} {value}" for key, value in one.mitigation if key != "name")
+        usually = mitigation_of_entry({"name": kind.name}).identity
+        options = ", ".join(f"{key} {value}" for key, value in one.mitigation if value != usually.get(key))
         mitigation = mitigation_of_entry(dict(one.mitigation))
         price = Price(mitigation.train_steps, _seconds_ratio(study, base, one), 0.0, kind.knows)
-        usual = mitigation.identity == mitigation_of_entry({"name": kind.name}).identity
+        usual = mitigation.identity == usually
         about = About(kind.name, ", ".join(filter(None, [f"delta {base.diversity:g}", options])),
                       usual and base.diversity == DECLARED_DIVERSITY, kind.row, kind.layer, study.root.name, price,
                       kind.control)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from gmexp.agents.mitigation import Mitigation, NoMitigation, find_mitigation, mitigation_config, mitigation_names
@@ -10,6 +10,9 @@ from gmexp.mitigations.detection import WatchPlan
 from gmexp.mitigations.gradual_deployment import DeploymentPlan
 from gmexp.support.composition import override, variant
 from gmexp.support.errors import UserError
+
+
+NO_OPTIONS = ("name", "declared", "of")  # keys of an entry; of: the identity of what it is the control of
 
 
 @dataclass
@@ -76,12 +79,18 @@ def mitigation_of_entry(entry: dict[str, Any]) -> Mitigation:
 
     UserError where an option is none of its.
     """
-    changes = {f"mitigation.{key}": value for key, value in entry.items() if key not in ("name", "declared")}
+    changes = {f"mitigation.{key}": value for key, value in entry.items() if key not in NO_OPTIONS}
     options = override(_Host(NoMitigation()), {"mitigation": entry["name"], **changes}).mitigation
     return find_mitigation(options.name)(options)
 
 
 def negative_of(entry: dict[str, Any]) -> dict[str, Any] | None:
-    """The entry of its negative control; None for a mitigation without one."""
+    """The entry of its negative control; None for a mitigation without one.
+
+    A control that acts as often as the mitigation did (an option `shares`) is the control of that entry and of no other.
+    """
     kind = find_mitigation(str(entry["name"]))
-    return {**entry, **kind.negative} if kind.negative else None
+    if not kind.negative:
+        return None
+    own = "shares" in {each.name for each in fields(kind.config)}
+    return {**entry, **kind.negative, **({"of": mitigation_of_entry(entry).identity} if own else {})}

@@ -55,6 +55,8 @@ class PlayedCounts(OutcomeCounts):
 def folder_of(run: Path, entry: dict[str, Any]) -> Path:
     """Where an entry's counts lie in a run's folder; entries of the same mitigation and options share it."""
     identity = {key: value for key, value in mitigation_of_entry(entry).identity.items() if key != "shares"}
+    if "of" in entry:
+        identity["of"] = entry["of"]
     name = str(entry["name"]).replace(":", "_").replace(".", "_")
     return run / FOLDER / f"{name}-{artefacts.config_hash(identity)[:8]}"
 
@@ -115,11 +117,11 @@ def counts_with(run: Path, entry: dict[str, Any]) -> list[PlayedCounts]:
     path = folder_of(run, entry) / HELPED
     helped = {(cell.shift_type, cell.shift_name, cell.grade, cell.probe): cell
               for cell in (tables.read_records(path, HelpedCell) if path.is_file() else ())}
-    rows = []
+    rows, method, setting = [], kind_of(entry).name, words_of(entry)
     for counts in read_counts(run, entry) or ():
         cell = helped.get((counts.shift_type, counts.shift_name, counts.grade, counts.probe))
         known = {field.name: getattr(counts, field.name) for field in dataclasses.fields(counts)}
-        rows.append(PlayedCounts(**known, method=kind_of(entry).name, setting=words_of(entry),
+        rows.append(PlayedCounts(**known, method=method, setting=setting,
                                  decisions=cell and cell.decisions, helped=cell and cell.helped))
     return rows
 
@@ -143,8 +145,9 @@ def kind_of(entry: dict[str, Any]) -> type[Mitigation]:
 def words_of(entry: dict[str, Any]) -> str:
     """An entry's options in words, but for what is no choice of how it acts."""
     options = mitigation_of_entry(entry).identity
-    return ", ".join(f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in options.items()
-                     if key not in ("name", "levels", "shares", "lasts"))
+    words = ", ".join(f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in options.items()
+                      if key not in ("name", "levels", "shares", "lasts"))
+    return f"{words}, as often as with {words_of(entry['of'])}" if "of" in entry else words
 
 
 def mean_share(shares: list[float | None]) -> float | None:

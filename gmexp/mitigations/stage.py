@@ -70,7 +70,8 @@ def conclude(study: Study) -> Mitigated:
     if found != Mitigated():
         mitigated.write(study.mitigations, found, artefacts.provenance(None, {}, "what mitigations do, over pairs of runs"))
     entries = [each for entry in plan_of(study).played for each in (entry, negative_of(entry)) if each is not None]
-    if rows := [row for run in study.runs() for entry in entries for row in play.counts_with(study.run(run.run_id), entry)]:
+    folders = [folder for run in study.runs() if ((folder := study.run(run.run_id)) / play.FOLDER).is_dir()]
+    if rows := [row for folder in folders for entry in entries for row in play.counts_with(folder, entry)]:
         origin = artefacts.provenance(None, {}, "what runs did with mitigations, counted")
         tables.write_table(study.mitigated, rows, play.PlayedCounts, origin)
     return found
@@ -129,8 +130,12 @@ def _played(study: Study, runs: Sequence[RunMeta], counts: Sequence[OutcomeCount
     price = Price(play.mitigation_of_entry(entry).train_steps, None, play.mean_share(list(shares.values())), kind.knows)
     about = About(kind.name, ", ".join(filter(None, [setting, play.words_of(entry)])), entry.get("declared", True) is True,
                   kind.row, kind.layer, study.root.name, price, kind.control, kind.note)
-    return (measured_rows(about, counts, treated, of(negative_of(entry))),
-            _success_against_help(study, runs, treated, entry, about))
+    negative = negative_of(entry)
+    control, traces = of(negative), _success_against_help(study, runs, treated, entry, about)
+    if negative is not None and control:
+        at_random = replace(about, setting=f"{setting}, at random")
+        traces += _success_against_help(study, runs, control, negative, at_random)
+    return measured_rows(about, counts, treated, control), traces
 
 
 def _success_against_help(study: Study, runs: Sequence[RunMeta], treated: Sequence[OutcomeCounts], entry: dict[str, Any],

@@ -40,7 +40,7 @@ class CoinRunEngine(Engine):
     """N worlds of CoinRun (see `gmexp_envs.make_vec` for what the arguments mean).
 
     `drawable` makes `frames` possible where the observation is semantic. Memory is about 17 kB per world, 32 kB with
-    frames, for which up to 180 MB of images are shared by the process.
+    frames, for which up to 303 MB of images are shared by the process.
     """
 
     num_actions = NUM_ACTIONS

@@ -11,7 +11,7 @@ import torch
 from gmexp_envs.coinrun import kernels
 from gmexp_envs.coinrun.base import CoinRunEngine
 from gmexp_envs.coinrun.distribution import LevelDistribution
-from gmexp_envs.coinrun.draw.sprites import FIRST_BACKGROUND, Images, SKY_PIXEL, load_sprites
+from gmexp_envs.coinrun.draw.sprites import FIRST_BACKGROUND, Images, load_sprites, sky_bytes
 from gmexp_envs.coinrun.layout import BACKGROUNDS
 from gmexp_envs.compiled.cuda import SIMULATED
 from gmexp_envs.compiled.cuda_arrays import CudaArrays
@@ -69,15 +69,15 @@ def _upload(options: tuple[bool, bool, bool], device: torch.device,
             one_background: bool) -> tuple[torch.Tensor, list[torch.Tensor]]:
     """The images of a look on a device: the table that kernels take, and what it points to.
 
-    `one_background` leaves out all but the first, the only one in easy mode: 180 MB.
+    `one_background` leaves out all but the first, the only one in easy mode: 303 MB.
     """
     sprites = load_sprites(*options)
     last = 0 if one_background else BACKGROUNDS - 1
     sprites.require(np.arange(last + 1))
     images = sprites.images
     number = FIRST_BACKGROUND + last
-    end = int(images.offset[number]) + SKY_PIXEL * int(images.width[number]) * int(images.height[number]) + 1
-    images = images._replace(sky=images.sky[:end])  # and a byte more, which may be read
+    end = images.offset[number] + sky_bytes(*(int(of[number]) for of in (images.height, images.span, images.planes)))
+    images = images._replace(sky=images.sky[:end])
     tensors = Images(*(torch.from_numpy(array.copy()).to(device) for array in images))
     sizes = (len(array) for array in (images.pixels, images.tiles, images.sky))
     table = np.array([*(tensor.data_ptr() for tensor in tensors), *sizes], np.uint64)

@@ -9,7 +9,7 @@ import numpy as np
 from numba import cuda
 
 from gmexp_envs.coinrun.cells import classify, mark, mark_classes, paint
-from gmexp_envs.coinrun.draw.pixels import FRAME, MAX_CELLS, Scratch, draw_lines, measure
+from gmexp_envs.coinrun.draw.pixels import FRAME, MAX_CELLS, Scratch, draw_lines, measure, place_lines
 from gmexp_envs.coinrun.draw.sprites import Images, NUM_IMAGES
 from gmexp_envs.coinrun.episode import TABLE, act, next_seed, opened, seed_stream
 from gmexp_envs.coinrun.layout import WALL_THEMES
@@ -17,11 +17,10 @@ from gmexp_envs.coinrun.levels import plan_level
 from gmexp_envs.coinrun.semantic import observe_semantic
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.compiled.memory import array_at
-from gmexp_envs.procgen_family.blit import PIXEL, RESOLUTION
+from gmexp_envs.procgen_family.blit import LINE, PIXEL, RESOLUTION
 
 IMAGE_TABLE = len(Images._fields) + 3  # length of the table that `_images_at` reads
 SPARE_FRAME = FRAME + 1  # a byte beyond the frame may be read
-GAPS = 2 * MAX_CELLS
 u64 = np.uint64
 
 
@@ -36,12 +35,13 @@ def _images_at(address):
     bytes of tiles and of bytes of backgrounds."""
     t = array_at(u64(address), (IMAGE_TABLE,), np.uint64)
     return Images(
-        array_at(t[0], (np.int64(t[11]),), np.uint32), array_at(t[1], (4, 256), np.int32),
+        array_at(t[0], (np.int64(t[14]),), np.uint32), array_at(t[1], (4, 256), np.int32),
         array_at(t[2], (4, 256), np.int32), array_at(t[3], (NUM_IMAGES,), np.int32),
         array_at(t[4], (NUM_IMAGES,), np.int64), array_at(t[5], (NUM_IMAGES,), np.int32),
-        array_at(t[6], (NUM_IMAGES,), np.int32), array_at(t[7], (1,), np.bool_),
-        array_at(t[8], (np.int64(t[12]),), np.uint8), array_at(t[9], (WALL_THEMES, 128), np.int32),
-        array_at(t[10], (np.int64(t[13]),), np.uint8))
+        array_at(t[6], (NUM_IMAGES,), np.int32), array_at(t[7], (NUM_IMAGES,), np.int32),
+        array_at(t[8], (NUM_IMAGES,), np.int32), array_at(t[9], (NUM_IMAGES,), np.int32),
+        array_at(t[10], (1,), np.bool_), array_at(t[11], (np.int64(t[15]),), np.uint8),
+        array_at(t[12], (WALL_THEMES, 128), np.int32), array_at(t[13], (np.int64(t[16]),), np.uint8))
 
 
 @jit
@@ -164,8 +164,9 @@ def measure_one(table, images, number, scratch, lane, lanes):
 def draw_some(table, images, number, scratch, frame, lane, lanes):
     """Draw a share of the lines of a world's frame."""
     world, _, _ = opened(_world_table(table))
-    draw_lines(world, u64(number), _images_at(images), scratch, frame, u64(0),
-               RESOLUTION * lane // lanes, RESOLUTION * (lane + 1) // lanes)
+    low, high = RESOLUTION * lane // lanes, RESOLUTION * (lane + 1) // lanes
+    place_lines(world, u64(number), scratch, low, high)
+    draw_lines(world, u64(number), _images_at(images), scratch, frame, u64(0), low, high)
 
 
 @jit
@@ -183,11 +184,11 @@ def draw_frames(table, images, rows, frames, channels_first):
     columns = cuda.shared.array((MAX_CELLS, 4), np.int32)
     lines = cuda.shared.array((MAX_CELLS, 4), np.int32)
     tiles = cuda.shared.array((MAX_CELLS, MAX_CELLS), np.int32)
-    sky_columns = cuda.shared.array(RESOLUTION, np.uint32)
-    sky_rows = cuda.shared.array(RESOLUTION, np.uint32)
+    sky_mask = cuda.shared.array(LINE, np.uint8)
+    sky_rows = cuda.shared.array(RESOLUTION, np.int64)
     frame = cuda.shared.array(SPARE_FRAME, np.uint8)
-    gaps = cuda.local.array(GAPS, np.int32)
-    scratch = Scratch(columns, lines, tiles, sky_columns, sky_rows, gaps)
+    places = cuda.local.array(RESOLUTION, np.int32)
+    scratch = Scratch(columns, lines, tiles, sky_mask, sky_rows, places)
     number = number_at(table, rows, cuda.blockIdx.x)
     if number >= 0:
         measure_one(table, images, number, scratch, lane, lanes)

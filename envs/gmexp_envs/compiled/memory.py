@@ -8,6 +8,8 @@ from numba.np.arrayobj import populate_array
 
 from gmexp_envs.compiled.jit import jit
 
+LINE = 64  # bytes of a cache line
+MIXED = 32  # bytes that `mix_bytes` does at once
 
 @intrinsic
 def array_at(typing_context, address, shape, dtype):
@@ -49,16 +51,32 @@ def load_word(typing_context, source, index):
     return types.uint32(source, types.uint64), build
 
 
-@intrinsic
-def store_word(typing_context, target, index, word):
-    """In compiled code: write 32 bits from byte `index` of a uint8 array on, wherever they lie."""
+@intrinsic(prefer_literal=True)
+def mix_bytes(typing_context, target, at, source, first, second, mask, count):
+    """In compiled code: target[at:at + count] = source[first:first + count], but source[second:second + count] where the
+    bytes of `mask` are 255 (0 elsewhere), for uint8 arrays and a constant count, a multiple of MIXED."""
+    size = count.literal_value
+
     def build(context, builder, signature, arguments):
-        array, at, value = arguments
-        place = _byte(context, builder, signature.args[0], array, at)
-        builder.store(value, builder.bitcast(place, value.type.as_pointer())).align = 1
+        array, place, images, one, other, choice, _ = arguments
+        kind = ir.VectorType(ir.IntType(8), MIXED)
+
+        def vector(position, values, index, skipped):
+            index = builder.add(index, ir.Constant(index.type, skipped))
+            return builder.bitcast(_byte(context, builder, signature.args[position], values, index), kind.as_pointer())
+
+        def load(*where):
+            loaded = builder.load(vector(*where))
+            loaded.align = 1
+            return loaded
+
+        for skipped in range(0, size, MIXED):
+            a, b = load(2, images, one, skipped), load(2, images, other, skipped)
+            chosen = builder.and_(builder.xor(a, b), load(5, choice, ir.Constant(ir.IntType(64), 0), skipped))
+            builder.store(builder.xor(a, chosen), vector(0, array, place, skipped)).align = 1
         return context.get_dummy_value()
 
-    return types.void(target, types.uint64, types.uint32), build
+    return types.void(target, types.uint64, source, types.uint64, types.uint64, mask, count), build
 
 
 @intrinsic(prefer_literal=True)
@@ -76,7 +94,6 @@ def copy_bytes(typing_context, target, at, source, start, count):
     return types.void(target, types.uint64, source, types.uint64, count), build
 
 
-LINE = 64  # bytes of a cache line
 FAR, NEAR = 16, 8  # instances ahead whose memory is asked for: what lies in fixed places, and what depends on that
 
 

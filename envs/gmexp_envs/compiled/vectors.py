@@ -22,6 +22,11 @@ def _place(builder, data, index, kind):
     return builder.bitcast(builder.gep(data, [index]), kind.as_pointer())
 
 
+def _number(builder, data, index):
+    """Element `index` of an array of signed integers, as int64."""
+    return builder.sext(builder.load(builder.gep(data, [index])), _INT)
+
+
 def _load(builder, place, align):
     loaded = builder.load(place)
     loaded.align = align
@@ -94,8 +99,8 @@ def gather_rows(typing_context, lanes, at, rows, added, adds, taken, takes, scal
 
     Arguments:
         lanes: a constant. at: the first of the columns.
-        rows: float32 [rows, width]; the first `takes` numbers in `taken` are subtracted, then the first adds % 4 in `added`
-            added one by one, then the others in fours, pairs first.
+        rows: float32 [rows, width]; the first `takes` numbers in `taken` (int32) are subtracted, then the first adds % 4 in
+            `added` added one by one, then the others in fours, pairs first.
         scaled: float32 [factors, width]. bias, out: float32 [width].
     """
     def build(context, builder, signature, arguments):
@@ -108,7 +113,7 @@ def gather_rows(typing_context, lanes, at, rows, added, adds, taken, takes, scal
         total = cgutils.alloca_once(builder, lane.kind)
 
         def number(data, index):
-            return builder.load(builder.gep(data, [index]))
+            return _number(builder, data, index)
 
         def each(count, then):
             with cgutils.for_range(builder, count, intp=_INT) as loop:
@@ -156,7 +161,7 @@ def scatter_rows(typing_context, lanes, at, rows, added, adds, taken, takes, sca
             add(scaled_, loop.index, builder.fmul(lane.spread(factors_, loop.index), passed))
         for numbers, many, step in ((added_, adds_, builder.fadd), (taken_, takes_, builder.fsub)):
             with cgutils.for_range(builder, many, intp=_INT) as loop:
-                add(rows_, builder.load(builder.gep(numbers, [loop.index])), passed, step)
+                add(rows_, _number(builder, numbers, loop.index), passed, step)
         return context.get_dummy_value()
 
     numbers = types.int64

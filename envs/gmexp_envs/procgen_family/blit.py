@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from gmexp_envs.compiled.jit import jit
-from gmexp_envs.compiled.memory import load_word, store_word
+from gmexp_envs.compiled.memory import load_word
 
 RESOLUTION = 64
 PIXEL = 3  # bytes
@@ -113,14 +113,3 @@ def blit(images, number, left, top, width, height, opacity, frame, at, low, high
             blend(frame, place + u64(LINE * r + PIXEL * c), pixel)
             sample_x += step_x
         sample_y += step_y
-
-
-@jit(forceinline=True)
-def fill_run(frame, line, first, last, source, row, columns):
-    """Columns first..last-1 of a line of the frame from bytes of `source`: those at `row` + `columns`."""
-    for c in range(first, min(last, RESOLUTION - 1)):
-        word = load_word(source, row + u64(columns[u64(c)]))
-        store_word(frame, line + u64(PIXEL * c), word)
-    if last == RESOLUTION:  # no pixel follows whose drawing would mend a fourth byte
-        c = RESOLUTION - 1
-        put(frame, line + u64(PIXEL * c), load_word(source, row + u64(columns[u64(c)])))

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import gmexp_envs
-from gmexp.agents.first_layer import CellLayer, MOTION_SCALE
+from gmexp.agents.first_layer import CellLayer
+from gmexp.agents.first_layer_kernels import MOTION_SCALE
 from gmexp_envs.coinrun.task import TASK
 from gmexp_envs.task import Semantics
 

@@ -18,7 +18,7 @@ from gmexp.evaluation.cells import cells, held_out
 from gmexp.evaluation.evaluate import play_with
 from gmexp.mitigations import agents, detection, play
 from gmexp.mitigations.agents import one_each, peers, validation_cells, watched
-from gmexp.mitigations.config import MitigationsPlan, mitigation_of_entry
+from gmexp.mitigations.config import MitigationsPlan, mitigation_of_entry, negative_of
 from gmexp.mitigations.networks import Combined, fit_svdd
 from gmexp.mitigations.scores import SCORES, score_of
 from gmexp.support.errors import UserError
@@ -146,18 +146,22 @@ def gmexp_task():
 
 @pytest.mark.slow
 def test_the_stage_plays_once_and_pairs_with_itself(checkpoint):
-    wanted = MitigationsPlan(played=[{"name": "ask_for_help", "levels": 12}, {"name": "ensemble", "members": 3}],
+    wanted = MitigationsPlan(played=[{"name": "ask_for_help", "levels": 12}, {"name": "ensemble", "members": 3},
+                                     {"name": "ask_for_help", "levels": 12, "score": "distance"}],
                              scores=["max_probability"], levels=20, probed=12)
     play.mitigate(checkpoint, PLAN, wanted)
     run = checkpoint.path.parent
     kept = {path: path.stat().st_mtime_ns for path in run.rglob("*.parquet")}
     play.mitigate(checkpoint, PLAN, wanted)
     assert kept == {path: path.stat().st_mtime_ns for path in run.rglob("*.parquet")}
-    help_rows, ensemble_rows = (play.read_counts(run, entry) for entry in wanted.played)
+    help_rows, ensemble_rows, _ = (play.read_counts(run, entry) for entry in wanted.played)
     assert {row.n_masked for row in help_rows} == {None} and all(row.n_masked is not None for row in ensemble_rows)
-    share, control = (play.helped_share(run, entry, 3) for entry in (
-        wanted.played[0], {**wanted.played[0], "score": "random"}))
-    assert 0 <= share <= 1 and control == pytest.approx(share, abs=0.15)
+    for entry in (wanted.played[0], wanted.played[2]):  # whose controls are each as often at the wheel as they are
+        share, control = (play.helped_share(run, each, 3) for each in (entry, negative_of(entry)))
+        assert 0 <= share <= 1 and control == pytest.approx(share, abs=0.15)
+    controls = [negative_of(entry) for entry in (wanted.played[0], wanted.played[2])]
+    words = {row.setting for control in controls for row in play.counts_with(run, control)}
+    assert len(words) == 2 and all("score random" in each and "as often as with score" in each for each in words)
     episodes = tables.read_table(run / detection.FILE, detection.WatchedEpisode)
     assert len(episodes) == 24 and set(episodes["score"].to_pylist()) == {"max_probability"}
     assert len(tables.read_records(run / "probed.parquet", OutcomeCounts)) == 1

@@ -6,10 +6,13 @@ import os
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from gmexp_envs.compiled import pages
 from gmexp_envs.compiled.jit import jit
-from gmexp_envs.compiled.memory import prefetch, prefetch_row
+from gmexp_envs.compiled.memory import MIXED, mix_bytes, prefetch, prefetch_row
 
 
 @pytest.mark.parametrize("shape", [(3,), (7, 5), (300, 64, 64), (4096, 624)])
@@ -60,3 +63,20 @@ def test_what_is_asked_for_ahead_may_lie_anywhere():
     before = array.copy()
     assert ask(array, np.uint64(3)) == 30
     np.testing.assert_array_equal(array, before)
+
+
+MIX = 3 * MIXED
+
+
+@jit
+def mix(target, at, source, first, second, mask):
+    mix_bytes(target, np.uint64(at), source, np.uint64(first), np.uint64(second), mask, MIX)
+
+
+@given(arrays(np.uint8, 2 * MIX), st.integers(0, MIX), st.integers(0, MIX), arrays(np.bool_, MIX), st.integers(0, 5))
+def test_mixed_bytes_are_those_of_either_place(source, first, second, chosen, at):
+    target = np.full(MIX + 5, 7, np.uint8)
+    mix(target, at, source, first, second, np.where(chosen, 255, 0).astype(np.uint8))
+    expected = np.full(MIX + 5, 7, np.uint8)
+    expected[at:at + MIX] = np.where(chosen, source[second:second + MIX], source[first:first + MIX])
+    np.testing.assert_array_equal(target, expected)

@@ -21,13 +21,14 @@ from gmexp_envs.coinrun.layout import (
     WALL_MID, WALL_THEME, X, Y, ZERO,
 )
 from gmexp_envs.coinrun.opening import world_at
+from gmexp_envs.compiled import memory
 from gmexp_envs.compiled.jit import jit
-from gmexp_envs.compiled.memory import copy_bytes
+from gmexp_envs.compiled.memory import copy_bytes, mix_bytes, prefetch, prefetch_row
 from gmexp_envs.procgen_family.blit import (
-    FRAME, LINE, PIXEL, RESOLUTION, blend, blit, covered, f64, fill_run, first_sample, i32, rounded, u64,
+    FRAME, LINE, PIXEL, RESOLUTION, blend, blit, covered, f64, first_sample, i32, rounded, u64,
 )
 
-UNIT = f32(f32(64) / f32(13))  # pixels per cell
+UNIT = S.UNIT
 VIEW = f32(64.0 / f64(UNIT))  # cells per frame
 MARGIN = f32(7.5)  # cells drawn on each side of the agent
 OVERLAP = f32(0.02)  # by which procgen enlarges a tile on every side (RENDER_EPS)
@@ -63,9 +64,9 @@ class Scratch(NamedTuple):
     columns: np.ndarray  # int32 [17, 4]: tile tables
     rows: np.ndarray
     tiles: np.ndarray  # int32 [17, 17]: column, row -> as `Images.tile_of_cell`
-    sky_columns: np.ndarray  # uint32 [64]: byte offset of every frame column in a row of the background
-    sky_rows: np.ndarray  # uint32 [64]: and of every frame row in the background
-    gaps: np.ndarray  # int32 [34]: first and last + 1 of the runs of columns between the opaque tiles of a row
+    sky_mask: np.ndarray  # uint8 [192]: 255 where a byte of the frame's lines is of the background's next plane
+    sky_rows: np.ndarray  # int64 [64]: where every line of the frame begins in the background
+    places: np.ndarray  # int32 [64]: where every line of the frame is in a stored tile, of tiles that overlap the upper one
 
 
 @jit(forceinline=True)
@@ -105,49 +106,44 @@ def _look_up_tiles(world, e, images, first_x, first_y, across, down, scratch, la
 @jit(forceinline=True)
 def _measure_sky(world, e, images, left, top, scratch, lane, lanes):
     """Where the background's pixels are for every column and row of the frame."""
-    columns, rows = scratch.sky_columns, scratch.sky_rows
+    mask, rows = scratch.sky_mask, scratch.sky_rows
     number = u64(S.FIRST_BACKGROUND + world.facts[e, BACKGROUND])
     width, height = images.width[number], images.height[number]
-    size = f32(f32(SIZE) * UNIT)
     aspect = f32(f32(width) / f32(height))
     shift = f32(world.body[e, BACKGROUND_SHIFT] * f32(aspect - f32(1)))
-    edge = f64(left) + f64(size) * f64(f32(-shift))
-    step_x = i32(65536.0 / (f64(size) * f64(aspect) / f64(width)))
-    step_y = i32(65536.0 / (f64(size) / f64(height)))
+    edge = f64(left) + f64(S.LEVEL) * f64(f32(-shift))
+    step_x = S.sky_step(height, width)
+    step_y = i32(65536.0 / (f64(S.LEVEL) / f64(height)))
     first_x, first_y = max(rounded(edge), i32(0)), max(rounded(f64(top)), i32(0))
     start_x = first_sample(first_x, edge, step_x) - step_x * first_x
     start_y = first_sample(first_y, f64(top), step_y) - step_y * first_y
-    for i in range(lane, RESOLUTION, lanes):  # beyond its edges, where walls hide it, the image is continued
-        columns[u64(i)] = S.SKY_PIXEL * min(max((start_x + step_x * i32(i)) >> 16, i32(0)), width - 1)
+    skipped = start_x // step_x  # columns of the screen from the background's own first one
+    rest = start_x - step_x * skipped
     for i in range(lane, RESOLUTION, lanes):
-        rows[u64(i)] = S.SKY_PIXEL * width * min(max((start_y + step_y * i32(i)) >> 16, i32(0)), height - 1)
+        carried = np.uint8(-(((rest & 0xFFFF) + (step_x * (skipped + i) & 0xFFFF)) >> 16))
+        for colour in range(PIXEL):
+            mask[u64(PIXEL * i + colour)] = carried
+    span = np.int64(images.span[number])
+    place = images.offset[number] + span * (rest >> 16) + images.first[number] + S.SKY_PIXEL * skipped
+    for i in range(lane, RESOLUTION, lanes):
+        row = min(max((start_y + step_y * i32(i)) >> 16, i32(0)), height - 1)
+        rows[u64(i)] = place + span * images.planes[number] * row
 
 
 @jit(forceinline=True)
-def _find_gaps(across, j, scratch):
-    """The runs of columns that no opaque tile of row j covers; returns twice their number."""
-    tiles, columns, gaps = scratch.tiles, scratch.columns, scratch.gaps
-    found = 0
-    end = i32(0)
+def _is_covered(across, j, scratch):
+    """Whether opaque tiles hide all of row j."""
+    hidden = True
     for k in range(across):
-        i = u64(k)
-        if tiles[i, j] >= 0 and columns[i, COUNT] > 0:
-            start = columns[i, START]
-            if start > end:
-                gaps[u64(found)], gaps[u64(found + 1)] = end, start
-                found += 2
-            end = max(end, start + columns[i, COUNT])
-    if end < RESOLUTION:
-        gaps[u64(found)], gaps[u64(found + 1)] = end, i32(RESOLUTION)
-        found += 2
-    return found
+        hidden &= (scratch.tiles[u64(k), j] >= 0) | (scratch.columns[u64(k), COUNT] == 0)
+    return hidden
 
 
 @jit(forceinline=True)
 def _draw_sky(world, e, images, across, down, scratch, frame, at, low, high):
-    """The background between opaque tiles, line by line from the top."""
-    rows, sky_rows, gaps = scratch.rows, scratch.sky_rows, scratch.gaps
-    offset = u64(images.offset[u64(S.FIRST_BACKGROUND + world.facts[e, BACKGROUND])])
+    """The background behind rows of tiles that do not hide it, line by line from the top."""
+    rows, sky_rows = scratch.rows, scratch.sky_rows
+    span = u64(images.span[u64(S.FIRST_BACKGROUND + world.facts[e, BACKGROUND])])
     drawn = i32(0)
     for k in range(down):
         j = u64(down - 1 - k)
@@ -156,59 +152,74 @@ def _draw_sky(world, e, images, across, down, scratch, frame, at, low, high):
             continue
         drawn = last
         first, last = max(first, low), min(last, high)
-        if last <= first:
-            continue
-        found = _find_gaps(across, j, scratch)
-        if found == 0:
+        if last <= first or _is_covered(across, j, scratch):
             continue
         for r in range(first, last):
-            line = at + u64(LINE * r)
-            if r > first and sky_rows[u64(r)] == sky_rows[u64(r - 1)]:
-                copy_bytes(frame, line, frame, line - u64(LINE), LINE)
-                continue
-            row = offset + u64(sky_rows[u64(r)])
-            for gap in range(0, found, 2):
-                fill_run(frame, line, gaps[u64(gap)], gaps[u64(gap + 1)], images.sky, row, scratch.sky_columns)
+            row = u64(sky_rows[u64(r)])
+            mix_bytes(frame, at + u64(LINE * r), images.sky, row, row + span, scratch.sky_mask, LINE)
+
+
+@jit(inline="always")
+def _copy_lines(stored, source, top, height, below, frame, to, places, low, high, count):
+    """`count` bytes, a constant, of an opaque tile's lines, or of a run of equal tiles': those low..high-1 of the frame.
+
+    Of the run's uppermost tile, whose first line is `top` of the frame and at `source` in `stored`, `height` lines show;
+    those of the tiles `below` it begin there and at `places`. `to` is where the column begins in the frame.
+    """
+    for r in range(max(top, low), min(top + height, high)):
+        copy_bytes(frame, to + u64(LINE * r), stored, source + u64(TILE_ROW * (r - top)), count)
+    for r in range(max(top + height, low), high):
+        copy_bytes(frame, to + u64(LINE * r), stored, below + u64(places[u64(r)]), count)
 
 
 @jit(forceinline=True)
 def _draw_tiles(images, across, down, scratch, frame, at, low, high):
-    """Tiles in procgen's order: columns from left to right, each from the bottom. Neighbours overlap by a pixel now
-    and then."""
-    tiles, columns, rows, stored = scratch.tiles, scratch.columns, scratch.rows, images.tiles
+    """Tiles in procgen's order: columns from left to right, each from the bottom, equal ones at once. Neighbours overlap by
+    a pixel now and then."""
+    tiles, columns, rows, stored, places = scratch.tiles, scratch.columns, scratch.rows, images.tiles, scratch.places
     for k in range(across):
         i = u64(k)
         width = columns[i, COUNT]
         if width == 0:
             continue
-        for m in range(down):
+        beside = u64(min(k + 1, across - 1))
+        end = columns[i, START] + width
+        # whether what is drawn beside a tile mends the byte after its five pixels
+        mends = width == 5 and columns[beside, START] <= end < columns[beside, START] + columns[beside, COUNT]
+        to = at + u64(PIXEL * columns[i, START])
+        m = 0
+        while m < down:
             j = u64(m)
-            tile, height = tiles[i, j], rows[j, COUNT]
-            skipped = 0
-            if low > 0 or high < RESOLUTION:
-                skipped = max(low - rows[j, START], 0)
-                height = min(high - rows[j, START], height) - skipped
-            if tile == S.NO_TILE or height <= 0:
+            m += 1
+            tile = tiles[i, j]
+            if tile == S.NO_TILE or rows[j, COUNT] <= 0:
                 continue
-            to = at + u64(LINE * (rows[j, START] + skipped) + PIXEL * columns[i, START])
             if tile < 0:
+                skipped = max(low - rows[j, START], 0)
                 _draw_clear_tile(images, S.NO_TILE - 1 - tile, columns[i, SOURCE],
-                                 rows[j, SOURCE] + S.TILE_PERIOD * skipped, width, height, frame, to)
+                                 rows[j, SOURCE] + S.TILE_PERIOD * skipped, width,
+                                 min(high - rows[j, START], rows[j, COUNT]) - skipped,
+                                 frame, to + u64(LINE * (rows[j, START] + skipped)))
                 continue
-            source = u64(tile + rows[j, PLACE] + columns[i, PLACE] + TILE_ROW * skipped)
-            if width == 5 and height == 5:  # most of them: a loop of constant length, which the compiler unrolls
-                for r in range(5):
-                    copy_bytes(frame, to + u64(LINE * r), stored, source + u64(TILE_ROW * r), 15)
+            mended = mends and tiles[beside, j] >= 0
+            while (m < down and tiles[i, u64(m)] == tile and rows[u64(m), COUNT] > 0
+                   and (mends and tiles[beside, u64(m)] >= 0) == mended):
+                m += 1
+            top = u64(m - 1)
+            first, height, last = rows[top, START], rows[top, COUNT], min(rows[j, START] + rows[j, COUNT], high)
+            below = u64(tile + columns[i, PLACE])
+            source = below + u64(rows[top, PLACE])
+            if mended:
+                _copy_lines(stored, source, first, height, below, frame, to, places, low, last, 16)
             elif width == 5:
-                for r in range(height):
-                    copy_bytes(frame, to + u64(LINE * r), stored, source + u64(TILE_ROW * r), 15)
+                _copy_lines(stored, source, first, height, below, frame, to, places, low, last, 15)
             elif width == 6:
-                for r in range(height):
-                    copy_bytes(frame, to + u64(LINE * r), stored, source + u64(TILE_ROW * r), 18)
-            else:
-                for r in range(height):
-                    for c in range(PIXEL * width):
-                        frame[to + u64(LINE * r + c)] = stored[source + u64(TILE_ROW * r + c)]
+                _copy_lines(stored, source, first, height, below, frame, to, places, low, last, 18)
+            else:  # at the frame's edges
+                for c in range(width):
+                    skipped = u64(PIXEL * c)
+                    _copy_lines(stored, source + skipped, first, height, below + skipped, frame, to + skipped, places, low,
+                                last, PIXEL)
 
 
 @jit(forceinline=True)
@@ -336,6 +347,17 @@ def measure(world, e, images, scratch, rows_too, lane, lanes):
 
 
 @jit(forceinline=True)
+def place_lines(world, e, scratch, low, high):
+    """Fill `scratch.places` for the lines low..high-1 of world e's frame, once `scratch.rows` is filled."""
+    _, _, _, _, _, down = _view(world, e)
+    rows, places = scratch.rows, scratch.places
+    for j in range(down):
+        first = rows[u64(j), START]
+        for r in range(max(first, low), min(first + rows[u64(j), COUNT], high)):
+            places[u64(r)] = rows[u64(j), PLACE] + TILE_ROW * (r - first)
+
+
+@jit(forceinline=True)
 def draw_lines(world, e, images, scratch, frame, at, low, high):
     """Draw lines low..high-1 of world e's frame, whose tables are filled, into the bytes of `frame` from `at` on."""
     x_offset, y_offset, _, _, across, down = _view(world, e)
@@ -355,6 +377,28 @@ def _split_channels(frame, frames, at):
             frames[at + u64(size * channel + k)] = frame[u64(PIXEL * k + channel)]
 
 
+@jit(forceinline=True)
+def _fetch_numbers(world, e):
+    """Ask for what the drawing of world e reads in fixed places (`compiled.memory.prefetch`)."""
+    prefetch_row(world.body, e)
+    prefetch_row(world.clock, e)
+    prefetch_row(world.facts, e)
+    prefetch_row(world.statics, e)
+    prefetch_row(world.enemy_themes, e)
+    prefetch(world.enemies, e, 0)
+    prefetch(world.enemies, e, memory.LINE)
+
+
+@jit(forceinline=True)
+def _fetch_surroundings(world, e):
+    """Ask for the cells in world e's view, and for the trails of its enemies."""
+    _, _, _, first_y, _, down = _view(world, e)
+    for y in range(max(first_y, 0), min(first_y + down, SIZE)):
+        prefetch(world.grid, e, SIZE * y)
+    for i in range(world.facts[e, NUM_ENEMIES]):
+        prefetch(world.trails, e, 8 * TRAIL_LENGTH * i)
+
+
 @jit(allocates=True)
 def render(table, num_worlds, images, frames, channels_first, rows, first, last):
     """Draw the worlds `rows[first:last]` into their `frames`: the bytes of [N, 64, 64, 3], or of [N, 3, 64, 64] channels
@@ -366,14 +410,24 @@ def render(table, num_worlds, images, frames, channels_first, rows, first, last)
     world = world_at(table, np.int64(num_worlds), MAX_ENEMIES)
     scratch = Scratch(
         np.zeros((MAX_CELLS, 4), np.int32), np.zeros((MAX_CELLS, 4), np.int32),
-        np.empty((MAX_CELLS, MAX_CELLS), np.int32), np.empty(RESOLUTION, np.uint32), np.empty(RESOLUTION, np.uint32),
-        np.empty(2 * MAX_CELLS, np.int32))
+        np.empty((MAX_CELLS, MAX_CELLS), np.int32), np.empty(LINE, np.uint8), np.empty(RESOLUTION, np.int64),
+        np.empty(RESOLUTION, np.int32))
     single = np.empty(FRAME + 1, np.uint8)
     height = f32(np.nan)
     for k in range(first, last):
         e = u64(rows[k])
-        measure(world, e, images, scratch, height != world.body[e, Y], 0, 1)
-        height = world.body[e, Y]  # many agents stand equally high
+        if k + 2 < last:
+            _fetch_numbers(world, u64(rows[k + 2]))
+        if k + 1 < last:
+            _fetch_surroundings(world, u64(rows[k + 1]))
+            if not channels_first:
+                for place in range(0, FRAME, memory.LINE):
+                    prefetch(frames, u64(rows[k + 1]) * u64(FRAME), place)
+        raised = height != world.body[e, Y]
+        measure(world, e, images, scratch, raised, 0, 1)
+        if raised:  # many agents stand equally high
+            height = world.body[e, Y]
+            place_lines(world, e, scratch, 0, RESOLUTION)
         if channels_first:
             draw_lines(world, e, images, scratch, single, u64(0), 0, RESOLUTION)
             _split_channels(single, frames, e * u64(FRAME))

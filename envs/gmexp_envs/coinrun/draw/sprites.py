@@ -9,10 +9,15 @@ are therefore stored side by side, which saves the renderer most of its cache mi
 `pixels[offset[k] + place_x[kind[k], x] + place_y[kind[k], y]]`, a premultiplied 0xAABBGGRR word. Opaque tiles are stored
 once more as bytes, in the order in which they are copied to a frame: `tiles[start:]` is [25, 25, 6, 6, 3] for the first
 sampled row and column, the further ones of both, and the colours. Backgrounds are rows of bytes, red first, in one pool
-that reserves address space for all of them (180 MB); only those in use take memory. Flat colours (procgen's
+that reserves address space for all of them (303 MB); only those in use take memory. Flat colours (procgen's
 `use_monochrome_assets`) need no files.
+
+A frame takes background pixels at equal distances, `sky_step`, from some first one on. A row is therefore stored as planes:
+plane p has, for every column of the screen, the pixel p to the right of where it lies when the first one is the row's own.
+A frame's line is then a piece of one plane, or of the next one where the remainders of first pixel and column carry.
 """
 
+import math
 import threading
 from collections.abc import Iterator
 from functools import lru_cache
@@ -23,6 +28,8 @@ import numpy as np
 from PIL import Image
 
 from gmexp_envs.coinrun import layout as L
+from gmexp_envs.compiled.jit import jit
+from gmexp_envs.compiled.pages import paged_zeros
 from gmexp_envs.procgen_family.images import (
     BLACK, GROUNDS, TILE, as_bytes, assets_folder, default_style, flat_colour, read_image, read_opaque,
 )
@@ -34,6 +41,8 @@ TILES, SPRITES, PLAYERS, PLAIN = range(4)  # kinds of storage; PLAIN is for imag
 PLAIN_SIZE = 17
 TILE_SPAN = 6  # at most so many pixels of a tile are drawn across or down
 SKY_PIXEL = 3  # bytes of a background's pixel
+UNIT = np.float32(np.float32(64) / np.float32(13))  # pixels of the screen per cell
+LEVEL = np.float32(np.float32(L.SIZE) * UNIT)  # and per level
 
 # procgen's image types that are no grid cells, for their flat colours (coinrun.cpp, object-ids.h)
 PLAYER, SAW_TURNED, ENEMY_1, ENEMY_2, PLAYER_RIGHT_1, PLAYER_RIGHT_2, TRAIL = 0, 3, 6, 7, 12, 13, 59
@@ -104,6 +113,9 @@ class Images(NamedTuple):
     offset: np.ndarray  # int64 [NUM_IMAGES]: in `pixels`, for backgrounds in `sky`
     width: np.ndarray  # int32 [NUM_IMAGES]
     height: np.ndarray  # int32 [NUM_IMAGES]
+    span: np.ndarray  # int32 [NUM_IMAGES]: bytes of a plane's row; of backgrounds, as are the next two
+    planes: np.ndarray  # int32 [NUM_IMAGES]: how many there are
+    first: np.ndarray  # int32 [NUM_IMAGES]: byte of a plane's row at which the background begins, when it is the row's own
     flat: np.ndarray  # bool [1]: one colour each, drawn by procgen's rules for rectangles
     tiles: np.ndarray  # uint8: opaque tiles
     tile_of_cell: np.ndarray  # int32 [WALL_THEMES, 128]: where a cell's tile starts in `tiles`, or `clear_tile`, or NO_TILE
@@ -127,14 +139,16 @@ class Sprites:
         with self._lock:
             for number in np.unique(backgrounds):
                 if self._missing[number]:
-                    _sky_of(self.images, number)[:] = read_opaque(self._files[number])
+                    _store_sky(self.images, number, read_opaque(self._files[number]))
                     self._missing[number] = False
 
     def image(self, number: int) -> np.ndarray:
         """One image as uint8 [height, width, 4], red first, premultiplied."""
         images = self.images
         if number >= FIRST_BACKGROUND:
-            sky = _sky_of(images, number - FIRST_BACKGROUND)
+            height, width = images.height[number], images.width[number]
+            sky = (read_opaque(self._files[number - FIRST_BACKGROUND]) if self._files
+                   else np.zeros((height, width, SKY_PIXEL), np.uint8))
             return np.concatenate([sky, np.full_like(sky[:, :, :1], 255)], axis=2)
         height, width, kind = images.height[number], images.width[number], images.kind[number]
         places = images.place_x[kind, :width] + images.place_y[kind, :height, None]
@@ -166,15 +180,14 @@ def load_sprites(use_backgrounds: bool = True, restrict_themes: bool = False,
     pixels = np.empty(starts[-1], np.uint32)
     for image, place, start in zip(images, places, starts, strict=False):
         pixels[start + place] = image
-    sky_starts = np.cumsum([0] + [SKY_PIXEL * h * w for h, w in shapes[len(images):]])
-    sky = np.empty(sky_starts[-1] + 1, np.uint8)  # pixels are read as words
-    if not files:
-        sky[:] = 0
+    spans, planes, firsts = np.array([_sky_rows(*shape) for shape in shapes], np.int32)[which].T
+    sky_starts = np.cumsum([0] + [sky_bytes(h, *_sky_rows(h, w)[:2]) for h, w in shapes[len(images):]])
+    sky = paged_zeros((int(sky_starts[-1]),), np.uint8)
     tiles, tile_of_cell = _tile_tables(images)
     return Sprites(Images(
         pixels, PLACE_X, PLACE_Y, np.array([_kind(k) for k in which], np.int32),
         np.concatenate([starts[:-1], sky_starts[:-1]])[which], widths.copy(), heights.copy(),
-        np.array([use_monochrome_assets]), tiles, tile_of_cell, sky), files)
+        spans.copy(), planes.copy(), firsts.copy(), np.array([use_monochrome_assets]), tiles, tile_of_cell, sky), files)
 
 
 def clear_tile(number: int) -> int:
@@ -196,14 +209,41 @@ def _tile_tables(images: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
             tile_of_cell[theme, cell] = sum(block.size for block in stored)
             block = images[k][samples[:, None, :, None], samples[None, :, None, :]]
             stored.append(as_bytes(block)[..., :3].ravel())
-    return np.concatenate(stored), tile_of_cell
+    return np.concatenate([*stored, np.zeros(1, np.uint8)]), tile_of_cell  # a byte after a line of a tile may be read
 
 
-def _sky_of(images: Images, number: int) -> np.ndarray:
-    """Background `number` as a view of the pool, uint8 [height, width, 3]."""
-    shape = images.height[FIRST_BACKGROUND + number], images.width[FIRST_BACKGROUND + number], SKY_PIXEL
-    start = images.offset[FIRST_BACKGROUND + number]
-    return images.sky[start:start + np.prod(shape)].reshape(shape)
+@jit(inline="always")
+def sky_step(height, width):
+    """Source pixels of a background from one column of the screen to the next, in 16.16 fixed point."""
+    aspect = np.float32(np.float32(width) / np.float32(height))
+    return np.int32(65536.0 / (np.float64(LEVEL) * np.float64(aspect) / np.float64(width)))
+
+
+def _sky_rows(height: int, width: int) -> tuple[int, int, int]:
+    """Of a background: bytes of a plane's row, how many planes there are, and the byte of the background's own first column.
+
+    A frame looks at most half its width beyond the level's ends, and a narrow background may begin or end within the level.
+    """
+    step = int(sky_step.py_func(height, width))
+    beyond = 32 + max(0, math.ceil(LEVEL * (1 - width / height)))
+    return SKY_PIXEL * (2 * beyond + 1 + (width << 16) // step), (step >> 16) + 2, SKY_PIXEL * beyond
+
+
+def sky_bytes(height: int, span: int, planes: int) -> int:
+    """How much of the pool a background takes."""
+    return height * span * planes
+
+
+def _store_sky(images: Images, number: int, picture: np.ndarray) -> None:
+    """Write background `number`, uint8 [height, width, 3], to the pool; beyond its edges, where walls hide it, it is
+    continued."""
+    k = FIRST_BACKGROUND + number
+    height, width = picture.shape[:2]
+    start, span, planes = images.offset[k], int(images.span[k]), int(images.planes[k])
+    rows = images.sky[start:start + sky_bytes(height, span, planes)].reshape(height, planes, span // SKY_PIXEL, SKY_PIXEL)
+    columns = sky_step.py_func(height, width) * (np.arange(span // SKY_PIXEL) - images.first[k] // SKY_PIXEL) >> 16
+    for plane in range(planes):
+        rows[:, plane] = picture[:, np.clip(columns + plane, 0, width - 1)]
 
 
 def _kind(number: int) -> int:

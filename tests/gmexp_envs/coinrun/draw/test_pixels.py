@@ -1,7 +1,11 @@
 """Frames where nothing needs to be compared with procgen: styles, layouts, hidden coins, decoys, large pictures."""
 
+from functools import lru_cache
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import gmexp_envs
 from gmexp_envs import FrameStyle
@@ -92,3 +96,27 @@ def test_images_survive_their_storage():
         sprites.require(np.array([3]))
         background = sprites.image(S.FIRST_BACKGROUND + 3)
         assert background.shape == (288, 512, 4) and (background[..., 3] == 255).all() and background.std() > 1
+
+
+@lru_cache
+def _background(number):
+    return S.load_sprites().image(S.FIRST_BACKGROUND + number)
+
+
+@pytest.mark.skipif(not procgen.installed(), reason="procgen is not installed")
+@given(st.sampled_from([0, 9, 37, 49, 61]), st.integers(0, 63), st.floats(0, 1), st.floats(0, 1))
+def test_every_line_of_a_background_is_a_piece_of_two_planes(number, line, where, part):
+    """Wherever a frame begins: half of it before the level at most, half of it after."""
+    sprites, k = S.load_sprites(), S.FIRST_BACKGROUND + number
+    sprites.require(np.array([number]))
+    images, picture = sprites.images, _background(number)
+    height, width = picture.shape[:2]
+    step = int(S.sky_step.py_func(height, width))
+    columns = max(width / height, 1) * float(S.LEVEL)  # of the screen, over which the view moves
+    start = int(step * (round(-30 + where * (columns - 4)) + part))
+    row, skipped, rest = line * height // 64, start // step, start % step
+    place = images.offset[k] + images.span[k] * (int(images.planes[k]) * row + (rest >> 16)) + images.first[k] + 3 * skipped
+    planes = [images.sky[place + images.span[k] * next_one:][:192].reshape(64, 3) for next_one in range(2)]
+    carried = (rest & 0xFFFF) + (step * (skipped + np.arange(64)) & 0xFFFF) >> 16
+    samples = np.clip((start + step * np.arange(64)) >> 16, 0, width - 1)
+    np.testing.assert_array_equal(np.where(carried[:, None], planes[1], planes[0]), picture[row, samples, :3])
