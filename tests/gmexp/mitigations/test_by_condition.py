@@ -7,7 +7,7 @@ import pytest
 
 from gmexp import artefacts
 from gmexp.artefacts import tables
-from gmexp.artefacts.records import OutcomeCounts
+from gmexp.artefacts.records import CurvePoint, OutcomeCounts
 from gmexp.artefacts.study import Study
 from gmexp.mitigations import stage
 from gmexp.mitigations.by_condition import DIVERSE, SPECIFIED, TOGETHER, compare
@@ -62,3 +62,15 @@ def test_the_committed_studies():
     first = {row.method: row for row in compare(Study(RESULTS / "modifiers")) if row.declared and row.shift_type == 3}
     assert {row.edition for row in first.values()} == {"first events"} and all(row.latent is None for row in first.values())
     assert first[SPECIFIED].realised.relative == pytest.approx((0.33, 0.19, 0.47), abs=0.006)
+
+
+@pytest.mark.parametrize("commits, expected", [(("a", "a"), 2.0), (("a", "b"), None)])
+def test_wall_clock_is_compared_of_runs_that_one_commit_trained(study, commits, expected):
+    """Runs that reuse= brings were trained at another time, beside other work."""
+    runs = [dataclasses.replace(run, git_sha=commits[run.train_diversity > 0]) for run in study.runs()]
+    study.write_index("synthetic", {}, runs, artefacts.provenance("test", {}, "a study of known truth"))
+    for run in runs:
+        point = CurvePoint(100, 20.0 if run.train_diversity > 0 else 10.0, 5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 100.0)
+        tables.write_table(study.curve(run.run_id), [point], CurvePoint)
+    (row,) = (row for row in compare(study) if row.setting == "delta 0 to 0.3" and row.shift_type)
+    assert row.price.wall_clock == expected
