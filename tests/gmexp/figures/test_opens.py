@@ -68,7 +68,7 @@ def mitigated_study(tmp_path) -> StudyData:
     traces = [Trace("linear_probe", "delta 0.3", "coinrun", "s", 3, "R2", "goal failure", 0.1 * seed, 0.5, None, None, 1,
                     (f"run-{seed}",)) for seed in range(3)]
     traces += [Trace("ask_for_help", "delta 0.3", "coinrun", "s", 3, "share", "success", x, 0.5, 0.4, 0.6, 3,
-                     ("run-0", "run-1", "run-2")) for x in (0.1, 0.3)]
+                     ("run-0", "run-1", "run-2")) for x in (0.1, 0.2, 0.3)]
     mitigated.write(study.mitigations, Mitigated(tuple(rows), (), tuple(traces)), artefacts.provenance(None, {}, "t"))
     return StudyData(study)
 
