@@ -10,6 +10,9 @@
     {base SHIFT DELTA QUANTITY}                        the pooled calibration's, mean and 95% credible interval
     {env ENVIRONMENT SHIFT DELTA QUANTITY}             the pooled calibration's of one environment, as the headline has it
     {next SHIFT QUANTITY}                              the pooled calibration's of the next environment, median and interval
+    {fell STUDY METHOD SHIFT WHAT [SETTING]}           how much of WHAT (risk, control_risk, realised, ...) a mitigation takes away,
+                                                       in its declared setting or the one that begins so; `:base`, `:treated`
+    {evidence METHOD SHIFT}                            the same of its risk over all environments, as shipped
     {json FILE PATH [FORMAT]}                          anything in a JSON artefact; PATH is a.b[key=value,key=value].c or
                                                        a[0], a dash stands for a space
 
@@ -58,6 +61,8 @@ def files(text: str) -> list[str]:
         name, *arguments = shlex.split(match[1])
         found.append(arguments[0] if name == "json" else "calibration/estimate.json" if name == "base" else
                      "calibration/calibration.json" if name in ("env", "next") else
+                     "mitigations/mitigations.json" if name == "evidence" else
+                     f"{arguments[0]}/mitigations.json" if name == "fell" else
                      f"{arguments[0]}/{'measures' if name in ('effect', 'critic') else 'rates'}.json")
     return [f"results/{file}" for file in dict.fromkeys(found)]
 
@@ -180,6 +185,29 @@ def following(shift: str, quantity: str) -> str:
     return shown((found.q50, found.q025, found.q975), how)
 
 
+@cache
+def _mitigations(study: str) -> Any:
+    from gmexp.rates import mitigated
+
+    return mitigated.read(ROOT / "results" / study / "mitigations.json")
+
+
+def fell(study: str, method: str, shift: str, what: str, setting: str = "") -> str:
+    what, _, how = what.partition(":")
+    (row,) = (row for row in _mitigations(study).rows if (row.method, row.shift_type) == (method, int(shift))
+              and (row.setting == setting if setting else row.declared))
+    change = getattr(row, what)
+    if how in ("base", "treated"):
+        return format(min(getattr(change, how), 1.0), ".2f")
+    return "–" if change is None or change.relative is None else shown(change.relative, how)
+
+
+def evidence(method: str, shift: str) -> str:
+    from gmexp.calculator.evidence import evidence as of, load_mitigations
+
+    return shown(of(load_mitigations(), method, int(shift)).reduction, "")
+
+
 def from_json(file: str, path: str, how: str = "") -> str:
     """What stands at `path`; a record with an interval prints as such, a number by its format."""
     here = read(file)
@@ -207,4 +235,5 @@ def _literal(text: str) -> Any:
 FUNCTIONS: dict[str, Callable[..., str]] = {"rate": rate, "cell": cell, "rule": rule, "span": span,
                                             "fall": fall, "effect": effect,
                                             "critic": critic, "base": base, "env": env, "next": following,
+                                            "fell": fell, "evidence": evidence,
                                             "json": from_json}

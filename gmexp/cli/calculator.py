@@ -175,7 +175,9 @@ def _cell(value: Any) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return " .. ".join(map(_cell, value)) if isinstance(value, tuple | list) else str(value)
+    if isinstance(value, tuple | list):  # a range; of three, a value and its interval
+        return f"{value[0]:.2f} [{value[1]:.2f}, {value[2]:.2f}]" if len(value) == 3 else " .. ".join(map(_cell, value))
+    return str(value)
 
 
 AUDIT = Command(
