@@ -10,8 +10,8 @@
     {base SHIFT DELTA QUANTITY}                        the pooled calibration's, mean and 95% credible interval
     {env ENVIRONMENT SHIFT DELTA QUANTITY}             the pooled calibration's of one environment, as the headline has it
     {next SHIFT QUANTITY}                              the pooled calibration's of the next environment, median and interval
-    {fell STUDY METHOD SHIFT WHAT [SETTING]}           how much of WHAT (risk, control_risk, realised, ...) a mitigation takes away,
-                                                       in its declared setting or the one that begins so; `:base`, `:treated`
+    {fell STUDY METHOD SHIFT WHAT [SETTING]}           how much of WHAT (risk, control_risk, realised, ...) a mitigation
+                                                       takes away, in its declared setting or this; `:base`, `:treated`
     {evidence METHOD SHIFT}                            the same of its risk over all environments, as shipped
     {json FILE PATH [FORMAT]}                          anything in a JSON artefact; PATH is a.b[key=value,key=value].c or
                                                        a[0], a dash stands for a space
