@@ -88,6 +88,12 @@ def test_scenarios(capsys):
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["rows"]}
     assert len(rows["adversarial_training"]["measured"]) == 3 and rows["adversarial_training"]["runs"] >= 6
     assert {"name", "published", "measured", "environments", "runs"} <= set(rows["control"])
+    assert len([row for row in rows.values() if row["measured"] and row["runs"] >= 6]) >= 8
+    assert all(rows[name]["environments"] >= 3 for name in ("adversarial_training", "control", "ask_for_help"))
+    value, low, high = rows["adversarial_training"]["measured"]
+    assert low < value < high and rows["robust_plr"]["measured"][1] < 0 < rows["robust_plr"]["measured"][2]
+    assert scenarios(["show=mitigations", "shift=3", "mode=calibrated"]) == 0
+    assert f"{value:.2f} [{low:.2f}, {high:.2f}]" in capsys.readouterr().out
     assert estimate(["shift=3", "mitigations=[control]", "mode=odds"]) == 0
     assert "with control: weakest and strongest effect" in capsys.readouterr().out
     with pytest.raises(UserError, match="needs a shift"):
