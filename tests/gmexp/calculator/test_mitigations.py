@@ -63,11 +63,11 @@ def test_the_shipped_file_fills_the_table():
     rows = {row.name: row for row in listed(load_mitigations(), 3)}
     assert [row["name"] for row in table("mitigations")] == list(rows)[:7] and set(STANDS_FOR) <= set(rows)
     diverse, specified = rows["adversarial_training"], rows["specification"]
-    assert diverse.published == (0.2, 0.4) and diverse.edition == "both arms" and diverse.runs == 6
-    assert diverse.measured == pytest.approx((0.63, 0.46, 0.80), abs=0.006)
-    assert specified.edition == "first events" and specified.environments == 1
+    assert diverse.published == (0.2, 0.4) and diverse.edition == "both arms"
+    assert (diverse.environments, diverse.runs) == (10, 60) and diverse.measured == pytest.approx((0.61, 0.35, 0.86), abs=0.006)
+    assert specified.edition == "both arms" and specified.environments == 1
     gradual = rows["gradual_deployment"]
-    assert gradual.risk == "realised misgeneralization" and gradual.measured[0] > 0.8 and gradual.published is None
+    assert gradual.risk == "realised misgeneralization" and gradual.measured[0] > 0.6 and gradual.published is None
 
 
 def test_environments_are_the_replicate():
