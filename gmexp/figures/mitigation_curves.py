@@ -18,14 +18,14 @@ from gmexp.figures.words import capital
 from gmexp.rates.mitigated import Trace
 
 SHIFT = 3  # where the figure looks: every level tells the goals apart
-MOST = 6  # panels
+MOST = 9  # panels
 LABEL = 28  # characters that a line of an axis's label has
 
 
 def draw(data: StudyData) -> matplotlib.figure.Figure | None:
     traces = [trace for trace in data.mitigations.traces if trace.shift_type == SHIFT or trace.along == "shift type"]
-    panels = style.unique((trace.method, trace.along, trace.of) for trace in traces)[:MOST]
-    panels = [panel for panel in panels if len({trace.x for trace in _of(traces, panel)}) > 2]  # two points are no curve
+    panels = [panel for panel in style.unique((trace.method, trace.along, trace.of) for trace in traces)
+              if len({trace.x for trace in _of(traces, panel)}) > 2][:MOST]  # two points are no curve
     if not panels:
         return None
     columns = min(len(panels), 3)
