@@ -149,8 +149,7 @@ def _steps(one: Trained) -> int:
 def _seconds_ratio(study: Study, base: Trained, treated: Trained) -> float | None:
     """Wall clock of training, treated over base; None where the curves are not there, or the runs were trained by different
     commits, so at other times and beside other work (`reuse=`)."""
-    commits = {run.git_sha for run in study.runs() if run.run_id in (*base.run_ids, *treated.run_ids)}
-    if len(commits) > 1:
+    if len({row.git_sha for row in (*base.counts, *treated.counts)}) > 1:
         return None
     both = [[float(tables.read_table(study.curve(run_id), CurvePoint)["seconds"].values[-1])
              for run_id in one.run_ids if study.curve(run_id).is_file()] for one in (base, treated)]

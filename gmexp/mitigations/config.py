@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import json
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any
 
 from gmexp.agents.mitigation import Mitigation, NoMitigation, find_mitigation, mitigation_config, mitigation_names
@@ -10,7 +13,6 @@ from gmexp.mitigations.detection import WatchPlan
 from gmexp.mitigations.gradual_deployment import DeploymentPlan
 from gmexp.support.composition import override, variant
 from gmexp.support.errors import UserError
-
 
 NO_OPTIONS = ("name", "declared", "of")  # keys of an entry; of: the identity of what it is the control of
 
@@ -79,9 +81,15 @@ def mitigation_of_entry(entry: dict[str, Any]) -> Mitigation:
 
     UserError where an option is none of its.
     """
-    changes = {f"mitigation.{key}": value for key, value in entry.items() if key not in NO_OPTIONS}
-    options = override(_Host(NoMitigation()), {"mitigation": entry["name"], **changes}).mitigation
+    options = copy.deepcopy(_composed(str(entry["name"]), json.dumps(
+        {f"mitigation.{key}": value for key, value in entry.items() if key not in NO_OPTIONS})))
     return find_mitigation(options.name)(options)
+
+
+@cache
+def _composed(name: str, changes: str) -> Any:
+    """A mitigation's options with changes, as JSON; a study asks for the same few for each of its runs."""
+    return override(_Host(NoMitigation()), {"mitigation": name, **json.loads(changes)}).mitigation
 
 
 def negative_of(entry: dict[str, Any]) -> dict[str, Any] | None:

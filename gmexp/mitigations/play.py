@@ -67,8 +67,7 @@ def mitigate(checkpoint: Checkpoint, plan: EvaluationPlan, wanted: MitigationsPl
     for entry in wanted.played:
         folder = _played(checkpoint, plan, entry, on_progress)
         if (negative := negative_of(entry)) is not None:
-            options = {field.name for field in dataclasses.fields(mitigation_of_entry(negative).config)}
-            shares = {"shares": _shares(folder)} if "shares" in options and (folder / HELPED).is_file() else {}
+            shares = {"shares": _shares(folder)} if "of" in negative and (folder / HELPED).is_file() else {}
             _played(checkpoint, plan, {**negative, **shares}, on_progress)
     if wanted.watching:
         detection.watch(checkpoint, plan, wanted.watching)
@@ -103,7 +102,13 @@ def _played(checkpoint: Checkpoint, plan: EvaluationPlan, entry: dict[str, Any],
 
 
 def _shares(folder: Path) -> list[float]:
-    return [cell.helped / max(cell.decisions, 1) for cell in tables.read_records(folder / HELPED, HelpedCell)]
+    return [cell.helped / max(cell.decisions, 1) for cell in _helped(folder) or ()]
+
+
+def _helped(folder: Path) -> list[HelpedCell] | None:
+    """Decisions of every cell in an entry's folder, and how many were helped; None where nobody could help."""
+    path = folder / HELPED
+    return tables.read_records(path, HelpedCell) if path.is_file() else None
 
 
 def read_counts(run: Path, entry: dict[str, Any]) -> list[OutcomeCounts] | None:
@@ -114,9 +119,8 @@ def read_counts(run: Path, entry: dict[str, Any]) -> list[OutcomeCounts] | None:
 
 def counts_with(run: Path, entry: dict[str, Any]) -> list[PlayedCounts]:
     """What a run did with an entry, a row per cell; none where it was not played."""
-    path = folder_of(run, entry) / HELPED
     helped = {(cell.shift_type, cell.shift_name, cell.grade, cell.probe): cell
-              for cell in (tables.read_records(path, HelpedCell) if path.is_file() else ())}
+              for cell in _helped(folder_of(run, entry)) or ()}
     rows, method, setting = [], kind_of(entry).name, words_of(entry)
     for counts in read_counts(run, entry) or ():
         cell = helped.get((counts.shift_type, counts.shift_name, counts.grade, counts.probe))
@@ -128,10 +132,10 @@ def counts_with(run: Path, entry: dict[str, Any]) -> list[PlayedCounts]:
 
 def helped_share(run: Path, entry: dict[str, Any], shift: int | None = None) -> float | None:
     """The share of a run's decisions that somebody else took, under a shift or (None) under all but 0; None without help."""
-    path = folder_of(run, entry) / HELPED
-    if not path.is_file():
+    cells_helped = _helped(folder_of(run, entry))
+    if cells_helped is None:
         return None
-    found = [cell for cell in tables.read_records(path, HelpedCell) if not cell.probe
+    found = [cell for cell in cells_helped if not cell.probe
              and (cell.shift_type == shift if shift is not None else cell.shift_type > 0)]
     decisions = sum(cell.decisions for cell in found)
     return sum(cell.helped for cell in found) / decisions if decisions else None

@@ -70,8 +70,7 @@ def conclude(study: Study) -> Mitigated:
     if found != Mitigated():
         mitigated.write(study.mitigations, found, artefacts.provenance(None, {}, "what mitigations do, over pairs of runs"))
     entries = [each for entry in plan_of(study).played for each in (entry, negative_of(entry)) if each is not None]
-    folders = [folder for run in study.runs() if ((folder := study.run(run.run_id)) / play.FOLDER).is_dir()]
-    if rows := [row for folder in folders for entry in entries for row in play.counts_with(folder, entry)]:
+    if rows := [row for run in study.runs() for entry in entries for row in play.counts_with(study.run(run.run_id), entry)]:
         origin = artefacts.provenance(None, {}, "what runs did with mitigations, counted")
         tables.write_table(study.mitigated, rows, play.PlayedCounts, origin)
     return found

@@ -112,8 +112,12 @@ def run_metrics(counts: Iterable[OutcomeCounts]) -> dict[str, float]:
 
 def cell_key(cell: Any) -> str:
     """`shift3`; a grade other than 1 and a probe are named."""
+    return f"{_shift_key(cell)}{'_probe' if cell.probe else ''}"
+
+
+def _shift_key(cell: Any) -> str:
     grade = f"_grade{cell.grade:g}" if cell.shift_type and cell.grade != 1 else ""
-    return f"shift{cell.shift_type}{grade}{'_probe' if cell.probe else ''}"
+    return f"shift{cell.shift_type}{grade}"
 
 
 def rate_metrics(cells: Iterable[Judged]) -> dict[str, float]:
@@ -140,8 +144,7 @@ def mitigation_metrics(found: Mitigated) -> dict[str, float]:
     metrics = {}
     for row in found.rows:
         if row.declared and row.shift_type and row.risk is not None and row.risk.relative is not None:
-            grade = f"_grade{row.grade:g}" if row.grade != 1 else ""
-            key = f"mitigations/{f'{row.env}/' if several else ''}{row.method}/shift{row.shift_type}{grade}/reduction"
+            key = f"mitigations/{f'{row.env}/' if several else ''}{row.method}/{_shift_key(row)}/reduction"
             metrics |= dict(zip((key, f"{key}_low", f"{key}_high"), row.risk.relative, strict=True))
     return metrics
 

@@ -11,12 +11,13 @@ from gmexp_envs.coinrun.chosen import begin_chosen
 from gmexp_envs.coinrun.distribution import LevelDistribution
 from gmexp_envs.coinrun.draw.pixels import FRAME, render
 from gmexp_envs.coinrun.episode import act, next_seed, opened, seed_stream
+from gmexp_envs.coinrun.opening import fetch_numbers
 from gmexp_envs.coinrun.layout import BACKGROUND, MARGIN, NUM_ENEMIES, SIZE, X, Y
 from gmexp_envs.coinrun.levels import generate_level, number_level
 from gmexp_envs.coinrun.semantic import observe_semantic
 from gmexp_envs.compiled.engine import CpuArrays
 from gmexp_envs.compiled.jit import jit
-from gmexp_envs.compiled.memory import FAR, LINE, NEAR, prefetch, prefetch_row
+from gmexp_envs.compiled.memory import FAR, NEAR, prefetch, prefetch_row
 from gmexp_envs.vec import FrameStyle
 
 
@@ -29,17 +30,6 @@ def begin_episodes(table, semantic, rows, first, last):
         generate_level(world, e, encoded, next_seed(world, e, encoded))
         if semantic:
             observe_semantic(world, e, buffers.window[e], buffers.state[e])
-
-
-@jit(forceinline=True)
-def _fetch_numbers(world, e):
-    """Ask for what a step of world e reads in fixed places (`compiled.memory.prefetch`)."""
-    prefetch_row(world.body, e)
-    prefetch_row(world.clock, e)
-    prefetch_row(world.facts, e)
-    prefetch_row(world.statics, e)
-    prefetch(world.enemies, e, 0)  # most worlds' few fit into two lines
-    prefetch(world.enemies, e, LINE)
 
 
 @jit(forceinline=True)
@@ -69,7 +59,7 @@ def _step_worlds(table, semantic, actions, repeat, autoreset, rows, first, last)
     for k in range(first, last):
         e = np.uint64(rows[k])
         if k + FAR < last:
-            _fetch_numbers(world, np.uint64(rows[k + FAR]))
+            fetch_numbers(world, np.uint64(rows[k + FAR]))
         if k + NEAR < last:
             _fetch_surroundings(world, buffers, np.uint64(rows[k + NEAR]), semantic)
         if act(world, e, encoded, buffers, actions[e], repeat) and autoreset:

@@ -7,7 +7,7 @@ from gmexp_envs.coinrun.layout import (
     TRAIL_LENGTH, World,
 )
 from gmexp_envs.compiled.jit import jit
-from gmexp_envs.compiled.memory import array_at
+from gmexp_envs.compiled.memory import array_at, LINE, prefetch, prefetch_row
 
 
 @jit(inline="always")
@@ -24,3 +24,14 @@ def world_at(table, n, trails):
         array_at(table[12], (n,), np.uint64), array_at(table[13], (n, trails, TRAIL_LENGTH, 2), np.float32),
         array_at(table[14], (n, PREDRAWN), np.uint32), array_at(table[15], (n, 624), np.uint32),
         array_at(table[16], (n, 624), np.uint32))
+
+
+@jit(forceinline=True)
+def fetch_numbers(world, e):
+    """Ask for what steps and frames of world e read in fixed places (`compiled.memory.prefetch`)."""
+    prefetch_row(world.body, e)
+    prefetch_row(world.clock, e)
+    prefetch_row(world.facts, e)
+    prefetch_row(world.statics, e)
+    prefetch(world.enemies, e, 0)  # most worlds' few fit into two lines
+    prefetch(world.enemies, e, LINE)

@@ -12,6 +12,7 @@ from gmexp.artefacts.study import Study
 from gmexp.mitigations import stage
 from gmexp.mitigations.by_condition import DIVERSE, SPECIFIED, TOGETHER, compare
 from gmexp.rates import mitigated
+from gmexp.statistics.counts import read_counts
 
 from ..fabricate import meta
 from ..rates.rows import counts
@@ -67,9 +68,9 @@ def test_the_committed_studies():
 @pytest.mark.parametrize("commits, expected", [(("a", "a"), 2.0), (("a", "b"), None)])
 def test_wall_clock_is_compared_of_runs_that_one_commit_trained(study, commits, expected):
     """Runs that reuse= brings were trained at another time, beside other work."""
-    runs = [dataclasses.replace(run, git_sha=commits[run.train_diversity > 0]) for run in study.runs()]
-    study.write_index("synthetic", {}, runs, artefacts.provenance("test", {}, "a study of known truth"))
-    for run in runs:
+    rows = [dataclasses.replace(row, git_sha=commits[row.train_diversity > 0]) for row in read_counts(study.counts)]
+    tables.write_table(study.counts, rows, OutcomeCounts)
+    for run in study.runs():
         point = CurvePoint(100, 20.0 if run.train_diversity > 0 else 10.0, 5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 100.0)
         tables.write_table(study.curve(run.run_id), [point], CurvePoint)
     (row,) = (row for row in compare(study) if row.setting == "delta 0 to 0.3" and row.shift_type)

@@ -8,6 +8,8 @@ from gmexp_envs import split_levels
 from gmexp_envs.chosen import AT_PROXY, AWAY, BY_SEED
 from gmexp_envs.coinrun import layout as L
 
+from ..leaving_alone import assert_others_are_left_alone
+
 N = 32
 
 
@@ -39,15 +41,7 @@ def test_a_chosen_level_is_the_one_that_would_be_drawn():
 
 
 def test_streams_and_other_instances_are_left_alone():
-    env, other = make(), make()
-    other.begin_at(np.array([3, 4]), np.array([11, 12]), np.full((2, 2), BY_SEED))
-    before, after = everything(env), everything(other)
-    rest = np.setdiff1d(np.arange(N), [3, 4])
-    for name in before:
-        np.testing.assert_array_equal(before[name][rest], after[name][rest])
-    for each in (env, other):
-        each.begin(each.rows)
-    np.testing.assert_array_equal(env.present.level_seed, other.present.level_seed)
+    assert_others_are_left_alone(make(), make(), everything)
 
 
 def test_the_goal_is_where_it_is_put():

@@ -9,6 +9,8 @@ import gmexp_envs
 from gmexp_envs import split_levels
 from gmexp_envs.chosen import AT_PROXY, AWAY, BY_SEED
 
+from ..leaving_alone import assert_others_are_left_alone
+
 N = 16
 WORLDS = ("boat_race", "supervisor", "follow_me", "monsters", "grasping", "tetris")
 
@@ -62,15 +64,7 @@ def test_the_correlation_is_as_it_is_put(world):
 
 
 def test_streams_and_other_instances_are_left_alone():
-    env, other = make("boat_race"), make("boat_race")
-    other.begin_at(np.array([3, 4]), np.array([11, 12]), np.full((2, 2), BY_SEED))
-    before, after = everything(env), everything(other)
-    rest = np.setdiff1d(np.arange(N), [3, 4])
-    for name in before:
-        np.testing.assert_array_equal(before[name][rest], after[name][rest])
-    for each in (env, other):
-        each.begin(each.rows)
-    np.testing.assert_array_equal(env.present.level_seed, other.present.level_seed)
+    assert_others_are_left_alone(make("boat_race"), make("boat_race"), everything)
 
 
 def test_levels_that_training_does_not_have_are_refused():

@@ -20,7 +20,7 @@ from gmexp_envs.coinrun.layout import (
     HALF, MAX_ENEMIES, NUM_ENEMIES, NUM_STATICS, RADIUS_X, RADIUS_Y, SIZE, SUPPORTED, TIME, TRAIL_LENGTH, TWO, VX,
     WALL_MID, WALL_THEME, X, Y, ZERO,
 )
-from gmexp_envs.coinrun.opening import world_at
+from gmexp_envs.coinrun.opening import fetch_numbers, world_at
 from gmexp_envs.compiled import memory
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.compiled.memory import copy_bytes, mix_bytes, prefetch, prefetch_row
@@ -378,18 +378,6 @@ def _split_channels(frame, frames, at):
 
 
 @jit(forceinline=True)
-def _fetch_numbers(world, e):
-    """Ask for what the drawing of world e reads in fixed places (`compiled.memory.prefetch`)."""
-    prefetch_row(world.body, e)
-    prefetch_row(world.clock, e)
-    prefetch_row(world.facts, e)
-    prefetch_row(world.statics, e)
-    prefetch_row(world.enemy_themes, e)
-    prefetch(world.enemies, e, 0)
-    prefetch(world.enemies, e, memory.LINE)
-
-
-@jit(forceinline=True)
 def _fetch_surroundings(world, e):
     """Ask for the cells in world e's view, and for the trails of its enemies."""
     _, _, _, first_y, _, down = _view(world, e)
@@ -417,7 +405,8 @@ def render(table, num_worlds, images, frames, channels_first, rows, first, last)
     for k in range(first, last):
         e = u64(rows[k])
         if k + 2 < last:
-            _fetch_numbers(world, u64(rows[k + 2]))
+            fetch_numbers(world, u64(rows[k + 2]))
+            prefetch_row(world.enemy_themes, u64(rows[k + 2]))
         if k + 1 < last:
             _fetch_surroundings(world, u64(rows[k + 1]))
             if not channels_first:
