@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: install quickstart figures docs test test-fast lint fuzz kill clients
+.PHONY: install quickstart figures docs test test-fast lint fuzz kill cluster clients
 
 install: $(VENV)/.installed
 
@@ -41,6 +41,10 @@ fuzz: install
 # whole studies killed two hundred times: make kill kills=200
 kill: install
 	$(BIN)/python -m tests.kill kills=$(or $(kills),200)
+
+# 48 runs on a local Ray cluster that loses a node, and on Slurm's local executor that loses a job
+cluster: install
+	GMEXP_CLUSTER=1 $(BIN)/python -m pytest tests/gmexp/training/test_launchers.py -k 48_runs
 
 # other people's libraries on our environments
 clients: install

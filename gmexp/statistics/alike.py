@@ -41,12 +41,11 @@ def _rows(design: Design) -> list[tuple]:
 
 
 def together(models: Sequence[Model], chains: int) -> Model:
-    """One model of `chains` chains of each model, one model's after another's; they differ in counts and weights only."""
+    """One model of `chains` chains of each model, one model's after another's; they differ in counts and pulls only."""
     if len(models) == 1:
         return models[0]
     one = copy.copy(models[0])
     for name in ("masked", "visible") if one.two_arms else ("success", "failure"):
         setattr(one, name, np.stack([getattr(model, name) for model in models], axis=1).repeat(chains, axis=1))
-    one.weights = {name: np.concatenate([model.weights[name] for model in models]).repeat(chains, axis=0)
-                   for name in one.weights}
+    one.pulls = {name: np.concatenate([model.pulls[name] for model in models]).repeat(chains, axis=0) for name in one.pulls}
     return one

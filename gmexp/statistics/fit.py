@@ -17,7 +17,7 @@ from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.design import Design
 from gmexp.statistics.diagnostics import Diagnostics, diagnose
 from gmexp.statistics.hmc import sample
-from gmexp.statistics.model import Model
+from gmexp.statistics.model import Model, Pulls
 from gmexp.statistics.posterior import DRAW_TYPE, DRAWS, Posterior
 from gmexp.statistics.setups import setup_draws
 from gmexp.support.errors import UserError
@@ -43,10 +43,10 @@ def one_thread(function: F) -> F:
 
 
 class Start(NamedTuple):
-    """Where chains begin [chains, size], in the coordinates of these weights."""
+    """Where chains begin [chains, size], in the coordinates of these pulls."""
 
     position: np.ndarray
-    weights: dict[str, np.ndarray]
+    pulls: Pulls
 
 
 def require(judged: Diagnostics) -> None:
@@ -176,7 +176,7 @@ def _sample(designs: Sequence[Design], config: CalibrationConfig, chains: int, s
                        config.warmup // 2, config.target_accept, config.trajectory, progress, n)
         begin = [_start(model, draws) for model, draws in zip(models, np.split(pilot.draws, n), strict=True)]
     for model, each in zip(models, begin, strict=True):
-        model.weights = each.weights
+        model.pulls = each.pulls
     trace = sample(together(models, chains), np.concatenate([each.position for each in begin]), rng, config.draws,
                    config.warmup, config.target_accept, config.trajectory, progress, n)
     parts = []
@@ -190,8 +190,8 @@ def _sample(designs: Sequence[Design], config: CalibrationConfig, chains: int, s
 
 def _start(model: Model, draws: np.ndarray) -> Start:
     """Where a next attempt begins, from draws [chains, draws, size]."""
-    weights = model.tuned(draws[:, ::max(draws.shape[1] // 250, 1)].reshape(-1, model.size))
-    return Start(model.recoded(draws[:, -1], weights), weights)
+    pulls = model.tuned(draws[:, ::max(draws.shape[1] // 250, 1)].reshape(-1, model.size))
+    return Start(model.recoded(draws[:, -1], pulls), pulls)
 
 
 def iterations(config: CalibrationConfig) -> int:

@@ -13,12 +13,16 @@ run's pursuit is logit-normal rather than Beta: as U-shaped where runs are all o
 within a run and shift is then a plain regression. Where there is no masked arm, C is the share of episodes that reached a
 goal, q = 1 - P(proxy first | a goal reached), and b and a are absent.
 
-Geometry. Every effect is sampled as z = value where data are strong (weight 1), as its standardised deviation where they
-are weak (0), and in between as Gorinova et al. (2020) have it: z ~ Normal(weight mean, sd^weight). With one environment,
-what the environment's own level says of the population's is sampled as a deviation from the former. An environment's level
-is sampled with the effect of its usual learner, and with several environments a run's with its condition's, a cell's
-without: what data tell. A standard deviation is 0.1 log(1 + e^x): its logarithm below a tenth of a logit, where it may
-vanish, itself above, where data bound it. One that no data inform is sampled as its logarithm throughout.
+Geometry. An effect's z is its standardised deviation u where its sd is small beside 1 / pull, what data alone leave open of
+its value, and the value in units of that where sd is large: with a = pull sd, t = sqrt(1 + a^2),
+    value = mean + sd u,    z = t u + pull (a / t) (mean - centre)
+Were the data normal around `centre`, the posterior of z would have one mean and unit variance at every sd and mean: no
+funnel where a scale comes near zero, as both fixed choices and those in between (Gorinova et al. 2020) have. With one
+environment, what its own level says of the population's is sampled as a deviation from the former. An environment's level is
+sampled at the middle of its conditions and with the effect of its usual learner, and with several environments a run's with
+its condition's, a cell's without: what data tell. A standard deviation is bend log(1 + e^x): its logarithm below, where it
+may vanish, itself above, where data bound it, from a tenth of a logit on, later where few effects do. One that no data
+inform is sampled as its logarithm throughout.
 """
 
 from __future__ import annotations
@@ -32,23 +36,14 @@ from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.design import TWO_ARMS, Design
 from gmexp.statistics.matrices import Matrix, indicator
 
-__all__ = ["BEND", "SCALES", "Model", "contrasts", "coordinate"]
+__all__ = ["BEND", "SCALES", "Model", "Pulls", "contrasts", "coordinate"]
 
+Pulls = dict[str, np.ndarray]  # of every effect: pull and centre [1 or chains, 2, K, 1 or size]
 SCALES = ("env", "env_shift", "slope", "learner", "condition", "cell", "seed", "run")
 ENV, ENV_SHIFT, SLOPE, LEARNER, CONDITION, CELL, SEED, RUN = range(len(SCALES))
-WEIGHTS = {
-    "d": 1.0,
-    "gc": 0.8,
-    "b": 0.7,
-    "l": 0.5,
-    "w": 0.6,
-    "u": 0.4,
-    "t": 0.3,
-    "v": 0.6,
-    "theta": 0.9,
-}  # before they are tuned
 LIMIT = 30.0  # of log scales and logits
-BEND, NO_BEND = 0.1, 1e3  # logits: where a scale's coordinate turns from its logarithm to itself
+BEND, NO_BEND = 0.1, 1e3  # logits: where a scale's coordinate turns from its logarithm to itself,
+BENT = 3.0  # for scales of fewer than 30 effects at this over their number
 START = 0.3  # logits: where scales begin
 T_ENV = 4  # degrees of freedom of environments' levels
 
@@ -60,35 +55,46 @@ def contrasts(shifts: int) -> np.ndarray:
 
 @dataclass
 class _Node:
-    """An effect [n, K, size] with its mean and log sd, broadcastable; `weight` [1 or n, K, 1 or size] as in the module's
-    text. Its deviation is normal or, if `heavy`, Student's t."""
+    """An effect [n, K, size] with its mean and log sd, broadcastable; `pull` and `centre` [1 or n, K, 1 or size] as in the
+    module's text. Its deviation is normal or, if `heavy`, Student's t."""
 
     mean: np.ndarray
     log_sd: np.ndarray
-    weight: np.ndarray
+    pull: np.ndarray
+    centre: np.ndarray
     z: np.ndarray
     heavy: bool = False
 
     def __post_init__(self) -> None:
-        w = self.weight
-        self.shrunk = np.exp(-w * self.log_sd)
-        self.u = (self.z - w * self.mean) * self.shrunk  # standardised deviation
         # without gaps: where a strided array is followed by its result in memory, numpy falls back to another exp, whose
         # last bits differ
         self.sd = np.exp(np.ascontiguousarray(self.log_sd))
+        a = self.pull * self.sd
+        self.stretch = np.sqrt(1 + a * a)
+        self.lean = a / self.stretch
+        self.off = self.mean - self.centre
+        self.u = (self.z - self.pull * self.lean * self.off) / self.stretch  # standardised deviation
         self.value = self.mean + self.sd * self.u
 
     def log_density(self) -> np.ndarray:
         """[n], of z."""
         square = (T_ENV + 1) / 2 * np.log1p(self.u**2 / T_ENV) if self.heavy else 0.5 * self.u**2
-        return -np.sum(square + self.weight * self.log_sd, axis=(1, 2))
+        return -np.sum(square + np.log(np.ascontiguousarray(self.stretch)), axis=(1, 2))
 
     def back(self, d_value: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Slopes by z, mean and log sd, of the node's density plus what `d_value` passes on."""
-        w = self.weight
-        du = self.sd * d_value - ((T_ENV + 1) * self.u / (T_ENV + self.u**2) if self.heavy else self.u)
-        dz = du * self.shrunk
-        return dz, d_value - w * dz, self.sd * self.u * d_value - w * (self.u * du + 1)
+        by_u = self.sd * d_value
+        du = by_u - ((T_ENV + 1) * self.u / (T_ENV + self.u**2) if self.heavy else self.u)
+        dz, lean = du / self.stretch, self.pull * self.lean
+        square = self.lean * self.lean
+        by_log = self.u * by_u - dz * (lean * (1 - square) * self.off) - square * (self.u * du + 1)
+        return dz, d_value - lean * dz, by_log
+
+    def coordinate(self, pull: np.ndarray, centre: np.ndarray) -> np.ndarray:
+        """z of the same effects with another pull and centre."""
+        a = pull * self.sd
+        stretch = np.sqrt(1 + a * a)
+        return stretch * self.u + pull * a / stretch * (self.mean - centre)
 
 
 class Model:
@@ -118,11 +124,13 @@ class Model:
             and len(self.cells) > self.C,
         }
         self.apart = self.has["env"] and self.has["v"]  # conditions are sampled with their runs, apart from their cells
-        informed = [self.has["env"]] * 3 + [self.has[name] for name in ("l", "w", "u", "t", "v")]
-        self.bend = np.where(informed, BEND, NO_BEND)  # of every scale
         self._maps()
+        informed = [self.has["env"]] * 3 + [self.has[name] for name in ("l", "w", "u", "t", "v")]
+        many = np.array([self.E, self.E * (self.S - 1), self.E * self.X, len(d.learners), self.C, len(self.cells),
+                         self.seeds, self.R])
+        self.bend = np.where(informed, np.clip(BENT / np.maximum(many, 1), BEND, 1.0), NO_BEND)  # of every scale
         self._layout()
-        self.weights = {name: np.full((1, self.K, 1), weight) for name, weight in WEIGHTS.items()}
+        self.pulls = self._first_pulls()
 
     def _arms(self) -> None:
         d = self.design
@@ -147,6 +155,9 @@ class Model:
         self.run_to_condition = indicator(d.run_condition, self.C)
         runs = np.zeros((self.E, len(d.learners)))
         np.add.at(runs, (d.condition_env[d.run_condition], d.condition_learner[d.run_condition]), 1)
+        self.middle = np.zeros((self.E, self.X))  # of the settings of an environment's runs
+        np.add.at(self.middle, d.condition_env[d.run_condition], self.x[d.run_condition])
+        self.middle /= runs.sum(axis=1)[:, None]
         self.usual = runs.argmax(axis=1) * self.has["l"]  # [E] the learner of most of an environment's runs
         self.env_to_learner = indicator(self.usual, len(d.learners))
         self.seeds = int(d.run_seed.max()) + 1
@@ -154,7 +165,7 @@ class Model:
 
     def _layout(self) -> None:
         K, S, E, has = self.K, self.S, self.E, self.has
-        shapes = {"scales": (K, len(SCALES)), "run_shift": (K, 1 + S), "coupling": (len(self.pairs),), "level": (K, 1),
+        shapes = {"scales": (K, len(SCALES)), "run_shift": (K, S), "coupling": (len(self.pairs),), "level": (K, 1),
                   "c": (K, S - 1), "beta": (K, self.X), "d": (K, E), "gc": (K, E * (S - 1)), "b": (K, E * self.X),
                   "l": (K, len(self.design.learners) * has["l"]), "w": (K, self.C * has["w"]),
                   "u": (K, len(self.cells) * has["u"]), "t": (K, self.seeds * has["t"]), "v": (K, self.R * has["v"]),
@@ -163,6 +174,44 @@ class Model:
         self.shapes = shapes
         self.slices = {name: slice(int(a), int(b)) for name, a, b in zip(shapes, ends[:-1], ends[1:], strict=True)}
         self.size = int(ends[-1])
+
+    def _first_pulls(self) -> Pulls:
+        """Before anything is sampled: centres by the shares that were counted, pulls by how much those tell, each sd being
+        START."""
+        d, square = self.design, np.nan_to_num(self.x**2)
+        rows, told = self._counted()
+        cell = _means(rows, self.to_cell)
+        condition = _means(cell, self.cell_to_condition)
+        run = _means(rows - cell[:, self.cell], self.to_run)
+        at = (condition[:, self.cells[:, 0]], condition[:, d.run_condition]) if self.apart else (0.0, 0.0)
+        of_cell, of_run = _told(told, self.to_cell), _told(told, self.to_run)
+        of_condition = _told(of_cell, self.cell_to_condition)
+        of_shift = _told(of_cell, self.cell_to_env_shift).reshape(self.K, self.E, self.S).mean(axis=2, keepdims=True)
+        of_slope = np.stack([_fold((of_condition * square[:, j])[None], self.condition_to_env)[0] for j in range(self.X)],
+                            axis=2) if self.X else np.zeros((self.K, self.E, 0))
+        found = {"d": (_told(of_condition, self.condition_to_env), _means(condition, self.condition_to_env)),
+                 "gc": (of_shift.repeat(self.S - 1, axis=2).reshape(self.K, -1), 0.0),
+                 "b": (of_slope.reshape(self.K, -1), 0.0),
+                 "l": (_told(of_condition, self.condition_to_learner), 0.0),
+                 "w": (of_condition, condition), "u": (of_cell, cell - at[0]),
+                 "t": (_told(of_run, self.run_to_seed), 0.0), "v": (of_run, run + at[1]), "theta": (told, rows)}
+        return {name: np.stack([np.sqrt(much), np.broadcast_to(centre, much.shape)])[None, :, :, :self.shapes[name][1]]
+                for name, (much, centre) in found.items()}
+
+    def _counted(self) -> tuple[np.ndarray, np.ndarray]:
+        """[K, N] logits of the stages' shares in every row, with half an episode more of either kind, and the information of
+        each."""
+        def share(yes: np.ndarray, no: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            yes, no = yes + 0.5, no + 0.5
+            return np.log(yes / no), yes * no / (yes + no)
+
+        if not self.two_arms:
+            return share(self.success, self.failure)
+        (mi, mp, m0), (vi, vp, v0) = self.masked, self.visible
+        log_kept = np.log((vp + 0.5) / (vi + vp + v0 + 1)) - np.log((mp + 0.5) / (mi + mp + m0 + 1))
+        p = 1 - np.exp(np.clip(log_kept, np.log(0.05), np.log(0.95)))
+        pursuit = np.log(p / (1 - p)), p**2 / (1 / (vp + 0.5) + 1 / (mp + 0.5))
+        return tuple(np.stack(each) for each in zip(share(mi + mp, m0), share(mp, mi), pursuit, strict=True))
 
     def log_density(self, q: np.ndarray) -> np.ndarray:
         """Log density [chains] at q [chains, size], up to a constant."""
@@ -183,14 +232,13 @@ class Model:
         """From coordinates to every effect, parents first."""
         n, K, S, E, d = len(q), self.K, self.S, self.E, self.design
         z = {name: q[:, part].reshape(n, *self.shapes[name]) for name, part in self.slices.items()}
-        ratio = z["run_shift"][:, :, 1:]
-        ratio = self.priors.run_shift_ratio * (ratio - ratio.mean(axis=2, keepdims=True))
+        ratio = self.priors.run_shift_ratio * (z["run_shift"][:, :, 1:] @ self.H.T)
         logs, run_logs = _log_scale(z["scales"], self.bend), _log_scale(z["run_shift"][:, :, :1], BEND) + ratio
         f: dict[str, np.ndarray | _Node] = {"z": z, "logs": logs, "scale": np.exp(logs), "run_logs": run_logs}
 
         def node(name: str, mean: np.ndarray | float, which: int) -> _Node:
-            f[name] = _Node(np.broadcast_to(mean, z[name].shape), logs[:, :, which, None], self.weights[name], z[name],
-                            name == "d")
+            f[name] = _Node(np.broadcast_to(mean, z[name].shape), logs[:, :, which, None],
+                            *self.pulls[name].transpose(1, 0, 2, 3), z[name], name == "d")
             return f[name]
 
         scale = f["scale"]
@@ -200,12 +248,14 @@ class Model:
             if learner is not None:
                 own = learner[:, :, self.usual]
             f["A"], f["c"], f["beta"] = z["level"], z["c"], z["beta"]
-            level = node("d", z["level"] + own, ENV).value
             gc = node("gc", np.tile(z["c"], (1, 1, E)), ENV_SHIFT).value
             slope = node("b", np.tile(z["beta"], (1, 1, E)), SLOPE).value
+            there = self._at_middle(slope)
+            level = node("d", z["level"] + own + there, ENV).value - there
         else:  # the environment's own level, and the population's as a deviation from it
-            level, gc, slope = z["d"], z["gc"], z["b"]
-            f["A"] = z["d"] - scale[:, :, ENV, None] * z["level"]
+            gc, slope = z["gc"], z["b"]
+            level = z["d"] - self._at_middle(slope)
+            f["A"] = level - scale[:, :, ENV, None] * z["level"]
             f["c"] = gc - scale[:, :, ENV_SHIFT, None] * z["c"]
             f["beta"] = slope - scale[:, :, SLOPE, None] * z["beta"]
         f["alpha"] = f["A"] + f["c"] @ self.H.T
@@ -239,6 +289,10 @@ class Model:
         self._rows(f, mean)
         return f
 
+    def _at_middle(self, slope: np.ndarray) -> np.ndarray:
+        """What slopes [n, K, E * X] make of a level at the middle of an environment's conditions."""
+        return (slope.reshape(*slope.shape[:2], self.E, self.X) * self.middle).sum(axis=3)
+
     def _rows(self, f: dict, mean: np.ndarray) -> None:
         """Logits of every run at every level, each stage after those before it."""
         d, z = self.design, f["z"]
@@ -249,7 +303,8 @@ class Model:
             for pair, (later, j) in enumerate(self.pairs):
                 if later == k:
                     m = m + z["coupling"][:, pair, None] * f["deviation"][j]
-            part = _Node(m[:, None], log_sd[:, k, None], self.weights["theta"][:, k:k + 1], z["theta"][:, k, None])
+            part = _Node(m[:, None], log_sd[:, k, None], *self.pulls["theta"][:, :, k:k + 1].transpose(1, 0, 2, 3),
+                         z["theta"][:, k, None])
             f["theta"].append(part)
             f["deviation"].append(part.value[:, 0] - f["M"][:, k][:, self.cell])
 
@@ -320,12 +375,12 @@ class Model:
         """Carry slopes by the logits back to the coordinates, children first."""
         n, K, d, z, p = len(d_skill), self.K, self.design, f["z"], self.priors
         g = {name: np.zeros((n, *shape)) for name, shape in self.shapes.items()}
-        mean, d_cell = np.empty((n, K, self.N)), np.zeros((n, K, self.N))
+        mean, d_cell, by_log = np.empty((n, K, self.N)), np.zeros((n, K, self.N)), np.empty((n, K, self.S))
         passed = [slope.copy() for slope in d_theta]
         for k in reversed(range(K)):
             dz, dm, ds = f["theta"][k].back(passed[k][:, None])
             g["theta"][:, k], mean[:, k] = dz[:, 0], dm[:, 0]
-            g["run_shift"][:, k, 1:] = ds[:, 0] @ self.to_shift
+            by_log[:, k] = ds[:, 0] @ self.to_shift
             for pair, (later, j) in enumerate(self.pairs):
                 if later == k:
                     g["coupling"][:, pair] += (dm[:, 0] * f["deviation"][j]).sum(axis=1)
@@ -353,15 +408,16 @@ class Model:
         g["skill"] = d_skill - (z["skill"] - p.skill_mean) / p.skill_sd**2
         d_d = _fold(dw, self.condition_to_env)
         passed_on = self._pull(f, g, "d", ENV, d_d) if self.has["env"] else d_d
+        if self.has["env"]:
+            d_slope += (passed_on - d_d)[..., None] * self.middle
         if self.has["l"]:
             d_own = _fold(passed_on - d_d, self.env_to_learner)
             self._pull(f, g, "l", LEARNER, _fold(dw, self.condition_to_learner) + d_own)
         self._population(f, g, passed_on, d_env, d_slope)
         g["coupling"] -= z["coupling"] / p.coupling**2
-        by_log, centre = g["run_shift"][:, :, 1:], f["run_logs"].mean(axis=2, keepdims=True)
+        centre = f["run_logs"].mean(axis=2, keepdims=True)
         g["run_shift"][:, :, :1] = by_log.sum(axis=2, keepdims=True) + _half_t_slope(centre, p.run_shift)
-        by_ratio = p.run_shift_ratio * (by_log - by_log.mean(axis=2, keepdims=True))
-        g["run_shift"][:, :, 1:] = by_ratio - z["run_shift"][:, :, 1:]
+        g["run_shift"][:, :, 1:] = p.run_shift_ratio * (by_log @ self.H) - z["run_shift"][:, :, 1:]
         g["scales"] += _half_t_slope(f["logs"], np.array(p.scales))
         for name, many in (("scales", None), ("run_shift", 1)):  # so far by the log scale
             x, by_log = z[name][:, :, :many], g[name][:, :, :many]
@@ -387,6 +443,7 @@ class Model:
             g["beta"] = d_beta + self._pull(f, g, "b", SLOPE, d_b).reshape(n, K, self.E, -1).sum(axis=2)
             return
         g["d"] = d_d + d_level
+        d_b -= (g["d"][..., None] * self.middle).reshape(n, K, -1)
         g["gc"], g["b"] = d_gc + d_c, d_b + d_beta
         for name, which, slope in (("level", ENV, d_level), ("c", ENV_SHIFT, d_c), ("beta", SLOPE, d_beta)):
             g[name] = -scale[:, :, which, None] * slope
@@ -395,14 +452,14 @@ class Model:
         g["c"] -= z["c"]
         g["beta"] -= z["beta"]
 
-    def tuned(self, draws: np.ndarray) -> dict[str, np.ndarray]:
-        """Weights for every effect from pilot draws [draws, size]: how much of its variance the data take away.
+    def tuned(self, draws: np.ndarray) -> Pulls:
+        """Pull and centre of every effect from pilot draws [draws, size].
 
         Of several environments data may say much of one, of its conditions or cells, and hardly anything of another, so each
-        has weights of its own; of one environment, runs' logits have one for each shift.
+        has pulls of its own; of one environment, runs' logits have one for each shift.
         """
         f, d = self._nodes(draws), self.design
-        weights = dict(self.weights)
+        pulls = dict(self.pulls)
         groups = {"theta": d.shift}
         if self.apart:
             groups = {"d": np.arange(self.E), "w": d.condition_env, "u": self.cell_env, "v": d.run_condition,
@@ -410,26 +467,26 @@ class Model:
 
         def found(name: str, part: _Node) -> np.ndarray:
             group = groups.get(name, np.zeros(part.z.shape[2], int))
-            return _weight(part, indicator(group, int(group.max()) + 1), self.apart)[None, :, group]
+            pull = _pull_of(part, indicator(group, int(group.max()) + 1), self.apart)[:, group]
+            return np.stack([pull, part.value.mean(axis=0)])[None]
 
-        for name in self.weights:
+        for name in self.pulls:
             parts = f.get(name)
             if name == "theta":
-                weights[name] = np.concatenate([found(name, part) for part in parts], axis=1)
+                pulls[name] = np.concatenate([found(name, part) for part in parts], axis=2)
             elif isinstance(parts, _Node) and parts.z.shape[2]:
-                weights[name] = found(name, parts)
-        return weights
+                pulls[name] = found(name, parts)
+        return pulls
 
-    def recoded(self, q: np.ndarray, weights: dict[str, np.ndarray]) -> np.ndarray:
-        """The same effects in the coordinates of other weights."""
+    def recoded(self, q: np.ndarray, pulls: Pulls) -> np.ndarray:
+        """The same effects in the coordinates of other pulls."""
         f, q = self._nodes(q), q.copy()
-        for name, weight in weights.items():
+        for name, each in pulls.items():
             parts = f.get(name)
             if name == "theta":
-                z = np.stack([(w * part.mean + np.exp(w * part.log_sd) * part.u)[:, 0]
-                              for w, part in zip(weight[0], parts, strict=True)], axis=1)
+                z = np.stack([part.coordinate(*each[0, :, k])[:, 0] for k, part in enumerate(parts)], axis=1)
             elif isinstance(parts, _Node):
-                z = weight * parts.mean + np.exp(weight * parts.log_sd) * parts.u
+                z = parts.coordinate(*each[0])
             else:
                 continue
             q[:, self.slices[name]] = z.reshape(len(q), -1)
@@ -449,16 +506,30 @@ def _fold(values: np.ndarray, to: Matrix) -> np.ndarray:
     return np.asarray(values.reshape(n * K, rows) @ to).reshape(n, K, -1)
 
 
-def _weight(part: _Node, groups: Matrix, several: bool) -> np.ndarray:
-    """[K, groups] for groups [size, groups] of effects: 0 unless the data take away a third of their variance, as a scale
-    near zero bends all but standardised effects. What is left is that of the deviation; with `several` environments at most
-    the value's own, too, since the deviation carries the mean's."""
-    own = (part.value - part.mean).var(axis=0)
+def _means(values: np.ndarray, to: Matrix) -> np.ndarray:
+    """Means of values [K, rows] by the columns of a zero-one matrix [rows, columns]; 0 of none."""
+    return _fold(values[None], to)[0] / np.maximum(np.asarray(to.sum(axis=0)), 1)
+
+
+def _told(much: np.ndarray, to: Matrix) -> np.ndarray:
+    """Information of a mean's parts, each START away from it."""
+    return _fold(1 / (1 / np.maximum(much, 1e-9) + START**2)[None], to)[0]
+
+
+def _pull_of(part: _Node, groups: Matrix, several: bool) -> np.ndarray:
+    """[K, groups] for groups [size, groups] of effects, from the share of their variance that the data leave.
+
+    What is left is that of the deviation; with `several` environments at most the value's own, too, since the deviation
+    carries the mean's. But it is never less than how far values follow their means: where data have no end on one side, as
+    where something never happened, values and means go there together."""
+    value, mean = (x - x.mean(axis=0) for x in (part.value, np.broadcast_to(part.mean, part.value.shape)))
+    own = (value - mean).var(axis=0)
     if several:
-        own = np.minimum(own, part.value.var(axis=0))
+        own = np.minimum(own, value.var(axis=0))
     prior = np.broadcast_to((part.sd**2).mean(axis=0), own.shape)
-    left = np.asarray(own @ groups) / np.asarray(prior @ groups)
-    return np.where(left > 0.67, 0.0, np.clip(1 - left, 0.0, 1.0))
+    own, prior, along, mean = (np.asarray(x @ groups) for x in (own, prior, (value * mean).mean(axis=0), mean.var(axis=0)))
+    left = np.clip(np.maximum(own / prior, along / np.maximum(mean, 1e-12)), 1e-3, 0.99)
+    return np.sqrt((1 - left) / left * np.asarray(groups.sum(axis=0)) / prior)
 
 
 def _log_scale(x: np.ndarray, bend: np.ndarray | float) -> np.ndarray:

@@ -49,7 +49,7 @@ def sbc(sets: int = 100, seed: int = 0, bins: int = 8, config: CalibrationConfig
 def _from_prior(design: Design, config: CalibrationConfig, rng: np.random.Generator) -> tuple[Design, Posterior]:
     """A data set of the design's shape from the model's prior, and its parameters as a posterior of one draw."""
     model = Model(design, config)
-    model.weights = {name: np.zeros((1, model.K, 1)) for name in model.weights}  # coordinates are standardised deviations
+    model.pulls = {name: np.zeros((1, 2, model.K, 1)) for name in model.pulls}  # coordinates are standardised deviations
     p, q = config.priors, rng.standard_normal((1, model.size))
     parts = {name: q[:, part].reshape(1, *model.shapes[name]) for name, part in model.slices.items()}
     alpha = rng.logistic(size=(1, model.K, model.S))

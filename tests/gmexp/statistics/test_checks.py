@@ -74,7 +74,7 @@ def test_one_model_of_many_is_each_of_them(masked):
     models = [Model(design, GATED) for design in worlds(World(envs=2, shifts=(3,), runs_per_cell=3, masked=masked), 3)]
     rng = np.random.default_rng(0)
     for model in models:
-        model.weights = {name: rng.uniform(size=w.shape) for name, w in model.weights.items()}
+        model.pulls = {name: pull + rng.uniform(size=pull.shape) for name, pull in model.pulls.items()}
     q = 0.5 * rng.standard_normal((6, models[0].size))
     one = together(models, 2)
     each = [(model.log_density(part), model.gradient(part)) for model, part in zip(models, np.split(q, 3), strict=True)]

@@ -1,7 +1,7 @@
 """Runs elsewhere than in this process: all done, failures named, and a lost machine costs nothing but time.
 
 The tests of Ray and Slurm run where these are installed: pip install -c constraints.txt -e '.[sweep,dev]', then
-pytest tests/gmexp/test_launchers.py.
+pytest tests/gmexp/training/test_launchers.py.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -134,9 +135,9 @@ def test_a_cluster_that_is_not_there_is_one_line(tmp_path):
         launch("ray", ["a"], tmp_path, cluster="127.0.0.1:1")
 
 
-@pytest.mark.slow
-def test_48_runs_survive_the_loss_of_a_ray_node(tmp_path, cluster):
-    """One of them is long: its node is lost while it trains, and elsewhere it goes on from its last state."""
+def survive_a_loss(tmp_path: Path, launcher: Sequence[str], lose: Callable[[int], object]) -> None:
+    """48 runs from one command, one of them long: while it trains `lose` takes its process, and what that runs on, away;
+    it goes on from its last state, and the study is complete."""
     root = tmp_path / "study"
     arguments = ["experiment=quickstart", *AGENT, *SAMPLER, "evaluation.episodes=8", "evaluation.slots=8",
                  "evaluation.clips=0", "shift=none", "measures=[]", "env.horizon=50", "checkpoint_seconds=0",
@@ -144,18 +145,13 @@ def test_48_runs_survive_the_loss_of_a_ray_node(tmp_path, cluster):
                  f"steps={ITERATION}", f"out={root}"]
     planned = training_runs(load("run", arguments))
     study, long = Study(root), describe(planned[0]).run_id
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gmexp", "run", *arguments, "launcher=ray", f"launcher.cluster={cluster.address}",
-         "launcher.memory_gb=0.5"], stdout=subprocess.DEVNULL, stderr=open(tmp_path / "err", "w"))
+    process = subprocess.Popen([sys.executable, "-m", "gmexp", "run", *arguments, *launcher], stdout=subprocess.DEVNULL,
+                               stderr=open(tmp_path / "err", "w"))
     saved = study.run(long) / "resume.npz"
     wait_until(saved.is_file, process, tmp_path / "err")
-    at_work = int(study.log(long).read_text().split()[2])
-    (lost,) = [node for node in cluster.workers if at_work in tasks_of(node)]
     seconds = saved_seconds(saved)
-    cluster.remove_node(lost, allow_graceful=False)
-    with contextlib.suppress(ProcessLookupError):  # a lost machine takes everything with it, at once
-        os.kill(at_work, signal.SIGKILL)
-    assert process.wait(600) == 0, (tmp_path / "err").read_text()
+    lose(int(study.log(long).read_text().split()[2]))
+    assert process.wait(900) == 0, (tmp_path / "err").read_text()
 
     assert {run.run_id for run in study.runs()} == {describe(run).run_id for run in planned} and len(planned) == 48
     assert study.report.is_file() and not study.scratch.exists()
@@ -165,6 +161,17 @@ def test_48_runs_survive_the_loss_of_a_ray_node(tmp_path, cluster):
     points = tables.read_records(study.run(long) / "curve.parquet", CurvePoint)  # went on: what the clock said is there
     assert seconds and [point.seconds for point in points][: len(seconds)] == seconds
     assert_equal_runs(study.run(long), train.train(dataclasses.replace(planned[0], out=str(tmp_path / "whole"))))
+
+
+@pytest.mark.slow
+def test_48_runs_survive_the_loss_of_a_ray_node(tmp_path, cluster):
+    def lose(at_work: int) -> None:
+        (lost,) = [node for node in cluster.workers if at_work in tasks_of(node)]
+        cluster.remove_node(lost, allow_graceful=False)
+        with contextlib.suppress(ProcessLookupError):  # a lost machine takes everything with it, at once
+            os.kill(at_work, signal.SIGKILL)
+
+    survive_a_loss(tmp_path, ["launcher=ray", f"launcher.cluster={cluster.address}", "launcher.memory_gb=0.5"], lose)
 
 
 @pytest.mark.slow
@@ -250,6 +257,15 @@ def test_a_sweep_through_submitit_is_the_sweep_done_here(tmp_path):
     assert [run.run_id for run in here.runs()] == [run.run_id for run in there.runs()]
     for run in here.runs():
         assert_equal_runs(here.run(run.run_id), there.run(run.run_id))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("GMEXP_CLUSTER" not in os.environ, reason="48 processes with torch, three minutes: make cluster")
+def test_48_runs_survive_the_loss_of_a_slurm_job(tmp_path):
+    """Of submitit's local executor, which starts a process for each job: one is killed, and what watches over it says so."""
+    pytest.importorskip("submitit", reason=NEEDS.format("submitit"))
+    survive_a_loss(tmp_path, ["launcher=slurm", "launcher.cluster=local", "workers=2"],
+                   lambda at_work: os.kill(at_work, signal.SIGKILL))
 
 
 @pytest.mark.slow
