@@ -128,10 +128,10 @@ def test_a_study_keeps_what_sets_its_runs_apart(tmp_path):
 
 
 def test_runs_of_earlier_versions_get_their_hashes_from_run_json():
-    study = Study(ROOT / "results" / "shift_ladder")
+    study = Study(ROOT / "results" / "learning_easy")
     runs = study.runs()
     assert len({run.condition_hash for run in runs}) == len({run.learner_hash for run in runs}) == 1
-    planned = load("run", ["experiment=shift_ladder"])
+    planned = load("run", ["experiment=learning_easy"])
     for run_ in runs:
         config = override(CONFIG, {"steps": planned.steps, "seed": run_.train_seed, "env.held_out": "seeds",
                                    "env.diversity": run_.train_diversity, "agent.update": "autograd"})

@@ -21,6 +21,7 @@ def test_every_combination_is_a_job():
     assert found[-1].swept == ("env.diversity=0.5", "seed=1")
 
 
+@pytest.mark.slow
 def test_groups_lists_and_paths_are_swept():
     assert [job.config.env.name for job in jobs("train", "env=coinrun,maze")] == ["coinrun", "maze"]
     assert [job.config.env.name for job in jobs("train", "env=glob(m*)")] == ["maze", "maze_line_and_gem", "monsters"]

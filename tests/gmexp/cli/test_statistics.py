@@ -79,6 +79,7 @@ def test_estimate_shows_its_curves(capsys, path):
         estimate(["shift=3", "curves=true"])
 
 
+@pytest.mark.slow
 def test_plan_and_sensitivity(capsys, path):
     assert plan(["shift=4", "diversity=0", f"calibration={path}", "simulations=4", "top=3", "format=json"]) == 0
     rows = json.loads(capsys.readouterr().out)

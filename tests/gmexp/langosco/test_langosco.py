@@ -262,6 +262,7 @@ def test_the_log_ends_with_the_coin():
         [0, 1, 2], [10, 50, 20], [1, 1, 0], [1, 1, 1], [0, 1, -1], [0, 0, 0], [0, 0, 0]]
 
 
+@pytest.mark.slow
 def test_other_environments_have_no_figure_2(tmp_path, capsys):
     """Their log is of coins: a study that varies diversity elsewhere goes without, asking for it is one line."""
     study, played = Study(tmp_path), gmexp.evaluate("proxy", "boat_race", shifts=[0], episodes=4)

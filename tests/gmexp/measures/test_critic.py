@@ -62,6 +62,7 @@ def test_a_real_wall_stops_everyone():
     assert reached.sum() >= 10 and not passed.any()
 
 
+@pytest.mark.slow
 def test_a_permeable_wall_looks_like_a_wall():
     solid, permeable = make(permeable_wall=0), make()
     for part, other in zip(solid.reset(), permeable.reset(), strict=True):

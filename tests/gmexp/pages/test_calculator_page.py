@@ -144,6 +144,7 @@ DRIVE = """
 """
 
 
+@pytest.mark.slow
 def test_the_inputs_reach_the_estimate(calibration, document, tmp_path):
     start, changed, none, again = run_in_page(document, DRIVE + """
         const states = [seen()];

@@ -132,6 +132,7 @@ def test_nothing_is_wider_than_the_screen(results, tmp_path, width):
     assert cut == 0 or width > 390  # on a phone no table is cut
 
 
+@pytest.mark.slow
 def test_keyboard_contrast_and_console(results, tmp_path):
     """Everything that can be opened can be reached, text stands out by 4.5 at least, and nothing goes wrong."""
     page = (results / "report.html").read_text()
@@ -139,6 +140,7 @@ def test_keyboard_contrast_and_console(results, tmp_path):
     assert console(page, tmp_path) == []
 
 
+@pytest.mark.slow
 def test_several_environments_stand_side_by_side_and_the_page_stays_small(results, tmp_path):
     for name, env in (("alpha", "coinrun"), ("gamma", "maze"), ("delta", "boat_race")):
         study = fabricate(tmp_path / name, slots=4, per_slot=10, env=env)

@@ -61,6 +61,7 @@ def test_it_is_well_formed_and_needs_nothing_else(page):
     assert not any(tag in ("script", "link", "iframe") for tag, _ in page.tags)
 
 
+@pytest.mark.slow
 def test_first_events_are_marked_and_both_arms_lead_where_they_were_played(study):
     """The same study in both editions: its counts, and with a masked arm beside them."""
     assert "First edition, first events" in study_page.page(StudyData(study))
@@ -153,6 +154,7 @@ def test_nothing_is_wider_than_the_screen(finished, tmp_path, width):
     assert cut == 0 or width > 390
 
 
+@pytest.mark.slow
 def test_keyboard_contrast_and_console(finished, tmp_path):
     page = finished.report.read_text()
     assert reached_and_read(page, tmp_path) == {"poor": [], "skipped": []}

@@ -140,6 +140,7 @@ def cell(cells, condition, shift, probe=False):
     return found
 
 
+@pytest.mark.slow
 def test_the_stage_recovers_the_truth(finished):
     found = over_runs.read_rates(finished.rates)
     counts = tables.read_records(finished.counts, OutcomeCounts)

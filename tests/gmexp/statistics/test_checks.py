@@ -32,6 +32,7 @@ def test_coverage_has_its_negative_controls():
     assert found["width"]["next_environment goal_failure"] > found["width"]["this_setup goal_failure"]
 
 
+@pytest.mark.slow
 def test_what_learners_do_is_no_oddity_of_their_conditions():
     """A level may be the environment's or its learner's: no condition is odd for that."""
     world = World(envs=2, shifts=(3, 4), diversities=(0.0, 0.1, 0.3), runs_per_cell=2, runs="logistic_normal")

@@ -121,8 +121,8 @@ def test_training_levels_are_of_the_training_split(tmp_path):
 
 def test_runs_held_out_by_seeds_are_those_of_the_first_edition():
     """Their ids are those of the committed studies; by content they are others."""
-    planned = training_runs(load("run", ["experiment=shift_ladder", "env.held_out=seeds", "agent.update=autograd"]))
-    committed = Study(Path(__file__).parents[3] / "results" / "shift_ladder")
+    planned = training_runs(load("run", ["experiment=learning_easy", "env.held_out=seeds", "agent.update=autograd"]))
+    committed = Study(Path(__file__).parents[3] / "results" / "learning_easy")
     assert {run.run_id for run in committed.runs()} == {describe(run).run_id for run in planned}
     assert not {describe(dataclasses.replace(run, env=dataclasses.replace(run.env, held_out="content"))).run_id
                 for run in planned} & {describe(run).run_id for run in planned}

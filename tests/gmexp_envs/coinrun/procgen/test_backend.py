@@ -64,6 +64,7 @@ def _play(native, binary, steps, rng):
     return episodes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
 def test_same_as_native(name, seed):
     observation = "pixels" if procgen.exact_pixels() else "semantic"
@@ -90,6 +91,7 @@ def test_semantic_observation_reseeding_and_restoring(seed):
     binary.close()
 
 
+@pytest.mark.slow
 def test_frame_styles(seed):
     if not procgen.exact_pixels():
         pytest.skip("this procgen draws with a newer Qt, whose rounding differs")
