@@ -96,7 +96,7 @@ def condition_labels(runs: Sequence[Any]) -> dict[str, str]:
 def labels(conditions: Sequence[Any]) -> list[str]:
     """A label for each condition (or what `Condition.of` takes for one).
 
-    What most of four or more distinct conditions share goes without saying.
+    What most of four or more distinct conditions share goes without saying, and so does what the environment decides.
     """
     conditions = [each if isinstance(each, Condition) else Condition.of(each) for each in conditions]
     distinct = list(dict.fromkeys(condition.shown for condition in conditions))
@@ -105,13 +105,25 @@ def labels(conditions: Sequence[Any]) -> list[str]:
         value, count = Counter(values).most_common(1)[0]
         if count == len(distinct) or (2 * count > len(distinct) and len(distinct) >= 4):
             usual[name] = value
+    decided = _decided(distinct)
 
     def label(condition: Condition) -> str:
-        shown = [name for name in NAMES if name == "train_diversity" or name not in usual
-                 or getattr(condition, name) != usual[name]]
+        shown = [name for name in NAMES if name == "train_diversity" or name not in decided and (
+            name not in usual or getattr(condition, name) != usual[name])]
         return ", ".join(f"{NAMES[name]}={_short(getattr(condition, name))}" for name in shown)
 
     return _told_apart(conditions, [label(condition) for condition in conditions])
+
+
+def _decided(distinct: Sequence[tuple[Any, ...]]) -> set[str]:
+    """Names of which each of several environments has one value."""
+    by_env = defaultdict(list)
+    for values in distinct:
+        by_env[values[0]].append(values)
+    if len(by_env) < 2:
+        return set()
+    return {name for i, name in enumerate(NAMES)
+            if name != "env" and all(len({each[i] for each in own}) == 1 for own in by_env.values())}
 
 
 def _told_apart(conditions: Sequence[Condition], texts: Sequence[str]) -> list[str]:
@@ -179,7 +191,7 @@ def pretty(label: str, intended: str = "intended goal") -> str:
         parts["algo"] = {"cloning_intended": f"cloning, {intended}", "cloning_proxy": "cloning, proxy"}.get(
             OLD_TRAINERS.get(algo, algo), algo)
         parts.pop("alignment", None)
-    words = {"algo": _words, "delta": "δ = {}".format, "quality": "quality {}".format, "alignment": _words,
+    words = {"algo": _words, "env": _words, "delta": "δ = {}".format, "quality": "quality {}".format, "alignment": _words,
              "steps": lambda steps: f"{int(steps) / 1e6:g}M steps", "width": "width {}".format}
     order = sorted(parts, key=lambda name: (name != "delta", name == "algo"))
     return ", ".join([*whole, *(words.get(name, f"{_words(name)} {{}}".format)(parts[name]) for name in order)])

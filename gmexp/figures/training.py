@@ -1,22 +1,28 @@
-"""Success in training against steps: a thin line per run, a thick one for each condition's mean, and the published learning
-curve of the same game where there is one."""
+"""Success in training against steps: a panel per environment, a thin line per run, a thick one for each condition's mean,
+and the published learning curve of the same game where there is one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.figure
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
+from gmexp.artefacts.records import RunMeta
 from gmexp.figures import marks, style
 from gmexp.figures.data import StudyData
 from gmexp.figures.figure import Figure, Section
-from gmexp.figures.style import COLUMN, canvas, entry, legend, shares
-from gmexp.figures.words import capital
+from gmexp.figures.style import COLUMN, PAGE, canvas, entry, legend, shares
+from gmexp.figures.words import capital, words_of
 from gmexp.rates import learning
 
 LONG = 2e7  # steps: longer curves are drawn over their logarithm
+PANELS = 4  # environments side by side
+ENV = re.compile(r"env=[^,]*, ")  # in a condition's label
 
 Curve = tuple[np.ndarray, np.ndarray]  # steps, success; NaN where it is unknown
 
@@ -25,27 +31,45 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
     runs = [run for run in data.runs if run.run_id in data.curves]
     if not runs:
         return None
-    colours = style.colours(data.conditions[run.run_id] for run in runs)
-    figure, ((axis,),) = canvas(COLUMN, 2.5, 1)
+    envs = list(dict.fromkeys(run.env for run in runs))
+    apart = {run.run_id: ENV.sub("", data.conditions[run.run_id]) if len(envs) > 1 else data.conditions[run.run_id]
+             for run in runs}  # conditions, but for the environment, which a panel is for
+    colours = style.colours(apart[run.run_id] for run in runs)
+    columns = min(len(envs), PANELS)
+    rows = -(-len(envs) // columns)
+    figure, grid = canvas(COLUMN if columns == 1 else PAGE, 2.5 * rows, columns, rows)
+    axes = [axis for row in grid for axis in row]
+    shown = [_panel(axis, data, [run for run in runs if run.env == env], apart, colours, len(envs) > 1)
+             for env, axis in zip(envs, axes, strict=False)]
+    for axis in axes[len(envs):]:
+        axis.set_axis_off()
+    legend(figure, [*(entry(colour, data.named(condition), marker="") for condition, colour in colours.items()),
+                    *[style.PUBLISHED] * any(shown)], columns=3)
+    return figure
+
+
+def _panel(axis: Axes, data: StudyData, runs: Sequence[RunMeta], conditions: Mapping[str, str], colours: Mapping[str, Any],
+           named: bool) -> bool:
+    """The curves of one environment's runs; whether the published one is among them."""
     longest = max(run.train_steps for run in runs)
     logarithmic = longest > LONG
     for condition, colour in colours.items():
-        ids = [run.run_id for run in runs if data.conditions[run.run_id] == condition]
+        ids = [run.run_id for run in runs if conditions[run.run_id] == condition]
         curves = [(table["steps"].to_numpy(), learning.smoothed(table)) for table in map(data.curves.get, ids)]
         for run_id, curve in zip(ids, curves, strict=True):
             axis.plot(*curve, color=colour, linewidth=0.6, alpha=0.45, url=marks.address(run_id))
-        axis.plot(*mean_curve(curves, logarithmic), color=colour, linewidth=1.8)
-    known = learning.PUBLISHED.get(runs[0].env, {}) if len({run.env for run in runs}) == 1 else {}
-    known = {steps: success for steps, success in known.items() if steps <= longest}
+        if ids:
+            axis.plot(*mean_curve(curves, logarithmic), color=colour, linewidth=1.8)
+    known = {steps: success for steps, success in learning.PUBLISHED.get(runs[0].env, {}).items() if steps <= longest}
     marks.published(axis, list(known), list(known.values()))
-    shares(axis, f"{capital(data.task.intended.name)} reached in training")
+    task = words_of(runs[0].env)
+    title = f"{capital(task.intended.name)} reached in training"
+    shares(axis, f"{capital(runs[0].env.replace('_', ' '))}\n{task.intended.name} reached" if named else title)
     if logarithmic:
         axis.set_xscale("log")
     axis.set_xlabel("environment steps")
     axis.xaxis.set_major_formatter(FuncFormatter(style.count))
-    legend(figure, [*(entry(colour, data.named(condition), marker="") for condition, colour in colours.items()),
-                    *[style.PUBLISHED] * bool(known)], columns=3)
-    return figure
+    return bool(known)
 
 
 def mean_curve(curves: Sequence[Curve], logarithmic: bool = False) -> Curve:

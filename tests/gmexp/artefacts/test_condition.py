@@ -106,11 +106,22 @@ def test_fields_alone_make_labels_too():
     assert Condition.of(varied[0]).env is None
 
 
+def test_what_the_environment_decides_goes_without_saying():
+    steps = {"maze": (100, 400), "tetris": (200, 800), "coinrun": (300, 300)}
+    varied = [{"env": env, "train_diversity": 0.1, "horizon": len(env), "train_steps": n}
+              for env in steps for n in steps[env]]
+    assert labels(varied)[:3] == ["env=maze, delta=0.1, steps=100", "env=maze, delta=0.1, steps=400",
+                                  "env=tetris, delta=0.1, steps=200"]
+    assert labels([each for each in varied if each["train_steps"] in (100, 200)]) == ["env=maze, delta=0.1",
+                                                                                     "env=tetris, delta=0.1"]
+
+
 def test_labels_for_readers_use_the_tasks_word():
     label = "algo=cloning_intended, delta=0.1, alignment=behavioral_cloning"
     assert pretty(label) == "δ = 0.1, cloning, intended goal"
     assert pretty(label, "coin") == pretty(label.replace("intended", "coin_seeker"), "coin") == "δ = 0.1, cloning, coin"
     assert pretty("delta=0, learning_rate=0.001") == "δ = 0, learning rate 0.001"
+    assert pretty("env=boat_race, delta=0.1") == "δ = 0.1, boat race"
     assert pretty("calibrated, delta=0.1") == "calibrated, δ = 0.1"
 
 
