@@ -178,7 +178,7 @@ class Model:
     def _first_pulls(self) -> Pulls:
         """Before anything is sampled: centres by the shares that were counted, pulls by how much those tell, each sd being
         START."""
-        d, square = self.design, np.nan_to_num(self.x**2)
+        d, square = self.design, self.x**2
         rows, told = self._counted()
         cell = _means(rows, self.to_cell)
         condition = _means(cell, self.cell_to_condition)
