@@ -57,6 +57,14 @@ class StudyData:
         """The condition's label of every run id."""
         return condition_labels(self.runs)
 
+    @cached_property
+    def firsts(self) -> dict[str, str]:
+        """The first condition of every environment: the first planned of those with the lowest training diversity."""
+        first: dict[str, RunMeta] = {}
+        for run in self.runs:
+            first[run.env] = min(first.get(run.env, run), run, key=lambda each: each.train_diversity)
+        return {env: self.conditions[run.run_id] for env, run in first.items()}
+
     def runs_of(self, condition: str) -> tuple[str, ...]:
         """The ids of a condition's runs, in the order of the index."""
         return tuple(run_id for run_id, label in self.conditions.items() if label == condition)

@@ -27,9 +27,12 @@ def edition(data: StudyData) -> Html | None:
 
 
 def result(data: StudyData) -> Html:
-    """The conditions under the shown shift as tiles, how they differ in words, and goal failure by condition and shift."""
+    """The conditions under the shown shift as tiles (of several environments the first of each), how they differ in words,
+    and goal failure by condition and shift."""
     top = [cell for cell in strongest(data.cells) if not cell.probe]
     cells = [cell for cell in top if cell.shift_type == SHOWN_SHIFT] or top[-1:]
+    if len(data.firsts) > 1:
+        cells = [cell for cell in cells if cell.condition in data.firsts.values()]
     tiles = []
     for cell in cells[:4]:
         goal = cell.goal_failure

@@ -37,9 +37,12 @@ class Finding:
 
 
 def finding_of_study(data: StudyData) -> Finding | None:
-    """Goal failure of the first condition under the shown shift; None where it is unknown."""
+    """Goal failure of the first condition under the shown shift, of the first environment where there are several; None
+    where it is unknown."""
+    several = len(data.firsts) > 1
     cells = [cell for cell in strongest(data.cells)
-             if cell.shift_type == SHOWN_SHIFT and not cell.probe and cell.goal_failure.mean is not None]
+             if cell.shift_type == SHOWN_SHIFT and not cell.probe and cell.goal_failure.mean is not None
+             and (not several or cell.condition == data.firsts[data.runs[0].env])]
     if not cells:
         return None
     rate, published = cells[0].goal_failure, data.published.get(SHOWN_SHIFT)

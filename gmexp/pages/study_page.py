@@ -16,6 +16,7 @@ from gmexp.figures.catalogue import draw_all
 from gmexp.figures.data import StudyData
 from gmexp.figures.figure import Section
 from gmexp.figures.style import unique
+from gmexp.figures.words import words_of
 from gmexp.pages import parts, rate_tables, runs
 from gmexp.pages.calculator_page import embedded
 from gmexp.pages.document import document
@@ -57,7 +58,8 @@ def page(data: StudyData) -> str:
                                              rate_tables.by_definition(data)])),
         "provenance": ("Provenance", _provenance(data.index)),
     }
-    first = start([data.task], data.study.figures / LEVEL, finding_of_study(data), _size(data),
+    tasks = unique([data.task, *map(words_of, data.firsts)])
+    first = start(tasks, data.study.figures / LEVEL, finding_of_study(data), _size(data),
                   [run.train_steps for run in data.runs])
     return document("Goal misgeneralization, measured", data.index["experiment"], first,
                     {key: section for key, section in sections.items() if section[1]})

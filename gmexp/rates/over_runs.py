@@ -126,11 +126,9 @@ class Contrast:
     paired: bool = False  # by runs of one train seed
 
 
-def contrasts(cells: Sequence[CellRates]) -> list[Contrast]:
-    """Every condition against the first one, wherever both rates are known."""
-    if not cells:
-        return []
-    baseline = {cell_order(cell): cell for cell in cells if cell.condition == cells[0].condition}
+def contrasts(cells: Sequence[CellRates], baseline_condition: str) -> list[Contrast]:
+    """Every condition against the baseline, wherever both rates are known."""
+    baseline = {cell_order(cell): cell for cell in cells if cell.condition == baseline_condition}
     differences = []
     for cell in cells:
         base = baseline.get(cell_order(cell))
@@ -214,12 +212,28 @@ def rates_of(counts: Sequence[OutcomeCounts], labels: Mapping[str, str], thresho
     passed = [row for row in counts if row.id_capability is not None and row.id_capability >= threshold]
     above = summarise(passed, labels, np.random.default_rng(passed_runs))
     both_arms = estimands(counts, labels)
-    compared = _causal_contrasts(counts, labels, cells[0].condition) if both_arms else contrasts(cells)
+    compared: list[Contrast] = []
+    for env, baseline in _baselines(counts, labels).items():
+        own = [row for row in counts if row.env == env]
+        there = {labels[row.run_id] for row in own}
+        compared += _causal_contrasts(own, labels, baseline) if both_arms else contrasts(
+            [cell for cell in cells if cell.condition in there], baseline)
     return Rates(threshold, tuple(cells), tuple(above), tuple(compared), (), tuple(both_arms))
 
 
+def _baselines(counts: Sequence[OutcomeCounts], labels: Mapping[str, str]) -> dict[str, str]:
+    """What other conditions of an environment are compared with: of those with its lowest training diversity, the first
+    that was counted."""
+    found: dict[str, tuple[float, str]] = {}
+    for row in counts:
+        diversity = -1.0 if row.train_diversity is None else row.train_diversity
+        if row.env not in found or diversity < found[row.env][0]:
+            found[row.env] = diversity, labels[row.run_id]
+    return {env: condition for env, (_, condition) in found.items()}
+
+
 def _causal_contrasts(counts: Sequence[OutcomeCounts], labels: Mapping[str, str], baseline: str) -> list[Contrast]:
-    """What both arms say of every condition against the first one."""
+    """What both arms say of every condition against the baseline."""
     return [Contrast(name, condition, baseline, *cell, *change, paired)
             for name, (condition, *cell), change, paired in differences(counts, labels, baseline)]
 

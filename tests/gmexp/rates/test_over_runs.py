@@ -14,6 +14,7 @@ from gmexp.artefacts.study import Study
 from gmexp.rates import over_runs
 from gmexp.rates.counting import MASKED
 from gmexp.rates.definitions import DEFINITIONS
+from gmexp.statistics.simulate import synthetic_counts
 from gmexp.support.errors import UserError
 
 from ..fabricate import HORIZON, SHIFTS, Truth, episodes, fabricate, meta, stack
@@ -163,6 +164,17 @@ def test_contrasts_are_against_the_first_condition(finished):
     assert (contrast.condition, contrast.baseline) == ("delta=0.3", "delta=0")
     assert contrast.difference == pytest.approx(-0.75, abs=0.06) and contrast.high < -0.1
     assert not any(c.condition == c.baseline for c in found.contrasts)
+
+
+def test_conditions_are_compared_within_their_environment():
+    """With the first counted of its lowest training diversity, whatever their labels sort like."""
+    counts = [dataclasses.replace(row, run_id=f"{env}-{quality}-{row.run_id}", spec_quality=quality, env=env)
+              for env in ("maze", "coinrun") for quality in (1.0, 0.2)
+              for row in synthetic_counts(diversities=(0.0,), runs=3, shifts=(3,), seed=int(10 * quality) + len(env))]
+    labels = {row.run_id: f"env={row.env}, delta=0, quality={row.spec_quality:g}" for row in counts}
+    found = over_runs.rates_of(counts, labels).contrasts
+    assert {(each.condition, each.baseline) for each in found} == {
+        (f"env={env}, delta=0, quality=0.2", f"env={env}, delta=0, quality=1") for env in ("maze", "coinrun")}
 
 
 def test_only_runs_that_pass_the_threshold_are_above_it(tmp_path):
