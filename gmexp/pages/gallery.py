@@ -122,11 +122,14 @@ def _wrapped(text: str, width: int, size: int = TEXT) -> list[str]:
 
 
 def of_study(study: Study, levels: int) -> tuple[Task, Any, SeedRange]:
-    """What a study's agents were trained on, and held-out levels of its first train seed."""
+    """What a study's first agents were trained on, and held-out levels of its first train seed."""
     config = study.read_index()["config"]
     try:
-        task = find_task(config["env"]["name"])
-        return (task, task.distribution(task.config(**config["env"])),
+        env = config["env"]
+        if (first := next(iter(study.runs()), None)) and first.env != env["name"]:  # where conditions name their own
+            env = artefacts.read_json(study.run(first.run_id) / "run.json")["config"]["env"]
+        task = find_task(env["name"])
+        return (task, task.distribution(task.config(**env)),
                 SeedRange(held_out(config["seeds"][0], config["evaluation"]["episodes"]).first, levels))
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise UserError(f"{study.index} does not say what its agents were trained on: {error!r}") from error

@@ -1,11 +1,13 @@
 """What the model says of the shifts, and a study's own levels in pictures."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
 import gmexp_envs
 from gmexp import artefacts
+from gmexp.artefacts.study import Study
 from gmexp.calculator import table
 from gmexp.cli.config import load
 from gmexp.evaluation.cells import held_out
@@ -43,3 +45,8 @@ def test_the_levels_of_a_study_are_its_own(study):
     task, training, levels = gallery.of_study(study, 2)
     assert task is TASK and training.mode == "hard"
     assert levels == gmexp_envs.SeedRange(held_out(7, 20).first, 2)
+
+
+def test_the_levels_of_a_study_whose_conditions_name_their_environments_are_of_the_first():
+    task, _, _ = gallery.of_study(Study(Path(__file__).parents[3] / "results" / "budget_worlds"), 2)
+    assert task.name == "grasping"
