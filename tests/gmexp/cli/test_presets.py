@@ -27,16 +27,18 @@ PRESETS = [*(f"env={name}" for name in names("env")),
 
 
 @cache
-def preset(name: str) -> tuple[Task, list[Any], list[Any]]:
-    """(task, distributions trained on, distributions evaluated on) of an environment or an experiment."""
+def preset(name: str) -> tuple[list[tuple[Task, Any]], list[tuple[Task, Any]]]:
+    """What an environment or an experiment trains on and what it evaluates on: tasks with distributions."""
     if name.startswith("env="):
         config = load("train", [name])
         plan = load("evaluate", ["run=none"]).evaluation
-        return config.task, [config.training], [cell.distribution for cell in cells(config.task, config.training, plan)]
+        task = config.task
+        return [(task, config.training)], [(task, cell.distribution) for cell in cells(task, config.training, plan)]
     config = load("run", [name])
     runs = training_runs(config)
-    evaluated = [cell.distribution for run in runs for cell in cells(run.task, run.training, config.evaluation, run.seed)]
-    return runs[0].task, [run.training for run in runs], evaluated
+    evaluated = [(run.task, cell.distribution) for run in runs
+                 for cell in cells(run.task, run.training, config.evaluation, run.seed)]
+    return [(run.task, run.training) for run in runs], evaluated
 
 
 def bounds(levels: SeedRange | tuple[int, ...]) -> tuple[int, int]:
@@ -52,12 +54,12 @@ def disjoint(one: tuple[int, int], other: tuple[int, int]) -> bool:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_no_level_is_both_trained_and_evaluated_on(name):
-    _, trained, evaluated = preset(name)
+    trained, evaluated = preset(name)
     validation = bounds(split_levels("validation"))
-    for distribution in trained:
+    for _, distribution in trained:
         train = bounds(distribution.levels)
         assert SPLITS["train"].first <= train[0] and disjoint(train, validation)
-        for other in evaluated:
+        for _, other in evaluated:
             assert disjoint(train, bounds(other.levels)) and disjoint(validation, bounds(other.levels))
 
 
@@ -65,10 +67,10 @@ def test_no_level_is_both_trained_and_evaluated_on(name):
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_levels_that_are_played_are_from_their_split(name):
     """Not only by the ranges: the seeds that environments draw, long after their sequence has begun anew."""
-    task, trained, evaluated = preset(name)
+    trained, evaluated = preset(name)
     for split, distributions in (("train", trained), ("evaluation", evaluated)):
         first, last = bounds(SPLITS[split])
-        for distribution in dict.fromkeys(distributions):
+        for task, distribution in dict.fromkeys(distributions):
             env = gmexp_envs.make_vec(task, 64, distribution=dataclasses.replace(distribution, horizon=1), seed=0)
             env.reset()
             for _ in range(8):
@@ -81,7 +83,7 @@ def test_the_levels_that_are_played_are_from_their_split(name):
 @pytest.mark.parametrize("name", PRESETS)
 def test_at_grade_0_no_preset_is_shifted(name):
     """Equal distributions make equal worlds (tests/envs/test_shifts.py compares them bit by bit)."""
-    task, trained, _ = preset(name)
-    for training in trained:
+    trained, _ = preset(name)
+    for task, training in trained:
         assert all(shift(task, training, kind.type, 0.0) == training for kind in task.shifts)
         assert all(shift_factor(task, training, factor.name, 0.0) == training for factor in task.factors)
