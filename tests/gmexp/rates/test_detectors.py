@@ -26,4 +26,4 @@ def test_auroc_is_the_share_of_pairs(wrong, right):
 
 @given(scores, st.floats(0.01, 0.5))
 def test_a_threshold_is_exceeded_by_no_more_than_it_may(values, false):
-    assert (values > threshold_at(values, false)).mean() <= false
+    assert (values > threshold_at(values, false)).mean() <= false + 1e-12  # shares are rounded
