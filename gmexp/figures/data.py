@@ -19,7 +19,7 @@ from gmexp.measures import pool
 from gmexp.rates import between_runs, learning, mitigated
 from gmexp.rates.judged import Judged, judged
 from gmexp.rates.mitigated import Mitigated
-from gmexp.rates.over_runs import Rates, read_rates
+from gmexp.rates.over_runs import Rates, firsts, read_rates
 from gmexp.support.errors import UserError
 from gmexp_envs import find_task
 from gmexp_envs.task import Task
@@ -59,11 +59,8 @@ class StudyData:
 
     @cached_property
     def firsts(self) -> dict[str, str]:
-        """The first condition of every environment: the first planned of those with the lowest training diversity."""
-        first: dict[str, RunMeta] = {}
-        for run in self.runs:
-            first[run.env] = min(first.get(run.env, run), run, key=lambda each: each.train_diversity)
-        return {env: self.conditions[run.run_id] for env, run in first.items()}
+        """The first condition of every environment, with which the others are compared."""
+        return firsts(self.runs, self.conditions)
 
     def runs_of(self, condition: str) -> tuple[str, ...]:
         """The ids of a condition's runs, in the order of the index."""

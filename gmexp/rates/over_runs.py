@@ -8,7 +8,7 @@ without a masked arm have: per run with Wilson's interval, across runs with inte
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -213,7 +213,7 @@ def rates_of(counts: Sequence[OutcomeCounts], labels: Mapping[str, str], thresho
     above = summarise(passed, labels, np.random.default_rng(passed_runs))
     both_arms = estimands(counts, labels)
     compared: list[Contrast] = []
-    for env, baseline in _baselines(counts, labels).items():
+    for env, baseline in firsts(counts, labels).items():
         own = [row for row in counts if row.env == env]
         there = {labels[row.run_id] for row in own}
         compared += _causal_contrasts(own, labels, baseline) if both_arms else contrasts(
@@ -221,11 +221,11 @@ def rates_of(counts: Sequence[OutcomeCounts], labels: Mapping[str, str], thresho
     return Rates(threshold, tuple(cells), tuple(above), tuple(compared), (), tuple(both_arms))
 
 
-def _baselines(counts: Sequence[OutcomeCounts], labels: Mapping[str, str]) -> dict[str, str]:
-    """What other conditions of an environment are compared with: of those with its lowest training diversity, the first
-    that was counted."""
+def firsts(runs: Iterable[RunMeta | OutcomeCounts], labels: Mapping[str, str]) -> dict[str, str]:
+    """The condition with which others of its environment are compared: of those with its lowest training diversity, the
+    first. `labels` are the conditions' by run id."""
     found: dict[str, tuple[float, str]] = {}
-    for row in counts:
+    for row in runs:
         diversity = -1.0 if row.train_diversity is None else row.train_diversity
         if row.env not in found or diversity < found[row.env][0]:
             found[row.env] = diversity, labels[row.run_id]

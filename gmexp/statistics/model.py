@@ -72,8 +72,9 @@ class _Node:
         a = self.pull * self.sd
         self.stretch = np.sqrt(1 + a * a)
         self.lean = a / self.stretch
+        self.follows = self.pull * self.lean  # how far z goes with the mean
         self.off = self.mean - self.centre
-        self.u = (self.z - self.pull * self.lean * self.off) / self.stretch  # standardised deviation
+        self.u = (self.z - self.follows * self.off) / self.stretch  # standardised deviation
         self.value = self.mean + self.sd * self.u
 
     def log_density(self) -> np.ndarray:
@@ -85,10 +86,9 @@ class _Node:
         """Slopes by z, mean and log sd, of the node's density plus what `d_value` passes on."""
         by_u = self.sd * d_value
         du = by_u - ((T_ENV + 1) * self.u / (T_ENV + self.u**2) if self.heavy else self.u)
-        dz, lean = du / self.stretch, self.pull * self.lean
-        square = self.lean * self.lean
-        by_log = self.u * by_u - dz * (lean * (1 - square) * self.off) - square * (self.u * du + 1)
-        return dz, d_value - lean * dz, by_log
+        dz, square = du / self.stretch, self.lean * self.lean
+        by_log = self.u * by_u - dz * (self.follows * (1 - square) * self.off) - square * (self.u * du + 1)
+        return dz, d_value - self.follows * dz, by_log
 
     def coordinate(self, pull: np.ndarray, centre: np.ndarray) -> np.ndarray:
         """z of the same effects with another pull and centre."""
@@ -178,7 +178,7 @@ class Model:
     def _first_pulls(self) -> Pulls:
         """Before anything is sampled: centres by the shares that were counted, pulls by how much those tell, each sd being
         START."""
-        d, square = self.design, self.x**2
+        d = self.design
         rows, told = self._counted()
         cell = _means(rows, self.to_cell)
         condition = _means(cell, self.cell_to_condition)
@@ -187,8 +187,7 @@ class Model:
         of_cell, of_run = _told(told, self.to_cell), _told(told, self.to_run)
         of_condition = _told(of_cell, self.cell_to_condition)
         of_shift = _told(of_cell, self.cell_to_env_shift).reshape(self.K, self.E, self.S).mean(axis=2, keepdims=True)
-        of_slope = np.stack([_fold((of_condition * square[:, j])[None], self.condition_to_env)[0] for j in range(self.X)],
-                            axis=2) if self.X else np.zeros((self.K, self.E, 0))
+        of_slope = self._by_slopes(of_condition[None], self.x[None] ** 2)[0]
         found = {"d": (_told(of_condition, self.condition_to_env), _means(condition, self.condition_to_env)),
                  "gc": (of_shift.repeat(self.S - 1, axis=2).reshape(self.K, -1), 0.0),
                  "b": (of_slope.reshape(self.K, -1), 0.0),
@@ -401,15 +400,13 @@ class Model:
             dw = _fold(dm, self.cell_to_condition)
         if self.has["w"]:
             dw = self._pull(f, g, "w", CONDITION, dw)
-        d_slope = np.stack([_fold(dw * f["x"][:, None, :, j], self.condition_to_env) for j in range(self.X)], axis=3) \
-            if self.X else np.zeros((n, K, self.E, 0))
+        d_slope = self._by_slopes(dw, f["x"])
         dx = np.einsum("nkc,nkcj->ncj", dw, f["slope"][:, :, d.condition_env])[:, self.unknown[:, 0], self.unknown[:, 1]]
         g["x"] = dx * self.x_sd[self.unknown[:, 1]] - z["x"]
         g["skill"] = d_skill - (z["skill"] - p.skill_mean) / p.skill_sd**2
         d_d = _fold(dw, self.condition_to_env)
         passed_on = self._pull(f, g, "d", ENV, d_d) if self.has["env"] else d_d
-        if self.has["env"]:
-            d_slope += (passed_on - d_d)[..., None] * self.middle
+        d_slope += (passed_on - d_d)[..., None] * self.middle
         if self.has["l"]:
             d_own = _fold(passed_on - d_d, self.env_to_learner)
             self._pull(f, g, "l", LEARNER, _fold(dw, self.condition_to_learner) + d_own)
@@ -424,6 +421,12 @@ class Model:
             slope = _scale_slope(x)
             g[name][:, :, :many] = by_log * slope + expit(-x) - slope
         return np.concatenate([g[name].reshape(n, -1) for name in self.slices], axis=1)
+
+    def _by_slopes(self, of_condition: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """[n, K, E, X]: sums over an environment's conditions of values [n, K, C] times settings [n or 1, C, X]."""
+        if not self.X:
+            return np.zeros((*of_condition.shape[:2], self.E, 0))
+        return np.stack([_fold(of_condition * x[:, None, :, j], self.condition_to_env) for j in range(self.X)], axis=3)
 
     def _pull(self, f: dict, g: dict, name: str, which: int, d_value: np.ndarray) -> np.ndarray:
         """Take a node's slopes into g; returns that by its mean."""
