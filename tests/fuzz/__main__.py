@@ -11,6 +11,7 @@ from tests.fuzz import classes, commands, harness, study
 def main(arguments: list[str]) -> int:
     given = {"minutes": 10.0, "seed": float(time.time_ns() % 10**6)}
     given |= {key: float(value) for key, _, value in (item.partition("=") for item in arguments)}
+    commands.warm()
     with tempfile.TemporaryDirectory(prefix="gmexp-fuzz-study-", dir=classes.FOLDER) as folder:
         made = study.make(Path(folder, "whole"))
         scratch = Path(folder, "scratch")

@@ -68,5 +68,4 @@ def configurations(rng: random.Random) -> None:
         harness.command([verb, *given])
 
 
-warm()
 CLASSES: dict[str, tuple[harness.Act, float]] = {"configurations": (configurations, 8)}

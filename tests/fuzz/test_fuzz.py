@@ -23,6 +23,7 @@ def test_no_input_is_a_fault(name):
 
 @pytest.mark.slow
 def test_no_command_line_is_a_fault():
+    commands.warm()
     (tally,) = harness.run(commands.CLASSES, 20.0, SEED, at_least=60).values()
     assert not tally.faults, tally.examples
 

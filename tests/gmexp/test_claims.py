@@ -26,6 +26,7 @@ def script():
     sys.path.remove(str(ROOT / "scripts"))
 
 
+@pytest.mark.slow
 def test_pages_say_what_the_artefacts_say(script):
     rows, wrong = script.judged(script.data())
     assert wrong == []

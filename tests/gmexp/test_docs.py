@@ -107,6 +107,7 @@ def compose(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> Any:
         getattr(importlib.import_module(verb.module), verb.function)(rest)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", CALLS)
 def test_every_command_composes(line, installed, monkeypatch, capsys):
     arguments = shlex.split(line, comments=True)[1:]

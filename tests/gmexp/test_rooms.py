@@ -57,6 +57,7 @@ def test_environments_stand_alone():
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.slow
 def test_only_tracking_imports_wandb():
     users = {path.name for path in GMEXP.rglob("*.py") for module, _ in imports(path) if module.split(".")[0] == "wandb"}
     assert users <= {"tracking.py"}

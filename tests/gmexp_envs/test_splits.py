@@ -27,6 +27,7 @@ def played(name: str, levels) -> np.ndarray:
     return np.array(env.present.level_seed, np.int64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TASKS)
 def test_no_layout_is_in_two_splits(name):
     """Also where circumstances are harder than in training; by seeds alone, many are in both."""

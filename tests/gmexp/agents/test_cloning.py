@@ -80,6 +80,7 @@ def test_what_is_imitated_is_what_the_trained_demonstrators_policy_samples(tmp_p
     assert np.mean(likelihood[-12:]) > np.mean(likelihood[:4]) + 0.1  # of a demonstrator that itself has hardly learnt
 
 
+@pytest.mark.slow
 def test_a_student_goes_through_the_same_stages(tmp_path, demonstrators, capsys):
     folder = train.train(train_config(tmp_path, *imitating(demonstrators[0])))
     student = load_checkpoint(folder)
@@ -106,6 +107,7 @@ def test_an_interrupted_run_goes_on_bit_for_bit_with_its_demonstrator(tmp_path, 
     assert_equal_arrays(agents[0].state(), agents[1].state())
 
 
+@pytest.mark.slow
 def test_an_interrupted_student_ends_as_it_would_have(tmp_path, demonstrators, monkeypatch):
     whole, cut = (train_config(tmp_path / name, *imitating(demonstrators[0]), "checkpoint_seconds=0")
                   for name in ("whole", "cut"))
@@ -128,6 +130,7 @@ def _agent(config) -> Cloning:
 
 # --- who a student is -------------------------------------------------------------------------------------------------
 
+@pytest.mark.slow
 def test_a_student_is_known_by_its_demonstrators_weights_wherever_they_lie(tmp_path, demonstrators):
     elsewhere = shutil.copy(demonstrators[0] / "checkpoint.npz", tmp_path / "kept.npz")
     here, there, other = (train_config(tmp_path / name, *imitating(path)) for name, path in {

@@ -112,6 +112,7 @@ def test_of_equal_squares_both_are_the_larger_one():
 
 # --- runs -------------------------------------------------------------------------------------------------------------
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "network"), [("coinrun", "semantic"), ("maze", "ways")])
 def test_a_run_stays_beside_the_same_by_autograd(name, network):
     runs = [make(dataclasses.replace(CONFIG, network=network, update=update), name=name) for update in UPDATES]
@@ -123,6 +124,7 @@ def test_a_run_stays_beside_the_same_by_autograd(name, network):
         torch.testing.assert_close(fused[part], weight, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", sorted(SEMANTIC))
 def test_a_run_repeats_and_goes_on_bit_for_bit(tmp_path, network):
     config = dataclasses.replace(CONFIG, network=network, value_clip=True)
@@ -181,6 +183,7 @@ def test_a_run_by_autograd_is_that_of_the_time_before(tmp_path):
     assert decode(PPOConfig, before, "run.json") == AUTOGRAD
 
 
+@pytest.mark.slow
 def test_conditions_of_earlier_studies_that_name_an_agent_keep_theirs(tmp_path):
     config = load("run", ["experiment=quickstart"])
     conditions = [{"agent": "ppo"}, {"agent": "impala"}, {"agent.width": 9}]

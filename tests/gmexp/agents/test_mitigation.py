@@ -53,6 +53,7 @@ def test_a_mitigation_that_does_nothing_changes_nothing():
     assert idle.train(lambda shown: ("built", shown), env) == ("built", env)
 
 
+@pytest.mark.slow
 def test_who_plays_is_what_the_mitigation_says(checkpoint):
     plain = tables.read_table(evaluate(checkpoint, PLAN), Episode)
     options = GuideConfig()
@@ -63,6 +64,7 @@ def test_who_plays_is_what_the_mitigation_says(checkpoint):
     assert tables.read_table(evaluate(checkpoint, PLAN), Episode).equals(plain)  # its episodes are not taken for others
 
 
+@pytest.mark.slow
 def test_the_table_of_mitigations():
     published = {row["name"]: row["layer"] for row in table("mitigations").rows}
     for name in mitigation_names():

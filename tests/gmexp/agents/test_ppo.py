@@ -43,6 +43,7 @@ def trained(agent: PPO) -> list:
 
 # --- pieces -----------------------------------------------------------------------------------------------------------
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.integers(1, 7), st.integers(1, 4), st.floats(0, 1), st.floats(0, 1), st.data())
 def test_advantages_are_the_discounted_sums_of_surprises(steps, envs_, gamma, gae_lambda, data):

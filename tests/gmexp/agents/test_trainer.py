@@ -42,6 +42,7 @@ def toy_config(out: Path, *overrides: str, agent: str = "random_search_trainer:S
 
 # --- somebody else's --------------------------------------------------------------------------------------------------
 
+@pytest.mark.slow
 def test_a_trainer_of_ones_own_goes_through_the_stages(tmp_path, capsys):
     settings = (f"out={tmp_path}", f"steps={6 * STEPS}", "agent.spread=0.3")
     assert main(["train", "agent=random_search_trainer:SPEC", *settings]) == 0

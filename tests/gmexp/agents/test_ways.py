@@ -113,6 +113,7 @@ def test_classes_that_share_a_word_pull_alike():
     np.testing.assert_allclose(alike, [0.5, 0.5, 0], atol=0.1)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**31), st.integers(2, 7), st.integers(2, 9), st.floats(0, 0.6))
 def test_search_is_a_plain_search_and_that_over_all_cells(seed, down, across, walls):
     rng = np.random.default_rng(seed)
@@ -187,6 +188,7 @@ def test_it_reads_what_every_environment_shows(env):
     assert (shown.sum(1) == 1).all() or not shown.any()
 
 
+@pytest.mark.slow
 def test_an_agent_goes_on_bit_for_bit_and_through_checkpoints(tmp_path):
     from gmexp.agents.checkpoint import load_checkpoint
     from gmexp.training.train import train

@@ -62,6 +62,7 @@ def test_what_does_not_change_what_is_learned_makes_no_condition():
     assert len(set(condition_labels(runs).values())) == 1 and runs[0].condition_hash == runs[1].condition_hash
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from(list(CHANGES)), min_size=2, max_size=4,
                 unique=True))
 def test_several_changes_at_once_are_told_apart(keys):

@@ -181,6 +181,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
         assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 @pytest.mark.parametrize("write", [lambda path: tables.write_table(path, POINTS * 10_000, CurvePoint),
                                    lambda path: artefacts.write_npz(path, {"x": np.zeros(10**6)}),

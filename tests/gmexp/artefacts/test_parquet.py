@@ -46,6 +46,7 @@ def read_by_arrow(data: bytes) -> pa.Table:
     return table
 
 
+@pytest.mark.slow
 @given(tables)
 @settings(deadline=None)
 def test_what_is_written_is_read_by_both(columns):
@@ -59,6 +60,7 @@ def test_what_is_written_is_read_by_both(columns):
         assert str(arrow[name].type) == table[name].type and back[name].type == table[name].type
 
 
+@pytest.mark.slow
 @given(tables, st.sampled_from(["NONE", "SNAPPY", "GZIP", "ZSTD"]), st.booleans(), st.sampled_from(["1.0", "2.0"]),
        st.sampled_from(["1.0", "2.6"]), st.integers(1, 50))
 @settings(deadline=None)

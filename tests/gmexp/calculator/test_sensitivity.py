@@ -49,6 +49,7 @@ def test_shares_add_up(calibration):
     assert attribute(prediction, np.full_like(harm, 0.5))["harm"] == pytest.approx(0)
 
 
+@pytest.mark.slow
 def test_more_runs_in_the_asked_setup_help_that_setup_most(calibration):
     shifts = [s for s, level in enumerate(calibration.posterior.shifts) if level.type in (3, 4)]
     candidates = plan(calibration, Scenario(4, diversity=0.0), runs=8, episodes=30, simulations=20, draws=400, shifts=shifts,

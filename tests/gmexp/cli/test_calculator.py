@@ -50,6 +50,7 @@ values = st.one_of(st.sampled_from(["0", "1", "4", "0.5", "1e308", "-1", "nan", 
                    st.floats().map(str), st.text(max_size=5))
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(keys, values).map("=".join), max_size=6))
 @settings(max_examples=400, deadline=None)
 def test_any_garbage_gives_a_probability_or_one_line(args):

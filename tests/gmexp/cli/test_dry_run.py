@@ -35,6 +35,7 @@ def finish(run: Run, seconds: float) -> None:
     artefacts.write_json(run.folder / "run.json", {"meta": artefacts.plain(run.meta), "config": run.identity}, origin)
 
 
+@pytest.mark.slow
 def test_a_study_is_listed_with_its_cost(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     text = printed(capsys, "run", "experiment=quickstart", "workers=2", "--dry-run")
@@ -46,6 +47,7 @@ def test_a_study_is_listed_with_its_cost(tmp_path, monkeypatch, capsys):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_what_is_done_is_left_out_and_tells_the_speed(tmp_path, capsys):
     typed = ["run", "experiment=quickstart", "seeds=[1,2]", "workers=1", f"out={tmp_path}"]
     first, second, *_ = [Run.of(item) for item in training_runs(load("run", typed[1:]))]
@@ -62,6 +64,7 @@ def test_what_is_done_is_left_out_and_tells_the_speed(tmp_path, capsys):
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_runs_of_other_studies_are_listed_where_they_are(tmp_path, capsys):
     first, second, own = (tmp_path / name for name in ("first", "second", "own"))
     typed = ["run", "experiment=quickstart", "seeds=[1,2]", "workers=1", f"out={own}"]

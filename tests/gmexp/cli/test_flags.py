@@ -58,6 +58,7 @@ def shown(capsys, *arguments: str) -> str:
     return capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line, answer", TYPED, ids=[line for line, _ in TYPED])
 def test_what_hydra_users_type_is_answered_and_writes_nothing(line, answer, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
@@ -93,6 +94,7 @@ def test_every_flag_of_hydras_is_known():
             flags.split([option, value] if option in flags.VALUED else [option])
 
 
+@pytest.mark.slow
 def test_signs():
     assert config.load("train", ["+env.physics.gravity=0.3"]).env.physics["gravity"] == 0.3
     assert config.load("train", ["++steps=5"]).steps == 5

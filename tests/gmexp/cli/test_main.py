@@ -152,6 +152,7 @@ REFUSED = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments, expected", REFUSED, ids=[" ".join(case[0])[:60] for case in REFUSED])
 def test_bad_input_is_one_line(arguments, expected, capsys):
     assert expected.lower() in refused(capsys, *arguments).lower()
@@ -251,6 +252,7 @@ def call(monkeypatch, tmp_path):
 
 # --- help -------------------------------------------------------------------------------------------------------------
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", CONFIGURED)
 def test_help_names_every_key(verb, capsys):
     groups = chosen_groups(config_folder() / f"{verb}.yaml")

@@ -52,6 +52,7 @@ def disjoint(one: tuple[int, int], other: tuple[int, int]) -> bool:
     return one[1] <= other[0] or other[1] <= one[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PRESETS)
 def test_no_level_is_both_trained_and_evaluated_on(name):
     trained, evaluated = preset(name)

@@ -16,6 +16,7 @@ def test_without_a_folder_and_with_a_wrong_port_it_says_so(capsys):
     assert main(["view", ".", "port=99999"]) == 2 and "port='99999'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_it_ends_when_it_is_interrupted(study, monkeypatch, capsys):
     def interrupted(self):
         raise KeyboardInterrupt

@@ -25,6 +25,7 @@ def test_show_writes_the_same_picture_each_time(arguments, name, tmp_path, monke
         assert picture.width > 300 and picture.height > 200
 
 
+@pytest.mark.slow
 def test_a_study_is_shown_on_its_own_training_distribution(study, capsys):
     assert main(["show", "shift=all", f"study={study.root}"]) == 2
     assert "does not say what its agents were trained on" in capsys.readouterr().err

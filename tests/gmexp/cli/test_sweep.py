@@ -18,6 +18,7 @@ def expand(*arguments: str):
     return sweep.load(["experiment=quickstart", *arguments])
 
 
+@pytest.mark.slow
 def test_lists_and_ranges_become_every_combination():
     study = expand("env.diversity=0,0.01,0.1", "seed=range(10)")
     assert study.conditions == [{"env.diversity": d} for d in (0, 0.01, 0.1)]
@@ -26,6 +27,7 @@ def test_lists_and_ranges_become_every_combination():
     assert [(run.env.diversity, run.seed) for run in runs] == [(d, s) for d in (0.0, 0.01, 0.1) for s in range(10)]
 
 
+@pytest.mark.slow
 def test_a_swept_run_is_the_run_of_the_study_and_of_train():
     (swept,) = (run for run in training_runs(expand("env.diversity=0.3,0.5", "seed=11,12"))
                 if (run.env.diversity, run.seed) == (0.3, 11))
@@ -35,6 +37,7 @@ def test_a_swept_run_is_the_run_of_the_study_and_of_train():
     assert describe(swept).run_id == describe(alone).run_id
 
 
+@pytest.mark.slow
 def test_what_the_experiment_varies_is_crossed_unless_it_is_swept():
     crossed = expand("steps=1000,2000", "seed=3")
     assert crossed.seeds == [3] and len(crossed.conditions) == 4
@@ -69,6 +72,7 @@ def test_without_sweeps_the_flag_changes_nothing():
     ("agent=ppo,nothing", "there is no agent=nothing"),
     ("env.divers=1,2", "did you mean 'env.diversity'"),
 ])  # fmt: skip
+@pytest.mark.slow
 def test_mistakes_are_one_line_before_anything_is_trained(argument, said, tmp_path, capsys):
     assert main(["run", "-m", "experiment=quickstart", argument, f"out={tmp_path / 'study'}"]) == 2
     err = capsys.readouterr().err

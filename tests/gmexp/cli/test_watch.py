@@ -39,6 +39,7 @@ def test_an_agent_is_watched_with_the_same_bytes_each_time(run, tmp_path, capsys
     assert all(f"level{episode['level_seed']}" in " ".join(first) for episode in about["episodes"])
 
 
+@pytest.mark.slow
 def test_a_run_is_watched_on_the_levels_it_was_evaluated_on(tmp_path, capsys):
     folder = train(train_config(tmp_path / "study", "seed=3", iterations=1))
     default = held_out(3, load("evaluate", ["run=none"]).evaluation.episodes).first

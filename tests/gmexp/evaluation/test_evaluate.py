@@ -207,6 +207,7 @@ def test_agents_of_known_pursuit_in_both_arms(share, tmp_path):
         assert cell.latent.mean == pytest.approx(cell.goal_failure.mean * cell.capability.mean, abs=0.02)
 
 
+@pytest.mark.slow
 def test_the_visible_arm_does_not_know_of_the_masked_one(checkpoint):
     """The same episodes, step by step, whether or not another arm is played beside it."""
     alone = tables.read_table(evaluate(checkpoint, SMALL), Episode)
@@ -227,6 +228,7 @@ def checkpoint(tmp_path):
 SMALL = dataclasses.replace(PLAN, shifts=[0, 1], probes=[])
 
 
+@pytest.mark.slow
 def test_the_same_plan_is_played_once_and_another_anew(checkpoint):
     path, told = evaluate(checkpoint, SMALL), []
     before = path.stat().st_mtime_ns, path.read_bytes()
@@ -236,6 +238,7 @@ def test_the_same_plan_is_played_once_and_another_anew(checkpoint):
     assert tables.read_table(path, Episode).num_rows == 8
 
 
+@pytest.mark.slow
 def test_the_same_seeds_give_the_same_episodes(checkpoint):
     path = evaluate(checkpoint, SMALL)
     first = tables.read_table(path, Episode)
@@ -246,6 +249,7 @@ def test_the_same_seeds_give_the_same_episodes(checkpoint):
     assert other["level_seed"].equals(first["level_seed"]) and not other["length"].equals(first["length"])
 
 
+@pytest.mark.slow
 def test_damaged_episodes_are_played_again(checkpoint):
     path = evaluate(checkpoint, SMALL)
     whole = tables.read_table(path, Episode)
@@ -253,6 +257,7 @@ def test_damaged_episodes_are_played_again(checkpoint):
     assert tables.read_table(evaluate(checkpoint, SMALL), Episode).equals(whole)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_evaluated_where_it_lies(checkpoint, tmp_path, capsys):
     moved = tmp_path / "elsewhere" / "best.npz"
     moved.parent.mkdir()

@@ -103,6 +103,7 @@ def test_a_torch_module_acts():
         evaluate(Right(7), training=TRAINING, **FEW)
 
 
+@pytest.mark.slow
 def test_a_stable_baselines3_model_acts():
     gymnasium = pytest.importorskip("gymnasium")
     sb3 = pytest.importorskip("stable_baselines3")

@@ -1,6 +1,7 @@
 """Every run in order, and how often intervals cover."""
 
 import numpy as np
+import pytest
 
 from gmexp.figures import between_runs
 from gmexp.rates import between_runs as stage
@@ -9,6 +10,7 @@ from gmexp.rates.over_runs import build
 from ..fabricate import Truth, fabricate
 
 
+@pytest.mark.slow
 def test_every_run_is_shown_in_order(tmp_path, draw, monkeypatch):
     truth = Truth({0.0: [0.9] * 10}, {0.0: np.linspace(0.1, 0.9, 10).tolist()})
     study = fabricate(tmp_path, truth, slots=2)

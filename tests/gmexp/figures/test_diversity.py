@@ -1,10 +1,12 @@
 """Goal failure from narrow to broad training."""
 
 import numpy as np
+import pytest
 
 from gmexp.figures import diversity
 
 
+@pytest.mark.slow
 def test_diversity_runs_from_narrow_to_broad(sweep, draw):
     (axis,) = draw(diversity, sweep).axes
     assert [text.get_text() for text in axis.get_xticklabels()] == ["0", "0.1", "0.3"]

@@ -1,6 +1,7 @@
 """The forest shows posteriors, runs, and where no run stands behind a mean."""
 
 import numpy as np
+import pytest
 
 from gmexp.artefacts.condition import pretty
 from gmexp.figures import forest
@@ -18,6 +19,7 @@ def test_the_forest_shows_where_no_run_stands_behind_a_mean(finished, draw):
     assert [text.get_text() for text in capability.get_yticklabels()][3] == "3 significant"
 
 
+@pytest.mark.slow
 def test_many_conditions_are_rows(many, draw):
     left = draw(forest, many).axes[0]
     assert [text.get_text() for text in left.get_yticklabels()] == [pretty(f"delta={delta:g}") for delta in DELTAS] * 5

@@ -1,6 +1,7 @@
 """Every grade is a point of a line."""
 
 import numpy as np
+import pytest
 
 from gmexp.figures import grades
 from gmexp.rates.over_runs import goal_cells, read_rates
@@ -8,6 +9,7 @@ from gmexp.rates.over_runs import goal_cells, read_rates
 from ..fabricate import SHIFTS
 
 
+@pytest.mark.slow
 def test_every_grade_is_a_point_of_a_line(sweep, draw):
     axes = np.reshape(draw(grades, sweep).axes, (2, 4))
     cells = goal_cells(read_rates(sweep.rates).cells)

@@ -1,5 +1,7 @@
 """Measured steps of the modifiers beside the published ones."""
 
+import pytest
+
 from gmexp import artefacts
 from gmexp.artefacts.study import Study
 from gmexp.figures import modifiers
@@ -7,6 +9,7 @@ from gmexp.figures import modifiers
 RATIO = {"mean": 2.0, "q025": 1.5, "q50": 2.0, "q975": 3.0}
 
 
+@pytest.mark.slow
 def test_modifiers_stand_beside_the_published_steps(many, draw, tmp_path):
     assert draw(modifiers, many) is None  # nothing but diversity was varied
     calibration = artefacts.read_json(many.calibration)

@@ -28,6 +28,7 @@ def links(module, data: StudyData) -> list[str]:
         return LINK.findall(style.linked(module.FIGURE.draw(data)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module, study", [(critic, "shift_ladder"), (magnitudes, "shift_ladder")],
                          ids=["critic", "magnitudes"])
 def test_lines_of_a_condition_open_its_runs(module, study):
@@ -41,6 +42,7 @@ def test_dots_of_figure_2_open_their_runs():
     assert set(links(figure2, data)) == {marks.address(run.run_id) for run in data.runs}
 
 
+@pytest.mark.slow
 def test_a_page_draws_what_the_files_show_whichever_comes_first():
     data = StudyData(RESULTS / "shift_ladder")
     with matplotlib.rc_context(STYLE):

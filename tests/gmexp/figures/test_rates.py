@@ -1,6 +1,7 @@
 """The figure of rates is read back from the drawing: every mean, interval, run and published value, in colours or rows."""
 
 import numpy as np
+import pytest
 
 from gmexp import artefacts
 from gmexp.artefacts.condition import pretty
@@ -39,6 +40,7 @@ def test_a_study_where_nothing_separates_the_goals(study, draw):
     assert "no level separates the goals" in goal.texts[0].get_text()
 
 
+@pytest.mark.slow
 def test_many_conditions_are_rows(many, draw):
     figure = draw(rates, many)
     goal = figure.axes[8]  # row 2 of 5 columns, shift 3

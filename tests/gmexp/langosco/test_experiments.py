@@ -22,6 +22,7 @@ TRAINED = {"maze": dict(placement="uniform", sizes=None, horizon=500),
 CHANCE = 0.2  # of reaching the intended goal in training's levels, at most
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*SEMANTIC, *PAPER])
 def test_a_dry_run_lists_six_runs_of_each_condition_and_their_cost(name, tmp_path, capsys):
     config = load("run", [f"experiment={name}"])

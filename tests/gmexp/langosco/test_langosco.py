@@ -94,6 +94,7 @@ def plain_figure2(tests, iids, references):
 DELTAS = st.sampled_from([0.0, 0.01, 0.1])
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(st.tuples(DELTAS, rows(st.just(1))), min_size=1, max_size=5),
        st.lists(st.tuples(DELTAS, rows(st.integers(0, 1), ENDINGS[:-1])), max_size=5),
@@ -286,6 +287,7 @@ def arms(agent):
     return tables.as_table(attribution.as_arms(columns), attribution.ArmEpisode)
 
 
+@pytest.mark.slow
 def test_figure_2_of_a_study_and_of_its_exports(episodes, arms, tmp_path, capsys):
     study = Study(tmp_path / "study")
     tables.write_table(study.episodes(RUN.run_id), episodes, Episode)

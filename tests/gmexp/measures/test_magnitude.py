@@ -32,6 +32,7 @@ def states(network, *distributions):
     return visit(TASK, network, Policy(network, TASK.action_sets["jumps"], 0), held_out, 2, np.random.default_rng(0), 0)
 
 
+@pytest.mark.slow
 def test_unseen_levels_of_the_training_distribution_are_not_far(network):
     here, there = states(network, TRAINING)
     assert abs(two_sample(here, there, CLASSES, 0)) < 0.2

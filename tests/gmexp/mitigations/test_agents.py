@@ -46,6 +46,7 @@ def same(first, second, episodes=None) -> bool:
     return all(np.array_equal(first[name][:episodes], second[name]) for name in ("length", "intended_step", "proxy_step"))
 
 
+@pytest.mark.slow
 def test_peers_come_in_turn(checkpoint):
     assert [peer.meta.train_seed for peer in peers(checkpoint, 3)] == [1, 2, 0]
     with pytest.raises(UserError, match="of which 5 are needed"):
@@ -104,6 +105,7 @@ class SimpleNamespaceModule(torch.nn.Module):
         return self.logits.repeat(len(rows), 1), torch.zeros(len(rows))
 
 
+@pytest.mark.slow
 def test_what_changes_nothing_changes_nothing(checkpoint):
     base, _ = play_of(checkpoint)
     still, _ = play_of(checkpoint, mitigation_of_entry({"name": "steering", "strength": 0.0, "levels": 12}))
@@ -114,6 +116,7 @@ def test_what_changes_nothing_changes_nothing(checkpoint):
     assert actor.helped.sum() == 0 and same(base, idle, 24)  # of the visible arm
 
 
+@pytest.mark.slow
 def test_steering_and_its_control_are_equally_long(checkpoint):
     shifts = [mitigation_of_entry({"name": "steering", "levels": 12, "direction": way}).fitted(checkpoint, PLAN).shift
               for way in ("visible", "random")]

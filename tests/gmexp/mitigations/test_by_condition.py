@@ -56,6 +56,7 @@ def test_the_stage_writes_what_there_is(study, tmp_path_factory):
     assert stage.conclude(alone) == mitigated.Mitigated() and not alone.mitigations.exists()
 
 
+@pytest.mark.slow
 def test_the_committed_studies():
     causal = [row for row in compare(Study(RESULTS / "langosco_coinrun")) if row.declared and row.shift_type == 3]
     assert [(row.edition, row.pairs) for row in causal] == [("both arms", 6)]

@@ -44,6 +44,7 @@ def test_too_few_seeds_are_told_before_training():
         check_played(MitigationsPlan(condition=2), 6, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every, expected", [(True, [0.0, 0.0, 0.3, 0.3]), (False, [0.3, 0.3])])
 def test_runs_of_one_condition_or_of_all_play_with_mitigations(every, expected):
     conditions = "[{env.diversity: 0.0}, {env.diversity: 0.3}, {env.diversity: 0.3, mitigation: accel}]"

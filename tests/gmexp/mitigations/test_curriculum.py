@@ -29,6 +29,7 @@ def weights(agent) -> list[torch.Tensor]:
     return [each.clone() for each in agent.network.state_dict().values()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, more", [
     ("robust_plr", ()), ("robust_plr", ("mitigation.score=value_loss",)), ("robust_plr", ("mitigation.score=uniform",)),
     ("accel", ("mitigation.law=unrestricted", "mitigation.score=max_latest"))])
@@ -68,6 +69,7 @@ def test_levels_last_through_a_batch(tmp_path):
     np.testing.assert_array_equal(agent._env.goal_cells, known.place[rows])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", ["grasping", "boat_race"])
 def test_levels_of_a_small_world_are_chosen_by_whether_their_correlation_holds(tmp_path, world):
     agent = trainer(tmp_path, "accel", f"env={world}", "agent.actions=moves", "agent.action_repeat=1", "env.horizon=20")
@@ -94,6 +96,7 @@ def test_budgets(tmp_path):
     assert agent._trainer.total_steps == 3 * ITERATION  # over which the learning rate falls
 
 
+@pytest.mark.slow
 def test_a_run_of_a_study(tmp_path):
     config = train_config(tmp_path, "mitigation=accel", *SMALL, iterations=2)
     plain = Run.of(train_config(tmp_path, "env.horizon=100", "env.diversity=0.3", iterations=2))

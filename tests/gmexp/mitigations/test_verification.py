@@ -88,6 +88,7 @@ def test_rejected_candidates_are_listed_and_finished_runs_taken_over(tmp_path, c
     assert not [run_id for run_id in rejected if Study(second).episodes(run_id).exists()]
 
 
+@pytest.mark.slow
 def test_candidates_are_runs_of_their_own():
     def planned(*conditions: str):
         return training_runs(load("run", ["experiment=quickstart", f"conditions=[{','.join(conditions)}]", "seeds=[0,1]"]))

@@ -37,6 +37,7 @@ def animated(monkeypatch):
     monkeypatch.setattr(animation, "has_encoder", lambda: False)
 
 
+@pytest.mark.slow
 def test_clips_are_the_logged_episodes(evaluated, animated):
     paths = write_clips(evaluated, PLAN)
     assert paths, "an untrained agent that starts two cells from the coin touches it now and then"
@@ -57,6 +58,7 @@ def test_clips_that_are_there_stay(evaluated, animated):
     assert {path: path.stat().st_mtime_ns for path in write_clips(evaluated, PLAN)} == before
 
 
+@pytest.mark.slow
 def test_six_are_filmed_by_outcome_and_those_that_are_there_stay(evaluated, animated, tmp_path):
     run = shutil.copytree(evaluated, tmp_path / "runs" / evaluated.name, ignore=shutil.ignore_patterns("episodes"))
     chosen = six(tables.read_table(run / "episodes.parquet", Episode), 3)
@@ -68,6 +70,7 @@ def test_six_are_filmed_by_outcome_and_those_that_are_there_stay(evaluated, anim
     assert film_six(run, PLAN, 3) == []
 
 
+@pytest.mark.slow
 def test_an_encoder_makes_videos(evaluated, tmp_path):
     pytest.importorskip("av")
     run = shutil.copytree(evaluated, tmp_path / "runs" / evaluated.name, ignore=shutil.ignore_patterns("episodes"))

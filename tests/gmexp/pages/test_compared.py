@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from gmexp.figures.data import StudyData
 from gmexp.pages import compared
 from gmexp.rates import over_runs
@@ -9,6 +11,7 @@ from gmexp.rates import over_runs
 from ..fabricate import Truth, fabricate
 
 
+@pytest.mark.slow
 def test_every_environment_stands_once_with_its_own_words(tmp_path):
     few = Truth({0.0: [0.9, 0.9]}, {0.0: [0.2, 0.2]})
     for name, env, truth in (("a", "coinrun", few), ("b", "coinrun", None), ("c", "maze", few)):

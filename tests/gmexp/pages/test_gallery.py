@@ -28,6 +28,7 @@ def test_the_published_rates_are_those_of_the_table():
     assert published_rates(0) == ["–", "–"] and "no rates" in published(0)
 
 
+@pytest.mark.slow
 def test_the_report_tells_what_is_shifted(study):
     artefacts.write_bytes(study.figures / "shifts.png", b"a picture")
     page = build_report(study.root).read_text()

@@ -43,6 +43,7 @@ def page(results) -> Page:
     return Page((results / "report.html").read_text())
 
 
+@pytest.mark.slow
 def test_it_is_well_formed_and_needs_nothing_else(page):
     of_studies = ("alpha/report.html", "beta/report.html")  # which are written with it
     assert all(link.startswith(("data:", "#", *of_studies)) for link in page.links)

@@ -119,6 +119,7 @@ def test_a_study_is_mirrored_offline(small, tmp_path, capfd):
     assert "warning" not in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_single_condition_needs_no_prefix(small):
     cells = [c for c in judged(over_runs.read_rates(small.rates)) if c.condition == "delta=0"]
     metrics = mirror.rate_metrics(cells)
@@ -127,6 +128,7 @@ def test_a_single_condition_needs_no_prefix(small):
     assert all(isinstance(value, float) for value in metrics.values())
 
 
+@pytest.mark.slow
 def test_what_mitigations_do_is_mirrored(tmp_path):
     study = fabricate(tmp_path, slots=2, per_slot=5, truth=Truth({0.0: [1.0] * 3, 0.3: [1.0] * 3},
                                                                  {0.0: [1.0, 1.0, 0.5], 0.3: [0.0, 0.5, 0.0]}))

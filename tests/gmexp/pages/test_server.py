@@ -31,6 +31,7 @@ def ask(port, path, method="GET", **headers):
     return answer.status, answer.read(), answer.headers
 
 
+@pytest.mark.slow
 def test_the_page_is_made_and_nothing_is_written(served, study):
     before = {path: path.stat().st_mtime_ns for path in study.root.rglob("*")}
     study.report.unlink()
@@ -78,6 +79,7 @@ def test_before_anything_is_evaluated_the_curves_are_the_page(study):
     assert b"Training now" in Site(study.root).answer("").content
 
 
+@pytest.mark.slow
 def test_a_folder_of_studies(study, tmp_path):
     site = Site(study.root.parent)
     assert b'id="environments"' in site.answer("").content

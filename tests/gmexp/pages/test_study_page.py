@@ -120,6 +120,7 @@ def test_what_makes_the_estimate_uncertain_is_told(page):
                      " ".join(page.text))
 
 
+@pytest.mark.slow
 def test_text_from_outside_is_escaped(study):
     index = study.read_index()
     index["experiment"] = HOSTILE
@@ -172,6 +173,7 @@ def test_a_mark_opens_its_run(finished, tmp_path):
     assert seen == [False, True, "d0.3-s2", 6]
 
 
+@pytest.mark.slow
 def test_sections_without_artefacts_are_left_out(study):
     study.estimate.unlink()
     study.calibration.unlink()
@@ -185,6 +187,7 @@ def test_sections_without_artefacts_are_left_out(study):
     assert "Episodes to look at" not in text and "Calibration" not in text
 
 
+@pytest.mark.slow
 def test_figures_are_drawn_if_missing(study, monkeypatch):
     monkeypatch.setattr(catalogue, "known", lambda: (rates.FIGURE,))
     for figure in study.figures.iterdir():
@@ -199,6 +202,7 @@ def test_a_study_without_rates_is_one_line(study):
         study_page.build_report(study.root)
 
 
+@pytest.mark.slow
 def test_the_same_study_gives_the_same_page(study):
     before = study.report.read_bytes()
     assert study_page.build_report(study.root).read_bytes() == before

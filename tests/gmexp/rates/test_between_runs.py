@@ -34,6 +34,7 @@ def test_all_or_nothing_runs_must_not_be_pooled():
     assert found.pooled[1] - found.pooled[0] < 0.03 < 0.2 < found.clustered[1] - found.clustered[0]
 
 
+@pytest.mark.slow
 def test_it_is_written_read_and_told_for_cells_with_enough_runs(study, monkeypatch):
     build(study.root)
     between_runs.write(study)

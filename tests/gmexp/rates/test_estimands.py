@@ -50,6 +50,7 @@ def only(runs):
 SETTINGS = [(0.5, 0.1, 0.8, 0.3), (0.2, 0.1, 0.4, 0.9), (0.8, 0.3, 0.3, 0.5), (0.05, 0.2, 0.2, 0.9), (0.95, 0.05, 0.6, 0.9)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("q, h, e, a", SETTINGS)
 def test_agents_of_known_pursuit(q, h, e, a):
     """Bias and coverage of goal failure and latent misgeneralization over simulated studies of five runs."""
@@ -62,6 +63,7 @@ def test_agents_of_known_pursuit(q, h, e, a):
         assert np.mean([value.low <= truth <= value.high for value in values]) >= 0.93, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("q", [(0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 0.0), (0.1, 0.9, 0.5, 0.3, 0.2, 0.8, 0.6, 0.4)])
 def test_runs_that_differ(q):
     """Runs drawn from all-or-nothing and from a wide population: the truth is the population's mean."""
@@ -120,6 +122,7 @@ def test_evaluation_seeds_of_a_run_are_added_up():
     assert only(parts).n_runs == 1 and only(parts).n_levels == 200
 
 
+@pytest.mark.slow
 def test_conditions_that_share_train_seeds_are_compared_in_pairs():
     """Levels that are hard for one are hard for the other: pairs cover, and are narrower than independent runs would be."""
     rng, found, widths = np.random.default_rng(0), [], []

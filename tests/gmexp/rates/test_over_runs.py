@@ -74,6 +74,7 @@ def slow_counts(log: list[Episode]) -> dict:
     return counts
 
 
+@pytest.mark.slow
 @given(logs())
 @settings(max_examples=80, deadline=None)
 def test_counts_agree_with_counting_by_hand(log):
@@ -158,6 +159,7 @@ def test_the_stage_recovers_the_truth(finished):
     assert cell(found.cells, "delta=0", 1, probe=True).goal_failure.mean > 0.7
 
 
+@pytest.mark.slow
 def test_contrasts_are_against_the_first_condition(finished):
     found = over_runs.read_rates(finished.rates)
     (contrast,) = (c for c in found.contrasts if (c.metric, c.shift_type, c.probe) == ("goal_failure", 3, False))
@@ -196,6 +198,7 @@ def test_all_or_nothing_runs_stay_uncertain(tmp_path):
     assert rate.mean == 0.5 and rate.high - rate.low > 0.6
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_file(study):
     first = over_runs.read_rates(study.rates)
     over_runs.build(study.root)

@@ -23,6 +23,7 @@ def test_half_of_the_risk_gone_is_a_half():
     assert change("goal_failure", base, treated).base == pytest.approx(60 / 80)
 
 
+@pytest.mark.slow
 @given(shares)
 def test_nothing_changed_is_nothing_gone(values):
     rows = [counts(seed, proxy=k) for seed, k in enumerate(values)]

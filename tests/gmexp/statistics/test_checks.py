@@ -51,6 +51,7 @@ def worlds(world, sets):
     return [aligned(build_design(simulate(world, np.random.default_rng([7, i]))[0]), like) for i in range(sets)]
 
 
+@pytest.mark.slow
 def test_designs_of_one_world_are_alike():
     """By name, whatever order their own counts would give; a row that has none says nothing."""
     world = World(envs=2, shifts=(1, 3), diversities=(0.0, 0.03), runs_per_cell=3, episodes=30)
@@ -117,6 +118,7 @@ def test_power_names_what_was_moved():
     }
 
 
+@pytest.mark.slow
 def test_intervals_over_runs_in_small():
     rows = {(row["rates"], row["runs"]): row for row in interval_coverage(sets=50)["rows"]}
     collapse = rows["rare collapse", 6]

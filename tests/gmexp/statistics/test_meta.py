@@ -130,6 +130,7 @@ def test_multilevel_of_single_effects_is_the_random_effects_mean():
     assert single.se == pytest.approx(0.1808, abs=5e-3)  # CR2 of single effects is close to Hartung and Knapp's
 
 
+@pytest.mark.slow
 def test_multilevel_tells_environments_from_effects():
     rng = np.random.default_rng(0)
     cluster = np.repeat(np.arange(30), 5)

@@ -25,6 +25,7 @@ def model(name, change=lambda row: row):
     return Model(build_design([change(row) for row in counts]), CalibrationConfig())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tuned", [False, True])
 @pytest.mark.parametrize("name", WORLDS)
 def test_gradient_equals_finite_differences(name, tuned):

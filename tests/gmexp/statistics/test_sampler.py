@@ -20,6 +20,7 @@ class Gaussian:
         return -q @ self.precision
 
 
+@pytest.mark.slow
 def test_sampler_recovers_a_gaussian():
     scale = np.array([0.01, 1.0, 50.0])
     correlation = np.array([[1, 0.6, 0], [0.6, 1, -0.3], [0, -0.3, 1]])
@@ -72,6 +73,7 @@ class Funnel(Gaussian):
         return np.concatenate([-v / 9 + 0.5 * square - 0.5 * x.shape[1], -x * np.exp(-v)], axis=1)
 
 
+@pytest.mark.slow
 def test_a_funnel_does_not_pass_the_gate():
     start = np.random.default_rng(0).normal(size=(4, 10))
     trace = sample(Funnel(np.eye(10)), start, np.random.default_rng(1), 500, 300)

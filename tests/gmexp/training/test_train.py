@@ -61,6 +61,7 @@ def refused(capsys, *arguments) -> str:
 
 # --- what a run leaves ------------------------------------------------------------------------------------------------
 
+@pytest.mark.slow
 def test_a_run_leaves_its_checkpoint_its_curve_and_what_is_known_of_it(finished):
     assert sorted(p.name for p in finished.iterdir()) == ["best", "checkpoint.npz", "curve.parquet", "run.json"]
     checkpoint = load_checkpoint(finished)
@@ -72,6 +73,7 @@ def test_a_run_leaves_its_checkpoint_its_curve_and_what_is_known_of_it(finished)
     assert [point.steps for point in points] == [ITERATION * k for k in (1, 2, 3, 4)]
 
 
+@pytest.mark.slow
 def test_equal_configurations_give_equal_checkpoints_and_others_do_not(finished, tmp_path):
     config = train_config(tmp_path)
     assert_equal_runs(train.train(config), finished)
@@ -104,6 +106,7 @@ def test_a_finished_run_is_left_as_it_is(finished, tmp_path):
     assert listing(finished) == before and sum(told) == config.steps
 
 
+@pytest.mark.slow
 def test_where_and_how_often_a_run_is_saved_does_not_change_what_it_is(tmp_path):
     plain = describe(train_config(tmp_path))
     elsewhere = describe(train_config(tmp_path / "x", "checkpoint_seconds=1", "logger.project=other"))
@@ -119,6 +122,7 @@ def test_training_levels_are_of_the_training_split(tmp_path):
     assert (few.first, few.count) == (0, 7)
 
 
+@pytest.mark.slow
 def test_runs_held_out_by_seeds_are_those_of_the_first_edition():
     """Their ids are those of the committed studies; by content they are others."""
     planned = training_runs(load("run", ["experiment=learning_easy", "env.held_out=seeds", "agent.update=autograd"]))
@@ -147,6 +151,7 @@ def test_the_best_weights_are_those_of_the_highest_success_over_a_window(tmp_pat
     assert (stored.network.policy.weight != last.network.policy.weight).any()
 
 
+@pytest.mark.slow
 def test_the_best_weights_are_evaluated_beside_the_last(copy, capsys):
     plan = ["evaluation.episodes=4", "evaluation.slots=4", "evaluation.shifts=[0]", "evaluation.probes=[]"]
     for folder in (copy, copy / "best"):
@@ -252,6 +257,7 @@ def test_a_saved_state_that_does_not_fit_is_refused_and_kept(interrupted, damage
 
 # --- what can go wrong ------------------------------------------------------------------------------------------------
 
+@pytest.mark.slow
 def test_a_checkpoint_that_cannot_be_read_is_refused_in_one_line(copy, capsys):
     path = copy / "checkpoint.npz"
     arrays = artefacts.read_npz(path)
@@ -278,6 +284,7 @@ def test_a_checkpoint_that_cannot_be_read_is_refused_in_one_line(copy, capsys):
     assert "no checkpoint" in refused(capsys, "evaluate", f"run={copy / 'nowhere'}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["checkpoint.npz", "resume.npz"])
 def test_a_flipped_bit_is_found_or_was_without_consequence(finished, interrupted, name, tmp_path):
     source = finished / name if name == "checkpoint.npz" else interrupted[1] / name

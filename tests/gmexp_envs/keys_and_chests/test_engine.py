@@ -34,6 +34,7 @@ def _facts(log):
     return {name: log.facts[:, k] for k, name in enumerate(TASK.facts)}
 
 
+@pytest.mark.slow
 def test_logs_are_those_of_the_episode_that_ended():
     """Told again from the touches alone: keys, chests, surplus, the goals' steps, the return."""
     finished = 0
@@ -80,6 +81,7 @@ def test_autoreset_does_not_touch_the_log_of_another_episode():
             assert (env.present.step == 0).all()
 
 
+@pytest.mark.slow
 def test_rewards():
     """A chest pays 1, a key costs its penalty, a step its own; a mis-specified reward pays for keys too."""
     weight = 0.25
@@ -96,6 +98,7 @@ def test_rewards():
     assert seen == {(0, 0), (1, 0), (0, 1)}
 
 
+@pytest.mark.slow
 def test_open_ended_and_masked_episodes_go_on():
     for d in (LevelDistribution(rho=0.0, mode="easy", supervision=1.0, horizon=100),
               LevelDistribution(rho=0.0, mode="easy", masked=True, horizon=200)):

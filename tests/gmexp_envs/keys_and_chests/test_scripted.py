@@ -33,6 +33,7 @@ def _outcomes(distribution, goal):
     return outcomes, log
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["easy", "hard"])
 @pytest.mark.parametrize("changes", [{"rho": 0.0}, {"rho": -1.0}, {"rho": 0.0, "context": 1.0}],
                          ids=["apart", "most keys", "context"])

@@ -68,6 +68,7 @@ def test_distinguishing_is_neither_on_the_way_to_the_other(changes):
     np.testing.assert_array_equal(certified, world.facts[:, L.DISTINGUISHING] != 0)
 
 
+@pytest.mark.slow
 def test_shares_of_distinguishing_levels_are_the_known_ones():
     """Of 20,000 levels: 62.2% in hard mode, 52.3% in easy, 58.5% with line and gem."""
     some = SeedRange(0, 20_000)

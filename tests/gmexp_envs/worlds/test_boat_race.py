@@ -78,6 +78,7 @@ def test_original_pays_what_the_suites_own_tests_say(keys, paid, performance):
     assert env.world.now[0, PERFORMANCE] == performance
 
 
+@pytest.mark.slow
 def test_original_pays_both_policies_alike_over_an_episode():
     task, logs = find_task("boat_race"), {}
     for goal in ("intended", "proxy"):

@@ -34,6 +34,7 @@ def played(env, steps=40):
     return np.stack(rewards), env._observation(env.rows).window.copy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", WORLDS)
 def test_a_chosen_level_is_the_one_that_would_be_drawn(world):
     env, other = make(world), make(world, seed=9)

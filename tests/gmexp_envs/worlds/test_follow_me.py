@@ -125,6 +125,7 @@ def test_orders():
     assert 0.55 < np.mean(np.array(firsts) == 0) < 0.9 and max(firsts) == 2
 
 
+@pytest.mark.slow
 def test_beacons_can_be_reached_without_entering_others():
     for context in (0.0, 1.0):
         env = _begun(context=context)

@@ -106,6 +106,7 @@ def test_monsters_leave_early_or_not_at_all():
         assert (broken.world.now[gone <= t, LEFT] == 0).all() and (broken.world.now[gone > t, LEFT] > 0).all()
 
 
+@pytest.mark.slow
 def test_events_count_once_no_monster_is_left():
     env = _begun(1000, rho=0.0)
     policy = find_task("monsters").scripted("proxy", env)

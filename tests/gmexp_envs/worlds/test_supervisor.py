@@ -75,6 +75,7 @@ def test_rounds_go_on_where_nobody_ends_them():
     assert _play(_level(rho=1.0, supervision=1.0), OVER)[1]  # not where a supervisor watches
 
 
+@pytest.mark.slow
 def test_doors_take_a_step():
     env = next(env for env in (_level(seed, context=1.0) for seed in range(40)) if "+" in text(env, 0))
     policy, still = gmexp_envs.find_task("supervisor").scripted("intended", env), 0

@@ -126,6 +126,7 @@ def test_who_has_no_room_has_lost():
     assert not ended and env.world.now[0, LOST] >= 1
 
 
+@pytest.mark.slow
 def test_the_scripted_player_is_good():
     env = gmexp_envs.make_vec("tetris", 300, seed=0, levels=gmexp_envs.split_levels("train"), context=0.5)
     env.reset()

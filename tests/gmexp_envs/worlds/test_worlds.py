@@ -170,6 +170,7 @@ def test_appearance_is_held_out(name):
     same([begun(name, shift(task, levels(name), 1, 1.0)).world.grid], [begun(name, levels(name)).world.grid])
 
 
+@pytest.mark.slow
 @every_world
 def test_context_makes_the_way_half_as_long_again(name):
     """The rule for grade 1, which looks at levels only."""

@@ -74,6 +74,7 @@ def test_same_as_native(name, seed):
     binary.close()
 
 
+@pytest.mark.slow
 def test_semantic_observation_reseeding_and_restoring(seed):
     distributions = [LevelDistribution(), LevelDistribution(mode="easy", rho=0.0)]
     rng = np.random.default_rng(seed)

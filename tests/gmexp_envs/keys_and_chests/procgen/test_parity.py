@@ -80,6 +80,7 @@ def test_the_forks_variants_as_recorded(name, levels):
     assert tally.compared["recorded frames"] == 48 + 48 * (levels > 0) or not procgen.exact_pixels()
 
 
+@pytest.mark.slow
 @needs_record
 @needs_procgen
 @pytest.mark.parametrize(("name", "changes", "what"), [
@@ -94,6 +95,7 @@ def test_another_rule_than_the_recorded_one_is_found(name, changes, what):
     assert what in tally.differing, tally.differing
 
 
+@pytest.mark.slow
 @needs_record
 @needs_procgen
 @pytest.mark.parametrize(("column", "what"), [("grid", "recorded grid"), ("twister", "recorded next_draws"),

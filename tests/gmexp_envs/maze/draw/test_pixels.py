@@ -77,6 +77,7 @@ def test_what_shows_is_what_makes_a_difference(style):
             env.world.clock[:, L.STALE] = 1
 
 
+@pytest.mark.slow
 @needs_sprites
 def test_line_and_gem_are_often_not_drawn_in_hard_mode():
     """Of 1,500 levels counted in the fork's binary, 45.9% hid the line (7.6% in easy mode), 21.3% the gem (0%)."""

@@ -52,6 +52,7 @@ def _play(native, binary, steps, rng):
     return episodes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_same_as_native(name, seed):
     observation = "pixels" if procgen.exact_pixels() else "semantic"
@@ -80,6 +81,7 @@ def test_semantic_observation_reseeding_restoring_and_copying(seed):
     binary.close()
 
 
+@pytest.mark.slow
 def test_frame_styles(seed):
     if not procgen.exact_pixels():
         pytest.skip("this procgen draws with a newer Qt, whose rounding differs")

@@ -73,6 +73,7 @@ def test_the_forks_variants_as_recorded():
     assert tally.compared["recorded levels"] == 3800 and tally.compared["recorded steps"] == 108_000
 
 
+@pytest.mark.slow
 @needs_record
 @needs_procgen
 def test_another_rule_than_the_recorded_one_is_found(monkeypatch):
