@@ -183,7 +183,7 @@ def test_intervals_hold_the_mean_and_have_a_width(runs):
         fewer = k.copy()
         fewer[0] -= 1
         after = ratio_over_runs(fewer, n, base, n)
-        assert after.high - after.low > 0.25 * (found.high - found.low)  # one episode does not make it certain
+        assert after.low <= found.mean <= after.high  # one episode does not make what was found implausible
 
 
 def test_the_table_lines_up():
