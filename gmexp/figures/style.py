@@ -123,9 +123,15 @@ def shares(axis: Axes, title: str, along: Axis | None = None) -> None:
     limit(-0.03, 1.03)
 
 
-def legend(figure: Figure, handles: Sequence[Artist], columns: int = 7) -> None:
-    figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), columns), handlelength=1.6,
-                  columnspacing=1.4)
+def legend(figure: Figure, handles: Sequence[Artist], columns: int = 7) -> int:
+    """A legend over the figure in at most so many columns, fewer where they would be wider than it -> its rows."""
+    fewer = min(len(handles), columns)
+    while True:
+        made = figure.legend(handles=handles, loc="outside upper left", ncols=fewer, handlelength=1.6, columnspacing=1.4)
+        if fewer <= 1 or made.get_window_extent().width <= figure.bbox.width:
+            return -(-len(handles) // max(fewer, 1))
+        made.remove()
+        fewer -= 1
 
 
 def entry(colour: str, label: str, marker: str = "o", linewidth: float = 1.4) -> Artist:

@@ -22,6 +22,8 @@ from gmexp.rates import learning
 
 LONG = 2e7  # steps: longer curves are drawn over their logarithm
 PANELS = 4  # environments side by side
+LINES = 4  # of the legend that a figure has room for
+LINE = 0.19  # inches of a further one
 ENV = re.compile(r"env=[^,]*, ")  # in a condition's label
 
 Curve = tuple[np.ndarray, np.ndarray]  # steps, success; NaN where it is unknown
@@ -43,8 +45,9 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
              for env, axis in zip(envs, axes, strict=False)]
     for axis in axes[len(envs):]:
         axis.set_axis_off()
-    legend(figure, [*(entry(colour, data.named(condition), marker="") for condition, colour in colours.items()),
-                    *[style.PUBLISHED] * any(shown)], columns=3)
+    lines = legend(figure, [*(entry(colour, data.named(condition), marker="") for condition, colour in colours.items()),
+                            *[style.PUBLISHED] * any(shown)], columns=3)
+    figure.set_figheight(figure.get_figheight() + LINE * max(lines - LINES, 0))
     return figure
 
 

@@ -1,5 +1,7 @@
 """Learning curves, of runs without a finished episode too, in the words of their environment."""
 
+import dataclasses
+
 import numpy as np
 
 from gmexp import artefacts
@@ -30,3 +32,20 @@ def test_the_mean_is_where_all_curves_are():
     first, second = (steps, np.array([np.nan, 0.0, 1.0, 1.0])), (steps[:3], np.array([0.0, 0.5, 0.5]))
     x, y = mean_curve([first, second])
     assert (x[0], x[-1]) == (1.0, 2.0) and (y[0], y[-1]) == (0.25, 0.75)
+
+
+def test_a_legend_has_as_many_columns_as_fit_and_room_below(tmp_path, draw):
+    def drawn(name, count):
+        study, rng = Study(tmp_path / name), np.random.default_rng(0)
+        runs = [dataclasses.replace(meta(f"r{i}", 0.11, 0), spec_quality=0.5 + i / 100) for i in range(count)]
+        study.write_index("many", CONFIG, runs, artefacts.provenance("t", CONFIG, "t"))
+        for run in runs:
+            tables.write_table(study.curve(run.run_id), curve(rng), CurvePoint)
+        return draw(training, study)
+
+    few, many = drawn("few", 2), drawn("many", 14)
+    for figure in (few, many):
+        (legend,) = figure.legends
+        assert legend.get_window_extent().x1 <= figure.bbox.x1
+    assert many.get_figheight() > few.get_figheight()
+    assert many.axes[0].get_position().height * many.get_figheight() > 1.0
