@@ -53,11 +53,11 @@ OUTCOMES = ("n_intended", "n_proxy", "n_timeout", "n_death", "n_ambiguous", "n_m
 
 def calibrate(counts: Sequence[OutcomeCounts], config: CalibrationConfig | None = None,
               progress: Callable[[int], object] | None = None,
-              on_retry: Callable[[int], object] = lambda iterations: None) -> Calibration:
+              on_retry: Callable[[int, str], object] = lambda iterations, why: None) -> Calibration:
     """Calibrate the model from counts. Raises SamplerError where the diagnostics fail.
 
     `progress` is called with how many iterations were made (`gmexp.statistics.fit.iterations` in all), `on_retry` with how
-    many more there will be.
+    many more there will be and what the diagnostics say of those before.
     """
     config = config or CalibrationConfig()
     began = time.perf_counter()

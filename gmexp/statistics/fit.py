@@ -57,17 +57,18 @@ def require(judged: Diagnostics) -> None:
 
 @one_thread
 def fit(design: Design, config: CalibrationConfig, progress: Callable[[int], object] | None = None,
-        on_retry: Callable[[int], object] = lambda iterations: None) -> tuple[Posterior, Diagnostics]:
+        on_retry: Callable[[int, str], object] = lambda iterations, why: None) -> tuple[Posterior, Diagnostics]:
     """Sample the posterior of a design until the diagnostics pass. Each attempt goes on from the last with twice the draws.
 
     `progress` is called with the number of iterations since it was called last, `on_retry` with the number that a further
-    attempt takes, before it. The draws depend on `cores`.
+    attempt takes and what the last one's diagnostics say, before it. The draws depend on `cores`.
     """
     begin: list[Start | None] = [None] * min(config.cores, config.chains // 2)  # of every process
+    judged = None
     for attempt in range(config.attempts):
         effort = _effort(config, attempt)
-        if attempt:
-            on_retry(effort.warmup + effort.draws)
+        if judged is not None:
+            on_retry(effort.warmup + effort.draws, judged.summary())
         draws, divergences, accept, begin = _chains(design, effort, attempt, begin, progress)
         judged = diagnose(_judged(draws), divergences, accept, config.rhat_max, config.ess_min,
                           config.divergences_max)

@@ -27,7 +27,11 @@ def calibrate(rows: Sequence[OutcomeCounts], out: Path, config: CalibrationConfi
     """Calibrate and save (`kept` draws); `Refused` where the sampler's own diagnostics refuse the result."""
     try:
         with Bar(iterations(config), "calibrate", "draw") as bar:
-            calibration = fitting.calibrate(rows, config, bar.advance, bar.extend)
+            def again(more: int, why: str) -> None:
+                bar.say(f"calibrate: not sampled well enough yet ({why}); {more:,} more iterations of every chain")
+                bar.extend(more)
+
+            calibration = fitting.calibrate(rows, config, bar.advance, again)
     except SamplerError as error:
         raise Refused(f"the calibration was refused by its own diagnostics: {error}") from error
     origin = artefacts.provenance(None, dataclasses.asdict(config), "posterior of the rates over runs")

@@ -41,6 +41,13 @@ class Bar:
         if self._bar is not None:
             self._bar.set_postfix_str(text, refresh=False)
 
+    def say(self, text: str) -> None:
+        """A line of its own, that stays."""
+        if self._bar is not None:
+            self._bar.write(text, file=sys.stderr)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
     def _print(self) -> None:
         self._printed = time.monotonic()
         print(tqdm.format_meter(self._done, self._total, self._printed - self._started, prefix=self._label,

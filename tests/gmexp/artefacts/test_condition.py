@@ -155,7 +155,7 @@ def test_runs_of_earlier_versions_get_their_hashes_from_run_json():
 
 
 def test_a_clone_of_an_earlier_version_has_the_condition_of_its_present_name():
-    (old,) = Study(Path(__file__).parent / "earlier").runs()
+    (old,) = Study(Path(__file__).parent / "data" / "earlier").runs()
     assert old.algo == "cloning_coin_seeker"
     base = override(CONFIG, {"steps": 3_000_000, "env.diversity": 0.11, "env.held_out": "seeds",
                              "agent": "cloning_intended"})
