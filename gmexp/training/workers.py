@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import multiprocessing
 import os
 import signal
-import sys
-import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
@@ -17,9 +13,9 @@ from typing import Any, NamedTuple
 
 from gmexp.support.boundary import explain
 from gmexp.support.limits import available_cores, available_memory
+from gmexp.support.parents import end_with
 
 WAKE_SECONDS = 0.5  # a Ctrl-C that comes just before the parent falls asleep is noticed after so long
-PR_SET_PDEATHSIG = 1  # of prctl.h
 FAREWELL_SECONDS = 10  # a worker that was told to end gets this long
 
 Work = Callable[[Any, Callable[[int], None]], None]  # does one task, and reports how much of it is done as it goes
@@ -130,8 +126,7 @@ def _interrupts_held() -> Iterator[None]:
 def _serve(work: Work, connection: Connection, parent: int) -> None:
     """The worker's side: do tasks until there are no more, or no parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _end_with_parent()
-    threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+    end_with(parent)
     while True:
         try:
             task = connection.recv()
@@ -149,17 +144,3 @@ def attempt(work: Work, task: Any, report: Callable[[int], None]) -> Failure | N
             return Failure(message, None)
         return Failure(f"{type(error).__name__}: {error}", traceback.format_exc())
     return None
-
-
-def _end_with_parent() -> None:
-    """Let the kernel, where it can, end this process in the moment its parent ends."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _follow(parent: int) -> None:
-    """End this process when the parent is gone, whatever it is doing."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)

@@ -1,9 +1,13 @@
 """What a whole calibration does with odd data: degenerate counts, opposed runs, one moved cell, several environments."""
 
 import random
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import numpy as np
+import psutil
 import pytest
 
 from gmexp.calculator import Scenario
@@ -118,3 +122,25 @@ def test_chains_in_two_processes_are_counted_and_reproducible():
     other, _ = fit(design, config)
     assert sum(told) == iterations(config) and len(told) < iterations(config)
     assert all(np.array_equal(one.draws[name], other.draws[name]) for name in one.draws)
+
+
+@pytest.mark.slow
+def test_processes_end_with_the_calibration_that_is_killed():
+    code = ("from gmexp.statistics.calibrate import calibrate\n"
+            "from gmexp.statistics.config import CalibrationConfig\n"
+            "from gmexp.statistics.simulate import synthetic_counts\n"
+            "if __name__ == '__main__':\n"
+            "    calibrate(synthetic_counts(runs=3, shifts=(3,)), CalibrationConfig(draws=10**6, cores=2))\n")
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        workers: list[psutil.Process] = []
+        for _ in range(600):
+            workers = [each for each in psutil.Process(parent.pid).children() if "spawn_main" in " ".join(each.cmdline())]
+            if len(workers) == 2 and all(each.cpu_times().user > 1 for each in workers):
+                break
+            time.sleep(0.1)
+        assert len(workers) == 2
+    finally:
+        parent.kill()
+        parent.wait()
+    assert not psutil.wait_procs(workers, timeout=10)[1]
