@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import multiprocessing
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from dataclasses import replace
@@ -22,7 +21,7 @@ from gmexp.statistics.model import Model, Pulls
 from gmexp.statistics.posterior import DRAW_TYPE, DRAWS, Posterior
 from gmexp.statistics.setups import setup_draws
 from gmexp.support.errors import UserError
-from gmexp.support.parents import end_with
+from gmexp.support.parents import end_with_parent
 
 __all__ = ["SamplerError", "fit", "fit_alike", "one_thread", "posterior_of", "require"]
 
@@ -140,7 +139,7 @@ def _in_processes(design: Design, config: CalibrationConfig, groups: Sequence[in
     """`_sample` of every group of chains in a process of its own; the mean of their iterations is told."""
     context, said = multiprocessing.get_context("spawn"), 0
     done = context.Value("q", 0)
-    with ProcessPoolExecutor(len(groups), context, _begin, (done, os.getpid())) as pool:
+    with ProcessPoolExecutor(len(groups), context, _begin, (done,)) as pool:
         waiting = [pool.submit(_sample, [design], config, *each, [start], _counted)
                    for *each, start in zip(groups, seeds, begin, strict=True)]
         left = set(waiting)
@@ -155,11 +154,11 @@ def _in_processes(design: Design, config: CalibrationConfig, groups: Sequence[in
         return [each.result()[0] for each in waiting]
 
 
-def _begin(done: Any, parent: int) -> None:
-    """Of a process: what it counts its iterations in, and whom it ends with."""
+def _begin(done: Any) -> None:
+    """Of a process: what it counts its iterations in; it ends with its parent."""
     global _done
     _done = done
-    end_with(parent)
+    end_with_parent()
 
 
 def _counted(iterations: int) -> None:

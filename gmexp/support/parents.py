@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import multiprocessing
 import os
 import signal
 import sys
@@ -13,12 +14,12 @@ import time
 PR_SET_PDEATHSIG = 1  # of prctl.h
 
 
-def end_with(parent: int) -> None:
-    """End this process when its parent, which has this number, is gone: at once where the kernel can, else in a second."""
+def end_with_parent() -> None:
+    """End this process, which multiprocessing began, with its parent: at once where the kernel can, else in a second."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+    threading.Thread(target=_follow, args=(multiprocessing.parent_process().pid,), daemon=True).start()
 
 
 def _follow(parent: int) -> None:

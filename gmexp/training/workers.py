@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
 import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +12,7 @@ from typing import Any, NamedTuple
 
 from gmexp.support.boundary import explain
 from gmexp.support.limits import available_cores, available_memory
-from gmexp.support.parents import end_with
+from gmexp.support.parents import end_with_parent
 
 WAKE_SECONDS = 0.5  # a Ctrl-C that comes just before the parent falls asleep is noticed after so long
 FAREWELL_SECONDS = 10  # a worker that was told to end gets this long
@@ -86,7 +85,7 @@ class _Worker:
     def __init__(self, work: Work) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(work, theirs, os.getpid()), daemon=True)
+        self.process = context.Process(target=_serve, args=(work, theirs), daemon=True)
         with _interrupts_held():
             self.process.start()
         theirs.close()
@@ -123,10 +122,10 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _serve(work: Work, connection: Connection, parent: int) -> None:
+def _serve(work: Work, connection: Connection) -> None:
     """The worker's side: do tasks until there are no more, or no parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with(parent)
+    end_with_parent()
     while True:
         try:
             task = connection.recv()

@@ -21,8 +21,7 @@ from gmexp.statistics.simulate import synthetic_counts
 
 from .fabricate import fabricate, fabricate_model
 
-LENIENT = CalibrationConfig(chains=4, warmup=100, draws=100, target_accept=0.85, rhat_max=1.5, ess_min=10,
-                            divergences_max=0.05, attempts=3)
+LENIENT = CalibrationConfig(chains=4, warmup=100, draws=100, rhat_max=1.5, ess_min=10, divergences_max=0.05, attempts=3)
 
 
 @pytest.fixture(scope="session")
