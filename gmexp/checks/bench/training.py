@@ -8,16 +8,16 @@ can be told, on one thread, and does one whole iteration (rollout and updates) w
 from __future__ import annotations
 
 import dataclasses
-import multiprocessing
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gmexp.agents.config import PPOConfig
-from gmexp.checks.bench.processes import peak_memory
+from gmexp.checks.bench.processes import begun, peak_memory
 from gmexp.support.progress import Bar
 from gmexp.support.startup import imported
 from gmexp_envs.vec import VecEnv
@@ -157,16 +157,11 @@ def bench_train(rounds: int, progress: Callable[..., Any] = Bar, **settings: int
     taken: dict[str, list[tuple[int, float, float]]] = {}
     memory: dict[str, float] = {}
     missing: dict[str, str] = {}
-    players: dict[str, tuple[Any, Connection]] = {}
-    context = multiprocessing.get_context("spawn")
+    players: dict[str, tuple[BaseProcess, Connection]] = {}
     with progress(len(BASELINES) * (rounds + 1), "bench train", "iteration") as bar:
         try:
             for name in BASELINES:
-                ours, theirs = context.Pipe()
-                process = context.Process(target=_play, args=(name, Settings(**settings), theirs), daemon=True)
-                process.start()
-                theirs.close()
-                players[name] = process, ours
+                players[name] = begun(_play, (name, Settings(**settings)))
             for lap in range(-1, rounds):  # the first lap builds and warms up
                 for name, (_, connection) in players.items():
                     if name not in missing:

@@ -1,8 +1,11 @@
 """The benchmark runs, says what it measured, and what it could not; how fast anything is, is not tested."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
@@ -202,3 +205,26 @@ def test_calibrations_by_the_number_of_runs(tmp_path, capsys):
         assert 0 < entry["sampling_s"] <= entry["seconds"] and entry["cpu_s"] > 0 and entry["peak_memory_mib"] > 50
         assert entry["missing"] is None and entry["draws"] == 20
     assert "peak MiB" in bench._calibration_text(report)
+
+
+@pytest.mark.slow
+def test_a_benchmarks_processes_end_with_it(tmp_path):
+    code = ("import time\n"
+            "from gmexp.checks.bench.processes import begun\n"
+            "def play(connection):\n"
+            "    connection.send('playing')\n"
+            "    time.sleep(600)\n"
+            "if __name__ == '__main__':\n"
+            "    process, connection = begun(play, ())\n"
+            "    connection.recv()\n"
+            "    print(process.pid, flush=True)\n"
+            "    process.join()\n")
+    script = tmp_path / "bench.py"  # a process finds its function there
+    script.write_text(code)
+    parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
+    try:
+        player = psutil.Process(int(parent.stdout.readline()))
+    finally:
+        parent.kill()
+        parent.wait()
+    assert not psutil.wait_procs([player], timeout=10)[1]
