@@ -52,7 +52,7 @@ class CalibrationConfig:
     warmup: int = 500
     draws: int = 1000  # per chain, after warm-up
     target_accept: float = 0.85
-    trajectory: float = 2.2  # mean length, in posterior standard deviations
+    trajectory: float = 1.6  # mean length, in standard deviations of the coordinate widest beside its scale
     rhat_max: float = 1.01
     ess_min: float = 400.0
     divergences_max: float = 1e-3  # share of transitions; how many there were is always stated

@@ -27,6 +27,7 @@ __all__ = ["SamplerError", "fit", "fit_alike", "one_thread", "posterior_of", "re
 
 F = TypeVar("F", bound=Callable[..., Any])
 TELL_S = 0.5  # between two looks at how far processes are
+LOGITS, EXTREME = ("alpha", "env", "cell"), 8.0  # draws that are logits of rates; a rate of 0.0003, or of all but that
 
 
 class SamplerError(UserError):
@@ -203,6 +204,8 @@ def iterations(config: CalibrationConfig) -> int:
 
 
 def _judged(draws: dict[str, np.ndarray]) -> np.ndarray:
-    """[chains, draws, quantities] of every stored draw that varies."""
-    flat = np.concatenate([array.reshape(*array.shape[:2], -1) for array in draws.values() if array.size], axis=2)
+    """[chains, draws, quantities] of every stored draw that varies. Logits of rates beyond EXTREME count as EXTREME: where
+    something never happened, data have no end, and no rate depends on how far out a chain has been."""
+    kept = [np.clip(array, -EXTREME, EXTREME) if name in LOGITS else array for name, array in draws.items() if array.size]
+    flat = np.concatenate([array.reshape(*array.shape[:2], -1) for array in kept], axis=2)
     return flat[:, :, np.ptp(flat, axis=(0, 1)) > 0]

@@ -1,14 +1,15 @@
 """Hamiltonian Monte Carlo in numpy: all chains move together, so one call of the density serves them all.
 
 Chains may come in groups, each of a posterior of its own with its own step size and mass matrix: many small posteriors cost
-hardly more than one. Trajectories have a random length (U(0.5, 1.5) times `trajectory`) in units of the posterior scale, the
-step size is tuned by dual averaging (Hoffman & Gelman 2014, section 3.2), and the diagonal mass matrix is estimated over
-doubling windows from all chains of a group (as in Stan's warm-up).
+hardly more than one. Trajectories have a random length, U(0.5, 1.5) times `trajectory` posterior standard deviations of the
+coordinate that is widest beside its scale, so that none walks at random. The step size is tuned by dual averaging (Hoffman &
+Gelman 2014, section 3.2); the diagonal mass matrix is estimated over doubling windows (as in Stan's warm-up) from all chains
+of a group, from their draws and gradients.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,8 +18,9 @@ import numpy as np
 __all__ = ["Density", "Trace", "sample"]
 
 DIVERGENCE = 1000.0  # energy error beyond which a trajectory counts as divergent
-MAX_STEPS = 64
+MAX_STEPS, WARMUP_STEPS = 256, 64  # of a trajectory
 LONGEST = 5.0  # log of a step size: far beyond any trajectory
+TINY = 1e-10  # added to standard deviations
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class StepSize:
 
 
 def sample(density: Density, start: np.ndarray, rng: np.random.Generator, draws: int, warmup: int,
-           target_accept: float = 0.85, trajectory: float = 2.2,
+           target_accept: float = 0.85, trajectory: float = 1.6,
            progress: Callable[[int], object] | None = None, groups: int = 1) -> Trace:
     """Draw from `density`, starting at `start` [chains, size]; the chains are `groups` equal groups, one after another.
 
@@ -78,17 +80,17 @@ def sample(density: Density, start: np.ndarray, rng: np.random.Generator, draws:
     chains, size = q.shape
     per = chains // groups
     logp, grad = density.log_density(q), density.gradient(q)
-    scale = np.ones((chains, size))
+    scale, widest = np.ones((chains, size)), np.ones(groups)
     first = _first_step(density, q, logp, grad, scale, rng)
     step = [StepSize(first, target_accept) for _ in range(groups)]
     windows = _window_ends(warmup)
-    window: list[np.ndarray] = []
+    window: list[tuple[np.ndarray, np.ndarray]] = []
     kept = np.empty((chains, draws, size))
     divergences, gradients, accepted = np.zeros(groups, int), 0, np.zeros(groups)
     for i in range(warmup + draws):
         lengths = np.array([each.current if i < warmup else each.tuned for each in step])
-        wanted = trajectory * rng.uniform(0.5, 1.5)
-        steps = int(np.clip(np.ceil(wanted / lengths), 1, MAX_STEPS).max())
+        wanted = trajectory * widest * rng.uniform(0.5, 1.5)
+        steps = int(np.clip(np.ceil(wanted / lengths), 1, WARMUP_STEPS if i < warmup else MAX_STEPS).max())
         if groups > 1:  # all take the steps of the one that needs most
             lengths = np.minimum(lengths, wanted / steps)
         q, logp, grad, accept, diverged = _move(density, q, logp, grad, scale, lengths.repeat(per)[:, None], steps, rng)
@@ -98,9 +100,9 @@ def sample(density: Density, start: np.ndarray, rng: np.random.Generator, draws:
             for each, mean in zip(step, accept.tolist(), strict=True):
                 each.update(mean)
             if windows[0] <= i < windows[-1]:
-                window.append(q)
+                window.append((q, grad))
                 if i + 1 in windows:
-                    scale = _scale(np.stack(window).reshape(len(window), groups, per, size)).repeat(per, axis=0)
+                    scale, widest = _scale(window, groups)
                     window = []
                     for each in step:
                         each.restart(each.tuned)
@@ -156,10 +158,19 @@ def _window_ends(warmup: int) -> list[int]:
     return [*ends, last]
 
 
-def _scale(draws: np.ndarray) -> np.ndarray:
-    """Posterior sd per group and coordinate from draws [times, groups, chains, size], shrunk towards a small value as in
-    Stan."""
-    times, groups, per, size = draws.shape
-    n = times * per
-    flat = np.ascontiguousarray(draws.transpose(1, 0, 2, 3)).reshape(groups, n, size)
-    return np.sqrt(flat.var(axis=1, ddof=1) * n / (n + 5) + 1e-3 * 5 / (n + 5))
+def _scale(window: list[tuple[np.ndarray, np.ndarray]], groups: int) -> tuple[np.ndarray, np.ndarray]:
+    """Scale per chain and coordinate, of its group, from draws and their gradients, [chains, size] each; and how many of it
+    the widest coordinate's sd is, [groups].
+
+    The scale is the geometric mean of the posterior's sd and the inverse sd of the gradients, which is the sd given all
+    other coordinates where the posterior is normal: the diagonal that minimises the Fisher divergence from a normal
+    (Seyboldt, Carlson & Carpenter 2026, arXiv 2603.18845).
+    """
+    def spread(arrays: Sequence[np.ndarray]) -> np.ndarray:
+        draws = np.stack(arrays)
+        times, chains, size = draws.shape
+        return draws.reshape(times, groups, chains // groups, size).std(axis=(0, 2), ddof=1) + TINY
+
+    position, slope = (spread(each) for each in zip(*window, strict=True))
+    scale = np.sqrt(position / slope)
+    return scale.repeat(len(window[0][0]) // groups, axis=0), (position / scale).max(axis=1)

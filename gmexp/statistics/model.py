@@ -22,7 +22,8 @@ environment, what its own level says of the population's is sampled as a deviati
 sampled at the middle of its conditions and with the effect of its usual learner, and with several environments a run's with
 its condition's, a cell's without: what data tell. A standard deviation is bend log(1 + e^x): its logarithm below, where it
 may vanish, itself above, where data bound it, from a tenth of a logit on, later where few effects do. One that no data
-inform is sampled as its logarithm throughout.
+inform is sampled as its logarithm throughout. Every shift's run_shift has a coordinate of its own, and not its ratio to the
+others', since data may bound one and leave the others open.
 """
 
 from __future__ import annotations
@@ -224,15 +225,14 @@ class Model:
         """Where chains begin: scales below their priors', levels near zero."""
         q = 0.3 * rng.standard_normal((chains, self.size))
         q[:, self.slices["scales"]] += np.tile(coordinate(START, self.bend), self.K)
-        q[:, self.slices["run_shift"]].reshape(chains, self.K, -1)[:, :, 0] += coordinate(START, BEND)
+        q[:, self.slices["run_shift"]] += coordinate(START, BEND)
         return q
 
     def _nodes(self, q: np.ndarray) -> dict[str, np.ndarray | _Node]:
         """From coordinates to every effect, parents first."""
         n, K, S, E, d = len(q), self.K, self.S, self.E, self.design
         z = {name: q[:, part].reshape(n, *self.shapes[name]) for name, part in self.slices.items()}
-        ratio = self.priors.run_shift_ratio * (z["run_shift"][:, :, 1:] @ self.H.T)
-        logs, run_logs = _log_scale(z["scales"], self.bend), _log_scale(z["run_shift"][:, :, :1], BEND) + ratio
+        logs, run_logs = _log_scale(z["scales"], self.bend), _log_scale(z["run_shift"], BEND)
         f: dict[str, np.ndarray | _Node] = {"z": z, "logs": logs, "scale": np.exp(logs), "run_logs": run_logs}
 
         def node(name: str, mean: np.ndarray | float, which: int) -> _Node:
@@ -328,7 +328,7 @@ class Model:
                 )
             return sum(-(y * np.logaddexp(0, -t) + m * np.logaddexp(0, t)).sum(axis=1)
                        for t, y, m in zip(theta, self.success, self.failure, strict=True)), None, None
-        (c, c0), (b, b0), (p, p0), (a, a0) = ((expit(t), expit(-t)) for t in (*theta, np.clip(skill, -LIMIT, LIMIT)))
+        (c, c0), (b, b0), (p, p0), (a, a0) = (_yes_no(t) for t in (*theta, np.clip(skill, -LIMIT, LIMIT)))
         h = c * b0
         intended, rest = p0 * h + p * a, p0 * c0 + p * a0
         (mi, mp, m0), (vi, vp, v0) = self.masked, self.visible
@@ -359,10 +359,9 @@ class Model:
         value = -2 * np.logaddexp(0.5 * f["alpha"], -0.5 * f["alpha"]).sum(axis=(1, 2))
         value += _log_half_t(f["logs"], np.array(p.scales)).sum(axis=(1, 2))
         value += _log_half_t(f["run_logs"].mean(axis=2), p.run_shift).sum(axis=1)
-        value += sum(np.log(_scale_slope(x)).sum(axis=(1, 2)) for x in (z["scales"], z["run_shift"][:, :, :1]))
-        value -= 0.5 * (z["run_shift"][:, :, 1:] ** 2).sum(axis=(1, 2)) + 0.5 * ((z["coupling"] / p.coupling) ** 2).sum(
-            axis=1
-        )
+        value += sum(np.log(_scale_slope(z[name])).sum(axis=(1, 2)) for name in ("scales", "run_shift"))
+        value -= 0.5 * ((f["run_logs"] @ self.H / p.run_shift_ratio) ** 2).sum(axis=(1, 2))
+        value -= 0.5 * ((z["coupling"] / p.coupling) ** 2).sum(axis=1)
         value -= 0.5 * ((f["beta"] / p.beta) ** 2).sum(axis=(1, 2)) + 0.5 * (z["x"] ** 2).sum(axis=1)
         value -= 0.5 * (((z["skill"] - p.skill_mean) / p.skill_sd) ** 2).sum(axis=1)
         if self.has["env"]:
@@ -413,13 +412,12 @@ class Model:
         self._population(f, g, passed_on, d_env, d_slope)
         g["coupling"] -= z["coupling"] / p.coupling**2
         centre = f["run_logs"].mean(axis=2, keepdims=True)
-        g["run_shift"][:, :, :1] = by_log.sum(axis=2, keepdims=True) + _half_t_slope(centre, p.run_shift)
-        g["run_shift"][:, :, 1:] = p.run_shift_ratio * (by_log @ self.H) - z["run_shift"][:, :, 1:]
+        ratios = f["run_logs"] @ self.H / p.run_shift_ratio**2
+        g["run_shift"] = by_log + _half_t_slope(centre, p.run_shift) / self.S - ratios @ self.H.T
         g["scales"] += _half_t_slope(f["logs"], np.array(p.scales))
-        for name, many in (("scales", None), ("run_shift", 1)):  # so far by the log scale
-            x, by_log = z[name][:, :, :many], g[name][:, :, :many]
-            slope = _scale_slope(x)
-            g[name][:, :, :many] = by_log * slope + expit(-x) - slope
+        for name in ("scales", "run_shift"):  # so far by the log scale
+            slope = _scale_slope(z[name])
+            g[name] = g[name] * slope + expit(-z[name]) - slope
         return np.concatenate([g[name].reshape(n, -1) for name in self.slices], axis=1)
 
     def _by_slopes(self, of_condition: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -533,6 +531,15 @@ def _pull_of(part: _Node, groups: Matrix, several: bool) -> np.ndarray:
     own, prior, along, mean = (np.asarray(x @ groups) for x in (own, prior, (value * mean).mean(axis=0), mean.var(axis=0)))
     left = np.clip(np.maximum(own / prior, along / np.maximum(mean, 1e-12)), 1e-3, 0.99)
     return np.sqrt((1 - left) / left * np.asarray(groups.sum(axis=0)) / prior)
+
+
+def _yes_no(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rates of these logits and one minus them, by one exponential."""
+    least = np.exp(-np.abs(logits))
+    most = 1 / (1 + least)
+    least *= most
+    above = logits > 0
+    return np.where(above, most, least), np.where(above, least, most)
 
 
 def _log_scale(x: np.ndarray, bend: np.ndarray | float) -> np.ndarray:

@@ -53,9 +53,10 @@ def _from_prior(design: Design, config: CalibrationConfig, rng: np.random.Genera
     p, q = config.priors, rng.standard_normal((1, model.size))
     parts = {name: q[:, part].reshape(1, *model.shapes[name]) for name, part in model.slices.items()}
     alpha = rng.logistic(size=(1, model.K, model.S))
-    common = coordinate(p.run_shift * np.abs(rng.standard_t(3, (1, model.K, 1))), BEND)
+    common = p.run_shift * np.abs(rng.standard_t(3, (1, model.K, 1)))
+    ratio = np.exp(p.run_shift_ratio * rng.standard_normal((1, model.K, model.S - 1)) @ model.H.T)
     parts |= {"scales": coordinate(np.abs(rng.standard_t(3, (1, model.K, len(SCALES)))) * np.array(p.scales), model.bend),
-              "run_shift": np.concatenate([common, parts["run_shift"][:, :, 1:]], axis=2),
+              "run_shift": coordinate(common * ratio, BEND),
               "coupling": p.coupling * parts["coupling"], "level": alpha.mean(axis=2, keepdims=True), "c": alpha @ model.H,
               "beta": p.beta * parts["beta"], "d": rng.standard_t(4, parts["d"].shape),
               "skill": p.skill_mean + p.skill_sd * parts["skill"]}
