@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gmexp.statistics.diagnostics import diagnose, ess, ess_bulk, ess_tail, mcse_mean, rhat
-from gmexp.statistics.hmc import sample
+from gmexp.statistics.hmc import _scale, sample
 
 
 class Gaussian:
@@ -53,6 +53,19 @@ def test_groups_of_chains_have_posteriors_of_their_own():
     for draws, wide in zip(np.split(trace.draws, 2), (1.0, 300.0), strict=True):
         assert np.allclose(draws.std(axis=(0, 1)) / wide, [1, 2, 0.1], rtol=0.1)
         assert np.all(rhat(draws) < 1.02) and np.all(ess_bulk(draws) > 400)
+
+
+def test_scales_lie_between_marginal_and_conditional_spread():
+    """Two groups of chains, of a narrow and a wide posterior: each coordinate's scale is the geometric mean of its sd and of
+    its sd given the others, and the widest is told by the ratio of the first to it."""
+    rng, covariance = np.random.default_rng(0), np.array([[1.0, 0.99, 0.0], [0.99, 1.0, 0.0], [0.0, 0.0, 9.0]])
+    wide = np.repeat([1.0, 50.0], 4)[:, None]
+    draws = wide * rng.multivariate_normal(np.zeros(3), covariance, (2000, 8))
+    slopes = Gaussian(covariance).gradient((draws / wide).reshape(-1, 3)).reshape(draws.shape) / wide
+    scale, widest = _scale(list(zip(draws, slopes, strict=True)), 2)
+    marginal, given = np.sqrt(np.diag(covariance)), 1 / np.sqrt(np.diag(np.linalg.inv(covariance)))
+    assert np.allclose(scale, wide * np.sqrt(marginal * given), rtol=0.05)
+    assert np.allclose(widest, np.sqrt(marginal / given).max(), rtol=0.05)
 
 
 def test_same_seed_same_draws():
