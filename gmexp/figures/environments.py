@@ -56,12 +56,16 @@ def asked(data: StudyData, env: str, delta: float, shift_type: int) -> bool:
 
 def conditions_at(calibration: CalibrationSummary, envs: Sequence[str], delta: float) -> dict[int, str]:
     """By position, the condition that stands for every environment at a training diversity: specification 1, the standard
-    method, the most training; environments without one are left out."""
+    method, its usual training or else the most; environments without one are left out."""
+    def training(pair: tuple[int, Mapping[str, Any]]) -> tuple[bool, int, int]:
+        steps = pair[1].get("train_steps") or 0
+        return steps == calibration.usual_steps.get(str(pair[1]["env"])), steps, -pair[0]
+
     found = {}
     for env in envs:
         here = [(i, c) for i, c in enumerate(calibration.conditions) if _plain(c, env, delta)]
         if here:
-            found[max(here, key=lambda pair: (pair[1].get("train_steps") or 0, -pair[0]))[0]] = env
+            found[max(here, key=training)[0]] = env
     return found
 
 

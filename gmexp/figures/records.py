@@ -111,6 +111,7 @@ class CalibrationSummary:
 
     shifts: tuple[ModelShift, ...]
     conditions: tuple[Mapping[str, Any], ...]
+    usual_steps: Mapping[str, int]  # of training, by environment, where they are known
     summaries: tuple[Summary, ...]
     following: tuple[Following, ...]
     levels: tuple[Level, ...]
@@ -150,7 +151,7 @@ def calibration_of(content: Mapping[str, Any], where: str) -> CalibrationSummary
 
     return CalibrationSummary(
         rows(ModelShift, structure["shifts"], "model.structure.shifts"), tuple(structure["conditions"]),
-        rows(Summary, content.get("summaries"), "summaries"),
+        (structure.get("covariates") or {}).get("steps") or {}, rows(Summary, content.get("summaries"), "summaries"),
         rows(Following, (content.get("environments") or {}).get("next"), "environments.next"),
         rows(Level, model.get("levels"), "model.levels"), rows(Cross, model.get("crosses"), "model.crosses"),
         rows(Modifier, content.get("modifiers"), "modifiers"), rows(Literature, content.get("literature"), "literature"),
