@@ -34,6 +34,7 @@ def test_pages_say_what_the_artefacts_say(script):
     assert not [sentence.text for sentence, status, _ in rows if status == "not recomputed"]
 
 
+@pytest.mark.slow
 def test_claims_md_is_made_of_the_data(script):
     assert (ROOT / "CLAIMS.md").read_text(encoding="utf-8") == script.markdown(script.data()), "run scripts/claims.py"
 

@@ -206,6 +206,7 @@ def test_the_readme_shows_what_is_printed(capsys):
         assert lines and set(lines) <= set(printed), call
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not RESULTS.exists(), reason="a source distribution is without results")
 def test_the_readme_shows_the_headline_of_environments():
     shown, _ = headline.table(StudyData(Study(RESULTS / index_page.POOLED))).split("\n\n")

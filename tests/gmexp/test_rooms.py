@@ -51,6 +51,7 @@ def test_imports_go_one_way(room):
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.slow
 def test_environments_stand_alone():
     wrong = [f"{path.relative_to(ROOT)} imports {module}" for path in ENVS.rglob("*.py") for module, _ in imports(path)
              if module.split(".")[0] == "gmexp"]

@@ -50,6 +50,7 @@ def assert_same(first: list[np.ndarray], second: list[np.ndarray]) -> None:
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("task", "kind"), CASES)
 @pytest.mark.parametrize("through", [copy.deepcopy, copy.copy, lambda env: pickle.loads(pickle.dumps(env))],
                          ids=["deepcopy", "copy", "pickle"])

@@ -33,6 +33,7 @@ def _broken(distribution):
     return (facts[:, L.COIN_X] != facts[:, L.END_X]) | (facts[:, L.COIN_Y] != facts[:, L.END_Y])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("move, what", [*((shift, kind) for kind in KINDS),
                                         *((shift_factor, factor) for factor in FACTOR_NAMES)])
 def test_grade_0_is_the_training_distribution(move, what):

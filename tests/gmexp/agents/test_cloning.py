@@ -94,6 +94,7 @@ def test_a_student_goes_through_the_same_stages(tmp_path, demonstrators, capsys)
 
 # --- interrupted ------------------------------------------------------------------------------------------------------
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agent", ["cloning_intended", "cloning"])
 def test_an_interrupted_run_goes_on_bit_for_bit_with_its_demonstrator(tmp_path, demonstrators, agent):
     chosen = imitating(demonstrators[1]) if agent == "cloning" else (f"agent={agent}",)
@@ -155,6 +156,7 @@ def test_the_identities_of_other_runs_know_of_no_demonstrator(tmp_path, demonstr
     assert "demonstrator" not in about["agent"]
 
 
+@pytest.mark.slow
 def test_students_of_different_demonstrators_are_different_conditions(demonstrators):
     both = "conditions=[" + ",".join(f"{{agent.demonstrator: '{folder}'}}" for folder in demonstrators) + "]"
     runs = training_runs(load("run", ["experiment=shift_ladder", "agent=cloning", both, "seeds=[0, 1]"]))
@@ -169,6 +171,7 @@ def test_a_study_compares_students_with_agents_that_learn_by_themselves(demonstr
     assert [getattr(run.agent, "demonstrator", None) for run in runs] == [None, str(demonstrators[0])]
 
 
+@pytest.mark.slow
 def test_methods_carry_the_calculators_names(tmp_path, demonstrators):
     for chosen, method in (("agent=cloning_intended",), "behavioral_cloning"), (("agent=ppo",), "standard"), (
             imitating(demonstrators[0]), "behavioral_cloning"):
@@ -190,6 +193,7 @@ REFUSED = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("expected", REFUSED)
 @pytest.mark.parametrize("verb", ["train", "run"])
 def test_a_demonstrator_that_cannot_be_imitated_is_one_line_before_anything_is_trained(

@@ -53,6 +53,7 @@ def one_hot(window: torch.Tensor, appearance: torch.Tensor, classes: int) -> tor
     return torch.cat([torch.stack(columns, 2).flatten(1), appearance], 1).float()
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 7), st.sampled_from(SEMANTICS), st.sampled_from(WIDTHS), st.data())
 def test_output_and_gradients_are_those_of_the_one_hot_product(seed, batch, semantics, width, data):

@@ -173,6 +173,7 @@ def test_the_update_is_part_of_a_runs_identity_and_not_of_its_learner(tmp_path):
     assert "agent.update" not in fused.settings
 
 
+@pytest.mark.slow
 def test_a_run_by_autograd_is_that_of_the_time_before(tmp_path):
     """Whatever the key says where nothing is fused, identities are as they were."""
     task = gmexp_envs.find_task("coinrun")

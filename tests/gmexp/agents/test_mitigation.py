@@ -85,6 +85,7 @@ def test_what_is_no_mitigation_is_one_line(capsys):
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_training_is_what_the_mitigation_says(tmp_path, monkeypatch):
     """A run with a mitigation is another run, in another condition, and its trainer is the mitigation's."""
     (tmp_path / "their_curriculum.py").write_text(CURRICULUM)

@@ -84,6 +84,7 @@ def test_a_clipped_value_gains_nothing_from_moving_far():
     np.testing.assert_allclose(free._value_loss(value, before, target), (0.1**2 + 0.9**2 + 1.5**2) / 3, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_bfloat16_computes_nearly_the_same():
     rough, fine = make(dataclasses.replace(CONFIG, precision="bfloat16")), make()
     observation = seen(rough.env.reset(), torch.device("cpu"))

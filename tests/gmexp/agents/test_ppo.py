@@ -102,6 +102,7 @@ def test_the_same_seed_gives_the_same_run():
     assert other.network.cells.weight.ne(first.network.cells.weight).any()
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_from_its_saved_state_as_if_nothing_had_happened(tmp_path):
     whole = make()
     reports = trained(whole)
@@ -115,6 +116,7 @@ def test_a_run_goes_on_from_its_saved_state_as_if_nothing_had_happened(tmp_path)
     assert_equal_arrays(agent.state(), whole.state())
 
 
+@pytest.mark.slow
 def test_training_changes_the_policy_and_reports_what_it_saw():
     agent = make(iterations=12)
     before = agent.network.policy.weight.detach().clone()

@@ -57,6 +57,7 @@ def test_a_trainer_of_ones_own_goes_through_the_stages(tmp_path, capsys):
     assert (folder / "episodes.parquet").is_file()
 
 
+@pytest.mark.slow
 def test_its_interrupted_run_goes_on_bit_for_bit(tmp_path, monkeypatch):
     cut = toy_config(tmp_path / "cut", "checkpoint_seconds=0")
     with monkeypatch.context() as patched:
@@ -116,12 +117,14 @@ def test_a_package_that_a_trainer_needs_is_named(tmp_path, monkeypatch, capsys):
 
 # --- our own ----------------------------------------------------------------------------------------------------------
 
+@pytest.mark.slow
 def test_each_trainer_has_its_own_keys(capsys):
     assert isinstance(load("train", ["agent=cloning"]).agent, CloningConfig)
     assert not hasattr(load("train").agent, "demonstrator")
     assert main(["train", "agent.demonstrator=x"]) == 2 and "there is no key 'agent.demonstrator'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_names_of_an_earlier_version_are_read_with_one_line(monkeypatch, capsys):
     monkeypatch.setattr(trainer, "_noticed", set())
     for _ in range(2):

@@ -81,6 +81,7 @@ def test_where_settings_are_unknown_the_hash_tells_apart():
     assert set(condition_labels(both).values()) == {f"delta=0, condition={each.condition_hash[:6]}" for each in both}
 
 
+@pytest.mark.slow
 def test_a_choice_is_told_with_what_differs_among_those_that_made_it():
     """A run without a mitigation has none of its settings, and says nothing of them."""
     entries = [{}, {"mitigation": "robust_plr"}, {"mitigation": "robust_plr", "mitigation.score": "uniform"},
@@ -93,6 +94,7 @@ def test_a_choice_is_told_with_what_differs_among_those_that_made_it():
     assert (plain, plr) == ("delta=0", "delta=0, mitigation=robust_plr")
 
 
+@pytest.mark.slow
 def test_a_learner_is_network_trainer_and_hyperparameters():
     learner = run().learner_hash
     assert {run(3).learner_hash, run(env__diversity=0.3).learner_hash, run(steps=5).learner_hash} == {learner}
@@ -139,6 +141,7 @@ def test_a_study_keeps_what_sets_its_runs_apart(tmp_path):
     assert [entry["condition"] for entry in entries] == ["delta=0, gamma=0.99"] * 2 + ["delta=0, gamma=0.9"]
 
 
+@pytest.mark.slow
 def test_runs_of_earlier_versions_get_their_hashes_from_run_json():
     study = Study(ROOT / "results" / "learning_easy")
     runs = study.runs()

@@ -74,6 +74,7 @@ def test_what_others_write_is_read(columns, compression, dictionary, pages, vers
     assert all(alike(found[name].to_pylist(), table[name].to_pylist()) for name in table.column_names)
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.integers(-2**63, 2**63 - 1) | st.integers(0, 2), max_size=4), max_size=20))
 @settings(deadline=None)
 def test_lists_are_read_by_both(lists):
@@ -144,6 +145,7 @@ def test_every_cut_is_noticed():
     assert all(outcome(data[:size]) is None for size in range(len(data)))
 
 
+@pytest.mark.slow
 def test_flipped_bits_are_noticed_in_every_page():
     """The description at the end has no checksum: there, a flipped bit may change a name, but breaks nothing else."""
     data, right = small(), outcome(small())

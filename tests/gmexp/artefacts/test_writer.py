@@ -50,6 +50,7 @@ def test_nothing_of_others_is_removed(tmp_path):
     beyond.unlink()
 
 
+@pytest.mark.slow
 def test_a_living_writers_file_stays_and_a_killed_ones_goes(tmp_path):
     living, killed = holder(tmp_path / "a.txt"), holder(tmp_path / "b.txt")
     killed.send_signal(signal.SIGKILL)

@@ -144,6 +144,7 @@ shifts = st.integers(1, 4)
 harms = st.one_of(st.just("printed"), st.just("stated"), st.just("pooled"), unit)
 
 
+@pytest.mark.slow
 @given(shift=shifts, m=st.tuples(multiplier, multiplier, multiplier, multiplier), harm=harms,
        mode=st.sampled_from(["published", "odds"]))
 @settings(max_examples=300, deadline=None)
@@ -159,6 +160,7 @@ def test_every_estimate_is_a_probability_or_a_typed_error(shift, m, harm, mode):
         assert 0 <= e.interval[0] <= e.value <= e.interval[1] <= 1
 
 
+@pytest.mark.slow
 @given(shift=shifts, m=st.lists(st.floats(0.01, 100), min_size=4, max_size=4), which=st.integers(0, 3),
        factor=st.floats(1, 50), mode=st.sampled_from(["published", "odds"]))
 @settings(max_examples=200, deadline=None)
@@ -170,6 +172,7 @@ def test_estimates_never_fall_when_a_multiplier_rises(shift, m, which, factor, m
     assert after.p_misgen >= before.p_misgen * (1 - 1e-12)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(shifts, unit, st.sampled_from(["below_human", "human", "superhuman"]), unit,
                           st.sampled_from(["standard", "bc", "interpretability"])), min_size=1, max_size=20),
        st.sampled_from(["published", "odds"]))
@@ -199,6 +202,7 @@ def test_vectorised_broadcasts_and_refuses_garbage():
             ODDS.estimate_many(**columns)
 
 
+@pytest.mark.slow
 def test_import_is_light():
     code = ("import sys, time; t = time.process_time(); import gmexp.calculator; w = time.process_time() - t;"
             "print(w, *(m for m in ('torch', 'hydra', 'pyarrow', 'matplotlib', 'scipy', 'numba') if m in sys.modules))")

@@ -32,6 +32,7 @@ def test_every_option_reaches_the_calculator():
         gmexp.estimate(4, m_spec=5.0, strict=True)
 
 
+@pytest.mark.slow
 def test_a_posterior_is_asked():
     for given in (None, SHIPPED, str(SHIPPED), load_calibration(None)):
         estimate = gmexp.estimate(3, diversity=0.3, mode="calibrated", calibration=given, env="coinrun")
@@ -53,6 +54,7 @@ def test_what_does_not_fit_is_one_line():
         gmexp.estimate(3, env="coinrun")
 
 
+@pytest.mark.slow
 def test_a_calibrated_estimate_waits_for_no_large_library():
     code = ("import sys, gmexp.cli.main as main; main.main(['estimate', 'shift=3', 'mode=calibrated'])\n"
             "large = ('scipy.stats', 'scipy.optimize', 'torch', 'numba', 'matplotlib', 'pyarrow', 'hydra')\n"

@@ -168,6 +168,7 @@ class Sent(list):
         self.append(item)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("until", "budget", "steps"), [(0.25, 10_000, 2900), (0.25, 2500, None), (0.75, 10_000, None)])
 def test_the_race_ends_when_enough_recent_episodes_succeed(monkeypatch, until, budget, steps):
     monkeypatch.setitem(training.AGENTS, "ppo", Learner)

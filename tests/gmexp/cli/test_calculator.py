@@ -78,6 +78,7 @@ def test_audit(capsys):
         audit(["item=harms"])
 
 
+@pytest.mark.slow
 def test_scenarios(capsys):
     assert scenarios([]) == 0
     assert "game_ai" in capsys.readouterr().out

@@ -76,6 +76,7 @@ def test_in_a_process_of_its_own_too(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", [name for name, verb in VERBS.items() if verb.configured])
 @pytest.mark.parametrize("flag", ["--cfg=job", "--info=defaults", "--hydra-help", "--version", "--help"])
 def test_every_configured_verb_knows_them(verb, flag, capfd):
@@ -106,6 +107,7 @@ def test_signs():
     assert deep.launcher.options == {"slurm_more": {"gres": "gpu"}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["plain", "ä b (c),'d'"])
 def test_experiments_of_ones_own(tmp_path, folder):
     """By their path, and by a folder of config files."""
@@ -117,6 +119,7 @@ def test_experiments_of_ones_own(tmp_path, folder):
     assert by_path == by_folder and (by_path.experiment, by_path.steps, by_path.seeds) == ("mine", 4096, [7])
 
 
+@pytest.mark.slow
 def test_an_experiment_that_overrides_groups_as_hydras_do(tmp_path):
     path = tmp_path / "standard.yaml"
     path.write_text(STANDARD)
@@ -131,6 +134,7 @@ def test_an_env_file_of_ones_own(tmp_path):
     assert config.load("train", [f"env={path}"]).env.mode == "hard"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("typed, shifts", [("superficial", [0, 1]), ("2", [0, 2]), ("significant", [0, 3]), ("4", [0, 4]),
                                            ("none", [0]), ("0", [0]), ("all", [0, 1, 2, 3, 4])])
 def test_shift_is_a_group(typed, shifts):

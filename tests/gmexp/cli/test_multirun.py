@@ -14,6 +14,7 @@ def jobs(verb: str, *arguments: str) -> list[multirun.Job]:
     return multirun.load(verb, flags.split(["-m", *arguments]))
 
 
+@pytest.mark.slow
 def test_every_combination_is_a_job():
     found = jobs("train", "env.diversity=0,0.5", "seed=range(2)", "steps=9")
     assert [(job.config.env.diversity, job.config.seed, job.config.steps) for job in found] == [
@@ -49,6 +50,7 @@ def test_jobs_go_one_after_the_other_and_are_announced(monkeypatch, capsys):
     assert [line for line in capsys.readouterr().err.splitlines() if line.startswith("#")] == ["#0 : seed=3", "#1 : seed=4"]
 
 
+@pytest.mark.slow
 def test_nothing_starts_where_one_does_not_fit():
     with pytest.raises(UserError, match="finite|whole|within"):
         jobs("train", "env.diversity=0,0.5,7")

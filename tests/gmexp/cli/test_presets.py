@@ -81,6 +81,7 @@ def test_the_levels_that_are_played_are_from_their_split(name):
             env.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PRESETS)
 def test_at_grade_0_no_preset_is_shifted(name):
     """Equal distributions make equal worlds (tests/envs/test_shifts.py compares them bit by bit)."""

@@ -54,6 +54,7 @@ def test_a_group_is_swept_by_its_files_and_keeps_what_is_fixed_below_it():
     assert {run.agent.width for run in training_runs(study)} == {64}
 
 
+@pytest.mark.slow
 def test_without_sweeps_the_flag_changes_nothing():
     assert expand() == load("run", ["experiment=quickstart"])
 

@@ -22,6 +22,7 @@ def shown(capsys, *arguments: str) -> str:
     return capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_cfg_shows_what_is_used(capsys):
     typed = ["env=maze", "env.diversity=0.25", "steps=1e6"]
     job = yaml.safe_load(shown(capsys, "train", "--cfg", "job", "--resolve", *typed))
@@ -35,6 +36,7 @@ def test_a_package_is_shown_alone(capsys):
     assert shown(capsys, "train", "--cfg", "job", "-p", "env.mode") == "easy\n"
 
 
+@pytest.mark.slow
 def test_all_has_hydras_part_and_where_results_go(capsys):
     both = yaml.safe_load(shown(capsys, "train", "--cfg", "all", "--resolve", "seed=3"))
     assert both["hydra"]["run"]["dir"] == "outputs/train" and both["hydra"]["overrides"]["task"] == ["seed=3"]
@@ -45,6 +47,7 @@ def test_texts_that_look_like_interpolations_are_shown_as_typed(capsys):
     assert yaml.safe_load(shown(capsys, "train", "--cfg", "job", "out=${x}", "--resolve"))["out"] == "${x}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["all", "config", "defaults", "plugins", "searchpath"])
 def test_info_leaves_logging_as_it_was(what, capsys):
     root = logging.getLogger()

@@ -54,6 +54,7 @@ def test_a_run_is_watched_on_the_levels_it_was_evaluated_on(tmp_path, capsys):
     assert own_levels(load_checkpoint(folder), 4) == SeedRange(held_out(3, 16).first, 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agent, outcome", [("proxy", "proxy_goal"), ("intended", "intended_goal")])
 def test_scripted_agents_can_be_watched_too(agent, outcome, tmp_path, capsys):
     files = watched(tmp_path, f"agent={agent}", "shift=1", "probe=true", "episodes=2", "format=sheet",

@@ -140,6 +140,7 @@ def certified() -> list[Cell]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, truth", [("proxy", 1.0), ("intended", 0.0)])
 def test_an_agent_of_known_goal_is_measured_as_such_through_the_whole_pipeline(name, truth, certified, tmp_path):
     study = Study(tmp_path)

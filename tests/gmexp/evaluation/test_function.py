@@ -122,6 +122,7 @@ def test_training_is_told_by_the_keys_of_its_configuration(proxy):
         evaluate("proxy", training={"diversty": 0.3}, **FEW)
 
 
+@pytest.mark.slow
 def test_rates_is_a_function_and_a_room(proxy, finished):
     assert callable(gmexp.rates) and gmexp.evaluate is evaluate
     found = gmexp.rates(finished.root)

@@ -31,6 +31,7 @@ def two(study):
     return study
 
 
+@pytest.mark.slow
 def test_a_row_per_environment_and_the_next_one_at_the_foot(two, draw):
     figure = draw(environments, two)
     axes = figure.axes

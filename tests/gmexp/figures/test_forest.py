@@ -9,6 +9,7 @@ from gmexp.figures import forest
 from .conftest import DELTAS
 
 
+@pytest.mark.slow
 def test_the_forest_shows_where_no_run_stands_behind_a_mean(finished, draw):
     capability, goal = draw(forest, finished).axes
     means = [dots for dots in goal.collections if len(dots.get_offsets()) == 1 and dots.get_sizes()[0] == 24]

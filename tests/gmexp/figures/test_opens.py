@@ -37,6 +37,7 @@ def test_lines_of_a_condition_open_its_runs(module, study):
     assert set(found) == {marks.condition_address(label) for label in data.conditions.values()} and len(found) > 2
 
 
+@pytest.mark.slow
 def test_dots_of_figure_2_open_their_runs():
     data = StudyData(RESULTS / "langosco_coinrun")
     assert set(links(figure2, data)) == {marks.address(run.run_id) for run in data.runs}
@@ -75,6 +76,7 @@ def mitigated_study(tmp_path) -> StudyData:
     return StudyData(study)
 
 
+@pytest.mark.slow
 def test_marks_of_mitigations_open_what_was_mitigated(mitigated_study):
     treated = marks.condition_address("delta=0.3")
     assert links(mitigations, mitigated_study) == [treated] * 2  # the interval and its mean

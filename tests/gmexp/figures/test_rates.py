@@ -12,6 +12,7 @@ from ..fabricate import PUBLISHED
 from .conftest import DELTAS
 
 
+@pytest.mark.slow
 def test_the_rates_are_where_the_artefact_says(finished, draw):
     capability, goal = draw(rates, finished).axes
     points = {tuple(np.round(xy, 9)) for dots in goal.collections for xy in dots.get_offsets().tolist()}
@@ -27,6 +28,7 @@ def test_the_rates_are_where_the_artefact_says(finished, draw):
     assert labels == ["0\nin\ndistribution", "1\nsuperficial", "2\nmoderate", "3\nsignificant", "4\nextreme"]
 
 
+@pytest.mark.slow
 def test_several_grades_leave_one_column_per_shift(sweep, draw):
     _, goal = draw(rates, sweep).axes
     assert [text.get_text()[0] for text in goal.get_xticklabels()] == ["1", "2", "3", "4"]

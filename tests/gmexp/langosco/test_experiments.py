@@ -33,6 +33,7 @@ def test_a_dry_run_lists_six_runs_of_each_condition_and_their_cost(name, tmp_pat
     assert not (tmp_path / "study").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, env", PAPER.items())
 def test_the_papers_levels_and_agent(name, env):
     """Training as the fork draws it, with frames and 200M steps; the test holds no correlation, on other levels."""

@@ -153,6 +153,7 @@ def plain_counts(found):
     return count
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(rows(st.just(1)), rows(st.integers(0, 1), ENDINGS[:-1]))
 def test_counts_agree_with_a_plain_implementation(stopping, complete):
@@ -326,6 +327,7 @@ def test_a_study_without_the_probe_is_one_line(finished, capsys):
     assert "no episodes under shift 0 at grade 0 (probe); played were 0 at 0, 1 at 1" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_figure_2_from_logs(tmp_path, capsys):
     rng = np.random.default_rng(0)
 

@@ -39,6 +39,7 @@ def test_unseen_levels_of_the_training_distribution_are_not_far(network):
     assert abs(energy_coefficient(here.features, there.features)) < 0.02
 
 
+@pytest.mark.slow
 def test_appearance_moves_observations_the_further_the_higher_its_grade(network):
     here, *there = states(network, *(shift_factor(TASK, TRAINING, "appearance", grade) for grade in (0.3, 0.6, 1.0)))
     found = [two_sample(here, other, CLASSES, 0) for other in there]

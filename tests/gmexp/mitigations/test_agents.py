@@ -72,6 +72,7 @@ def test_the_embedding_of_deep_svdd_tells_strangers_apart():
     assert far.median() > 2 * near.median() and near.std() > 0
 
 
+@pytest.mark.slow
 def test_thresholds_know_validation_levels_alone(checkpoint, monkeypatch):
     played = []
     real = agents.validation_cells

@@ -44,6 +44,7 @@ def test_a_draw_has_no_level_twice_and_is_noted(scores, seed):
         made.draw(len(scores) + 1, 4, np.random.default_rng(0))
 
 
+@pytest.mark.slow
 def test_draws_follow_the_probabilities():
     made = buffer([0.0, 1.0, 2.0, 3.0], temperature=1.0, staleness=0.0)
     first = np.bincount([made.draw(1, 0, np.random.default_rng(k))[0] for k in range(4000)], minlength=4) / 4000

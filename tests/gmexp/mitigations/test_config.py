@@ -17,6 +17,7 @@ def test_an_entry_has_the_options_of_its_file_but_for_its_own():
         mitigation_of_entry({"name": "ask_for_help", "bugdet": 0.3})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", mitigation_names())
 def test_every_mitigation_has_a_file_and_says_what_it_is(name):
     kind = find_mitigation(name)

@@ -88,6 +88,7 @@ def test_where_levels_cannot_be_chosen_it_is_said_before_anything_is_trained(tmp
     assert words in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_budgets(tmp_path):
     agent = trainer(tmp_path, "robust_plr", "mitigation.budget=environment")
     while not agent.finished:

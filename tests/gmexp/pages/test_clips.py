@@ -53,6 +53,7 @@ def test_clips_are_the_logged_episodes(evaluated, animated):
             assert still.size == clip.size
 
 
+@pytest.mark.slow
 def test_clips_that_are_there_stay(evaluated, animated):
     before = {path: path.stat().st_mtime_ns for path in write_clips(evaluated, PLAN)}
     assert {path: path.stat().st_mtime_ns for path in write_clips(evaluated, PLAN)} == before

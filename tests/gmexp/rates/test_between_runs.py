@@ -15,6 +15,7 @@ def cell(k: np.ndarray, n: np.ndarray) -> CellRates:
     return CellRates("delta=0", 3, "significant", 1.0, False, len(k), int(n.sum()), rate, rate, rate)
 
 
+@pytest.mark.slow
 def test_equal_runs_do_not_differ_and_may_be_pooled():
     n = np.full(400, 200)
     found = between_runs.between_runs(cell(RNG.binomial(n, 0.4), n), "capability", np.random.default_rng(1))

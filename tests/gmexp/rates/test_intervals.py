@@ -142,6 +142,7 @@ def test_coverage_where_runs_are_all_or_nothing():
     assert found["pooled"] < 0.5
 
 
+@pytest.mark.slow
 def test_coverage_where_runs_are_alike():
     found = coverage(lambda rng, runs: np.full(runs, 0.9), 0.9, runs=8)
     assert found["clustered"] > 0.94

@@ -41,6 +41,7 @@ def test_what_was_never_counted_is_unknown():
     assert learned("a", "c", curve([None] * 50)) is None
 
 
+@pytest.mark.slow
 def test_a_study_says_how_fast_its_runs_learned(tmp_path):
     study = fabricate(tmp_path)
     learning.write(study)

@@ -89,6 +89,7 @@ def test_counts_agree_with_counting_by_hand(log):
         assert row.id_capability == (solved / in_distribution["n_visible"] if in_distribution else None)
 
 
+@pytest.mark.slow
 @given(logs())
 @settings(max_examples=40, deadline=None)
 def test_the_primary_definition_is_the_one_counted(log):
@@ -189,6 +190,7 @@ def test_only_runs_that_pass_the_threshold_are_above_it(tmp_path):
     assert cell(found.above_threshold, "delta=0", 3).goal_failure.mean == 1.0
 
 
+@pytest.mark.slow
 def test_all_or_nothing_runs_stay_uncertain(tmp_path):
     """Four runs, two of which always fail: 800 episodes, but four facts."""
     truth = Truth({0.0: [1.0] * 4}, {0.0: [0.0, 1.0, 0.0, 1.0]})

@@ -33,6 +33,7 @@ def test_nothing_changed_is_nothing_gone(values):
         assert found.relative[1] <= 0 <= found.relative[2]
 
 
+@pytest.mark.slow
 @given(shares, st.randoms())
 def test_the_order_of_pairs_does_not_matter(values, random):
     base = [counts(seed, proxy=k) for seed, k in enumerate(values)]

@@ -71,6 +71,7 @@ def test_designs_of_one_world_are_alike():
         aligned(template(World(envs=1, masked=False), 0), other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("masked", [True, False])
 def test_one_model_of_many_is_each_of_them(masked):
     models = [Model(design, GATED) for design in worlds(World(envs=2, shifts=(3,), runs_per_cell=3, masked=masked), 3)]

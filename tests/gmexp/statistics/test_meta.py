@@ -112,6 +112,7 @@ def test_identical_effects_keep_the_width_of_their_variances():
     assert r.next_t == "t with 1 degrees of freedom" and meta([1, 2], [1, 1]).next_t.startswith("none")
 
 
+@pytest.mark.slow
 @given(studies, st.floats(1e-3, 1e3), st.floats(-100, 100))
 @settings(max_examples=60, deadline=None)
 def test_units_and_origin_do_not_matter(rows, unit, origin):

@@ -43,6 +43,7 @@ def test_gradient_equals_finite_differences(name, tuned):
     assert np.max(np.abs(numeric - exact) / (1 + np.abs(exact))) < 1e-5
 
 
+@pytest.mark.slow
 def test_learners_and_unknown_settings_have_gradients_too():
     m = model(
         "several environments",
@@ -61,6 +62,7 @@ def test_learners_and_unknown_settings_have_gradients_too():
         assert numeric == pytest.approx(m.gradient(q)[0, j], rel=1e-4, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_likelihood_equals_scipy_up_to_a_constant():
     m = model("several environments")
     q = m.start(np.random.default_rng(3), 2)
@@ -78,6 +80,7 @@ def test_likelihood_equals_scipy_up_to_a_constant():
     assert constants[0] == pytest.approx(constants[1], abs=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WORLDS)
 def test_other_coordinates_say_the_same(name):
     m = model(name)
@@ -105,6 +108,7 @@ def test_coordinates_have_one_posterior_at_every_scale():
         assert abs(first) < 1e-6 and abs(second - 1) < 1e-3, (sd, mean)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WORLDS)
 def test_no_function_reads_across_gaps(name, monkeypatch):
     """Where a strided array lies just before the result, numpy takes another branch, with other last bits: a calibration

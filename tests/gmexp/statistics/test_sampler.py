@@ -36,6 +36,7 @@ def test_sampler_recovers_a_gaussian():
     assert np.all(rhat(trace.draws) < 1.01) and np.all(ess_bulk(trace.draws) > 400)
 
 
+@pytest.mark.slow
 def test_groups_of_chains_have_posteriors_of_their_own():
     """Two normals of very different width, sampled side by side: each with its own step size and mass matrix."""
     class Two(Gaussian):

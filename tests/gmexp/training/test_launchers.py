@@ -75,6 +75,7 @@ def test_available_memory_is_some():
     assert limits.available_memory() > 2**20
 
 
+@pytest.mark.slow
 def test_local_tasks_are_done_and_failures_are_apart(tmp_path):
     failures, told, settled = launch("local", ["a", "refuse", "b", "crash"], tmp_path)
     check_failures(failures, tmp_path)
@@ -93,6 +94,7 @@ def test_notes_add_up_and_a_task_begun_again_takes_its_work_back(tmp_path, monke
     assert told == [17, -6]
 
 
+@pytest.mark.slow
 def test_an_engine_that_is_not_installed_is_named(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     for launcher in ("ray", "slurm"):
@@ -361,6 +363,7 @@ def test_jobs_that_do_not_end_are_one_line(tmp_path, slurm, monkeypatch, name, t
     assert not (tmp_path / "a").exists() and (tmp_path / "scratch").is_dir()
 
 
+@pytest.mark.slow
 def test_the_slurm_configuration_is_what_submitit_understands(monkeypatch, tmp_path):
     """Up to the script that sbatch would get; sbatch itself is not here."""
     submitit = pytest.importorskip("submitit", reason=NEEDS.format("submitit"))

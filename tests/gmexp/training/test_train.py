@@ -136,6 +136,7 @@ def test_runs_held_out_by_seeds_are_those_of_the_first_edition():
 
 # --- the best weights -------------------------------------------------------------------------------------------------
 
+@pytest.mark.slow
 def test_the_best_weights_are_those_of_the_highest_success_over_a_window(tmp_path, monkeypatch):
     monkeypatch.setattr(train, "WINDOW", 2)
     successes, kept = iter([0.1, 0.3, 0.9, 0.8, 0.2, 0.0]), []
@@ -318,6 +319,7 @@ def test_a_file_that_may_not_grow_ends_a_run_in_one_line_and_keeps_its_last_stat
     assert listing(folder) == before
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_written_to_is_found_before_training(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(PPO, "iterate", lambda self: pytest.fail("trained"))
     (tmp_path / "file").write_text("")
@@ -347,6 +349,7 @@ def test_a_run_that_diverges_stops_at_once(tmp_path, capsys):
     assert "diverged" in line and "agent.learning_rate" in line
 
 
+@pytest.mark.slow
 def test_the_identity_holds_everything_but_where_and_how(tmp_path):
     assert identity(train_config(tmp_path)).keys() == {"env", "agent", "steps", "seed", "verified", "device"}
     one, other = (describe(train_config(tmp_path, f"experiment={name}")) for name in ("one", "other"))

@@ -44,6 +44,7 @@ def alive(pid: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 3])
 def test_every_task_is_done_and_failures_are_apart(tmp_path, workers):
     words = ["a", "refuse", "b", "die", "c", "crash", "d"]

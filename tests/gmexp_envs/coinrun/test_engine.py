@@ -47,6 +47,7 @@ def _make(count=16, distribution=MIXED, seed=5, **options):
     return env
 
 
+@pytest.mark.slow
 def test_same_seed_same_everything():
     actions = _actions(16, 200)
     _assert_same(_record(_make(), actions), _record(_make(), actions))
@@ -62,6 +63,7 @@ def test_seed_0_is_a_seed_and_no_seed_is_told():
     np.testing.assert_array_equal(free.world.facts, _make(seed=free.seed).world.facts)
 
 
+@pytest.mark.slow
 def test_state_and_restore():
     actions = _actions(16, 300)
     env = _make()
@@ -77,6 +79,7 @@ def test_state_and_restore():
         _make(8).restore(saved)
 
 
+@pytest.mark.slow
 def test_distributions_in_one_environment_equal_separate_ones():
     """Sequential levels do not depend on an environment's seed, so worlds can be compared one by one."""
     distributions = [dataclasses.replace(MIXED, rho=rho, mode=mode, sequential=True)

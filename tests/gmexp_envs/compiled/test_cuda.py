@@ -101,6 +101,7 @@ def test_procgen_stays_on_the_cpu():
         gmexp_envs.make_vec("coinrun", 4, device="cuda", backend="procgen")
 
 
+@pytest.mark.slow
 def test_the_cpu_path_needs_no_torch():
     program = "import sys, gmexp_envs; gmexp_envs.make_vec('coinrun', 1, seed=0).reset(); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True, env=os.environ | {"PYTHONPATH": str(ROOT)})

@@ -53,6 +53,7 @@ def test_a_random_agent_does_neither():
     assert min(shares) > 0.05 and sum(shares) == 1
 
 
+@pytest.mark.slow
 def test_both_solve_the_training_levels_which_tell_nothing():
     for goal in (INTENDED, PROXY):
         outcomes, log = _outcomes(LevelDistribution(), goal)
@@ -60,6 +61,7 @@ def test_both_solve_the_training_levels_which_tell_nothing():
         assert (log.episode_return > 0).all()
 
 
+@pytest.mark.slow
 def test_both_leave_heist_by_its_exit():
     for goal in (INTENDED, PROXY):
         _, log = _outcomes(LevelDistribution(game="heist"), goal)

@@ -51,6 +51,7 @@ def test_a_level_as_a_picture():
     assert "".join(rows).count("#") == 25 - (2 * 9 - 1)  # a tree of nine rooms
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [
     {}, {"mode": "easy"}, {"placement": "off_path"}, {"rho": -1.0}, {"game": "line_and_gem"},
     {"game": "line_and_gem", "placement": "off_path"}, {"game": "line_and_gem", "rho": -1.0, "mode": "easy"}])

@@ -71,6 +71,7 @@ def test_a_frame_may_take_one_more_column_of_tiles_than_it_shows():
     assert (drawn == env.frames()).mean() > 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", [FLAT, FrameStyle()])
 def test_large_pictures_show_the_same(style):
     if style.use_backgrounds and not procgen.installed():
@@ -103,6 +104,7 @@ def _background(number):
     return S.load_sprites().image(S.FIRST_BACKGROUND + number)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not procgen.installed(), reason="procgen is not installed")
 @given(st.sampled_from([0, 9, 37, 49, 61]), st.integers(0, 63), st.floats(0, 1), st.floats(0, 1))
 def test_every_line_of_a_background_is_a_piece_of_two_planes(number, line, where, part):

@@ -113,6 +113,7 @@ def test_what_procgen_cannot_express():
         gmexp_envs.make_vec("coinrun", 1, backend="procgen", permeable_wall=15)
 
 
+@pytest.mark.slow
 def test_states_survive_parsing_and_editing():
     with procgen.Binary(2, seed=5) as binary:
         for _ in range(20):
