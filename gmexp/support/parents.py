@@ -10,8 +10,28 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
 
 PR_SET_PDEATHSIG = 1  # of prctl.h
+
+
+def begun(target: Callable[..., None], arguments: Sequence[Any], daemon: bool = True) -> tuple[BaseProcess, Connection]:
+    """target(*arguments, connection) in a process of its own, which ends with this one, and this side of its connection.
+    `daemon` is false for one that has processes of its own."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_beside_parent, args=(target, *arguments, theirs), daemon=daemon)
+    process.start()
+    theirs.close()
+    return process, ours
+
+
+def _beside_parent(target: Callable[..., None], *arguments: Any) -> None:
+    end_with_parent()
+    target(*arguments)
 
 
 def end_with_parent() -> None:

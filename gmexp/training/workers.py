@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 
 from gmexp.support.boundary import explain
 from gmexp.support.limits import available_cores, available_memory
-from gmexp.support.parents import end_with_parent
+from gmexp.support.parents import begun
 
 WAKE_SECONDS = 0.5  # a Ctrl-C that comes just before the parent falls asleep is noticed after so long
 FAREWELL_SECONDS = 10  # a worker that was told to end gets this long
@@ -83,12 +82,8 @@ class _Worker:
     """A process that does one task after the other, as the parent sees it."""
 
     def __init__(self, work: Work) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(work, theirs), daemon=True)
         with _interrupts_held():
-            self.process.start()
-        theirs.close()
+            self.process, self.connection = begun(_serve, (work,))
         self.task: int | None = None  # position of the task it is at
 
     def give(self, position: int, task: Any) -> None:
@@ -125,7 +120,6 @@ def _interrupts_held() -> Iterator[None]:
 def _serve(work: Work, connection: Connection) -> None:
     """The worker's side: do tasks until there are no more, or no parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with_parent()
     while True:
         try:
             task = connection.recv()

@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import re
 import resource
 import sys
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from gmexp.support.parents import end_with_parent
+from gmexp.support.parents import begun
 
-__all__ = ["begun", "heard", "peak_memory", "peak_of_children"]
+__all__ = ["heard", "peak_memory", "peak_of_children"]
 
 UNIT = 2**20 if sys.platform == "darwin" else 2**10  # of `ru_maxrss`, to a MiB
-
-
-def begun(target: Callable[..., None], arguments: Sequence[Any], daemon: bool = True) -> tuple[BaseProcess, Connection]:
-    """target(*arguments, connection) in a process of its own, which ends with this one, and this side of its connection.
-    `daemon` is false for one that has processes of its own."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_beside_parent, args=(target, *arguments, theirs), daemon=daemon)
-    process.start()
-    theirs.close()
-    return process, ours
-
-
-def _beside_parent(target: Callable[..., None], *arguments: Any) -> None:
-    end_with_parent()
-    target(*arguments)
 
 
 def heard(target: Callable[..., None], arguments: Sequence[Any], told: Callable[[Any], object],
           daemon: bool = True) -> dict[str, Any] | None:
     """Run target(*arguments, connection) in a process of its own: what it sends goes to `told`, until it sends a dict ->
-    that; None where it died before."""
+    that; None where it died before. `daemon` as of `begun`."""
     process, connection = begun(target, arguments, daemon)
     try:
         while not isinstance(said := connection.recv(), dict):

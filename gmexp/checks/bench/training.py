@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gmexp.agents.config import PPOConfig
-from gmexp.checks.bench.processes import begun, peak_memory
+from gmexp.checks.bench.processes import peak_memory
+from gmexp.support.parents import begun
 from gmexp.support.progress import Bar
 from gmexp.support.startup import imported
 from gmexp_envs.vec import VecEnv

@@ -211,7 +211,7 @@ def test_calibrations_by_the_number_of_runs(tmp_path, capsys):
 @pytest.mark.slow
 def test_a_benchmarks_processes_end_with_it(tmp_path):
     code = ("import time\n"
-            "from gmexp.checks.bench.processes import begun\n"
+            "from gmexp.support.parents import begun\n"
             "def play(connection):\n"
             "    connection.send('playing')\n"
             "    time.sleep(600)\n"
