@@ -58,7 +58,7 @@ CALIBRATE = Command(
      Option("envs", whole(1), 9, "environments"),
      Option("warmup", whole(100), 500, "iterations that tune the sampler"),
      Option("draws", whole(20), 1000, "per chain"),
-     Option("attempts", whole(1), 3, "each samples twice as many draws, until the diagnostics pass"),
+     Option("attempts", whole(1), 3, "each doubles the draws, until the diagnostics pass"),
      Option("cores", whole(1), 1, "processes that share the chains"),
      Option("seed", whole(0, 2**31 - 1), 0, "seed of counts and sampler"),
      Option("out", place("a folder"), "outputs/bench", "where calibrate.json goes"),

@@ -56,7 +56,7 @@ class CalibrationConfig:
     rhat_max: float = 1.01
     ess_min: float = 400.0
     divergences_max: float = 1e-3  # share of transitions; how many there were is always stated
-    attempts: int = 3  # each goes on from the last and doubles the draws, until the diagnostics pass
+    attempts: int = 3  # each goes on from the last and doubles the draws, kept together, until the diagnostics pass
     cores: int = 1  # processes among which chains are divided; more pay from a few hundred cells on
     priors: Priors = field(default_factory=Priors)
 

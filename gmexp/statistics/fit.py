@@ -57,23 +57,33 @@ def require(judged: Diagnostics) -> None:
         raise SamplerError(f"the posterior was not sampled well enough: {judged.summary()}; raise draws")
 
 
+class Part(NamedTuple):
+    """What an attempt drew."""
+
+    draws: dict[str, np.ndarray]  # [chains, draws, ...] by name
+    divergences: int
+    accept: float
+
+
 @one_thread
 def fit(design: Design, config: CalibrationConfig, progress: Callable[[int], object] | None = None,
         on_retry: Callable[[int, str], object] = lambda iterations, why: None) -> tuple[Posterior, Diagnostics]:
-    """Sample the posterior of a design until the diagnostics pass. Each attempt goes on from the last with twice the draws.
+    """Sample the posterior of a design until the diagnostics pass. A further attempt goes on from the last with as many
+    draws as there are; those of all attempts are judged and kept together.
 
     `progress` is called with the number of iterations since it was called last, `on_retry` with the number that a further
     attempt takes and what the last one's diagnostics say, before it. The draws depend on `cores`.
     """
     begin: list[Start | None] = [None] * min(config.cores, config.chains // 2)  # of every process
-    judged = None
+    parts: list[Part] = []
+    judged: Diagnostics | None = None
     for attempt in range(config.attempts):
-        effort = _effort(config, attempt)
+        effort = _effort(config, parts)
         if judged is not None:
             on_retry(effort.warmup + effort.draws, judged.summary())
-        draws, divergences, accept, begin = _chains(design, effort, attempt, begin, progress)
-        judged = diagnose(_judged(draws), divergences, accept, config.rhat_max, config.ess_min,
-                          config.divergences_max)
+        part, begin = _chains(design, effort, attempt, begin, progress)
+        parts.append(part)
+        draws, judged = _judge(parts, config)
         if judged.passed:
             break
     return _posterior(design, config, draws), judged
@@ -101,38 +111,67 @@ def fit_alike(designs: Sequence[Design], config: CalibrationConfig, progress: Ca
     not pass go on together."""
     fits: list[tuple[Posterior, Diagnostics] | None] = [None] * len(designs)
     begin: list[Start | None] = [None] * len(designs)
+    parts: list[list[Part]] = [[] for _ in designs]
     for attempt in range(config.attempts):
-        effort = _effort(config, attempt)
         left = [i for i, each in enumerate(fits) if each is None]
         if not left:
             break
+        effort = _effort(config, *(parts[i] for i in left))
         if attempt:
             on_retry(effort.warmup + effort.draws)
-        parts = _sample([designs[i] for i in left], effort, config.chains, [config.seed, attempt, 0],
-                        [begin[i] for i in left], progress)
-        for i, (draws, divergences, accept, begin[i]) in zip(left, parts, strict=True):
-            judged = diagnose(_judged(draws), divergences, accept, config.rhat_max, config.ess_min, config.divergences_max)
+        sampled = _sample([designs[i] for i in left], effort, config.chains, [config.seed, attempt, 0],
+                          [begin[i] for i in left], progress)
+        for i, (part, begin[i]) in zip(left, sampled, strict=True):
+            parts[i].append(part)
+            draws, judged = _judge(parts[i], config)
             if judged.passed or attempt == config.attempts - 1:
-                fits[i] = _posterior(designs[i], config, draws), judged
+                fits[i], parts[i] = (_posterior(designs[i], config, draws), judged), []
     return [each for each in fits if each is not None]
 
 
-def _effort(config: CalibrationConfig, attempt: int) -> CalibrationConfig:
-    return replace(config, draws=config.draws * 2**attempt, target_accept=min(config.target_accept + 0.05 * attempt, 0.98))
+def _effort(config: CalibrationConfig, *before: Sequence[Part]) -> CalibrationConfig:
+    """Of an attempt after what every design has drawn before: as many draws again, in smaller steps where too many
+    transitions diverged."""
+    made, most = sum(map(_length, before[0])), max(sum(part.divergences for part in parts) for parts in before)
+    accept = config.target_accept
+    if most > config.divergences_max * config.chains * made:
+        accept = min(accept + 0.05 * len(before[0]), 0.98)
+    return replace(config, draws=made or config.draws, target_accept=accept)
+
+
+def _judge(parts: Sequence[Part], config: CalibrationConfig) -> tuple[dict[str, np.ndarray], Diagnostics]:
+    """The draws of all attempts together, and what the diagnostics say of them; only the last attempt's where those pass and
+    all together do not, as where the first began far away."""
+    def judged(of: Sequence[Part]) -> tuple[dict[str, np.ndarray], Diagnostics]:
+        draws = {name: np.concatenate([part.draws[name] for part in of], axis=1) for name in of[0].draws}
+        accept = float(np.average([part.accept for part in of], weights=[_length(part) for part in of]))
+        return draws, diagnose(_judged(draws), sum(part.divergences for part in of), accept, config.rhat_max, config.ess_min,
+                               config.divergences_max)
+
+    together = judged(parts)
+    if together[1].passed or len(parts) == 1:
+        return together
+    last = judged(parts[-1:])
+    return last if last[1].passed else together
+
+
+def _length(part: Part) -> int:
+    return next(iter(part.draws.values())).shape[1]
 
 
 def _chains(design: Design, config: CalibrationConfig, attempt: int, begin: list[Start | None],
-            progress: Callable[[int], object] | None) -> tuple[dict[str, np.ndarray], int, float, list[Start]]:
-    """Draws [chains, draws, ...] by name, divergences, mean acceptance, and where another attempt goes on, the chains
-    divided among processes."""
+            progress: Callable[[int], object] | None) -> tuple[Part, list[Start]]:
+    """What an attempt drew, and where another goes on, the chains divided among processes."""
     groups = [len(part) for part in np.array_split(np.arange(config.chains), len(begin))]
     seeds = [[config.seed, attempt, i] for i in range(len(groups))]
     if len(groups) == 1:
         parts = _sample([design], config, groups[0], seeds[0], begin, progress)
     else:
         parts = _in_processes(design, config, groups, seeds, begin, progress)
-    draws = {name: np.concatenate([part[0][name] for part in parts]) for name in parts[0][0]}
-    return draws, sum(part[1] for part in parts), float(np.mean([part[2] for part in parts])), [part[3] for part in parts]
+    drawn = [part for part, _ in parts]
+    draws = {name: np.concatenate([part.draws[name] for part in drawn]) for name in drawn[0].draws}
+    return (Part(draws, sum(part.divergences for part in drawn), float(np.mean([part.accept for part in drawn]))),
+            [start for _, start in parts])
 
 
 def _in_processes(design: Design, config: CalibrationConfig, groups: Sequence[int], seeds: Sequence[list[int]],
@@ -170,9 +209,9 @@ def _counted(iterations: int) -> None:
 @one_thread
 def _sample(designs: Sequence[Design], config: CalibrationConfig, chains: int, seed: list[int],
             begin: Sequence[Start | None], progress: Callable[[int], object] | None = None,
-            ) -> list[tuple[dict[str, np.ndarray], int, float, Start]]:
-    """A pilot that tunes the coordinates, unless an earlier attempt has; then the draws [chains, draws, ...] by name, the
-    divergences, the mean acceptance and a start for a next attempt, of every design."""
+            ) -> list[tuple[Part, Start]]:
+    """A pilot that tunes the coordinates, unless an earlier attempt has; then what was drawn, and a start for a next
+    attempt, of every design."""
     models, rng, n = [Model(design, config) for design in designs], np.random.default_rng(seed), len(designs)
     size = models[0].size
     if any(each is None for each in begin):
@@ -187,8 +226,9 @@ def _sample(designs: Sequence[Design], config: CalibrationConfig, chains: int, s
     for i, (model, draws) in enumerate(zip(models, np.split(trace.draws, n), strict=True)):
         flat = draws.reshape(-1, size)
         kept = model.unpack(flat) | {"setup": setup_draws(model, flat, rng)}
-        parts.append(({name: array.reshape(chains, config.draws, *array.shape[1:]) for name, array in kept.items()},
-                      int(trace.divergences[i]), float(trace.accept[i]), _start(model, draws)))
+        part = Part({name: array.reshape(chains, config.draws, *array.shape[1:]) for name, array in kept.items()},
+                    int(trace.divergences[i]), float(trace.accept[i]))
+        parts.append((part, _start(model, draws)))
     return parts
 
 

@@ -52,7 +52,7 @@ def _measure(runs: int, envs: int, seed: int, config: CalibrationConfig, connect
     began, used = time.perf_counter(), cpu_seconds()
     design = build_design(counts)
     posterior, judged = fit(design, config, lambda n: connection.send(("advance", n)),
-                            lambda n: connection.send(("extend", n)))
+                            lambda n, why: connection.send(("extend", n)))
     sampled = time.perf_counter() - began
     about(counts, design, posterior, judged, config, sampled)
     connection.send({

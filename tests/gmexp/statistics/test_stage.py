@@ -13,5 +13,5 @@ def test_a_further_attempt_says_why(tmp_path, capsys):
     with pytest.raises(Refused, match="raise draws"):
         calibrate(rows, tmp_path / "calibration.json", CalibrationConfig(chains=2, warmup=100, draws=20, attempts=2))
     told = [line for line in capsys.readouterr().err.splitlines() if "not sampled" in line]
-    assert len(told) == 1 and "R-hat" in told[0] and told[0].endswith("140 more iterations of every chain")
+    assert len(told) == 1 and "R-hat" in told[0] and told[0].endswith("120 more iterations of every chain")
     assert not any(tmp_path.iterdir())
