@@ -204,7 +204,7 @@ def _one_output_more(native: Maze) -> None:
 
 
 def _beside(native: Maze) -> None:
-    native.world.clock[0, L.X] += 1
+    native.world.clock[:, L.X] += 1  # all: one may be brought back by a wall
 
 
 def _another_background(native: Maze) -> None:
