@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 
 import matplotlib.figure
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
@@ -48,9 +50,23 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
         axis.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     marks.named_rows(axes, labels)
     figure.supxlabel("risk that is gone", fontsize=style.STYLE["axes.labelsize"])
-    legend(figure, [entry(OKABE_ITO[0], "measured, 95%"), entry(OKABE_ITO[1], "first edition"),
-                    entry(GREY, "negative control", marker="s"), Patch(color=BAND, label="published range")])
+    legend(figure, _entries(rows))
     return figure
+
+
+def _entries(rows: Sequence[Measured]) -> list[Artist]:
+    """Of what is drawn."""
+    def shown(found: Change | None) -> bool:
+        return found is not None and found.relative is not None
+
+    editions = {row.edition == "first events" for row in rows if shown(row.risk)}
+    entries = {
+        entry(OKABE_ITO[0], "measured, 95%"): False in editions,
+        entry(OKABE_ITO[1], "first edition"): True in editions,
+        entry(GREY, "negative control", marker="s"): any(shown(row.control_risk) for row in rows),
+        Patch(color=BAND, label="published range"): any(_reduction(row.published) for row in rows),
+    }
+    return [each for each, there in entries.items() if there]
 
 
 def _words(method: str) -> str:
@@ -73,9 +89,13 @@ def _interval(axis: Axes, y: float, found: Change | None, colour: str, marker: s
 
 
 def _published(axis: Axes, y: int, name: str | None) -> None:
-    reduction = next((r["reduction"] for r in table("mitigations") if r["name"] == name), None)
-    if reduction:
+    if reduction := _reduction(name):
         axis.fill_betweenx([y - 0.4, y + 0.4], *reduction, color=BAND, linewidth=0, zorder=0)
+
+
+def _reduction(name: str | None) -> list[float] | None:
+    """The published range."""
+    return next((row["reduction"] for row in table("mitigations") if row["name"] == name), None)
 
 
 FIGURE = Figure(
