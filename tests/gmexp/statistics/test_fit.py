@@ -15,7 +15,7 @@ from gmexp.statistics.calibrate import calibrate
 from gmexp.statistics.checks.joint import joint_rate
 from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.design import build_design
-from gmexp.statistics.fit import SamplerError, fit, iterations
+from gmexp.statistics.fit import Part, SamplerError, _judge, fit, iterations
 from gmexp.statistics.simulate import World, simulate, synthetic_counts
 
 
@@ -96,6 +96,20 @@ def test_draws_that_do_not_pass_are_refused():
     with pytest.raises(SamplerError, match="raise draws"):
         calibrate(synthetic_counts(runs=2, shifts=(3,), episodes=20), CalibrationConfig(
             chains=2, warmup=100, draws=20, attempts=1))
+
+
+def test_attempts_are_judged_together_but_for_a_first_one_far_away():
+    rng = np.random.default_rng(2)
+
+    def part(mean: float, divergences: int = 0) -> Part:
+        return Part({"alpha": mean + rng.standard_normal((4, 400, 1, 1))}, divergences, 0.9)
+
+    draws, judged = _judge([part(0), part(0, divergences=1)], CalibrationConfig())
+    assert judged.passed and judged.divergences == 1 and draws["alpha"].shape == (4, 800, 1, 1)
+    draws, judged = _judge([part(5), part(0)], CalibrationConfig())
+    assert judged.passed and draws["alpha"].shape == (4, 400, 1, 1) and abs(draws["alpha"].mean()) < 0.1
+    draws, judged = _judge([part(5), part(0, divergences=9)], CalibrationConfig())
+    assert not judged.passed and judged.divergences == 9 and draws["alpha"].shape == (4, 800, 1, 1)
 
 
 @pytest.mark.slow
