@@ -102,7 +102,7 @@ def _versions() -> dict[str, str]:
 
 
 def _hardware() -> str:
-    parts = [_cpu_model(), f"{os.cpu_count()} cores"]
+    parts = [_cpu_model(), *_vectors(), f"{os.cpu_count()} cores"]
     with contextlib.suppress(ValueError, OSError, AttributeError):
         parts.append(f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB RAM")
     torch = sys.modules.get("torch")  # ask only if the caller uses it: importing torch here would cost a second
@@ -118,6 +118,11 @@ def _cpu_model() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine() or "unknown CPU"
+
+
+def _vectors() -> list[str]:
+    """The widest vector instructions that numpy finds: what sums are added up in, so what their last bits depend on."""
+    return np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", [])[-1:]
 
 
 def _program(path: Path) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from gmexp import artefacts
 from gmexp.agents.checkpoint import load_checkpoint
 from gmexp.agents.mitigation import NONE
 from gmexp.artefacts import tables
@@ -45,12 +46,19 @@ def rerun(study: Study, run_id: str | None = None) -> dict[str, Any]:
         item = dataclasses.replace(planned[wanted], out=folder)
         checkpoint = load_checkpoint(train(item, bar.advance), item.device)
         episodes = tables.read_table(evaluate(checkpoint, config.evaluation), Episode)
-        after = count_outcomes(episodes, Study(Path(folder)).finished(wanted))
+        again = Study(Path(folder))
+        after, here = count_outcomes(episodes, again.finished(wanted)), _hardware(again, wanted)
     pairs = list(zip(map(_plain, before), map(_plain, after), strict=False))
     differing = [f"shift {old['shift_type']} at {old['grade']:g}" for old, new in pairs
                  if any(new[name] != value for name, value in old.items() if value is not None)]  # None: an earlier edition
     return {"run_id": wanted, "rows": len(before), "same": len(before) == len(after) and not differing,
-            "differing": differing, "rows_now": len(after)}
+            "differing": differing, "rows_now": len(after), "made_on": _hardware(study, wanted), "here": here}
+
+
+def _hardware(study: Study, run_id: str) -> str:
+    """What a run was trained on."""
+    path = study.run(run_id) / "run.json"
+    return artefacts.read_json(path if path.is_file() else study.index)["provenance"].get("hardware", "unknown hardware")
 
 
 # keys that studies of earlier versions do not have; chains and draws they have

@@ -140,8 +140,8 @@ def _effort(config: CalibrationConfig, *before: Sequence[Part]) -> CalibrationCo
 
 
 def _judge(parts: Sequence[Part], config: CalibrationConfig) -> tuple[dict[str, np.ndarray], Diagnostics]:
-    """The draws of all attempts together, and what the diagnostics say of them. Where they do not pass and the last attempt's,
-    which are half of them, do, the others count as warm-up: the first may have begun far away."""
+    """The draws of all attempts together, and what the diagnostics say of them. Where they do not pass and the last
+    attempt's, which are half of them, do, the others count as warm-up: the first may have begun far away."""
     def judged(of: Sequence[Part]) -> tuple[dict[str, np.ndarray], Diagnostics]:
         draws = {name: np.concatenate([part.draws[name] for part in of], axis=1) for name in of[0].draws}
         accept = float(np.average([part.accept for part in of], weights=[_length(part) for part in of]))

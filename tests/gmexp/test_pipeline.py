@@ -132,7 +132,8 @@ def test_a_run_trained_again_has_the_same_counts(whole, tmp_path, capsys):
     tables.write_table(copy.counts, rows, OutcomeCounts)
     artefacts.write_json(copy.index, artefacts.read_json(whole.index))
     assert main(["verify", "run", f"study={copy.root}", f"run={run}"]) == 1
-    assert "7 now; different: shift" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "7 now; different: shift" in said and "made on" in said and "; here: " in said
     assert main(["verify", "run", f"study={copy.root}", "run=nobody"]) == 2
 
 
