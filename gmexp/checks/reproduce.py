@@ -58,7 +58,8 @@ def rerun(study: Study, run_id: str | None = None) -> dict[str, Any]:
 def _hardware(study: Study, run_id: str) -> str:
     """What a run was trained on."""
     path = study.run(run_id) / "run.json"
-    return artefacts.read_json(path if path.is_file() else study.index)["provenance"].get("hardware", "unknown hardware")
+    content = artefacts.read_json(path if path.is_file() else study.index)
+    return content.get("provenance", {}).get("hardware", "unknown hardware")
 
 
 # keys that studies of earlier versions do not have; chains and draws they have

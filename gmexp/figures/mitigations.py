@@ -56,14 +56,11 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
 
 def _entries(rows: Sequence[Measured]) -> list[Artist]:
     """Of what is drawn."""
-    def shown(found: Change | None) -> bool:
-        return found is not None and found.relative is not None
-
-    editions = {row.edition == "first events" for row in rows if shown(row.risk)}
+    editions = {row.edition == "first events" for row in rows if _known(row.risk)}
     entries = {
         entry(OKABE_ITO[0], "measured, 95%"): False in editions,
         entry(OKABE_ITO[1], "first edition"): True in editions,
-        entry(GREY, "negative control", marker="s"): any(shown(row.control_risk) for row in rows),
+        entry(GREY, "negative control", marker="s"): any(_known(row.control_risk) for row in rows),
         Patch(color=BAND, label="published range"): any(_reduction(row.published) for row in rows),
     }
     return [each for each, there in entries.items() if there]
@@ -81,11 +78,15 @@ def _row(axis: Axes, y: int, row: Measured, url: str | None) -> None:
 
 def _interval(axis: Axes, y: float, found: Change | None, colour: str, marker: str, url: str | None) -> None:
     """A reduction with its interval; what lies below the least one shown is at the edge. `url` is where they lead."""
-    if found is None or found.relative is None:
+    if not _known(found):
         return
     value, *ends = np.clip(found.relative, LEAST, 1)
     axis.plot(ends, [y, y], color=colour, linewidth=1.6, solid_capstyle="butt", zorder=3, url=url)
     axis.scatter(value, y, s=20, marker=marker, color=colour, edgecolor="white", linewidth=0.7, zorder=5, urls=[url])
+
+
+def _known(found: Change | None) -> bool:
+    return found is not None and found.relative is not None
 
 
 def _published(axis: Axes, y: int, name: str | None) -> None:

@@ -78,7 +78,7 @@ def fit(design: Design, config: CalibrationConfig, progress: Callable[[int], obj
     parts: list[Part] = []
     judged: Diagnostics | None = None
     for attempt in range(config.attempts):
-        effort = _effort(config, parts)
+        effort = _effort(config, attempt, 0 if judged is None else judged.divergences)
         if judged is not None:
             on_retry(effort.warmup + effort.draws, judged.summary())
         part, begin = _chains(design, effort, attempt, begin, progress)
@@ -116,7 +116,7 @@ def fit_alike(designs: Sequence[Design], config: CalibrationConfig, progress: Ca
         left = [i for i, each in enumerate(fits) if each is None]
         if not left:
             break
-        effort = _effort(config, *(parts[i] for i in left))
+        effort = _effort(config, attempt, max(sum(part.divergences for part in parts[i]) for i in left))
         if attempt:
             on_retry(effort.warmup + effort.draws)
         sampled = _sample([designs[i] for i in left], effort, config.chains, [config.seed, attempt, 0],
@@ -129,34 +129,37 @@ def fit_alike(designs: Sequence[Design], config: CalibrationConfig, progress: Ca
     return [each for each in fits if each is not None]
 
 
-def _effort(config: CalibrationConfig, *before: Sequence[Part]) -> CalibrationConfig:
-    """Of an attempt after what every design has drawn before: as many draws again, in smaller steps where too many
-    transitions diverged."""
-    made, most = sum(map(_length, before[0])), max(sum(part.divergences for part in parts) for parts in before)
-    accept = config.target_accept
-    if most > config.divergences_max * config.chains * made:
-        accept = min(accept + 0.05 * len(before[0]), 0.98)
-    return replace(config, draws=made or config.draws, target_accept=accept)
+def _effort(config: CalibrationConfig, attempt: int, divergences: int) -> CalibrationConfig:
+    """Of an attempt, where those before it drew with so many divergences: as many draws again as they made, in smaller steps
+    where too many transitions diverged."""
+    if not attempt:
+        return config
+    made, accept = config.draws * 2 ** (attempt - 1), config.target_accept
+    if divergences > config.divergences_max * config.chains * made:
+        accept = min(accept + 0.05 * attempt, 0.98)
+    return replace(config, draws=made, target_accept=accept)
 
 
 def _judge(parts: Sequence[Part], config: CalibrationConfig) -> tuple[dict[str, np.ndarray], Diagnostics]:
     """The draws of all attempts together, and what the diagnostics say of them. Where they do not pass and the last
     attempt's, which are half of them, do, the others count as warm-up: the first may have begun far away."""
-    def judged(of: Sequence[Part]) -> tuple[dict[str, np.ndarray], Diagnostics]:
-        draws = {name: np.concatenate([part.draws[name] for part in of], axis=1) for name in of[0].draws}
-        accept = float(np.average([part.accept for part in of], weights=[_length(part) for part in of]))
-        return draws, diagnose(_judged(draws), sum(part.divergences for part in of), accept, config.rhat_max, config.ess_min,
-                               config.divergences_max)
+    def judged(part: Part) -> tuple[dict[str, np.ndarray], Diagnostics]:
+        return part.draws, diagnose(_judged(part.draws), part.divergences, part.accept, config.rhat_max, config.ess_min,
+                                    config.divergences_max)
 
-    together = judged(parts)
+    together = judged(_joined(parts, 1))
     if together[1].passed or len(parts) == 1:
         return together
-    last = judged(parts[-1:])
+    last = judged(parts[-1])
     return last if last[1].passed else together
 
 
-def _length(part: Part) -> int:
-    return next(iter(part.draws.values())).shape[1]
+def _joined(parts: Sequence[Part], axis: int) -> Part:
+    """Parts of several groups of chains (axis 0), or of several attempts (1), as one."""
+    transitions = [next(iter(part.draws.values())).shape[:2] for part in parts]
+    return Part({name: np.concatenate([part.draws[name] for part in parts], axis) for name in parts[0].draws},
+                sum(part.divergences for part in parts),
+                float(np.average([part.accept for part in parts], weights=np.prod(transitions, axis=1))))
 
 
 def _chains(design: Design, config: CalibrationConfig, attempt: int, begin: list[Start | None],
@@ -168,10 +171,8 @@ def _chains(design: Design, config: CalibrationConfig, attempt: int, begin: list
         parts = _sample([design], config, groups[0], seeds[0], begin, progress)
     else:
         parts = _in_processes(design, config, groups, seeds, begin, progress)
-    drawn = [part for part, _ in parts]
-    draws = {name: np.concatenate([part.draws[name] for part in drawn]) for name in drawn[0].draws}
-    return (Part(draws, sum(part.divergences for part in drawn), float(np.mean([part.accept for part in drawn]))),
-            [start for _, start in parts])
+    drawn, starts = zip(*parts, strict=True)
+    return _joined(drawn, 0), list(starts)
 
 
 def _in_processes(design: Design, config: CalibrationConfig, groups: Sequence[int], seeds: Sequence[list[int]],
