@@ -79,8 +79,8 @@ def semantic():
     """Steps with autoreset; a reset with a seed; a saved state taken over by the other engine."""
     ours, theirs, (a, b) = _pair()
     _same(a, b, "reset")
-    ended = _play(ours, theirs, _actions(60), "semantic")
-    assert ended > 4, ended
+    ended = _play(ours, theirs, _actions(150), "semantic")
+    assert ended > 10, ended
     _same(ours.reset(seed=9), theirs.reset(seed=9), "reset with a seed")
     _play(ours, theirs, _actions(20, 1), "after a reset with a seed")
     saved = theirs.state()
@@ -106,18 +106,18 @@ def repeated():
     assert waiting > 5, waiting
 
 
-def pixels(steps=24, **options):
+def pixels(**options):
     """Frames as observations, and on request."""
     ours, theirs, (a, b) = _pair(observation="pixels", **options)
     _same(a, b, "first frames")
-    assert _play(ours, theirs, _actions(steps), "pixels") > 0
+    assert _play(ours, theirs, _actions(24), "pixels") > 2
     rows = np.array([6, 2])
     _same(ours.frames(rows), theirs.frames(torch.from_numpy(rows)), "frames of some")
 
 
 def flat():
     """Flat colours, channels first."""
-    pixels(22, style=FrameStyle(use_backgrounds=False, use_monochrome_assets=True, channels_first=True))
+    pixels(style=FrameStyle(use_backgrounds=False, use_monochrome_assets=True, channels_first=True))
 
 
 def evaluation():
