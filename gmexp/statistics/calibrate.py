@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
+import importlib.util
 import json
 import platform
 import sys
@@ -200,6 +202,7 @@ def outcomes(rows: Sequence[OutcomeCounts]) -> str:
 
 def _provenance(counts: Sequence[OutcomeCounts], config: CalibrationConfig, wall_s: float) -> dict[str, Any]:
     rows = sorted(json.dumps(asdict(c), sort_keys=True) for c in counts)
+    numba = importlib.metadata.version("numba") if importlib.util.find_spec("numba") else None  # None: sampled in numpy
     return {
         "outcomes_sha256": outcomes(counts), "data_sha256": hashlib.sha256("\n".join(rows).encode()).hexdigest(),
         "config_hash": hashlib.sha256(json.dumps(asdict(config), sort_keys=True).encode()).hexdigest()[:16],
@@ -208,5 +211,5 @@ def _provenance(counts: Sequence[OutcomeCounts], config: CalibrationConfig, wall
         "n_episodes": sum(c.n_visible + (c.n_masked or 0) for c in counts),
         "train_seeds": sorted({c.train_seed for c in counts}), "published_model": SOURCE,
         "rng_seed": config.seed, "engine": "gmexp.statistics.hmc", "python": sys.version.split()[0],
-        "platform": platform.platform(), "packages": {"numpy": np.__version__, "scipy": scipy.__version__},
+        "platform": platform.platform(), "packages": {"numpy": np.__version__, "scipy": scipy.__version__, "numba": numba},
         "wall_s": round(wall_s, 3)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
@@ -16,7 +17,7 @@ from gmexp.statistics.alike import together
 from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.design import Design
 from gmexp.statistics.diagnostics import Diagnostics, diagnose
-from gmexp.statistics.hmc import sample
+from gmexp.statistics.hmc import Density, sample
 from gmexp.statistics.model import Model, Pulls
 from gmexp.statistics.posterior import DRAW_TYPE, DRAWS, Posterior
 from gmexp.statistics.setups import setup_draws
@@ -216,12 +217,12 @@ def _sample(designs: Sequence[Design], config: CalibrationConfig, chains: int, s
     models, rng, n = [Model(design, config) for design in designs], np.random.default_rng(seed), len(designs)
     size = models[0].size
     if any(each is None for each in begin):
-        pilot = sample(together(models, chains), models[0].start(rng, chains * n), rng, config.warmup // 4,
+        pilot = sample(_density(together(models, chains)), models[0].start(rng, chains * n), rng, config.warmup // 4,
                        config.warmup // 2, config.target_accept, config.trajectory, progress, n)
         begin = [_start(model, draws) for model, draws in zip(models, np.split(pilot.draws, n), strict=True)]
     for model, each in zip(models, begin, strict=True):
         model.pulls = each.pulls
-    trace = sample(together(models, chains), np.concatenate([each.position for each in begin]), rng, config.draws,
+    trace = sample(_density(together(models, chains)), np.concatenate([each.position for each in begin]), rng, config.draws,
                    config.warmup, config.target_accept, config.trajectory, progress, n)
     parts = []
     for i, (model, draws) in enumerate(zip(models, np.split(trace.draws, n), strict=True)):
@@ -231,6 +232,14 @@ def _sample(designs: Sequence[Design], config: CalibrationConfig, chains: int, s
                     int(trace.divergences[i]), float(trace.accept[i]))
         parts.append((part, _start(model, draws)))
     return parts
+
+
+def _density(model: Model) -> Density:
+    """The model's, compiled where numba is installed."""
+    if importlib.util.find_spec("numba") is None:
+        return model
+    from gmexp.statistics.compiled import Compiled
+    return Compiled(model)
 
 
 def _start(model: Model, draws: np.ndarray) -> Start:

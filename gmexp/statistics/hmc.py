@@ -40,6 +40,17 @@ class Density(Protocol):
 
     def gradient(self, q: np.ndarray) -> np.ndarray: ...  # [chains, size] -> [chains, size]
 
+    def leapfrog(self, position: np.ndarray, momentum: np.ndarray, slope: np.ndarray, stride: np.ndarray,
+                 steps: int) -> np.ndarray:
+        """So many steps from position and momentum, both changed in place, and the gradient there; all [chains, size].
+        Returns the gradient at the end."""
+        for _ in range(steps):
+            momentum += 0.5 * stride * slope
+            position += stride * momentum
+            slope = self.gradient(position)
+            momentum += 0.5 * stride * slope
+        return slope
+
 
 class StepSize:
     """Dual averaging of the log step size towards a target acceptance."""
@@ -121,12 +132,8 @@ def _move(density: Density, q: np.ndarray, logp: np.ndarray, grad: np.ndarray, s
     momentum = rng.standard_normal(q.shape)
     with np.errstate(over="ignore", invalid="ignore"):
         energy = logp - 0.5 * np.sum(momentum**2, axis=1)
-        position, slope = q.copy(), grad
-        for _ in range(steps):
-            momentum += 0.5 * epsilon * scale * slope
-            position += epsilon * scale * momentum
-            slope = density.gradient(position)
-            momentum += 0.5 * epsilon * scale * slope
+        position = q.copy()
+        slope = density.leapfrog(position, momentum, grad, epsilon * scale, steps)
         new_logp = density.log_density(position)  # wanted at the end only
         change = new_logp - 0.5 * np.sum(momentum**2, axis=1) - energy
     change = np.where(np.isfinite(change), change, -np.inf)

@@ -35,6 +35,7 @@ from scipy.special import expit
 
 from gmexp.statistics.config import CalibrationConfig
 from gmexp.statistics.design import TWO_ARMS, Design
+from gmexp.statistics.hmc import Density
 from gmexp.statistics.matrices import Matrix, indicator
 
 __all__ = ["BEND", "SCALES", "Model", "Pulls", "contrasts", "coordinate"]
@@ -98,7 +99,7 @@ class _Node:
         return stretch * self.u + pull * a / stretch * (self.mean - centre)
 
 
-class Model:
+class Model(Density):
     """Log density and gradient at q [chains, size]; `slices` says where each block of coordinates sits."""
 
     def __init__(self, design: Design, config: CalibrationConfig) -> None:

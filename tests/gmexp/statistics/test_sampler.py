@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from gmexp.statistics.diagnostics import diagnose, ess, ess_bulk, ess_tail, mcse_mean, rhat
-from gmexp.statistics.hmc import _scale, sample
+from gmexp.statistics.hmc import Density, _scale, sample
 
 
-class Gaussian:
+class Gaussian(Density):
     """A correlated normal target with very different scales."""
 
     def __init__(self, covariance):
