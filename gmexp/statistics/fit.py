@@ -19,7 +19,7 @@ from gmexp.statistics.design import Design
 from gmexp.statistics.diagnostics import Diagnostics, diagnose
 from gmexp.statistics.hmc import Density, sample
 from gmexp.statistics.model import Model, Pulls
-from gmexp.statistics.posterior import DRAW_TYPE, DRAWS, Posterior
+from gmexp.statistics.posterior import DRAWS, Posterior, as_stored
 from gmexp.statistics.setups import setup_draws
 from gmexp.support.errors import UserError
 from gmexp.support.parents import end_with_parent
@@ -27,6 +27,7 @@ from gmexp.support.parents import end_with_parent
 __all__ = ["SamplerError", "fit", "fit_alike", "one_thread", "posterior_of", "require"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+TUNING, CHUNK = 20_000_000, 2_000_000  # numbers: of draws that tune coordinates, and of draws that are looked at together
 TELL_S = 0.5  # between two looks at how far processes are
 LOGITS, EXTREME = ("alpha", "env", "cell"), 8.0  # draws that are logits of rates; a rate of 0.0003, or of all but that
 
@@ -94,7 +95,7 @@ def _posterior(design: Design, config: CalibrationConfig, draws: dict[str, np.nd
     """Of draws [chains, draws, ...] by name, as they are stored."""
     flat = {name: array.reshape(array.shape[0] * array.shape[1], *array.shape[2:]) for name, array in draws.items()}
     return posterior_of(Model(design, config), config.chains, config.seed,
-                        {name: np.ascontiguousarray(flat[name], DRAW_TYPE).astype(float) for name in DRAWS})
+                        {name: as_stored(flat[name]) for name in DRAWS})
 
 
 def posterior_of(model: Model, chains: int, seed: int, draws: Mapping[str, np.ndarray]) -> Posterior:
@@ -215,23 +216,64 @@ def _sample(designs: Sequence[Design], config: CalibrationConfig, chains: int, s
     """A pilot that tunes the coordinates, unless an earlier attempt has; then what was drawn, and a start for a next
     attempt, of every design."""
     models, rng, n = [Model(design, config) for design in designs], np.random.default_rng(seed), len(designs)
-    size = models[0].size
     if any(each is None for each in begin):
+        kept = _Kept(models, chains, config.warmup // 4)
         pilot = sample(_density(together(models, chains)), models[0].start(rng, chains * n), rng, config.warmup // 4,
-                       config.warmup // 2, config.target_accept, config.trajectory, progress, n)
-        begin = [_start(model, draws) for model, draws in zip(models, np.split(pilot.draws, n), strict=True)]
+                       config.warmup // 2, config.target_accept, config.trajectory, progress, n, kept.pass_by)
+        begin = kept.starts(pilot.last)
     for model, each in zip(models, begin, strict=True):
         model.pulls = each.pulls
+    kept = _Kept(models, chains, config.draws, rng)
     trace = sample(_density(together(models, chains)), np.concatenate([each.position for each in begin]), rng, config.draws,
-                   config.warmup, config.target_accept, config.trajectory, progress, n)
-    parts = []
-    for i, (model, draws) in enumerate(zip(models, np.split(trace.draws, n), strict=True)):
-        flat = draws.reshape(-1, size)
-        kept = model.unpack(flat) | {"setup": setup_draws(model, flat, rng)}
-        part = Part({name: array.reshape(chains, config.draws, *array.shape[1:]) for name, array in kept.items()},
-                    int(trace.divergences[i]), float(trace.accept[i]))
-        parts.append((part, _start(model, draws)))
-    return parts
+                   config.warmup, config.target_accept, config.trajectory, progress, n, kept.keep)
+    return [(Part(draws, int(divergences), float(accept)), start) for draws, divergences, accept, start in zip(
+        kept.draws(), trace.divergences, trace.accept, kept.starts(trace.last), strict=True)]
+
+
+class _Kept:
+    """What is kept of draws of several models, as they are drawn: what a posterior stores, and some of all coordinates to
+    tune the next attempt's by. All coordinates of all draws may be more than memory holds."""
+
+    def __init__(self, models: Sequence[Model], chains: int, draws: int, rng: np.random.Generator | None = None) -> None:
+        self.models, self.chains, self.rng = models, chains, rng
+        most = np.clip(TUNING // (chains * models[0].size), 10, 250)
+        self.every = -(-draws // int(most))  # one draw of so many tunes
+        self.chunk = max(CHUNK // (chains * models[0].size), 1)  # draws that are looked at together
+        self.seen, self.waiting, self.tuning = 0, [], []
+        self.parts: list[list[dict[str, np.ndarray]]] = [[] for _ in models]
+
+    def pass_by(self, q: np.ndarray) -> None:
+        """A draw [models x chains, size] of which nothing is stored."""
+        if self.seen % self.every == 0:
+            self.tuning.append(q)
+        self.seen += 1
+
+    def keep(self, q: np.ndarray) -> None:
+        self.pass_by(q)
+        self.waiting.append(q)
+        if len(self.waiting) == self.chunk:
+            self._unpack()
+
+    def _unpack(self) -> None:
+        drawn, self.waiting = np.stack(self.waiting, axis=1), []
+        for model, part, draws in zip(self.models, self.parts, np.split(drawn, len(self.models)), strict=True):
+            flat = draws.reshape(-1, model.size)
+            found = model.unpack(flat) | {"setup": setup_draws(model, flat, self.rng)}
+            part.append({name: array.reshape(*draws.shape[:2], *array.shape[1:]) for name, array in found.items()})
+
+    def draws(self) -> list[dict[str, np.ndarray]]:
+        """[chains, draws, ...] by name, of every model."""
+        if self.waiting:
+            self._unpack()
+        return [{name: np.concatenate([each[name] for each in parts], axis=1) for name in parts[0]} for parts in self.parts]
+
+    def starts(self, last: np.ndarray) -> list[Start]:
+        """Where a next attempt of every model begins: at the last draws [models x chains, size]."""
+        tuning, starts = np.split(np.stack(self.tuning), len(self.models), axis=1), []
+        for model, draws, position in zip(self.models, tuning, np.split(last, len(self.models)), strict=True):
+            pulls = model.tuned(draws.reshape(-1, model.size))
+            starts.append(Start(model.recoded(position, pulls), pulls))
+        return starts
 
 
 def _density(model: Model) -> Density:
@@ -240,12 +282,6 @@ def _density(model: Model) -> Density:
         return model
     from gmexp.statistics.compiled import Compiled
     return Compiled(model)
-
-
-def _start(model: Model, draws: np.ndarray) -> Start:
-    """Where a next attempt begins, from draws [chains, draws, size]."""
-    pulls = model.tuned(draws[:, ::max(draws.shape[1] // 250, 1)].reshape(-1, model.size))
-    return Start(model.recoded(draws[:, -1], pulls), pulls)
 
 
 def iterations(config: CalibrationConfig) -> int:

@@ -9,7 +9,7 @@ of a group, from their draws and gradients.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,7 +27,8 @@ TINY = 1e-10  # added to standard deviations
 class Trace:
     """Result of `sample`."""
 
-    draws: np.ndarray  # [chains, draws, size]
+    draws: np.ndarray | None  # [chains, draws, size]; None where they were handed over
+    last: np.ndarray  # [chains, size]
     divergences: np.ndarray  # [groups]
     accept: np.ndarray  # [groups] mean acceptance after warm-up
     gradients: int
@@ -82,10 +83,12 @@ class StepSize:
 
 def sample(density: Density, start: np.ndarray, rng: np.random.Generator, draws: int, warmup: int,
            target_accept: float = 0.85, trajectory: float = 1.6,
-           progress: Callable[[int], object] | None = None, groups: int = 1) -> Trace:
+           progress: Callable[[int], object] | None = None, groups: int = 1,
+           keep: Callable[[np.ndarray], object] | None = None) -> Trace:
     """Draw from `density`, starting at `start` [chains, size]; the chains are `groups` equal groups, one after another.
 
-    `progress` is called with 1 after every iteration, warm-up included.
+    `progress` is called with 1 after every iteration, warm-up included; `keep`, if given, with every draw [chains, size],
+    and the trace has none: all at once they may be more than memory holds.
     """
     q = start.copy()
     chains, size = q.shape
@@ -95,8 +98,8 @@ def sample(density: Density, start: np.ndarray, rng: np.random.Generator, draws:
     first = _first_step(density, q, logp, grad, scale, rng)
     step = [StepSize(first, target_accept) for _ in range(groups)]
     windows = _window_ends(warmup)
-    window: list[tuple[np.ndarray, np.ndarray]] = []
-    kept = np.empty((chains, draws, size))
+    window = _Spread(groups), _Spread(groups)  # of draws and gradients
+    kept = np.empty((chains, draws, size)) if keep is None else None
     divergences, gradients, accepted = np.zeros(groups, int), 0, np.zeros(groups)
     for i in range(warmup + draws):
         lengths = np.array([each.current if i < warmup else each.tuned for each in step])
@@ -111,19 +114,23 @@ def sample(density: Density, start: np.ndarray, rng: np.random.Generator, draws:
             for each, mean in zip(step, accept.tolist(), strict=True):
                 each.update(mean)
             if windows[0] <= i < windows[-1]:
-                window.append((q, grad))
+                for spread, values in zip(window, (q, grad), strict=True):
+                    spread.add(values)
                 if i + 1 in windows:
-                    scale, widest = _scale(window, groups)
-                    window = []
+                    scale, widest = _scale(*(spread.sd for spread in window))
+                    scale, window = scale.repeat(per, axis=0), (_Spread(groups), _Spread(groups))
                     for each in step:
                         each.restart(each.tuned)
         else:
-            kept[:, i - warmup] = q
+            if kept is None:
+                keep(q)
+            else:
+                kept[:, i - warmup] = q
             divergences += diverged.reshape(groups, per).sum(axis=1)
             accepted += accept
         if progress is not None:
             progress(1)
-    return Trace(kept, divergences, accepted / draws, gradients)
+    return Trace(kept, q, divergences, accepted / draws, gradients)
 
 
 def _move(density: Density, q: np.ndarray, logp: np.ndarray, grad: np.ndarray, scale: np.ndarray,
@@ -165,19 +172,33 @@ def _window_ends(warmup: int) -> list[int]:
     return [*ends, last]
 
 
-def _scale(window: list[tuple[np.ndarray, np.ndarray]], groups: int) -> tuple[np.ndarray, np.ndarray]:
-    """Scale per chain and coordinate, of its group, from draws and their gradients, [chains, size] each; and how many of it
+class _Spread:
+    """Standard deviations over iterations and a group's chains, from running moments (Chan, Golub & LeVeque 1983)."""
+
+    def __init__(self, groups: int) -> None:
+        self.groups, self.count = groups, 0
+        self.mean, self.square = 0.0, 0.0  # [groups, size]; squared deviations, summed
+
+    def add(self, values: np.ndarray) -> None:
+        """Of one iteration, [chains, size]."""
+        parts = values.reshape(self.groups, -1, values.shape[1])
+        number, mean = parts.shape[1], parts.mean(axis=1)
+        away, both = mean - self.mean, self.count + number
+        self.square = self.square + ((parts - mean[:, None]) ** 2).sum(axis=1) + away**2 * (self.count * number / both)
+        self.mean, self.count = self.mean + away * (number / both), both
+
+    @property
+    def sd(self) -> np.ndarray:
+        return np.sqrt(self.square / (self.count - 1)) + TINY
+
+
+def _scale(position: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Scale of every coordinate, [groups, size], from the standard deviations of draws and gradients; and how many of it
     the widest coordinate's sd is, [groups].
 
     The scale is the geometric mean of the posterior's sd and the inverse sd of the gradients, which is the sd given all
     other coordinates where the posterior is normal: the diagonal that minimises the Fisher divergence from a normal
     (Seyboldt, Carlson & Carpenter 2026, arXiv 2603.18845).
     """
-    def spread(arrays: Sequence[np.ndarray]) -> np.ndarray:
-        draws = np.stack(arrays)
-        times, chains, size = draws.shape
-        return draws.reshape(times, groups, chains // groups, size).std(axis=(0, 2), ddof=1) + TINY
-
-    position, slope = (spread(each) for each in zip(*window, strict=True))
     scale = np.sqrt(position / slope)
-    return scale.repeat(len(window[0][0]) // groups, axis=0), (position / scale).max(axis=1)
+    return scale, (position / scale).max(axis=1)

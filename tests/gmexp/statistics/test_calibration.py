@@ -10,7 +10,7 @@ import pytest
 from gmexp.calculator import Calculator, Scenario
 from gmexp.calculator.calibrated import discount_curve, transport_curve
 from gmexp.statistics.calibration import SECTIONS, Calibration
-from gmexp.statistics.posterior import QUANTITIES
+from gmexp.statistics.posterior import DIGITS, QUANTITIES, as_stored
 from gmexp.support.errors import UserError
 
 
@@ -25,6 +25,14 @@ def test_round_trip_is_bit_identical(calibration, tmp_path):
     for scenario in (Scenario(3, diversity=0.1), Scenario(0), Scenario(4, alignment="bc", grade=0.4)):
         for kind in ("this_setup", "next_run", "next_environment", "next_environment_next_run"):
             assert loaded.predict(scenario, kind).latent == calibration.predict(scenario, kind).latent
+
+
+def test_draws_are_kept_to_a_part_in_eight_thousand(calibration):
+    draws = np.concatenate([np.random.default_rng(0).normal(size=1000) * 10.0**np.arange(-8, 2)[:, None], [[0.0] * 1000]])
+    kept = as_stored(draws)
+    assert np.abs(kept - draws).max() > 0 and np.all(np.abs(kept - draws) <= np.abs(draws) / 2**DIGITS)
+    assert np.array_equal(as_stored(kept), kept)
+    assert all(np.array_equal(as_stored(array), array) for array in calibration.posterior.draws.values())
 
 
 def test_the_draws_hold_no_pickles(calibration, tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gmexp.statistics.diagnostics import diagnose, ess, ess_bulk, ess_tail, mcse_mean, rhat
-from gmexp.statistics.hmc import Density, _scale, sample
+from gmexp.statistics.hmc import Density, _scale, _Spread, sample
 
 
 class Gaussian(Density):
@@ -63,10 +63,24 @@ def test_scales_lie_between_marginal_and_conditional_spread():
     wide = np.repeat([1.0, 50.0], 4)[:, None]
     draws = wide * rng.multivariate_normal(np.zeros(3), covariance, (2000, 8))
     slopes = Gaussian(covariance).gradient((draws / wide).reshape(-1, 3)).reshape(draws.shape) / wide
-    scale, widest = _scale(list(zip(draws, slopes, strict=True)), 2)
+    spreads = _Spread(2), _Spread(2)
+    for spread, values in zip(spreads, (draws, slopes), strict=True):
+        for each in values:
+            spread.add(each)
+        flat = values.reshape(2000, 2, 4, 3)
+        assert np.allclose(spread.sd, flat.std(axis=(0, 2), ddof=1))
+    scale, widest = _scale(*(spread.sd for spread in spreads))
+    scale = scale.repeat(4, axis=0)
     marginal, given = np.sqrt(np.diag(covariance)), 1 / np.sqrt(np.diag(np.linalg.inv(covariance)))
     assert np.allclose(scale, wide * np.sqrt(marginal * given), rtol=0.05)
     assert np.allclose(widest, np.sqrt(marginal / given).max(), rtol=0.05)
+
+
+def test_draws_may_be_handed_over():
+    own, handed = [], sample(Gaussian(np.eye(2)), np.zeros((2, 2)), np.random.default_rng(5), 50, 100)
+    trace = sample(Gaussian(np.eye(2)), np.zeros((2, 2)), np.random.default_rng(5), 50, 100, keep=own.append)
+    assert trace.draws is None and np.array_equal(np.stack(own, axis=1), handed.draws)
+    assert np.array_equal(trace.last, handed.draws[:, -1])
 
 
 def test_same_seed_same_draws():
