@@ -81,6 +81,7 @@ class RunConfig:
     chains: int
     draws: int
     warmup: int
+    target_accept: float
     attempts: int
     rhat_max: float
     ess_min: float

@@ -29,6 +29,7 @@ class CalibrateConfig:
     chains: int
     draws: int
     warmup: int
+    target_accept: float
     attempts: int
     rhat_max: float
     ess_min: float

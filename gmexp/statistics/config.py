@@ -10,7 +10,8 @@ from gmexp.support.errors import UserError
 
 __all__ = ["SAMPLER", "CalibrationConfig", "Priors", "check_kept", "sampler"]
 
-SAMPLER = ("chains", "draws", "warmup", "attempts", "rhat_max", "ess_min", "divergences_max")  # keys of calibrate and run
+SAMPLER = (  # keys of calibrate and run
+    "chains", "draws", "warmup", "target_accept", "attempts", "rhat_max", "ess_min", "divergences_max")
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class CalibrationConfig:
     chains: int = 4
     warmup: int = 500
     draws: int = 1000  # per chain, after warm-up
-    target_accept: float = 0.85
+    target_accept: float = 0.85  # of trajectories; a further attempt raises it where too many diverged
     trajectory: float = 1.6  # mean length, in standard deviations of the coordinate widest beside its scale
     rhat_max: float = 1.01
     ess_min: float = 400.0
