@@ -112,7 +112,7 @@ def report(shifts: list[dict[str, Any]], calibration: Calibration) -> str:
                 f"[{row['low']:.2f}, {row['high']:.2f}], next [{row['next_low']:.2f}, {row['next_high']:.2f}] "
                 f"({row['next_t']})"
             )
-    odd = [row for row in about["left_out"] if row["p"] < 0.05]
+    odd = [row for row in about["left_out"] if row["p"] is not None and row["p"] < 0.05]
     lines += [f"{row['env']}: its {row['stage']} is unlike that of the other environments (p {row['p']:.3f})" for row in odd]
     return "\n".join([*lines, *(f"warning: {note}" for note in calibration.warnings)])
 

@@ -134,7 +134,7 @@ def _loo(values: dict[str, Any]) -> dict[str, Any]:
         posterior, judged = fit(design, config, bar.advance)
     require(judged)
     return {"check": "loo", **asdict(leave_one_out(design, posterior, values["seed"])),
-            "odd_conditions": [asdict(row) for row in odd_conditions(design, posterior)[:10]]}
+            "odd_conditions": [asdict(row) for row in odd_conditions(design)[:10]]}
 
 
 def _forecasts(values: dict[str, Any]) -> dict[str, Any]:

@@ -73,9 +73,9 @@ def calibrate(counts: Sequence[OutcomeCounts], config: CalibrationConfig | None 
 def about(counts: Sequence[OutcomeCounts], design: Design, posterior: Posterior, judged: Diagnostics,
           config: CalibrationConfig, wall_s: float) -> Calibration:
     """A posterior with everything that is said about it."""
-    left_out, odd = leave_one_out(design, posterior, config.seed), odd_conditions(design, posterior)
+    left_out, odd = leave_one_out(design, posterior, config.seed), odd_conditions(design)
     scales = hyperparameters(posterior, config.priors, design.stages)
-    environments = about_environments(posterior, design.stages, _runs(design), config.seed)
+    environments = about_environments(posterior, design.stages, _runs(design))
     a, b = assumed_harm()
     return Calibration(
         provenance=_provenance(counts, config, wall_s),

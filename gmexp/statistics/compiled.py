@@ -183,10 +183,10 @@ class Compiled(Density):
 
     def gradient(self, q: np.ndarray) -> np.ndarray:
         """Gradient [chains, size] of `log_density`."""
-        return self.leapfrog(q.copy(), np.zeros_like(q), np.zeros_like(q), np.zeros_like(q), 1)
+        return self.leapfrog(q.copy(), np.zeros_like(q), np.zeros_like(q), np.zeros_like(q), np.ones(len(q), int))
 
     def leapfrog(self, position: np.ndarray, momentum: np.ndarray, slope: np.ndarray, stride: np.ndarray,
-                 steps: int) -> np.ndarray:
+                 steps: np.ndarray) -> np.ndarray:
         """A chain's steps one after another, so that what it reads and writes stays near."""
         slope = slope.copy()
         _trajectories(position, momentum, slope, stride, steps, *self._rest)
@@ -728,7 +728,7 @@ def _trajectories(position, momentum, slope, stride, steps, n, has, at, maps, pr
     """`Density.leapfrog` of all chains, all in place."""
     for i in range(position.shape[0]):
         z, g, chain, own = position[i], slope[i], min(i, effects.theta.shape[0] - 1), counts[min(i, counts.shape[0] - 1)]
-        for _ in range(steps):
+        for _ in range(steps[i]):
             for j in range(z.shape[0]):
                 momentum[i, j] += 0.5 * stride[i, j] * g[j]
                 z[j] += stride[i, j] * momentum[i, j]

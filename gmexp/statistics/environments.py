@@ -7,9 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from scipy import stats
-from scipy.special import expit, logsumexp
+from scipy.special import expit
 
+from gmexp.statistics.deleted import deleted
 from gmexp.statistics.meta import meta
 from gmexp.statistics.posterior import ENV, T_ENV, Posterior, Settings, summarise
 
@@ -19,7 +19,7 @@ OMEGAS = (0.5, 1.0, 1.5)  # between-environment standard deviations of the sensi
 FROM_FOUR = 4
 
 
-def about_environments(post: Posterior, stages: Sequence[str], runs: dict[str, int], seed: int) -> dict[str, Any]:
+def about_environments(post: Posterior, stages: Sequence[str], runs: dict[str, int]) -> dict[str, Any]:
     """The section of a calibration: environments and their runs, then what their number allows to say."""
     result: dict[str, Any] = {
         "n": len(post.envs),
@@ -35,7 +35,7 @@ def about_environments(post: Posterior, stages: Sequence[str], runs: dict[str, i
         result["omega"] = [{"stage": stage, **asdict(summarise(post.scales[:, k, ENV], post.chains))}
                            for k, stage in enumerate(stages)]
         result["classical"] = classical(post)
-        result["left_out"] = left_out(post, stages, seed)
+        result["left_out"] = left_out(post, stages)
     return result
 
 
@@ -119,23 +119,18 @@ def classical(post: Posterior) -> list[dict[str, Any]]:
     return rows
 
 
-def left_out(post: Posterior, stages: Sequence[str], seed: int) -> list[dict[str, Any]]:
-    """Each environment's level predicted without it: elpd, PIT and a two-sided p, times the number of environments.
-
-    Draws are weighted by the inverse density of the environment's own level, which takes its influence out.
-    """
-    rng, rows = np.random.default_rng([seed, 8]), []
-    population, levels = post.alpha.mean(axis=2), post.env.mean(axis=3)  # [D, K], [D, K, E]
-    for e, name in enumerate(post.envs):
-        for k, stage in enumerate(stages):
-            omega, own = post.scales[:, k, ENV], levels[:, k, e]
-            log_density = stats.t.logpdf((own - population[:, k]) / omega, T_ENV) - np.log(omega)
-            floor = np.quantile(-log_density, 0.99)
-            log_weight = np.minimum(-log_density, floor)
-            weight = np.exp(log_weight - logsumexp(log_weight))
-            new = population[:, k] + omega * rng.standard_t(T_ENV, post.size)
-            pit = float(weight @ (new < rng.permutation(own)))
-            rows.append({"env": name, "stage": stage, "level": float(own.mean()), "pit": pit,
-                         "elpd": float(-logsumexp(-np.maximum(log_density, -floor)) + np.log(post.size)),
-                         "p": float(min(1.0, 2 * min(pit, 1 - pit) * len(post.envs)))})
+def left_out(post: Posterior, stages: Sequence[str]) -> list[dict[str, Any]]:
+    """Each environment's level beside what the others' foresee without it, and a two-sided p, times the number of
+    environments; None of levels that data hardly tell from the population's spread."""
+    rows = []
+    for k, stage in enumerate(stages):
+        levels = post.env[:, k].mean(axis=2)  # [D, E]
+        level, v = levels.mean(axis=0), levels.var(axis=0)
+        told = np.flatnonzero(v < np.median(post.scales[:, k, ENV]) ** 2)
+        foreseen, p = (np.full(len(level), np.nan) for _ in range(2))
+        foreseen[told], p[told] = deleted(level[told], v[told], np.ones((len(told), 1)))
+        rows += [{"env": name, "stage": stage, "level": float(level[e]),
+                  "foreseen": None if np.isnan(p[e]) else float(foreseen[e]),
+                  "p": None if np.isnan(p[e]) else float(min(1.0, p[e] * len(post.envs)))}
+                 for e, name in enumerate(post.envs)]
     return rows

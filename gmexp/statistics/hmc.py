@@ -42,14 +42,15 @@ class Density(Protocol):
     def gradient(self, q: np.ndarray) -> np.ndarray: ...  # [chains, size] -> [chains, size]
 
     def leapfrog(self, position: np.ndarray, momentum: np.ndarray, slope: np.ndarray, stride: np.ndarray,
-                 steps: int) -> np.ndarray:
-        """So many steps from position and momentum, both changed in place, and the gradient there; all [chains, size].
-        Returns the gradient at the end."""
-        for _ in range(steps):
-            momentum += 0.5 * stride * slope
-            position += stride * momentum
+                 steps: np.ndarray) -> np.ndarray:
+        """Every chain's steps, [chains], from position and momentum, both changed in place, and the gradient there; all
+        others [chains, size]. Returns the gradient at the end."""
+        for i in range(steps.max()):
+            own = stride * (i < steps)[:, None]  # a chain that is there stands still
+            momentum += 0.5 * own * slope
+            position += own * momentum
             slope = self.gradient(position)
-            momentum += 0.5 * stride * slope
+            momentum += 0.5 * own * slope
         return slope
 
 
@@ -104,11 +105,10 @@ def sample(density: Density, start: np.ndarray, rng: np.random.Generator, draws:
     for i in range(warmup + draws):
         lengths = np.array([each.current if i < warmup else each.tuned for each in step])
         wanted = trajectory * widest * rng.uniform(0.5, 1.5)
-        steps = int(np.clip(np.ceil(wanted / lengths), 1, WARMUP_STEPS if i < warmup else MAX_STEPS).max())
-        if groups > 1:  # all take the steps of the one that needs most
-            lengths = np.minimum(lengths, wanted / steps)
-        q, logp, grad, accept, diverged = _move(density, q, logp, grad, scale, lengths.repeat(per)[:, None], steps, rng)
-        gradients += steps
+        steps = np.clip(np.ceil(wanted / lengths), 1, WARMUP_STEPS if i < warmup else MAX_STEPS).astype(int)
+        q, logp, grad, accept, diverged = _move(density, q, logp, grad, scale, lengths.repeat(per)[:, None],
+                                                steps.repeat(per), rng)
+        gradients += int(steps.max())
         accept = accept.reshape(groups, per).mean(axis=1)
         if i < warmup:
             for each, mean in zip(step, accept.tolist(), strict=True):
@@ -134,8 +134,9 @@ def sample(density: Density, start: np.ndarray, rng: np.random.Generator, draws:
 
 
 def _move(density: Density, q: np.ndarray, logp: np.ndarray, grad: np.ndarray, scale: np.ndarray,
-          epsilon: np.ndarray, steps: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """One trajectory of every chain, with step sizes [chains, 1]: (q, log p, gradient, acceptance probability, diverged)."""
+          epsilon: np.ndarray, steps: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """One trajectory of every chain, with step sizes [chains, 1] and numbers of steps [chains]: (q, log p, gradient,
+    acceptance probability, diverged)."""
     momentum = rng.standard_normal(q.shape)
     with np.errstate(over="ignore", invalid="ignore"):
         energy = logp - 0.5 * np.sum(momentum**2, axis=1)
@@ -155,7 +156,7 @@ def _first_step(density: Density, q: np.ndarray, logp: np.ndarray, grad: np.ndar
     """A step size at which a single step is accepted about half the time."""
     epsilon = 0.1
     for _ in range(30):
-        accept = _move(density, q, logp, grad, scale, np.full((len(q), 1), epsilon), 1, rng)[3].mean()
+        accept = _move(density, q, logp, grad, scale, np.full((len(q), 1), epsilon), np.ones(len(q), int), rng)[3].mean()
         if 0.4 < accept < 0.9:
             break
         epsilon *= 2.0 if accept >= 0.9 else 0.5

@@ -14,8 +14,10 @@ import numpy as np
 from scipy import stats
 from scipy.special import expit, gammaln, logsumexp
 
+from gmexp.statistics.deleted import deleted, of_groups
 from gmexp.statistics.design import TWO_ARMS, Design, condition_label
-from gmexp.statistics.posterior import CELL, CONDITION, Posterior, run_nodes
+from gmexp.statistics.model import counted
+from gmexp.statistics.posterior import Posterior, run_nodes
 
 __all__ = [
     "K_LIMIT",
@@ -137,44 +139,37 @@ class OddCondition:
     fits: bool
 
 
-def odd_conditions(design: Design, post: Posterior) -> list[OddCondition]:
-    """Leave-one-condition-out: every condition's logits against the modifiers' lines of the others, the oddest first.
+def odd_conditions(design: Design) -> list[OddCondition]:
+    """Leave-one-condition-out: every condition's logits under a shift against the line of its environment's others, the
+    oddest first; of what the others can foresee.
 
-    Draws are weighted by the inverse density of the condition's own departures, which takes its influence out.
+    Logits are means over runs, which differ by more than chance, of what was counted.
     """
-    if not {"w", "u"} & set(post.has):
-        return []
-    found = []
-    for k, stage in enumerate(design.stages):
-        w = post.scales[:, k, CONDITION] if "w" in post.has else np.zeros(post.size)
-        u = post.scales[:, k, CELL] if "u" in post.has else np.zeros(post.size)
-        for c in range(len(design.conditions)):
-            own = [(i, s) for i, (cond, s) in enumerate(post.cells) if cond == c]
-            e = int(design.condition_env[c])
-            line = post.slope[:, k, e] @ np.nan_to_num(post.x[c]) + post.learner[:, k, int(design.condition_learner[c])]
-            gaps = np.stack([post.cell[:, k, i] - post.env[:, k, e, s] - line for i, s in own], axis=1)
-            log_density = _exchangeable(gaps, w, u)
-            log_weight = pareto_smooth(-log_density)[0]
-            weight = np.exp(log_weight)
-            for column, (i, s) in enumerate(own):
-                sd = float(np.sqrt(weight @ (w**2 + u**2 + (gaps[:, column] - weight @ gaps[:, column]) ** 2)))
-                z = float(weight @ gaps[:, column]) / max(sd, 1e-9)
-                predicted = float(weight @ (post.env[:, k, e, s] + line))
-                found.append((2 * stats.t.sf(abs(z), 10), condition_label(design.conditions[c], design.conditions),
-                              design.shifts[s].name, stage, float(post.cell[:, k, i].mean()), predicted))
+    logits, information = counted(design)
+    variance = 1 / np.maximum(information, 1e-3)
+    cells, place = np.unique(np.stack([design.condition, design.shift], axis=1), axis=0, return_inverse=True)
+    place, found = place.reshape(-1), []
+    for e in range(len(design.envs)):
+        own = np.flatnonzero(design.condition_env[cells[:, 0]] == e)
+        rows, x = np.isin(place, own), _regressors(design, cells[own])
+        group = np.searchsorted(own, place[rows])
+        for k, stage in enumerate(design.stages):
+            level, v = of_groups(logits[k, rows], variance[k, rows], group)
+            foreseen, p = deleted(level, v, x)
+            found += [(p[i], condition_label(design.conditions[c], design.conditions), design.shifts[s].name, stage,
+                       float(level[i]), float(foreseen[i]))
+                      for i, (c, s) in enumerate(cells[own].tolist()) if np.isfinite(p[i])]
     ordered = sorted(found, key=lambda row: row[0])
-    return [
-        OddCondition(*row[1:], p=float(min(1, row[0] * len(found))), fits=bool(row[0] * len(found) >= ALPHA))
-        for row in ordered
-    ]
+    return [OddCondition(*row[1:], p=float(min(1, row[0] * len(found))), fits=bool(row[0] * len(found) >= ALPHA))
+            for row in ordered]
 
 
-def _exchangeable(gaps: np.ndarray, w: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """Log density [D] of gaps [D, n] ~ Normal(0, w^2 + u^2 I)."""
-    n, u2 = gaps.shape[1], np.maximum(u**2, 1e-12)
-    shared = w**2 / (u2 + n * w**2)
-    square = (np.sum(gaps**2, axis=1) - shared * gaps.sum(axis=1) ** 2) / u2
-    return -0.5 * (square + (n - 1) * np.log(u2) + np.log(u2 + n * w**2))
+def _regressors(design: Design, cells: np.ndarray) -> np.ndarray:
+    """[cells, p] for cells (condition, shift) [cells, 2] of one environment: its shifts, learners and settings."""
+    condition, shift = cells.T
+    learner = design.condition_learner[condition]
+    return np.concatenate([shift[:, None] == np.unique(shift), learner[:, None] == np.unique(learner)[1:],
+                           np.nan_to_num(design.x[condition])], axis=1).astype(float)
 
 
 def pareto_smooth(log_ratio: np.ndarray) -> tuple[np.ndarray, float]:

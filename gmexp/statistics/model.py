@@ -38,7 +38,7 @@ from gmexp.statistics.design import TWO_ARMS, Design
 from gmexp.statistics.hmc import Density
 from gmexp.statistics.matrices import Matrix, indicator
 
-__all__ = ["BEND", "SCALES", "Model", "Pulls", "contrasts", "coordinate"]
+__all__ = ["BEND", "SCALES", "Model", "Pulls", "contrasts", "coordinate", "counted"]
 
 Pulls = dict[str, np.ndarray]  # of every effect: pull and centre [1 or chains, 2, K, 1 or size]
 SCALES = ("env", "env_shift", "slope", "learner", "condition", "cell", "seed", "run")
@@ -181,7 +181,7 @@ class Model(Density):
         """Before anything is sampled: centres by the shares that were counted, pulls by how much those tell, each sd being
         START."""
         d = self.design
-        rows, told = self._counted()
+        rows, told = counted(d)
         cell = _means(rows, self.to_cell)
         condition = _means(cell, self.cell_to_condition)
         run = _means(rows - cell[:, self.cell], self.to_run)
@@ -198,21 +198,6 @@ class Model(Density):
                  "t": (_told(of_run, self.run_to_seed), 0.0), "v": (of_run, run + at[1]), "theta": (told, rows)}
         return {name: np.stack([np.sqrt(much), np.broadcast_to(centre, much.shape)])[None, :, :, :self.shapes[name][1]]
                 for name, (much, centre) in found.items()}
-
-    def _counted(self) -> tuple[np.ndarray, np.ndarray]:
-        """[K, N] logits of the stages' shares in every row, with half an episode more of either kind, and the information of
-        each."""
-        def share(yes: np.ndarray, no: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            yes, no = yes + 0.5, no + 0.5
-            return np.log(yes / no), yes * no / (yes + no)
-
-        if not self.two_arms:
-            return share(self.success, self.failure)
-        (mi, mp, m0), (vi, vp, v0) = self.masked, self.visible
-        log_kept = np.log((vp + 0.5) / (vi + vp + v0 + 1)) - np.log((mp + 0.5) / (mi + mp + m0 + 1))
-        p = 1 - np.exp(np.clip(log_kept, np.log(0.05), np.log(0.95)))
-        pursuit = np.log(p / (1 - p)), p**2 / (1 / (vp + 0.5) + 1 / (mp + 0.5))
-        return tuple(np.stack(each) for each in zip(share(mi + mp, m0), share(mp, mi), pursuit, strict=True))
 
     def log_density(self, q: np.ndarray) -> np.ndarray:
         """Log density [chains] at q [chains, size], up to a constant."""
@@ -500,6 +485,22 @@ class Model(Density):
         learner = f["l"].value if self.has["l"] else np.zeros((n, self.K, len(self.design.learners)))
         return {"alpha": f["alpha"], "beta": f["beta"], "scales": f["scale"], "run_shift": np.exp(f["run_logs"]),
                 "coupling": f["z"]["coupling"], "env": f["env"], "slope": f["slope"], "learner": learner, "cell": f["M"]}
+
+
+def counted(design: Design) -> tuple[np.ndarray, np.ndarray]:
+    """[K, N] logits of the stages' shares in every row, with half an episode more of either kind, and the information of
+    each."""
+    def share(yes: np.ndarray, no: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        yes, no = yes + 0.5, no + 0.5
+        return np.log(yes / no), yes * no / (yes + no)
+
+    if design.estimand != TWO_ARMS:
+        return share(*(np.stack([design.reached[:, i], design.visible[:, i]]).astype(float) for i in range(2)))
+    (mi, mp, m0), (vi, vp, v0) = design.masked.T.astype(float), design.visible.T.astype(float)
+    log_kept = np.log((vp + 0.5) / (vi + vp + v0 + 1)) - np.log((mp + 0.5) / (mi + mp + m0 + 1))
+    p = 1 - np.exp(np.clip(log_kept, np.log(0.05), np.log(0.95)))
+    pursuit = np.log(p / (1 - p)), p**2 / (1 / (vp + 0.5) + 1 / (mp + 0.5))
+    return tuple(np.stack(each) for each in zip(share(mi + mp, m0), share(mp, mi), pursuit, strict=True))
 
 
 def _fold(values: np.ndarray, to: Matrix) -> np.ndarray:

@@ -13,6 +13,7 @@ from scipy.special import expit
 from gmexp.artefacts.records import OutcomeCounts
 from gmexp.statistics.checks.fits import GATED, Fits, Progress, template
 from gmexp.statistics.config import CalibrationConfig
+from gmexp.statistics.design import build_design
 from gmexp.statistics.environments import left_out
 from gmexp.statistics.leave_out import odd_conditions
 from gmexp.statistics.simulate import World, simulate
@@ -35,15 +36,16 @@ def power(sets: int = 10, seed: int = 0, config: CalibrationConfig = GATED, bar:
         if moved:
             data = [_moved(rows, lambda r: r.shift_type == 3 and r.train_diversity == 0.1, 1.5, seed + i)
                     for i, rows in enumerate(data)]
-        for design, posterior in fits.of_counts(template(CONDITIONS, seed), data):
-            odd = [row for row in odd_conditions(design, posterior) if not row.fits and row.stage == "pursuit"]
+        for design in map(build_design, data):
+            odd = [row for row in odd_conditions(design) if not row.fits and row.stage == "pursuit"]
             hit = any("0.1" in row.condition and row.shift == "significant" for row in odd) if moved else bool(odd)
             shares["condition" if moved else "condition, nothing moved"].append(float(hit))
         data = [simulate(ENVIRONMENTS, np.random.default_rng([seed, i, 1]))[0] for i in range(sets)]
         if moved:
             data = [_moved(rows, lambda r: r.env == "env3", 3.0, seed + i) for i, rows in enumerate(data)]
         for design, posterior in fits.of_counts(template(ENVIRONMENTS, seed), data):
-            low = [row for row in left_out(posterior, design.stages, seed) if row["p"] < 0.05 and row["stage"] == "pursuit"]
+            low = [row for row in left_out(posterior, design.stages)
+                   if row["stage"] == "pursuit" and row["p"] is not None and row["p"] < 0.05]
             hit = any(row["env"] == "env3" for row in low) if moved else bool(low)
             shares["environment" if moved else "environment, nothing moved"].append(float(hit))
     return {"check": "power", "sets": sets, "seed": seed, "found": {name: float(np.mean(v)) for name, v in shares.items()},

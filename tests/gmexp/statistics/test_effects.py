@@ -11,6 +11,7 @@ from gmexp.statistics.design import Condition, build_design
 from gmexp.statistics.effects import modifier_effects, readings
 from gmexp.statistics.export import rliable_scores, to_arviz
 from gmexp.statistics.leave_out import leave_one_out, odd_conditions, pareto_smooth
+from gmexp.statistics.simulate import synthetic_counts
 from gmexp.support.errors import UserError
 
 
@@ -47,7 +48,9 @@ def test_rows_left_out(counts, calibration):
     assert all(0 <= v <= 1 for values in result.pit.values() for v in values)
     assert len(result.rows_above_limit) == sum(k > 0.7 for k in result.k)
     assert 0.2 < np.mean(result.pit["capability"]) < 0.8
-    assert odd_conditions(design, calibration.posterior)[0].p <= 1
+    assert odd_conditions(design) == []  # of two conditions, neither foresees the other
+    odd = odd_conditions(build_design(synthetic_counts(diversities=(0.0, 0.1, 0.3), runs=4)))
+    assert len(odd) == 3 * 13 and odd[0].p == min(row.p for row in odd) and all(row.p <= 1 for row in odd)
 
 
 def test_pareto_smoothing_knows_heavy_tails():
