@@ -42,7 +42,7 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
         return None
     ranges = {row.name: row.published_range for row in calibration.modifiers}
     rows = list(_rows(calibration.levels, calibration.crosses, list(map(data.named, data.model_labels))))
-    height = 1.3 + 0.2 * (len(calibration.levels) + 1.5 * len(ranges) + 2 * len(calibration.crosses))
+    height = 1.3 + 0.2 * (len(calibration.levels) + 1.5 * len(ranges) + 1.5 * len(calibration.crosses))
     figure, (axes,) = canvas(PAGE, height, len(QUANTITIES))
     for name, first, last in _blocks(rows):
         for axis in axes[1:]:
@@ -61,7 +61,9 @@ def draw(data: StudyData) -> matplotlib.figure.Figure | None:
         axis.tick_params(axis="y", length=0)
     for text, row in zip(axes[0].get_yticklabels(), rows, strict=True):
         text.set_fontweight("bold" if row.heading else "normal")
-    against = entry(OKABE_ITO[0], f"against {data.named(data.model_labels[calibration.levels[0].baseline])}, 95%")
+    baselines = style.unique(level.baseline for level in calibration.levels)
+    whom = data.named(data.model_labels[baselines[0]]) if len(baselines) == 1 else "the baseline of the environment"
+    against = entry(OKABE_ITO[0], f"against {whom}, 95%")
     legend(figure, [against, style.PUBLISHED, Patch(color=BAND, label="published range of M")])
     return figure
 
@@ -75,11 +77,13 @@ def _rows(levels: Sequence[Level], crosses: Sequence[Cross], names: Sequence[str
             y += 1
             yield Row(y, names[level.condition], shown=level)
         y += 1.6
-    for cross in crosses:
-        first, second = (NAMES[name] for name in cross.modifiers)
+    for pair in style.unique(cross.modifiers for cross in crosses):
+        first, second = (NAMES[name] for name in pair)
         yield Row(y, f"{first} and {second} together", heading=True)
-        yield Row(y + 1, "over the product of the two", shown=cross)
-        y += 2.6
+        for cross in (cross for cross in crosses if cross.modifiers == pair):
+            y += 1
+            yield Row(y, names[cross.both], shown=cross)
+        y += 1.6
 
 
 def _blocks(rows: Sequence[Row]) -> Iterator[tuple[str, float, float]]:
@@ -112,7 +116,7 @@ def _ratio_axis(axis: Axes, title: str, bottom: float) -> None:
 
 
 FIGURE = Figure(
-    "modifiers", "Each measured setting against the baseline: odds ratios of the two stages and the ratio of "
+    "modifiers", "Each measured setting against its environment's baseline: odds ratios of the two stages and the ratio of "
     "P(misgeneralization), averaged over the shifts, with 95% credible intervals. Diamonds are the published multiplier of "
     "the same step, bands the published range of M. Below, two modifiers together over the product of each alone: 1 if they "
     "multiply.", Section.CALIBRATION, draw, rank=30)

@@ -92,6 +92,7 @@ class Cross:
     modifiers: tuple[str, str]
     odds_ratio: Mapping[str, Quantiles]
     risk_ratio: Quantiles
+    both: int  # condition
 
 
 @dataclass(frozen=True, slots=True)
