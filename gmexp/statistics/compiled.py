@@ -1,6 +1,6 @@
 """The density of `gmexp.statistics.model` and its gradient as compiled code, where numba is installed.
 
-A chain of a study has some hundred coordinates: numpy then waits for its own calls, and this takes a twentieth of its time.
+A chain of a study has some hundred coordinates: numpy then waits for its own calls, and this takes a fifteenth of its time.
 The numbers are the same but for their last digits, so draws differ between machines with numba and without; either are draws
 of the same posterior. `Model` is what tests hold this against.
 """
