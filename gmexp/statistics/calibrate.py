@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import importlib.util
 import json
 import platform
 import sys
@@ -29,6 +28,7 @@ from gmexp.statistics.fit import fit, one_thread, require
 from gmexp.statistics.leave_out import OddCondition, leave_one_out, odd_conditions
 from gmexp.statistics.posterior import QUANTITIES, Posterior, Settings, summarise
 from gmexp.statistics.priors import assumed_harm
+from gmexp.support.extras import installed
 
 __all__ = ["calibrate", "outcomes"]
 
@@ -202,7 +202,7 @@ def outcomes(rows: Sequence[OutcomeCounts]) -> str:
 
 def _provenance(counts: Sequence[OutcomeCounts], config: CalibrationConfig, wall_s: float) -> dict[str, Any]:
     rows = sorted(json.dumps(asdict(c), sort_keys=True) for c in counts)
-    numba = importlib.metadata.version("numba") if importlib.util.find_spec("numba") else None  # None: sampled in numpy
+    numba = importlib.metadata.version("numba") if installed("numba") else None  # None: sampled in numpy
     return {
         "outcomes_sha256": outcomes(counts), "data_sha256": hashlib.sha256("\n".join(rows).encode()).hexdigest(),
         "config_hash": hashlib.sha256(json.dumps(asdict(config), sort_keys=True).encode()).hexdigest()[:16],

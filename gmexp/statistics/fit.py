@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
@@ -22,6 +21,7 @@ from gmexp.statistics.model import Model, Pulls
 from gmexp.statistics.posterior import DRAWS, Posterior, as_stored
 from gmexp.statistics.setups import setup_draws
 from gmexp.support.errors import UserError
+from gmexp.support.extras import installed
 from gmexp.support.parents import end_with_parent
 
 __all__ = ["SamplerError", "fit", "fit_alike", "one_thread", "posterior_of", "require"]
@@ -278,7 +278,7 @@ class _Kept:
 
 def _density(model: Model) -> Density:
     """The model's, compiled where numba is installed."""
-    if importlib.util.find_spec("numba") is None:
+    if not installed("numba"):
         return model
     from gmexp.statistics.compiled import Compiled
     return Compiled(model)

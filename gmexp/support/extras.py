@@ -6,7 +6,7 @@ import importlib.util
 
 from gmexp.support.errors import UserError
 
-__all__ = ["missing_package", "require"]
+__all__ = ["installed", "missing_package", "require"]
 
 BASE = ""
 PACKAGES = {  # what is imported: what pip installs, and the extra of this package that brings it
@@ -29,9 +29,17 @@ def missing_package(module: str | None) -> str | None:
     return f"this needs {_named(package)}" if package in PACKAGES else None
 
 
+def installed(module: str) -> bool:
+    """Whether a package is there to be imported."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # from a finder that says so
+        return False
+
+
 def require(module: str, what: str) -> None:
     """UserError unless a package is installed; `what` needs it."""
-    if importlib.util.find_spec(module) is None:
+    if not installed(module):
         raise UserError(f"{what} needs {_named(module)}")
 
 
