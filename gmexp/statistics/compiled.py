@@ -129,8 +129,7 @@ class Room(NamedTuple):
     own: np.ndarray  # [K, E]
     there: np.ndarray
     level: np.ndarray
-    population: np.ndarray  # [K]
-    common: np.ndarray  # [K, S - 1]
+    alpha: np.ndarray  # [K, S]
     beta: np.ndarray  # [K, X]
     x: np.ndarray  # [C, X]
     shifted: np.ndarray  # [K, E, S]
@@ -151,6 +150,7 @@ class Room(NamedTuple):
     by_seed: np.ndarray  # [K, seeds]
     by_learner: np.ndarray  # [K, learners]
     by_alpha: np.ndarray  # [K, S]
+    by_contrast: np.ndarray  # [E]
 
 
 class Compiled(Density):
@@ -216,11 +216,11 @@ def _per_chain(counts: np.ndarray) -> np.ndarray:
 
 def _room(n: Sizes) -> Room:
     K, S, E, X, C, U, R = n.stages, n.shifts, n.envs, n.settings, n.conditions, n.cells, n.runs
-    shapes = dict(scale=(K, ABOUT), run_scale=(K, S), own=(K, E), there=(K, E), level=(K, E), population=(K,),
-                  common=(K, S - 1), beta=(K, X), x=(C, X), shifted=(K, E, S), of_condition=(K, C), of_cell=(K, U),
+    shapes = dict(scale=(K, ABOUT), run_scale=(K, S), own=(K, E), there=(K, E), level=(K, E), alpha=(K, S),
+                  beta=(K, X), x=(C, X), shifted=(K, E, S), of_condition=(K, C), of_cell=(K, U),
                   of_run=(K, R), logits=(K,), beside=(K,), passed=(K,), by_scale=(K, ABOUT), by_run_scale=(K, S),
                   by_env=(K, E), by_shifted=(K, E, S), by_slope=(K, E, X), by_condition=(K, C), by_cell=(K, U),
-                  by_run=(K, R), by_seed=(K, n.seeds), by_learner=(K, n.learners), by_alpha=(K, S))
+                  by_run=(K, R), by_seed=(K, n.seeds), by_learner=(K, n.learners), by_alpha=(K, S), by_contrast=(E,))
     return Room(**{name: np.zeros(shape) for name, shape in shapes.items()})
 
 
@@ -371,10 +371,12 @@ def _environments(q, chain, n, has, at, maps, effects, room):
                     total += of_gc[k, e * contrasts + j, VALUE] * maps.H[s, j]
                 room.shifted[k, e, s] = total
         level = q[at.level + k]
-        room.population[k] = level if has.env else room.level[k, 0] - scale[ENV] * level
+        room.alpha[k] = level if has.env else room.level[k, 0] - scale[ENV] * level
         for j in range(contrasts):
             z = q[at.c + k * contrasts + j]
-            room.common[k, j] = z if has.env else of_gc[k, j, VALUE] - scale[ENV_SHIFT] * z
+            common = z if has.env else of_gc[k, j, VALUE] - scale[ENV_SHIFT] * z
+            for s in range(n.shifts):
+                room.alpha[k, s] += common * maps.H[s, j]
         for j in range(n.settings):
             z = q[at.beta + k * n.settings + j]
             room.beta[k, j] = z if has.env else of_b[k, j, VALUE] - scale[SLOPE] * z
@@ -500,8 +502,7 @@ def _back_to_conditions(chain, n, has, at, maps, effects, room, slope):
             room.by_shifted[k, maps.condition_env[c], maps.cell_shift[i]] += by_mean
         if has.w:
             for c in range(n.conditions):
-                by_z, by_mean, by_log = _back(of_w[k, c], scale[CONDITION], room.by_condition[k, c],
-                                              False)
+                by_z, by_mean, by_log = _back(of_w[k, c], scale[CONDITION], room.by_condition[k, c], False)
                 slope[at.w + k * n.conditions + c] = by_z
                 by_scale[CONDITION] += by_log
                 room.by_condition[k, c] = by_mean
@@ -542,6 +543,25 @@ def _back_to_environments(q, chain, n, has, at, maps, effects, room, slope):
         slope[at.x + i] -= q[at.x + i]
 
 
+@jit(forceinline=True)
+def _back_to_shared(q, of, first, apart, shared, by_value, prior, has, scale, by_scale, which, slope):
+    """An effect of every environment, at coordinates `apart` from the first, and what they share; `prior` is its slope."""
+    summed = prior
+    for e in range(by_value.shape[0]):
+        if has.env:
+            slope[first + e * apart], by_mean, by_log = _back(of[e], scale[which], by_value[e], False)
+            by_scale[which] += by_log
+            summed += by_mean
+        else:
+            slope[first + e * apart] = by_value[e] + prior
+    if has.env:
+        slope[shared] = summed
+    else:
+        by_z = -scale[which] * prior
+        by_scale[which] += by_z * q[shared]
+        slope[shared] = by_z - q[shared]
+
+
 @jit
 def _back_to_population(q, chain, n, has, at, maps, priors, effects, room, slope):
     """From environments to what they come from."""
@@ -550,10 +570,7 @@ def _back_to_population(q, chain, n, has, at, maps, priors, effects, room, slope
     for k in range(n.stages):
         scale, by_scale, total = room.scale[k], room.by_scale[k], 0.0
         for s in range(n.shifts):
-            alpha = room.population[k]
-            for j in range(contrasts):
-                alpha += room.common[k, j] * maps.H[s, j]
-            room.by_alpha[k, s] = -np.tanh(0.5 * alpha)
+            room.by_alpha[k, s] = -np.tanh(0.5 * room.alpha[k, s])
             total += room.by_alpha[k, s]
         if has.env:
             slope[at.level + k] = total
@@ -571,41 +588,17 @@ def _back_to_population(q, chain, n, has, at, maps, priors, effects, room, slope
             common = 0.0
             for s in range(n.shifts):
                 common += room.by_alpha[k, s] * maps.H[s, j]
-            at_c, at_gc, summed = at.c + k * contrasts + j, at.gc + k * n.envs * contrasts, common
             for e in range(n.envs):
-                i, by = e * contrasts + j, 0.0
+                by = 0.0
                 for s in range(n.shifts):
                     by += room.by_shifted[k, e, s] * maps.H[s, j]
-                if has.env:
-                    slope[at_gc + i], by_mean, by_log = _back(of_gc[k, i], scale[ENV_SHIFT], by,
-                                                              False)
-                    by_scale[ENV_SHIFT] += by_log
-                    summed += by_mean
-                else:
-                    slope[at_gc + i] = by + common
-            if has.env:
-                slope[at_c] = summed
-            else:
-                by_z = -scale[ENV_SHIFT] * common
-                by_scale[ENV_SHIFT] += by_z * q[at_c]
-                slope[at_c] = by_z - q[at_c]
+                room.by_contrast[e] = by
+            _back_to_shared(q, of_gc[k, j::contrasts], at.gc + k * n.envs * contrasts + j, contrasts,
+                            at.c + k * contrasts + j, room.by_contrast, common, has, scale, by_scale, ENV_SHIFT, slope)
         for j in range(n.settings):
             prior = -room.beta[k, j] / priors.beta**2
-            at_beta, at_b, summed = at.beta + k * n.settings + j, at.b + k * n.envs * n.settings, prior
-            for e in range(n.envs):
-                i, by = e * n.settings + j, room.by_slope[k, e, j]
-                if has.env:
-                    slope[at_b + i], by_mean, by_log = _back(of_b[k, i], scale[SLOPE], by, False)
-                    by_scale[SLOPE] += by_log
-                    summed += by_mean
-                else:
-                    slope[at_b + i] = by + prior
-            if has.env:
-                slope[at_beta] = summed
-            else:
-                by_z = -scale[SLOPE] * prior
-                by_scale[SLOPE] += by_z * q[at_beta]
-                slope[at_beta] = by_z - q[at_beta]
+            _back_to_shared(q, of_b[k, j::n.settings], at.b + k * n.envs * n.settings + j, n.settings,
+                            at.beta + k * n.settings + j, room.by_slope[k, :, j], prior, has, scale, by_scale, SLOPE, slope)
 
 
 @jit(forceinline=True)
@@ -652,10 +645,7 @@ def _log_prior(q, n, has, at, maps, priors, room):
     value, contrasts = 0.0, n.shifts - 1
     for k in range(n.stages):
         for s in range(n.shifts):
-            alpha = room.population[k]
-            for j in range(contrasts):
-                alpha += room.common[k, j] * maps.H[s, j]
-            value -= 2.0 * (_softplus(alpha) - 0.5 * alpha)
+            value -= 2.0 * (_softplus(room.alpha[k, s]) - 0.5 * room.alpha[k, s])
         for j in range(ABOUT):
             value += _log_half_t(np.log(room.scale[k, j]), priors.scales[j]) + _log_slope(q[at.scales + k * ABOUT + j])
         middle = 0.0
@@ -694,20 +684,12 @@ def _cleared(room):
 
 @jit
 def _log_effects(chain, has, effects):
-    """Log density of all effects of a chain."""
+    """Log density of all effects of a chain; there are none of a kind that it lacks, but for one environment's own."""
     value = _density(effects.theta[chain], False)
     if has.env:
         value += _density(effects.d[chain], True) + _density(effects.gc[chain], False) + _density(effects.b[chain], False)
-    if has.l:
-        value += _density(effects.l[chain], False)
-    if has.w:
-        value += _density(effects.w[chain], False)
-    if has.u:
-        value += _density(effects.u[chain], False)
-    if has.t:
-        value += _density(effects.t[chain], False)
-    if has.v:
-        value += _density(effects.v[chain], False)
+    for each in (effects.l, effects.w, effects.u, effects.t, effects.v):
+        value += _density(each[chain], False)
     return value
 
 

@@ -1,7 +1,5 @@
 """The compiled density is the model's."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -12,13 +10,7 @@ from gmexp.statistics.design import build_design
 from gmexp.statistics.model import Model
 from gmexp.statistics.simulate import World, simulate
 
-from .test_model import WORLDS
-
-
-def several_learners(row):
-    """Two learners in each environment, and one condition whose diversity nobody knows."""
-    return replace(row, learner=f"ppo {row.env if row.train_diversity else 'of both'}",
-                   train_diversity=None if row.train_diversity and row.env == "env1" else row.train_diversity)
+from .test_model import WORLDS, several_learners
 
 
 def model(world, change=lambda row: row, seed=0):

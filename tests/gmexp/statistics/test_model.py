@@ -20,6 +20,12 @@ WORLDS = {
 }
 
 
+def several_learners(row):
+    """Two learners in each environment, and one condition whose diversity nobody knows."""
+    return replace(row, learner=f"ppo {row.env if row.train_diversity else 'of both'}",
+                   train_diversity=None if row.train_diversity and row.env == "env1" else row.train_diversity)
+
+
 def model(name, change=lambda row: row):
     counts, _ = simulate(WORLDS[name], np.random.default_rng(0))
     return Model(build_design([change(row) for row in counts]), CalibrationConfig())
@@ -45,14 +51,7 @@ def test_gradient_equals_finite_differences(name, tuned):
 
 @pytest.mark.slow
 def test_learners_and_unknown_settings_have_gradients_too():
-    m = model(
-        "several environments",
-        lambda row: replace(
-            row,
-            learner=f"ppo {row.env if row.train_diversity else 'of both'}",
-            train_diversity=None if row.train_diversity and row.env == "env1" else row.train_diversity,
-        ),
-    )
+    m = model("several environments", several_learners)
     assert m.has["l"] and len(m.unknown)
     q, step = m.start(np.random.default_rng(1), 1), 1e-5
     for j in np.random.default_rng(2).choice(m.size, 40, replace=False):
