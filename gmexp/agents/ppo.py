@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from gmexp.agents.adam import Adam
 from gmexp.agents.config import PPOConfig
 from gmexp.agents.fused import ADVANTAGE_FLOOR, FusedGradient, Samples, fusible
 from gmexp.agents.networks import Frames, Observation, check_seen, network_weights, seen
@@ -98,7 +99,7 @@ class PPO:
         self.steps = 0
         self.network = config.build(task, torch.Generator().manual_seed(seed)).to(self.device)
         self._called = torch.compile(self.network) if config.compile else self.network
-        self.optimizer = torch.optim.Adam(self.network.parameters(), config.learning_rate, eps=1e-5, fused=True)
+        self.optimizer = Adam(self.network.parameters(), config.learning_rate, eps=1e-5)
         self._gradient: Callable[[Samples, Tensor], tuple[Tensor, Tensor]] = self._autograd
         if config.fused and self._plain_loss and fusible(self.network):
             self._gradient = FusedGradient(self.network, config, config.num_envs * config.rollout // config.minibatches)
@@ -222,7 +223,7 @@ class PPO:
         if isinstance(self._gradient, FusedGradient):
             samples = self._gradient.noted(samples)
         if c.anneal:
-            self.optimizer.param_groups[0]["lr"] = c.learning_rate * max(0.0, 1 - self.steps / self.total_steps)
+            self.optimizer.learning_rate = c.learning_rate * max(0.0, 1 - self.steps / self.total_steps)
         entropies, losses = [], []
         for _ in range(c.epochs):
             order = torch.randperm(len(target), generator=self.generator, device=self.device)
@@ -244,15 +245,14 @@ class PPO:
                                         samples.advantage[rows])
         value_loss = self._value_loss(value, samples.value[rows], samples.target[rows])
         loss = policy_loss + self.config.value_coefficient * value_loss - self.config.entropy * entropy
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         loss.backward()
         return entropy.detach(), value_loss.detach()
 
     def state(self) -> dict[str, np.ndarray]:
         """Everything needed to go on exactly from here: weights, optimiser, generator, environment."""
         out = {f"network.{k}": v.numpy(force=True) for k, v in self.network.state_dict().items()}
-        for index, entry in self.optimizer.state_dict()["state"].items():
-            out |= {f"optimizer.{index}.{k}": v.numpy(force=True) for k, v in entry.items()}
+        out |= self.optimizer.state()
         out["generator"] = self.generator.get_state().numpy()
         out["steps"] = np.array(self.steps)
         if self._normalizer:
@@ -262,12 +262,7 @@ class PPO:
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Take over what `state` returned, in a run built with the same arguments."""
         self.network.load_state_dict(network_weights(state, self.network))
-        entries: dict[int, dict[str, Tensor]] = {}
-        for key, array in state.items():
-            if key.startswith("optimizer."):
-                _, index, name = key.split(".")
-                entries.setdefault(int(index), {})[name] = torch.from_numpy(array.copy())
-        self.optimizer.load_state_dict({"state": entries, "param_groups": self.optimizer.state_dict()["param_groups"]})
+        self.optimizer.restore(state)
         self.generator.set_state(torch.from_numpy(state["generator"].copy()))
         self.steps = int(state["steps"])
         if self._normalizer:

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gmexp.agents.adam import Adam
+
 EMBEDDING, WIDTH = 16, 32  # of deep SVDD
 EPOCHS, BATCH, RATE, DECAY = 20, 1024, 1e-3, 1e-4
 MOST = 50_000  # steps that it is trained on
@@ -62,7 +64,7 @@ def fit_svdd(features: Tensor, seed: int) -> tuple[nn.Module, Tensor, Tensor]:
             nn.init.orthogonal_(layer.weight, generator=generator)
         centre = embed(chosen / scale).mean(0)
         centre = torch.where(centre.abs() < 0.1, 0.1 * torch.where(centre < 0, -1.0, 1.0), centre)
-    optimizer = torch.optim.Adam(embed.parameters(), RATE, weight_decay=DECAY)
+    optimizer = Adam(embed.parameters(), RATE, weight_decay=DECAY, fused=False)
     for _ in range(EPOCHS):
         for rows in torch.randperm(len(chosen), generator=generator).split(BATCH):
             loss = (embed(chosen[rows] / scale) - centre).square().sum(1).mean()
