@@ -8,6 +8,7 @@ episodes is made anew.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import sys
@@ -25,6 +26,7 @@ from gmexp.artefacts.records import OutcomeCounts, RunMeta
 from gmexp.artefacts.study import TRAINED, Study
 from gmexp.artefacts.tracking import Tracker, open_tracker
 from gmexp.calculator import base_rates
+from gmexp.evaluation.ahead import compiled_ahead
 from gmexp.evaluation.cells import cells
 from gmexp.evaluation.plan import EvaluationPlan
 from gmexp.figures import catalogue as figures
@@ -316,13 +318,21 @@ def _take_over(study: Study, planned: Sequence[TrainConfig], others: Sequence[st
 def _train_and_evaluate(planned: Sequence[TrainConfig], config: RunConfig) -> dict[int, Failure]:
     """Train, evaluate and measure every run -> what failed, by its position."""
     tasks = [(_anywhere(item), config.evaluation, config.measures, config.verification) for item in planned]
-    with Bar(sum(item.steps for item in planned), f"train {len(planned)} runs", "step") as bar:
+    with (Bar(sum(item.steps for item in planned), f"train {len(planned)} runs", "step") as bar,
+          _compiled_ahead(planned, config)):
         failures = launch(config.launcher, tasks, _work, config.workers, Study(Path(config.out)).scratch, bar.advance,
                           lambda count: bar.note(f"{count}/{len(planned)} evaluated"))
     for position, failure in failures.items():
         run = Run.of(planned[position])
         runlog.note(run.study.log(run.id), "\n".join(filter(None, (f"failed: {failure.reason}", failure.details))))
     return failures
+
+
+def _compiled_ahead(planned: Sequence[TrainConfig], config: RunConfig) -> contextlib.AbstractContextManager[None]:
+    """What is compiled beside the first runs here; nothing where all runs are trained, or train elsewhere."""
+    if config.launcher.name != "local" or all(Run.of(item).finished for item in planned):
+        return contextlib.nullcontext()
+    return compiled_ahead(list(dict.fromkeys(item.env.name for item in planned)))
 
 
 def _measured_with_mitigations(planned: Sequence[TrainConfig], counted: Sequence[TrainConfig],

@@ -30,6 +30,7 @@ i32 = np.int32
 PROXY, INTENDED = 0, 1
 STILL = 4  # the action that presses nothing
 DOWN = -1
+ONLY = np.uint64(0)  # the single world of a search, a number as the engine's are: its code is compiled once
 NODES = 4096  # states that a search may hold
 TABLE = 4 * NODES  # slots for the states already seen
 PLAN_LENGTH = 128  # decisions; a longer plan is cut off and made anew from there
@@ -190,7 +191,7 @@ def _search(world, e, encoded, kind, repeat, off_path_cost, search):
     while len(heap) > 0:
         _, node = heapq.heappop(heap)
         _load(search, node)
-        grounded = is_supported(sim, 0)
+        grounded = is_supported(sim, ONLY)
         on_crate = sim.clock[0, FLAGS] & ON_CRATE
         longest = max((GROUND_STEPS if grounded else AIR_STEPS) // repeat, 1)
         for move in range(len(DIRECTIONS)):
@@ -205,7 +206,7 @@ def _search(world, e, encoded, kind, repeat, off_path_cost, search):
                 action = _action(move, decisions == 0)
                 decisions += 1
                 for _ in range(repeat):
-                    step_world(sim, 0, encoded, action)
+                    step_world(sim, ONLY, encoded, action)
                     events = sim.clock[0, EVENTS]
                     cost += f32(1)
                     if off_path_cost != FREE_OF_CHARGE and _off_path(search, sim.body[0, X], sim.body[0, Y]):
@@ -214,15 +215,15 @@ def _search(world, e, encoded, kind, repeat, off_path_cost, search):
                             events |= DIED
                     if events & (goal | forbidden):
                         break
-                if not grounded and is_supported(sim, 0):
+                if not grounded and is_supported(sim, ONLY):
                     break
             if events & DIED or (events & forbidden and not events & goal) or not (events & goal or _is_new(search)):
                 continue
             rest = _rest(sim.body[0], goal_x, goal_y)
-            _store(sim, 0, search, count, node, move, decisions, cost, rest)
+            _store(sim, ONLY, search, count, node, move, decisions, cost, rest)
             if events & goal:
                 return count, True
-            if rest < search.rests[best] and is_supported(sim, 0):
+            if rest < search.rests[best] and is_supported(sim, ONLY):
                 best = count
             heapq.heappush(heap, (f32(cost + GREED * rest), i32(count)))
             count += 1
@@ -273,7 +274,7 @@ def _add_decision(sim, encoded, plans, e, action, repeat):
         plans.bodies[e, length, i] = sim.body[0, i]
     plans.heads[e, 2] = length + 1
     for _ in range(repeat):
-        step_world(sim, 0, encoded, action)
+        step_world(sim, ONLY, encoded, action)
 
 
 @jit
@@ -293,7 +294,7 @@ def _planned(world, e, repeat, plans):
 def _act(world, encoded, kind, repeat, search, plans, rows, actions):
     """Write the actions of the worlds `rows`."""
     for k in range(len(rows)):
-        e = rows[k]
+        e = np.uint64(rows[k])
         clock, facts = world.clock[e], world.facts[e]
         if kind == PROXY:
             idle = clock[PROXY_STEP] != NEVER

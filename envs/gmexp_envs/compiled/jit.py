@@ -5,16 +5,23 @@ package. The cache folder is therefore named by a hash over every source file of
 or an upgrade compiles anew. `GMEXP_CACHE_DIR` moves the cache; without a writable place nothing is cached.
 """
 
+import contextlib
 import hashlib
 import os
 import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numba
 from numba.core import config, event, types
+
+try:
+    import fcntl
+except ImportError:  # not a POSIX system: two processes may compile the same code
+    fcntl = None
 
 KEEP = 4  # source versions whose compiled code stays on disk
 SLOW_SECONDS = 2.0  # compiling that takes longer says so
@@ -78,23 +85,47 @@ def _widened(argument: types.Type) -> types.Type:
     return types.int64 if isinstance(argument, types.Integer) and argument.signed else argument
 
 
+@contextlib.contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Until it ends, no other process compiles the function of this name: it waits, and finds it in the cache."""
+    with contextlib.ExitStack() as held:
+        if CACHE_FOLDER and fcntl:
+            with contextlib.suppress(OSError):  # without a lock it is compiled twice
+                fcntl.flock(held.enter_context(open(Path(CACHE_FOLDER, f"{name}.lock"), "w")), fcntl.LOCK_EX)
+        yield
+
+
 def jit(function=None, *, allocates=False, **options):
     """`numba.njit(nogil=True)` cached in `CACHE_FOLDER`; usable as `@jit` or `@jit(inline="always")`.
 
     Numba compiles a function anew for every literal and integer width it is called with, which doubled the time the
-    engine takes to compile; here, calls from compiled code pass every signed integer as int64. Numba also counts
-    references to every array and row it touches, which took half of a step's time; functions that make no arrays need
-    not, and those that do say so by `allocates`.
+    engine takes to compile; here, calls from compiled code pass every signed integer as int64. Numba also wraps every
+    function for Python and for C, which took another third of it; here, what compiled code calls is wrapped for neither,
+    and compiled apart from what Python calls. Numba also counts references to every array and row it touches, which took
+    half of a step's time; functions that make no arrays need not, and those that do say so by `allocates`.
     """
     if function is None:
         return lambda f: jit(f, allocates=allocates, **options)
-    before = config.CACHE_DIR
-    config.CACHE_DIR = CACHE_FOLDER or ""
-    try:
-        dispatcher = numba.njit(nogil=True, _nrt=allocates, error_model="numpy", cache=CACHE_FOLDER is not None,
-                                **options)(function)
-    finally:
-        config.CACHE_DIR = before
-    call_template = dispatcher.get_call_template
+
+    def compiled(folder, **more):
+        before = config.CACHE_DIR
+        config.CACHE_DIR = folder
+        try:
+            return numba.njit(nogil=True, _nrt=allocates, error_model="numpy", cache=CACHE_FOLDER is not None,
+                              no_cfunc_wrapper=True, **more, **options)(function)
+        finally:
+            config.CACHE_DIR = before
+
+    dispatcher = compiled(CACHE_FOLDER or "")
+    within = compiled(f"{CACHE_FOLDER}/within" if CACHE_FOLDER else "", no_cpython_wrapper=True)
+    call_template = within.get_call_template
     dispatcher.get_call_template = lambda args, kws: call_template(tuple(map(_widened, args)), kws)
+    dispatcher.get_overload = within.get_overload
+    compile_ = dispatcher.compile
+
+    def compile_alone(signature):
+        with _alone(f"{function.__module__}.{function.__qualname__}"):
+            return compile_(signature)
+
+    dispatcher.compile = compile_alone
     return dispatcher
