@@ -9,41 +9,55 @@ import os
 import signal
 import sys
 import threading
-import time
-from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 PR_SET_PDEATHSIG = 1  # of prctl.h
 
 
-def begun(target: Callable[..., None], arguments: Sequence[Any], daemon: bool = True) -> tuple[BaseProcess, Connection]:
+def begun(target: Callable[..., None], arguments: Sequence[Any], daemon: bool = True, loaded: Sequence[str] = (),
+          ) -> tuple[BaseProcess, Connection]:
     """target(*arguments, connection) in a process of its own, which ends with this one, and this side of its connection.
-    `daemon` is false for one that has processes of its own."""
-    context = multiprocessing.get_context("spawn")
+
+    daemon: false for one that has processes of its own.
+    loaded: modules that it needs. Where processes can be forked safely, all that are begun with such modules come from one
+        that has imported them once (those of the first call), instead of importing them again.
+    """
+    context = _context(loaded)
     ours, theirs = context.Pipe()
-    process = context.Process(target=_beside_parent, args=(target, *arguments, theirs), daemon=daemon)
+    process = context.Process(target=_beside_parent, args=(dict(os.environ), target, *arguments, theirs), daemon=daemon)
     process.start()
     theirs.close()
     return process, ours
 
 
-def _beside_parent(target: Callable[..., None], *arguments: Any) -> None:
+def _context(loaded: Sequence[str]) -> BaseContext:
+    if not loaded or sys.platform != "linux":  # macOS's own libraries do not survive a fork
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(loaded))
+    return context
+
+
+def _beside_parent(environment: Mapping[str, str], target: Callable[..., None], *arguments: Any) -> None:
+    os.environ.clear()
+    os.environ.update(environment)  # that it was forked from may know another
     end_with_parent()
     target(*arguments)
 
 
 def end_with_parent() -> None:
-    """End this process, which multiprocessing began, with its parent: at once where the kernel can, else in a second."""
+    """End this process, which multiprocessing began, with its parent, whatever it is doing: at once where the kernel can."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    threading.Thread(target=_follow, args=(multiprocessing.parent_process().pid,), daemon=True).start()
+    threading.Thread(target=_follow, args=(multiprocessing.parent_process().sentinel,), daemon=True).start()
 
 
 def _follow(parent: int) -> None:
-    """End this process when the parent is gone, whatever it is doing."""
-    while os.getppid() == parent:
-        time.sleep(1)
+    """End this process when the parent's sentinel says that it is gone."""
+    wait([parent])
     os._exit(1)

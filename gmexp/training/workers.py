@@ -14,6 +14,7 @@ from gmexp.support.limits import available_cores, available_memory
 from gmexp.support.parents import begun
 
 WAKE_SECONDS = 0.5  # a Ctrl-C that comes just before the parent falls asleep is noticed after so long
+LOADED = ("gmexp.training.train",)  # what every task needs
 FAREWELL_SECONDS = 10  # a worker that was told to end gets this long
 
 Work = Callable[[Any, Callable[[int], None]], None]  # does one task, and reports how much of it is done as it goes
@@ -83,7 +84,7 @@ class _Worker:
 
     def __init__(self, work: Work) -> None:
         with _interrupts_held():
-            self.process, self.connection = begun(_serve, (work,))
+            self.process, self.connection = begun(_serve, (work,), loaded=(work.__module__, *LOADED))
         self.task: int | None = None  # position of the task it is at
 
     def give(self, position: int, task: Any) -> None:

@@ -31,7 +31,7 @@ from .tiny import AGENT, ITERATION, SAMPLER, assert_equal_runs
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="needs signals")]
 
 STUDY = ["run", "experiment=quickstart", *AGENT, *SAMPLER, f"steps={20 * ITERATION}", "seeds=[0,1]", "evaluation.episodes=8",
-         "evaluation.slots=8", "workers=2", "checkpoint_seconds=0", "env.horizon=200"]  # fmt: skip
+         "evaluation.slots=8", "evaluation.clips=1", "workers=2", "checkpoint_seconds=0", "env.horizon=200"]  # fmt: skip
 MADE_BY_CLOCK = ("created_utc", "git_sha")
 
 

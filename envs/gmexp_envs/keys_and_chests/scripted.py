@@ -35,6 +35,7 @@ u64, i32, f64 = np.uint64, np.int32, np.float64
 NODES = 8192  # states that a search may hold
 TABLE = 4 * NODES  # slots for the states already seen
 PLAN_LENGTH = 256  # decisions; a longer plan is cut off and made anew from there
+ONLY = u64(0)  # the instance of a search, a number as the engine's are: its code is compiled once
 GREED = f32(2)  # weight of the estimated rest of the way
 MOVES = np.array([move for move in range(9) if move != STILL], np.int32)  # none of them asks the game for a coin toss
 FINE = f32(32)  # states that differ by less than this part of a cell count as seen
@@ -159,7 +160,7 @@ def _try_move(world, e, goal, search, target, move, repeat, careful):
     body = search.world.body[0]
     armed = world.clock[e, IN_HAND] > 0
     for step in range(repeat):
-        move_agent(search.world, 0, move // 3 - 1, move % 3 - 1)
+        move_agent(search.world, ONLY, i32(move // 3 - 1), i32(move % 3 - 1))
         x, y = body[X], body[Y]
         hit = _touched(world, e, target, x, y)
         if search.ways.on_way[cell_at(x, y)] < 0:
