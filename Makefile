@@ -24,8 +24,9 @@ figures: install
 docs: install
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
+# three at a time on two cores, as some tests wait
 test: install
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 # under two minutes: what a change to one room usually breaks
 test-fast: install

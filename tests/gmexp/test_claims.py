@@ -39,6 +39,7 @@ def test_claims_md_is_made_of_the_data(script):
     assert (ROOT / "CLAIMS.md").read_text(encoding="utf-8") == script.markdown(script.data()), "run scripts/claims.py"
 
 
+@pytest.mark.slow
 def test_a_wrong_number_and_a_new_one_are_noticed(script, monkeypatch):
     text = script.page_text
     row = "| coinrun | the coin, or the end |"

@@ -150,6 +150,7 @@ def test_a_student_is_known_by_its_demonstrators_weights_wherever_they_lie(tmp_p
     assert load_checkpoint(folders[0]).agent.demonstrator == digest
 
 
+@pytest.mark.slow
 def test_the_identities_of_other_runs_know_of_no_demonstrator(tmp_path, demonstrators):
     assert "demonstrator" not in identity(train_config(tmp_path))["agent"]
     about = json.loads(str(artefacts.read_npz(demonstrators[0] / "checkpoint.npz")["about"]))

@@ -85,6 +85,7 @@ CHANGES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(st.sampled_from(ENVS), st.fixed_dictionaries(CHANGES), st.integers(0, 2**32 - 1),
        st.sampled_from([0.0, 0.1, 0.5]), st.floats(0.1, 5))

@@ -53,6 +53,7 @@ def test_peers_come_in_turn(checkpoint):
         peers(checkpoint, 5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCORES)
 def test_scores_differ_between_levels(checkpoint, name):
     """A published one had collapsed to a constant."""

@@ -54,6 +54,7 @@ def test_it_is_well_formed_and_needs_nothing_else(page):
     assert not any(tag in ("script", "link", "iframe") for tag, _ in page.tags)
 
 
+@pytest.mark.slow
 def test_studies_stand_in_the_order_of_the_readme(results, page):
     assert [study.root.name for study in found_studies(results)] == ["beta", "alpha"]
     sections = [attributes["id"] for tag, attributes in page.tags if tag == "section"]
@@ -61,12 +62,14 @@ def test_studies_stand_in_the_order_of_the_readme(results, page):
     assert "The second study: what for" in page.text and "asks" in page.text
 
 
+@pytest.mark.slow
 def test_figures_stand_by_rank(results):
     figures = [figure.name for figure in index_page._ranked(StudyData(results / "alpha"))]
     assert figures.index("diversity") < figures.index("grades") < figures.index("rates")
     assert "training" not in figures and "forest" not in figures
 
 
+@pytest.mark.slow
 def test_a_study_without_shifts_is_about_training(results, tmp_path):
     study = Study(shutil.copytree(results / "alpha", tmp_path / "study"))
     content = artefacts.read_json(study.rates)
@@ -75,6 +78,7 @@ def test_a_study_without_shifts_is_about_training(results, tmp_path):
     assert index_page._ranked(StudyData(study))[0].name == "training"
 
 
+@pytest.mark.slow
 def test_the_headline_is_the_pooled_estimate(results):
     pooled = StudyData(results / index_page.POOLED)
     lines = headline.table(pooled).splitlines()
@@ -87,6 +91,7 @@ def test_the_headline_is_the_pooled_estimate(results):
     assert (results / "figures" / "headline.png").exists()
 
 
+@pytest.mark.slow
 def test_of_several_environments_the_headline_says_where_they_lie(results, tmp_path):
     root = shutil.copytree(results / index_page.POOLED, tmp_path / "pooled")
     content = json.loads((root / "calibration.json").read_text())
@@ -111,6 +116,7 @@ def test_of_several_environments_the_headline_says_where_they_lie(results, tmp_p
     assert row.endswith(f"| 0.55 | 0.12 to {own:.2f}, median {(own + 0.12) / 2:.2f} | 0.40 [0.01, 0.96] |")
 
 
+@pytest.mark.slow
 def test_captions_are_those_of_the_figures(page):
     text = " ".join(page.text)
     assert base_rates.FIGURE.caption in text and rates.FIGURE.caption in text
@@ -126,6 +132,7 @@ def test_report_needs_a_study_or_results(capsys):
     assert "give either study=... or results=..." in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1400])
 def test_nothing_is_wider_than_the_screen(results, tmp_path, width):
     wide, cut, tables = laid_out((results / "report.html").read_text(), width, tmp_path)

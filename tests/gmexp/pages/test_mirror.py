@@ -177,6 +177,7 @@ class Broken:
         return fail
 
 
+@pytest.mark.slow
 def test_a_dying_wandb_warns_once_and_costs_nothing(small, tmp_path, monkeypatch, capsys):
     calls = []
     pretend_wandb(monkeypatch, init=lambda **_: Broken(calls), teardown=lambda: calls.append("teardown"))

@@ -24,6 +24,7 @@ def test_an_odd_one_among_regressors_is_found():
     assert foreseen[7] == pytest.approx(x[7] @ [0.5, 2.0], abs=0.2)
 
 
+@pytest.mark.slow
 def test_p_is_uniform_where_nothing_is_odd():
     rng, found = np.random.default_rng(1), []
     for _ in range(300):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gmexp.support.parents import begun
+from gmexp.training.workers import LOADED
 
 SCRIPT = """
 import time
@@ -19,7 +20,7 @@ if __name__ == "__main__":
     print(connection.recv(), flush=True)
     time.sleep({seconds})
 """
-LOADED = ("gmexp.published.tables", "gmexp.support.text")
+SLOW = pytest.param(LOADED, marks=pytest.mark.slow)
 
 
 def knows(names, connection):
@@ -31,7 +32,7 @@ def sleeps(connection):
     time.sleep(600)
 
 
-@pytest.mark.parametrize("loaded", [(), LOADED])
+@pytest.mark.parametrize("loaded", [(), SLOW])
 def test_it_has_the_environment_of_this_moment(loaded, monkeypatch):
     for value in ("first", "second"):
         monkeypatch.setenv("GMEXP_OF_THIS_MOMENT", value)
@@ -50,7 +51,7 @@ def test_what_is_loaded_is_there_before_it_is_asked_for():
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
-@pytest.mark.parametrize("loaded", [(), LOADED])
+@pytest.mark.parametrize("loaded", [(), SLOW])
 def test_it_ends_with_its_parent_however_that_ends(loaded):
     script = SCRIPT.format(target="sleeps", arguments=(), loaded=loaded, seconds=600)
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)

@@ -141,6 +141,7 @@ def test_states_survive_parsing_and_editing():
         State(before + b"....")
 
 
+@pytest.mark.slow
 def test_closing_and_importing():
     binary = procgen.Binary(1)
     binary.close()
