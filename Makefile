@@ -28,7 +28,7 @@ docs: install
 test: install
 	$(BIN)/python -m pytest -n 3 --dist worksteal
 
-# under two minutes: what a change to one room usually breaks
+# under two minutes once the environments are compiled: what a change to one room usually breaks
 test-fast: install
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
