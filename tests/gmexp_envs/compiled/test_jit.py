@@ -1,5 +1,6 @@
-"""Whoever waits for the compiler is told, once."""
+"""Code is compiled once, by one process, and whoever waits for it is told, once."""
 
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -54,3 +55,38 @@ def test_without_a_folder_the_line_says_what_helps(monkeypatch, capsys):
     notice.on_start(compiling("gmexp_envs.coinrun.rules"))
     assert "compiling coinrun: about a minute, in every process" in (line := capsys.readouterr().err)
     assert "GMEXP_CACHE_DIR" in line
+
+
+# --- what is compiled, and by whom ------------------------------------------------------------------------------------
+
+def called_and_caller():
+    @jit.jit
+    def called(x):
+        return x + 1
+
+    @jit.jit
+    def caller(x):
+        return 2 * called(x)
+
+    return called, caller
+
+
+def test_what_compiled_code_calls_is_wrapped_for_python_only_when_python_calls_it():
+    called, caller = called_and_caller()
+    assert caller(3) == 8 and caller.overloads and not called.overloads
+    assert called(3) == 4 and len(called.overloads) == 1
+    assert caller(3.5) == 9.0  # another signature, after both
+
+
+@pytest.mark.skipif(jit.fcntl is None, reason="needs file locks")
+def test_a_function_that_another_process_compiles_is_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(jit, "CACHE_FOLDER", str(tmp_path))
+    called, _ = called_and_caller()
+    found = []
+    thread = threading.Thread(target=lambda: found.append(called(3)), daemon=True)
+    with jit._alone(f"{__name__}.called_and_caller.<locals>.called"):
+        thread.start()
+        thread.join(1)
+        assert thread.is_alive() and not found
+    thread.join(60)
+    assert found == [4]
