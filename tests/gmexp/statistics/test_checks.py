@@ -8,7 +8,7 @@ import pytest
 from gmexp.statistics.alike import aligned, together
 from gmexp.statistics.checks.coverage import coverage
 from gmexp.statistics.checks.fits import GATED, Fits, template
-from gmexp.statistics.checks.forecasts import crps, forecasts
+from gmexp.statistics.checks.forecasts import below, crps, forecasts
 from gmexp.statistics.checks.intervals import interval_coverage
 from gmexp.statistics.checks.power import power
 from gmexp.statistics.checks.sbc import sbc
@@ -138,8 +138,14 @@ def test_simulated_worlds_know_their_truth():
 
 
 @pytest.mark.slow
-def test_forecasts_come_from_the_other_environments_only():
-    """Four alike and one opposed: the opposed one is foreseen by none of the others, and does not foresee itself."""
+def test_forecasts_come_from_the_other_environments_only(monkeypatch):
+    """Four alike and one opposed: the opposed one is foreseen by none of the others, and does not foresee itself.
+
+    A fit that took more attempts than another has more draws.
+    """
+    whole = Fits.of
+    monkeypatch.setattr(Fits, "of", lambda self, designs: [
+        (design, post.thinned(post.size // 2) if i == 1 else post) for i, (design, post) in enumerate(whole(self, designs))])
     alike = simulate(World(envs=4, shifts=(3,), diversities=(0.0,), omega=0.05, runs_per_cell=4, pursuit=-2.5),
                      np.random.default_rng(0))[0]
     odd = simulate(World(envs=1, shifts=(3,), diversities=(0.0,), omega=0.05, runs_per_cell=4, pursuit=2.5),
@@ -153,6 +159,12 @@ def test_forecasts_come_from_the_other_environments_only():
     assert rows["odd"]["crps"] > rows["odd"]["crps_uniform"] and rows["env0"]["crps"] < rows["env0"]["crps_uniform"]
     with pytest.raises(UserError, match="at least 3 environments"):
         forecasts([row for row in counts if row.env in ("env0", "odd")])
+
+
+def test_below_is_over_all_pairs():
+    rng = np.random.default_rng(6)
+    forecast, measured = rng.integers(0, 9, 40), rng.integers(0, 9, 25)  # with ties
+    assert below(forecast, measured) == pytest.approx(np.mean(forecast[:, None] < measured))
 
 
 def test_crps_is_that_of_its_definition():
