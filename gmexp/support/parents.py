@@ -9,7 +9,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
@@ -20,7 +21,8 @@ PR_SET_PDEATHSIG = 1  # of prctl.h
 
 def begun(target: Callable[..., None], arguments: Sequence[Any], daemon: bool = True, loaded: Sequence[str] = (),
           ) -> tuple[BaseProcess, Connection]:
-    """target(*arguments, connection) in a process of its own, which ends with this one, and this side of its connection.
+    """target(*arguments, connection) in a process of its own, and this side of its connection. The process ends with this
+    one, and leaves Ctrl-C to it.
 
     daemon: false for one that has processes of its own.
     loaded: modules that it needs. Where processes can be forked safely, all that are begun with such modules come from one
@@ -29,9 +31,24 @@ def begun(target: Callable[..., None], arguments: Sequence[Any], daemon: bool = 
     context = _context(loaded)
     ours, theirs = context.Pipe()
     process = context.Process(target=_beside_parent, args=(dict(os.environ), target, *arguments, theirs), daemon=daemon)
-    process.start()
+    with _interrupts_held():
+        process.start()
     theirs.close()
     return process, ours
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back while a process starts: it inherits that and leaves interrupts to the parent for good."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # which, when it starts, lets Ctrl-C through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _context(loaded: Sequence[str]) -> BaseContext:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
 
@@ -83,8 +83,7 @@ class _Worker:
     """A process that does one task after the other, as the parent sees it."""
 
     def __init__(self, work: Work) -> None:
-        with _interrupts_held():
-            self.process, self.connection = begun(_serve, (work,), loaded=(work.__module__, *LOADED))
+        self.process, self.connection = begun(_serve, (work,), loaded=(work.__module__, *LOADED))
         self.task: int | None = None  # position of the task it is at
 
     def give(self, position: int, task: Any) -> None:
@@ -103,19 +102,6 @@ class _Worker:
         self.process.join()
         code = self.process.exitcode
         return f"exit code {code}" if code >= 0 else f"{signal.Signals(-code).name}, perhaps for lack of memory"
-
-
-@contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back while a process starts: it inherits that and leaves interrupts to the parent for good."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(work: Work, connection: Connection) -> None:

@@ -1,6 +1,7 @@
 """Processes that are begun beside this one: what they know, and that they end with it."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -27,6 +28,10 @@ def knows(names, connection):
     connection.send({"environment": dict(os.environ), "loaded": [name for name in names if name in sys.modules]})
 
 
+def masks(connection):
+    connection.send(signal.pthread_sigmask(signal.SIG_BLOCK, []))
+
+
 def sleeps(connection):
     connection.send(os.getpid())
     time.sleep(600)
@@ -40,6 +45,15 @@ def test_it_has_the_environment_of_this_moment(loaded, monkeypatch):
         assert connection.recv()["environment"] == dict(os.environ)
         process.join()
         assert process.exitcode == 0
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="needs signal masks")
+@pytest.mark.parametrize("loaded", [(), SLOW])
+def test_it_leaves_interrupts_to_its_parent(loaded):
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    process, connection = begun(masks, (), loaded=loaded)
+    assert signal.SIGINT in connection.recv() and signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
+    process.join()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every process imports for itself")
