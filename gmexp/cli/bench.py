@@ -10,14 +10,17 @@ from typing import Any
 from gmexp.cli.options import choice, Command, dispatch, number, Option, place, whole, wholes
 from gmexp.support.errors import UserError
 from gmexp.support.extras import require
+from gmexp_envs import task_names
 
 __all__ = ["main"]
 
 FORMAT = Option("format", choice("text", "json"), "text", "output for people or for machines")
 
+COMPARED = "coinrun", "maze", "keys_and_chests"  # whose games procgen has
+
 ENGINE = Command(
     "bench engine", "steps per second of a native engine beside procgen, SB3 over procgen, and EnvPool",
-    (Option("env", choice("coinrun", "maze", "keys_and_chests"), "coinrun", "which environment's; on a GPU coinrun's"),
+    (Option("env", choice(*task_names()), "coinrun", "which environment's; on a CPU one of " + ", ".join(COMPARED)),
      Option("device", choice("cpu", "cuda"), "cpu",
             "cuda measures the engine on a GPU alone and compares it with the CPU's"),
      Option("num_envs", wholes(1), None, "instances stepped together; not set takes 64 to 4096, on a GPU 1024 to 262144"),
@@ -36,7 +39,8 @@ WORLDS = {"cpu": [64, 256, 1024, 4096], "cuda": [2**k for k in range(10, 19, 2)]
 
 TRAIN = Command(
     "bench train", "training speed of our PPO beside a plain torch loop and stable-baselines3's",
-    (Option("num_envs", whole(1), 256, "environments"),
+    (Option("device", choice("cpu", "cuda"), "cpu", "cuda measures our agents on a GPU alone, as they are configured"),
+     Option("num_envs", whole(1), 256, "environments"),
      Option("rollout", whole(1), 64, "steps per environment and iteration"),
      Option("epochs", whole(1), 2, "passes over a rollout"),
      Option("minibatches", whole(1), 8, "updates of a pass"),
@@ -46,7 +50,7 @@ TRAIN = Command(
      Option("until", number(0, 1), None, "also train the default agent with each until so many of its episodes succeed"),
      Option("steps", whole(1), 3_000_000, "budget of that, in game steps"),
      Option("seed", whole(0, 2**31 - 1), 0, "seed of levels and agents"),
-     Option("out", place("a folder"), "outputs/bench", "where train.json, .svg and .png go"),
+     Option("out", place("a folder"), "outputs/bench", "where train.json, .svg and .png go (train-cuda.json)"),
      FORMAT),
     "gmexp bench train rounds=3 format=json",
     "stable-baselines3 and procgen are measured where they are installed.")
@@ -77,9 +81,10 @@ def _engine(values: dict[str, Any]) -> int:
     values["num_envs"] = values["num_envs"] or WORLDS[values["device"]]
     compared = values.pop("compared")
     if values.pop("device") == "cuda":
-        if (env := values.pop("env")) != "coinrun":
-            raise UserError(f"device=cuda measures coinrun, not env={env}")
         return _device(values, compared)
+    if values["env"] not in COMPARED:
+        raise UserError(f"env={values['env']} has no peer on a CPU to be measured beside: choose one of "
+                        f"{', '.join(COMPARED)}, or device=cuda")
     from gmexp import artefacts
     from gmexp.checks.bench.engine import bench_engine
     from gmexp_envs.procgen_family.binary import ProcgenUnavailable, package_folder
@@ -93,10 +98,14 @@ def _engine(values: dict[str, Any]) -> int:
     report = bench_engine(**values)
     origin = artefacts.provenance(None, values, "speed of the native engine beside those who run procgen's")
     report["provenance"] = artefacts.plain(origin)
-    game = "" if values["env"] == "coinrun" else f"{values['env']}-"
-    path = _write(out / f"engine-{game}{values['mode']}.json", report, origin)
+    path = _write(out / f"engine-{_game(report)}.json", report, origin)
     print(json.dumps(report, indent=2) if output == "json" else f"{_text(report)}\n{path}")
     return 0
+
+
+def _game(report: dict[str, Any]) -> str:
+    """Environment and mode, where there is one, as they stand in a file's name."""
+    return "-".join(part for part in (report["env"], report["mode"]) if part and part != "coinrun")
 
 
 def _device(values: dict[str, Any], compared: int) -> int:
@@ -108,12 +117,12 @@ def _device(values: dict[str, Any], compared: int) -> int:
     values.pop("threads")  # a GPU has its own
     artefacts.check_writable(out)
     try:
-        equality = compare_engines(values["seed"], compared, compared // 8)
+        equality = compare_engines(values["env"], values["seed"], compared, compared // 8)
     except DeviceUnavailable as error:
         raise UserError(str(error)) from error
     report = bench_device(**values) | {"equality": equality}
     origin = artefacts.provenance(None, values | {"compared": compared}, "speed and exactness of the engine on a GPU")
-    path = artefacts.write_json(out / f"engine-cuda-{values['mode']}.json", report, origin)
+    path = artefacts.write_json(out / f"engine-cuda-{_game(report)}.json", report, origin)
     print(json.dumps(report, indent=2) if output == "json" else f"{_device_text(report)}\n{path}")
     return 0 if equality["differences"] == 0 else 1
 
@@ -122,7 +131,8 @@ def _device_text(report: dict[str, Any]) -> str:
     """Steps per second as a table, and how often CPU and GPU differed."""
     equality = report["equality"]
     compared = ", ".join(f"{count:,} {what}" for what, count in equality["compared"].items())
-    lines = [f"CoinRun, {report['mode']}, on {equality['hardware']}, {report['rounds']} rounds of {report['seconds']:g} s",
+    what = ", ".join(part for part in (report["env"], report["mode"]) if part)
+    lines = [f"{what}, on {equality['hardware']}, {report['rounds']} rounds of {report['seconds']:g} s",
              f"{'instances':>10}{'observation':>14}{'million steps/s':>18}"]
     for m in report["measurements"]:
         lines.append(f"{m['num_envs']:>10,}{m['observation']:>14}" + (f"  {m['missing']}" if "missing" in m else
@@ -143,6 +153,8 @@ def _train(values: dict[str, Any]) -> int:
                         "at least 2")
     require("torch", "training")
     artefacts.check_writable(out)
+    if values.pop("device") == "cuda":
+        return _train_on_device({name: values[name] for name in ("rounds", "seed")}, out, output)
     until, steps = values.pop("until"), values.pop("steps")
     report = bench_train(**values)
     if until:
@@ -153,6 +165,32 @@ def _train(values: dict[str, Any]) -> int:
     path = _write(out / "train.json", report, origin)
     print(json.dumps(report, indent=2) if output == "json" else f"{_training_text(report)}\n{path}")
     return 0
+
+
+def _train_on_device(values: dict[str, Any], out: Path, output: str) -> int:
+    from gmexp import artefacts
+    from gmexp.checks.bench.device import bench_training
+    from gmexp_envs import DeviceUnavailable
+
+    try:
+        report = bench_training(**values)
+    except DeviceUnavailable as error:
+        raise UserError(str(error)) from error
+    origin = artefacts.provenance(None, values, "training speed of our PPO on a GPU")
+    path = artefacts.write_json(out / "train-cuda.json", report, origin)
+    print(json.dumps(report, indent=2) if output == "json" else f"{_trained_text(report)}\n{path}")
+    return 0
+
+
+def _trained_text(report: dict[str, Any]) -> str:
+    """Game steps per second of every agent as a table."""
+    from gmexp.rates.text import table
+
+    rows = [(e["agent"] + "".join(f" {key}={value}" for key, value in e["changed"].items()), f"{e['num_envs']:,}",
+             *(f"{e[key]['median'] / 1000:,.0f}" for key in ("steps_per_second", "of_rollouts", "of_updates")),
+             f"{e['peak_memory_mib']:,.0f}") for e in report["entries"]]
+    return (f"PPO on easy CoinRun, on {report['hardware']}, {report['rounds']} iterations each, thousand game steps/s\n"
+            + table(("agent", "instances", "in all", "rollouts", "updates", "peak MiB"), rows, right=range(1, 6)))
 
 
 def _calibrate(values: dict[str, Any]) -> int:

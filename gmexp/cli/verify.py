@@ -75,7 +75,7 @@ def engine(values: dict[str, Any]) -> int:
         report = parity.verify_engine(**values, **files, progress=Bar)
     except ProcgenUnavailable as error:
         raise UserError(str(error)) from error
-    report["device"] = _device(env, parity.CASES, values)
+    report["device"] = _device(env, values)
     print(json.dumps(report, indent=2) if output == "json" else _text(report))
     differences = report["differences"] + report["device"].get("differences", 0)
     return 0 if differences == 0 and all(report["controls"].values()) else 1
@@ -104,13 +104,13 @@ def _recorded(env: str, parity: ModuleType, path: str) -> Path:
     return Path(path)
 
 
-def _device(env: str, cases: Sequence[Any], values: dict[str, Any]) -> dict[str, Any]:
+def _device(env: str, values: dict[str, Any]) -> dict[str, Any]:
     """The CUDA engine against the CPU's, or why they were not compared."""
     from gmexp.checks.bench.device import compare_engines
     from gmexp_envs import DeviceUnavailable
 
     try:
-        return compare_engines(values["seed"], values["steps"], values["frames"], env=env, distributions=cases)
+        return compare_engines(env, values["seed"], values["steps"], values["frames"])
     except DeviceUnavailable as error:
         return {"missing": str(error)}
 

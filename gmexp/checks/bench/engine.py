@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from gmexp.checks.bench.baselines import BASELINES, Runner, Settings, Unavailable
+from gmexp.checks.bench.spread import spread
 from gmexp.support.progress import Bar
 from gmexp_envs.coinrun.layout import NUM_ACTIONS
 
@@ -114,7 +115,7 @@ def _summary(name: str, n: int, taken: np.ndarray) -> dict[str, Any]:
     found: dict[str, Any] = {"baseline": name, "num_envs": n}
     for key, column in (("steps_per_cpu_second", 1), ("steps_per_second", 2)):
         rates = taken[:, 0] / taken[:, column]
-        found[key] = {"median": float(np.median(rates)), "low": float(rates.min()), "high": float(rates.max())}
+        found[key] = spread(rates)
     return found | {"rounds": [{"steps": int(s), "cpu_seconds": c, "seconds": w} for s, c, w in taken.tolist()]}
 
 

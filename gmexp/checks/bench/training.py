@@ -18,6 +18,7 @@ import numpy as np
 
 from gmexp.agents.config import PPOConfig
 from gmexp.checks.bench.processes import peak_memory
+from gmexp.checks.bench.spread import spread
 from gmexp.support.parents import begun
 from gmexp.support.progress import Bar
 from gmexp.support.startup import imported
@@ -181,8 +182,8 @@ def bench_train(rounds: int, progress: Callable[..., Any] = Bar, **settings: int
     return {
         "settings": settings, "rounds": rounds,
         "baselines": [{"name": name, "label": c.label, "missing": missing.get(name)} for name, c in BASELINES.items()],
-        "measurements": [{"baseline": name, "steps_per_cpu_second": _spread(rates[:, 0]),
-                          "steps_per_second": _spread(rates[:, 1]), "peak_memory_mib": memory[name]}
+        "measurements": [{"baseline": name, "steps_per_cpu_second": spread(rates[:, 0]),
+                          "steps_per_second": spread(rates[:, 1]), "peak_memory_mib": memory[name]}
                          for name, rates in speeds.items()],
         "ratios": _ratios(speeds, 0), "ratios_per_second": _ratios(speeds, 1),
     }
@@ -217,10 +218,6 @@ def _play(name: str, settings: Settings, connection: Connection) -> None:
         steps = iterate()
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
         connection.send((steps, cpu, wall, peak_memory()))
-
-
-def _spread(rates: np.ndarray) -> dict[str, float]:
-    return {"median": float(np.median(rates)), "low": float(rates.min()), "high": float(rates.max())}
 
 
 def _ratios(speeds: dict[str, np.ndarray], column: int) -> dict[str, float]:

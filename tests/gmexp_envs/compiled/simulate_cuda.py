@@ -173,14 +173,22 @@ def benchmark():
     """What `gmexp bench engine device=cuda` and `gmexp verify engine` run on a device."""
     from gmexp.checks.bench import device
 
-    found = device.compare_engines(3, 4 * len(device.CASES), 2 * len(device.CASES), instances_each=1)
+    count = len(device.cases(gmexp_envs.find_task("coinrun")))
+    found = device.compare_engines("coinrun", 3, 4 * count, 2 * count, instances_each=1)
     assert found["differences"] == 0, found
-    assert found["compared"]["steps"] == 4 * len(device.CASES), found
+    assert found["compared"]["steps"] == 4 * count, found
+    found = device.compare_engines("tetris", 3, 100, 10, instances_each=1)
+    assert found["differences"] == 0 and found["compared"]["episodes"] > 0, found
+    for env, mode in (("coinrun", "easy"), ("grasping", None)):
+        measured = device.bench_device(env, [2], 1, 0.001, "easy", 0)
+        assert all(m["median"] > 0 for m in measured["measurements"]) and len(measured["measurements"]) == 2, measured
+        assert (measured["env"], measured["mode"]) == (env, mode), measured
+    tiny = {"num_envs": 2, "rollout": 4, "minibatches": 1, "epochs": 1, "width": 4, "hidden": 4}
+    (entry,) = device.bench_training(1, 0, trained=[("ppo", tiny)])["entries"]
+    assert 0 < entry["steps_per_second"]["median"] < entry["of_updates"]["median"], entry
     device.gmexp_envs.make_vec = _spoilt(gmexp_envs.make_vec)
-    found = device.compare_engines(3, 4 * len(device.CASES), 1, instances_each=1)
+    found = device.compare_engines("coinrun", 3, 4 * count, 1, instances_each=1)
     assert {"semantic observations", "state world.body"} <= found["differing"].keys(), found
-    measured = device.bench_device([2], 1, 0.001, "easy", 0)
-    assert all(m["median"] > 0 for m in measured["measurements"]) and len(measured["measurements"]) == 2, measured
 
 
 def copies():
