@@ -30,7 +30,8 @@ ENGINE = Command(
      Option("mode", choice("easy", "hard"), "easy", "procgen's distribution mode"),
      Option("threads", whole(1), 1, "threads of each"),
      Option("seed", whole(0, 2**31 - 1), 0, "seed of levels and actions"),
-     Option("out", place("a folder"), "outputs/bench", "where engine-<mode>.json, .svg, .png go (engine-maze-<mode>, ...)"),
+     Option("out", place("a folder"), "outputs/bench",
+            "where engine-<mode>.json, .svg, .png go (engine-maze-<mode>, engine-cuda-<mode>, ...)"),
      FORMAT),
     "gmexp bench engine mode=hard format=json",
     "Needs an installed procgen to compare with; EnvPool and Stable-Baselines3 are measured where they are installed.")
@@ -111,6 +112,7 @@ def _game(report: dict[str, Any]) -> str:
 def _device(values: dict[str, Any], compared: int) -> int:
     from gmexp import artefacts
     from gmexp.checks.bench.device import bench_device, compare_engines
+    from gmexp.figures import bench
     from gmexp_envs import DeviceUnavailable
 
     out, output = Path(values.pop("out")), values.pop("format")
@@ -123,6 +125,7 @@ def _device(values: dict[str, Any], compared: int) -> int:
     report = bench_device(**values) | {"equality": equality}
     origin = artefacts.provenance(None, values | {"compared": compared}, "speed and exactness of the engine on a GPU")
     path = artefacts.write_json(out / f"engine-cuda-{_game(report)}.json", report, origin)
+    bench.write_on_gpu(out)
     print(json.dumps(report, indent=2) if output == "json" else f"{_device_text(report)}\n{path}")
     return 0 if equality["differences"] == 0 else 1
 

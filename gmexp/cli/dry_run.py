@@ -29,7 +29,8 @@ from gmexp.training.workers import fitting
 __all__ = ["dry_run"]
 
 GIB = 2**30
-ON_CUDA = "cuda"
+MEASURED = {"cpu": "committed studies on two cores of an AMD EPYC (conf/speed.yaml)",
+            "cuda": "gmexp bench train on an H100 (conf/speed.yaml)"}
 
 
 def dry_run(verb: str, jobs: Sequence[Job]) -> int:
@@ -98,13 +99,14 @@ def _cost(left: Sequence[TrainConfig], workers: int, where: str) -> str:
     steps = sum(item.steps for item in left)
     speeds = [_speed(item) for item in left]
     unknown = sum(speed is None for speed, _ in speeds)
-    gpu = [item.device.startswith(ON_CUDA) for item in left]
+    gpu = [_kind(item) == "cuda" for item in left]
     if unknown:
         hours = "" if any(gpu) else "; 0 GPU hours"
         return f"{steps:,} steps to train{hours}; how long that takes, the first finished run will tell"
     seconds = [item.steps / speed for item, (speed, _) in zip(left, speeds, strict=True) if speed]
-    minutes = max(sum(seconds) / workers, max(seconds)) / 60
-    hours = sum(second for second, on in zip(seconds, gpu, strict=True) if on) / 3600
+    shared = sum(second for second, on in zip(seconds, gpu, strict=True) if on)  # runs side by side share a GPU's time
+    minutes = max(shared, sum(seconds) / workers, max(seconds)) / 60
+    hours = shared / 3600
     sources = " and ".join(dict.fromkeys(source for _, source in speeds))
     return (f"{steps:,} steps to train: about {_rounded(minutes)} minutes {where}, {workers} side by side; "
             f"{_rounded(hours)} GPU hours. By the speed of {sources}")
@@ -127,9 +129,15 @@ def _speed(config: TrainConfig) -> tuple[float | None, str]:
     agent = config.agent
     network = getattr(agent, "network", "")
     listed = yaml.safe_load((config_folder() / "speed.yaml").read_text(encoding="utf-8"))
-    speed = listed.get(network) or listed.get(f"{network}-{agent.width}")
-    plain = config.device == "cpu" and config.backend == "native" and agent.name == "ppo"
-    return (speed, "committed studies on two cores of an AMD EPYC (conf/speed.yaml)") if speed and plain else (None, "")
+    kind = _kind(config)
+    speeds = listed.get(kind, {})
+    speed = speeds.get(network) or speeds.get(f"{network}-{agent.width}")
+    return (speed, MEASURED[kind]) if speed and config.backend == "native" and agent.name == "ppo" else (None, "")
+
+
+def _kind(config: TrainConfig) -> str:
+    """The kind of device a run trains on, as torch calls it: cpu, cuda."""
+    return config.device.partition(":")[0]
 
 
 @cache
@@ -157,7 +165,7 @@ def _evaluations(configs: Sequence[Any]) -> None:
     from gmexp.evaluation.evaluate import target
 
     for config in configs:
-        checkpoint, plan = load_checkpoint(config.run, config.device), config.evaluation
+        checkpoint, plan = load_checkpoint(config.run), config.evaluation
         every = cells(checkpoint.task, checkpoint.training, plan, checkpoint.meta.train_seed)
         planned, _ = playable(checkpoint.task, every, config.backend)
         path, identity = target(checkpoint, plan, config.backend, mitigation_of(config.mitigation))
@@ -171,7 +179,7 @@ def _measures(configs: Sequence[Any]) -> None:
     from gmexp.measures.measure import find_measure
 
     for config in configs:
-        checkpoint = load_checkpoint(config.run, config.device)
+        checkpoint = load_checkpoint(config.run)
         context = Context(checkpoint, config.evaluation)
         for name in config.measures:
             chosen = find_measure(name)

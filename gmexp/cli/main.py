@@ -94,11 +94,13 @@ def _configured(name: str, verb: Verb, asked: flags.Flags) -> int:
         return view(name, asked)
     from gmexp.cli import multirun  # with Hydra: what help need not wait for
 
-    loaded = multirun.load(name, asked)
     if asked.dry_run:
         from gmexp.cli.dry_run import dry_run
+        from gmexp.support.checks import elsewhere
 
-        return dry_run(name, loaded)
+        with elsewhere():
+            return dry_run(name, multirun.load(name, asked))
+    loaded = multirun.load(name, asked)
     function = getattr(importlib.import_module(verb.module), verb.function)
     return max(function(config) or 0 for config in multirun.in_turn(loaded))
 

@@ -15,7 +15,7 @@ from gmexp.artefacts.upgrades import renamed
 from gmexp.figures import style
 from gmexp.figures.style import PAGE
 
-__all__ = ["redraw", "write"]
+__all__ = ["redraw", "write", "write_on_gpu"]
 
 
 def redraw(folder: Path) -> list[Path]:
@@ -23,9 +23,20 @@ def redraw(folder: Path) -> list[Path]:
     written = []
     for path in sorted(folder.glob("*.json")):
         report = renamed(artefacts.read_json(path), path)
-        if "baselines" in report:  # a GPU's has tables only
+        if "baselines" in report:
             written += write(path, report)
-    return written
+    return written + write_on_gpu(folder)
+
+
+def write_on_gpu(folder: Path) -> list[Path]:
+    """Write the figure of all engines' speeds on a GPU, engine-cuda.svg and .png, if the folder has their reports."""
+    reports = [artefacts.read_json(path) for path in sorted(folder.glob("engine-cuda-*.json"))]
+    if not reports:
+        return []
+    with matplotlib.rc_context(style.STYLE):
+        figure = _on_gpu(reports)
+        return [artefacts.write_bytes(folder / f"engine-cuda.{suffix}", style.saved(figure, suffix))
+                for suffix in ("svg", "png")]
 
 
 def write(path: Path, report: dict[str, Any]) -> list[Path]:
@@ -85,6 +96,27 @@ def _speed_over_instances(report: dict[str, Any]) -> Figure:
         axis.set_title(title)
         axis.yaxis.set_major_formatter(FuncFormatter(form))
     style.legend(figure, [style.entry(colours[c["name"]], c["label"]) for c in present])
+    return figure
+
+
+def _on_gpu(reports: list[dict[str, Any]]) -> Figure:
+    """Steps per second over the number of instances, a line per environment; their ranges as bands."""
+    names = [" ".join(part for part in (report["env"], report["mode"]) if part) for report in reports]
+    colours = style.colours(names)
+    instances = sorted({m["num_envs"] for report in reports for m in report["measurements"]})
+    figure, (axes,) = style.canvas(PAGE, 2.9, 2)
+    for axis, observation, title in zip(axes, ("semantic", "pixels"), ("Semantic steps per second", "Frames per second"),
+                                        strict=True):
+        for name, report in zip(names, reports, strict=True):
+            rows = [m for m in report["measurements"] if m["observation"] == observation and "median" in m]
+            shown = [m["num_envs"] for m in rows]
+            axis.fill_between(shown, [m["low"] for m in rows], [m["high"] for m in rows], color=colours[name], alpha=0.15,
+                              linewidth=0)
+            axis.plot(shown, [m["median"] for m in rows], color=colours[name], marker="o", markersize=3.5)
+        _logarithmic(axis, instances)
+        axis.set_title(title)
+        axis.yaxis.set_major_formatter(FuncFormatter(style.count))
+    style.legend(figure, [style.entry(colours[name], name) for name in names])
     return figure
 
 

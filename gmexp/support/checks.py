@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from gmexp.support.errors import first_line
 from gmexp_envs import BACKENDS
 
 SEED_LIMIT = 2**63  # seeds are stored as 64-bit integers
+
+_elsewhere = False
+
+
+@contextlib.contextmanager
+def elsewhere() -> Iterator[None]:
+    """Within, a device need not be here: what is planned may run on another machine."""
+    global _elsewhere
+    before, _elsewhere = _elsewhere, True
+    try:
+        yield
+    finally:
+        _elsewhere = before
 
 
 def check_seed(key: str, seed: int) -> None:
@@ -30,12 +46,15 @@ def check_backend(backend: str) -> None:
 
 
 def check_device(device: str) -> None:
-    """Refuse a device that torch does not know or this machine does not have; there is always a CPU."""
+    """Refuse a device that torch does not know or this machine does not have (`elsewhere`: need not have); there is always
+    a CPU."""
     if device == "cpu":
         return
     import torch
 
     try:
-        torch.zeros(1, device=device).item()
+        torch.device(device)
+        if not _elsewhere:
+            torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(f"device = {device!r} cannot be used here: {first_line(error)}") from error

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib
 import importlib.metadata
 import inspect
 import os
@@ -53,6 +54,10 @@ def why_not_compile() -> str | None:
         return f"numba-cuda is not installed: {INSTALL}"
     from cuda.pathfinder import DynamicLibNotFoundError, load_nvidia_dynamic_lib
 
+    try:
+        importlib.import_module("numba.cuda.np.arrayobj")
+    except AttributeError as error:
+        return f"this numba-cuda does not work with numpy {np.__version__} ({error}): pip install 'numpy<2.5'"
     for name in ("nvvm", "nvJitLink"):
         try:
             load_nvidia_dynamic_lib(name)

@@ -48,6 +48,17 @@ def test_a_study_is_listed_with_its_cost(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.slow
+def test_a_gpu_that_is_elsewhere_is_planned_with(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    text = printed(capsys, "run", "experiment=langosco_maze_paper", "device=cuda:0", "workers=3", "--dry-run")
+    hours = 6 * 200e6 / 20000 / 3600  # of conf/speed.yaml; runs side by side share the GPU
+    assert f"{hours:.0f} GPU hours. By the speed of gmexp bench train on an H100" in text
+    assert f"about {60 * hours:.0f} minutes" in text
+    assert main(["run", "experiment=quickstart", "device=coda", "--dry-run"]) == 2
+    assert "device = 'coda'" in capsys.readouterr().err
+
+
+@pytest.mark.slow
 def test_what_is_done_is_left_out_and_tells_the_speed(tmp_path, capsys):
     typed = ["run", "experiment=quickstart", "seeds=[1,2]", "workers=1", f"out={tmp_path}"]
     first, second, *_ = [Run.of(item) for item in training_runs(load("run", typed[1:]))]

@@ -191,6 +191,21 @@ def benchmark():
     assert {"semantic observations", "state world.body"} <= found["differing"].keys(), found
 
 
+def launches():
+    """A step is two launches, with frames three, and reads nothing back from the device."""
+    from gmexp_envs.compiled.cuda import Device
+
+    launched, launch = [], Device.launch
+    Device.launch = lambda device, kernel, *sizes: (launched.append(kernel.__name__), launch(device, kernel, *sizes))
+    for observation, expected in (("semantic", ["step_worlds", "begin_episodes"]),
+                                  ("pixels", ["step_worlds", "begin_episodes", "draw_frames"])):
+        env = gmexp_envs.make_vec("coinrun", 2, seed=5, device="cuda", observation=observation)
+        env.reset()
+        launched.clear()
+        env.step(torch.zeros(2, dtype=torch.int32))
+        assert launched == expected, launched
+
+
 def copies():
     """Copies go on exactly from where they were made, and leave the original alone."""
     _, env, _ = _pair()
@@ -223,5 +238,5 @@ def _spoilt(make_vec):
 
 
 if __name__ == "__main__":
-    checks = (semantic, repeated, pixels, flat, evaluation, training, refusals, benchmark, copies)
+    checks = (semantic, repeated, pixels, flat, evaluation, training, refusals, benchmark, launches, copies)
     {f.__name__: f for f in checks}[sys.argv[1]]()

@@ -21,7 +21,7 @@ needs_compiler = pytest.mark.skipif(cuda.why_not_compile() is not None, reason=s
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", ["semantic", "repeated", "pixels", "flat", "evaluation", "training", "refusals",
-                                  "benchmark", "copies"])
+                                  "benchmark", "launches", "copies"])
 def test_simulated_engine_equals_the_cpus(what):
     environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, str(ROOT / "tests/gmexp_envs/compiled/simulate_cuda.py"), what], env=environment,
