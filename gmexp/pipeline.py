@@ -244,8 +244,8 @@ def training_runs(config: RunConfig) -> list[TrainConfig]:
                             "the train seeds of every condition")
     runs = []
     for condition in config.conditions:
-        varied = {key: value for key, value in condition.items() if key != "seeds"}
-        runs += [override(base, {**varied, "seed": seed}) for seed in condition_seeds(condition, config.seeds)]
+        varied = override(base, {key: value for key, value in condition.items() if key != "seeds"})
+        runs += [dataclasses.replace(varied, seed=seed) for seed in condition_seeds(condition, config.seeds)]
     metas = [describe(item) for item in runs]
     if len({artefacts.config_hash(identity(dataclasses.replace(item, verified=False))) for item in runs}) < len(runs):
         raise UserError("two of the conditions have the same runs: let them differ, or give one of them other seeds")

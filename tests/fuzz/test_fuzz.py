@@ -24,7 +24,7 @@ def test_no_input_is_a_fault(name):
 @pytest.mark.slow
 def test_no_command_line_is_a_fault():
     commands.warm()
-    (tally,) = harness.run(commands.CLASSES, 20.0, SEED, at_least=60).values()
+    (tally,) = harness.run(commands.CLASSES, 8.0, SEED, at_least=40).values()
     assert not tally.faults, tally.examples
 
 
@@ -33,7 +33,7 @@ def test_no_artefact_of_a_study_is_trusted(tmp_path):
     made = study.make(tmp_path / "whole")
     (tmp_path / "scratch").mkdir()
     act = study.mutations(made, tmp_path / "scratch")
-    (tally,) = harness.run({"study": (act, 1.0)}, 20.0, SEED, at_least=200).values()
+    (tally,) = harness.run({"study": (act, 1.0)}, 8.0, SEED, at_least=80).values()
     assert not tally.faults, tally.examples
 
 

@@ -55,11 +55,13 @@ def no_progress(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory) -> Study:
-    """An uninterrupted study. Read only, but for running it again."""
-    root = tmp_path_factory.mktemp("whole")
+def whole(once) -> Study:
+    """An uninterrupted study, made once for all workers. Read only, but for running it again."""
+    return Study(once("whole", _make_whole))
+
+
+def _make_whole(root: Path) -> None:
     assert main([*STUDY, f"out={root}"]) == 0
-    return Study(root)
 
 
 # --- processes --------------------------------------------------------------------------------------------------------
