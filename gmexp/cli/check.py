@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,8 @@ CHECK = Command(
     "coverage: intervals of this setup and of the next environment against simulated truths. sbc: ranks of the truth among "
     "posterior draws.\npower: are a moved condition and a moved environment found? joint: E[C G] with opposed runs. "
     "intervals: over runs.\nloo: each run under each shift left out. forecasts: each environment left out, and forecast "
-    "from the others.\nengine: how long the sampler takes on 1,620 cells.",
+    "from the others.\nengine: how long the sampler takes on 1,620 cells.\nWith out=, "
+    "the fits that are done are kept in OUT.fits until all are: after a kill the same command goes on.",
 )
 
 
@@ -55,9 +57,11 @@ def check(args: list[str]) -> int:
         return 0
     run = {"sbc": _sbc, "coverage": _coverage, "power": _power, "joint": _joint, "intervals": _intervals, "loo": _loo,
            "forecasts": _forecasts, "engine": _engine}[name]
+    values["kept"] = None if values["out"] is None else Path(f"{values['out']}.fits")
     document = {"command": " ".join(["gmexp check", *args]), **run(values)}
     if values["out"] is not None:
         write_json(Path(values["out"]), document)
+        shutil.rmtree(values["kept"], ignore_errors=True)
     shown = {key: value for key, value in document.items() if key not in ("ranks", "pit", "pointwise", "forecasts")}
     emit(document, [f"{key}: {_short(value)}" for key, value in shown.items()], values["format"])
     return 0
@@ -75,7 +79,7 @@ def _sbc(values: dict[str, Any]) -> dict[str, Any]:
     from gmexp.statistics.checks.sbc import sbc
 
     with Bar(0, "sbc", "iteration") as bar:
-        return sbc(values["sets"], values["seed"], bar=bar)
+        return sbc(values["sets"], values["seed"], bar=bar, kept=values["kept"])
 
 
 def _coverage(values: dict[str, Any]) -> dict[str, Any]:
@@ -91,14 +95,14 @@ def _coverage(values: dict[str, Any]) -> dict[str, Any]:
         },
     )
     with Bar(0, "coverage", "iteration") as bar:
-        return coverage(world, values["sets"], values["seed"], bar=bar)
+        return coverage(world, values["sets"], values["seed"], bar=bar, kept=values["kept"])
 
 
 def _power(values: dict[str, Any]) -> dict[str, Any]:
     from gmexp.statistics.checks.power import power
 
     with Bar(0, "power", "iteration") as bar:
-        return power(values["sets"], values["seed"], bar=bar)
+        return power(values["sets"], values["seed"], bar=bar, kept=values["kept"])
 
 
 def _joint(values: dict[str, Any]) -> dict[str, Any]:
@@ -145,4 +149,4 @@ def _forecasts(values: dict[str, Any]) -> dict[str, Any]:
         raise UserError("check forecasts: give counts=PATH, of several environments")
     counts = read_counts(values["counts"])
     with Bar(0, "forecasts", "iteration") as bar:
-        return forecasts(counts, values["seed"], bar=bar)
+        return forecasts(counts, values["seed"], bar=bar, kept=values["kept"])

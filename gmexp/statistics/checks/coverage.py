@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ NEXT = 20  # environments that nobody measures, per data set
 
 
 def coverage(world: World, sets: int = 100, seed: int = 0, config: CalibrationConfig = GATED,
-             bar: Progress | None = None) -> dict[str, Any]:
+             bar: Progress | None = None, kept: Path | None = None) -> dict[str, Any]:
     """Share of true rates inside the 95% intervals of this setup and of the next environment, over simulated data sets;
     in each, of NEXT further environments.
 
@@ -30,7 +31,7 @@ def coverage(world: World, sets: int = 100, seed: int = 0, config: CalibrationCo
     """
     hits: dict[str, list[float]] = defaultdict(list)
     data = [simulate(replace(world, further=NEXT), np.random.default_rng([seed, i])) for i in range(sets)]
-    fits = Fits(replace(config, seed=seed), bar)
+    fits = Fits(replace(config, seed=seed), bar, kept)
     posteriors = fits.of_counts(template(world, seed), [counts for counts, _ in data])
     for (counts, truth), (_, posterior) in zip(data, posteriors, strict=True):
         _setups(posterior, truth, counts, hits)

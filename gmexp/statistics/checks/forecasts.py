@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ REFERENCE = Settings({}, "measured", diversity=0.0)
 
 
 def forecasts(counts: Sequence[OutcomeCounts], seed: int = 0, config: CalibrationConfig = GATED,
-              bar: Progress | None = None) -> dict[str, Any]:
+              bar: Progress | None = None, kept: Path | None = None) -> dict[str, Any]:
     """Every environment's rates under the shift types 1 to 4 beside their forecast without it.
 
     inside   whether the measured median lies in the forecast's central 95%
@@ -44,7 +45,7 @@ def forecasts(counts: Sequence[OutcomeCounts], seed: int = 0, config: Calibratio
         raise UserError(f"forecasts: at least {FEWEST} environments with runs at delta 0 are wanted, not {len(envs)}")
     whole = build_design(rows)
     without = [aligned(build_design([row for row in rows if row.env != env]), whole) for env in envs]
-    fits = Fits(replace(config, seed=seed), bar)
+    fits = Fits(replace(config, seed=seed), bar, kept)
     (_, full), *left = fits.of([whole, *without])
     scored = [row for env, (_, post) in zip(envs, left, strict=True) for row in _scored(full, post, env)]
     return {"check": "forecasts", "environments": envs, "runs": len({(row.env, row.run_id) for row in rows}), "seed": seed,

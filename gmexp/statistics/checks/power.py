@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,11 +27,12 @@ CONDITIONS = World(shifts=(1, 2, 3, 4), diversities=(0.0, 0.03, 0.1, 0.2, 0.3), 
 ENVIRONMENTS = World(envs=8, shifts=(3,), diversities=(0.0,), omega=0.4, runs="logistic_normal", run_sd=0.5)
 
 
-def power(sets: int = 10, seed: int = 0, config: CalibrationConfig = GATED, bar: Progress | None = None) -> dict[str, Any]:
+def power(sets: int = 10, seed: int = 0, config: CalibrationConfig = GATED, bar: Progress | None = None,
+          kept: Path | None = None) -> dict[str, Any]:
     """How often a cell moved by 1.5 logits is found by leaving conditions out, and an environment moved by 3 by leaving
     environments out; and how often either finds something where nothing was moved."""
     shares: dict[str, list[float]] = defaultdict(list)
-    fits = Fits(replace(config, seed=seed), bar)
+    fits = Fits(replace(config, seed=seed), bar, kept)
     for moved in (False, True):
         data = [simulate(CONDITIONS, np.random.default_rng([seed, i]))[0] for i in range(sets)]
         if moved:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ __all__ = ["sbc"]
 
 
 def sbc(sets: int = 100, seed: int = 0, bins: int = 8, config: CalibrationConfig = GATED,
-        bar: Progress | None = None) -> dict[str, Any]:
+        bar: Progress | None = None, kept: Path | None = None) -> dict[str, Any]:
     """Simulation-based calibration (Talts et al. 2018): ranks of the truth among posterior draws are uniform.
 
     Three environments, two shifts, two conditions, three runs; parameters, this setup, a new environment and a new
@@ -34,7 +35,7 @@ def sbc(sets: int = 100, seed: int = 0, bins: int = 8, config: CalibrationConfig
     thinned = 8 * bins - 1
     streams = [np.random.default_rng([seed, i]) for i in range(sets)]
     data = [_from_prior(design, config, rng) for rng in streams]
-    fits = Fits(replace(config, seed=seed), bar)
+    fits = Fits(replace(config, seed=seed), bar, kept)
     posteriors = fits.of([each for each, _ in data])
     for rng, (_, truth), (_, posterior) in zip(streams, data, posteriors, strict=True):
         index = np.linspace(0, posterior.size - 1, thinned).round().astype(int)

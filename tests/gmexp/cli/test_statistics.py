@@ -91,9 +91,14 @@ def test_plan_and_sensitivity(capsys, path):
 
 
 def test_check_coverage_writes_its_output(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr("gmexp.statistics.checks.coverage.coverage",
-                        lambda world, sets, seed, bar: {"check": "coverage", "sets": sets, "runs": world.runs})
     out = tmp_path / "checks" / "coverage.json"
+
+    def coverage(world, sets, seed, bar, kept):
+        kept.mkdir(parents=True)  # fits that are done, until all are
+        assert kept.parent == out.parent
+        return {"check": "coverage", "sets": sets, "runs": world.runs}
+
+    monkeypatch.setattr("gmexp.statistics.checks.coverage.coverage", coverage)
     assert check(["coverage", "sets=8", "runs=two_point", f"out={out}", "format=json"]) == 0
     assert json.loads(out.read_text()) == json.loads(capsys.readouterr().out) == {
         "command": f"gmexp check coverage sets=8 runs=two_point out={out} format=json",

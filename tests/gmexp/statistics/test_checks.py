@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gmexp.statistics.alike import aligned, together
+from gmexp.statistics.checks import fits as checks_fits
 from gmexp.statistics.checks.coverage import coverage
 from gmexp.statistics.checks.fits import GATED, Fits, template
 from gmexp.statistics.checks.forecasts import below, crps, forecasts
@@ -13,7 +14,7 @@ from gmexp.statistics.checks.intervals import interval_coverage
 from gmexp.statistics.checks.power import power
 from gmexp.statistics.checks.sbc import sbc
 from gmexp.statistics.design import build_design
-from gmexp.statistics.fit import fit
+from gmexp.statistics.fit import fit, fit_alike
 from gmexp.statistics.leave_out import odd_conditions
 from gmexp.statistics.model import BEND, Model, _log_scale, coordinate
 from gmexp.statistics.simulate import World, simulate
@@ -135,6 +136,28 @@ def test_simulated_worlds_know_their_truth():
         assert np.mean([r.n_proxy / r.n_visible for r in rows]) == pytest.approx(known["realised"], abs=0.04)
     with pytest.raises(UserError, match="runs must be one of"):
         World(runs="poisson")
+
+
+@pytest.mark.slow
+def test_fits_that_are_done_are_kept(tmp_path, monkeypatch):
+    """Whoever was killed goes on with the same draws; another configuration's fits are not taken for its own."""
+    world, done = World(envs=1, shifts=(3,), diversities=(0.0,), runs_per_cell=2), []
+    designs = [build_design(simulate(world, np.random.default_rng(seed))[0]) for seed in range(3)]
+    monkeypatch.setattr(checks_fits, "AT_ONCE", 1)
+    monkeypatch.setattr(checks_fits, "fit_alike", lambda *arguments: done.append(1) or fit_alike(*arguments))
+    whole = Fits(TINY)
+    expected = [post for _, post in whole.of(designs)]
+    next(iter(Fits(TINY, kept=tmp_path / "fits").of(designs)))  # and then it is killed
+    done.clear()
+    again = Fits(TINY, kept=tmp_path / "fits")
+    for (_, post), other in zip(again.of(designs), expected, strict=True):
+        assert post.draws.keys() == other.draws.keys() and post.conditions == other.conditions
+        for name, array in post.draws.items():
+            np.testing.assert_array_equal(array, other.draws[name])
+    assert len(done) == 2 and again.judged == whole.judged and len(list((tmp_path / "fits").iterdir())) == 3
+    list(Fits(replace(TINY, seed=7), kept=tmp_path / "fits").of(designs[:1]))
+    list(Fits(TINY, kept=tmp_path / "fits").of(designs[1:2]))  # as the first, whose seed is another's
+    assert len(done) == 4
 
 
 @pytest.mark.slow
