@@ -64,14 +64,12 @@ class Fits:
         batches = [(designs[i:i + many], replace(self.config, seed=self.config.seed + number))
                    for number, i in enumerate(range(0, len(designs), many))]
         files = [self.kept / f"{_identity(*batch)}.npz" if self.kept else None for batch in batches]
-        self._extend(sum(file is None or not file.is_file() for file in files) * iterations(self.config))
-        for (batch, config), file in zip(batches, files, strict=True):
-            if file is not None and file.is_file():
-                fits = _read(file, batch, config)
-            else:
-                fits = fit_alike(batch, config, self._advance, self._extend)
-                if file is not None:
-                    _write(file, fits)
+        done = [file is not None and file.is_file() for file in files]
+        self._extend(done.count(False) * iterations(self.config))
+        for (batch, config), file, there in zip(batches, files, done, strict=True):
+            fits = _read(file, batch, config) if there else fit_alike(batch, config, self._advance, self._extend)
+            if file is not None and not there:
+                _write(file, fits)
             for design, (posterior, judged) in zip(batch, fits, strict=True):
                 self.judged.append(judged)
                 yield design, posterior

@@ -1,8 +1,10 @@
 """The benchmark runs, says what it measured, and what it could not; how fast anything is, is not tested."""
 
 import json
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -12,10 +14,13 @@ import torch
 from gmexp.agents.ppo import Progress
 from gmexp.artefacts import read_json
 from gmexp.checks.bench import engine, race, training
-from gmexp.checks.bench.baselines import BASELINES, Baseline, Settings, Unavailable
+from gmexp.checks.bench.baselines import BASELINES, GAMES, Baseline, Settings, Unavailable
 from gmexp.cli import bench
+from gmexp.figures.bench import write_on_gpu
 from gmexp.support.errors import UserError
 from gmexp_envs.procgen_family import binary as procgen
+
+RESULTS = Path(__file__).parents[3] / "results/bench"
 
 TINY = ["num_envs=[2,4]", "rounds=2", "seconds=0.001"]
 needs_procgen = pytest.mark.skipif(not procgen.installed(), reason="procgen is not installed: nothing to compare with")
@@ -54,8 +59,12 @@ def test_another_environment(tmp_path, capsys):
     report = json.loads(capsys.readouterr().out)
     assert report["env"] == "maze" and report == read_json(tmp_path / "engine-maze-easy.json")
     assert min(report["ratios"]["semantic_vs_procgen"], report["ratios"]["pixels_vs_procgen"]) > 0
-    with pytest.raises(UserError, match="env=maze"):
-        bench.main(["engine", "env=maze", "device=cuda", f"out={tmp_path}"])
+
+
+def test_an_environment_without_a_peer_is_measured_on_a_gpu_only(tmp_path):
+    assert bench.COMPARED == tuple(GAMES)
+    with pytest.raises(UserError, match="env=tetris has no peer .*: choose one of coinrun, .* or device=cuda"):
+        bench.main(["engine", "env=tetris", f"out={tmp_path}"])
 
 
 def test_scaling_is_the_ratio_of_speeds_in_the_same_round():
@@ -81,8 +90,9 @@ def test_who_is_missing_is_named(tmp_path, capsys, monkeypatch):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_without_a_device_the_gpu_is_not_measured(tmp_path, capsys):
-    with pytest.raises(UserError, match="device 'cuda' cannot be used here: .*CUDA"):
-        bench.main(["engine", "device=cuda", f"out={tmp_path}"])
+    for what in (["engine"], ["engine", "env=tetris"], ["train"]):
+        with pytest.raises(UserError, match="device 'cuda' cannot be used here: .*CUDA"):
+            bench.main([*what, "device=cuda", f"out={tmp_path}"])
     assert not list(tmp_path.iterdir())
     with pytest.raises(Unavailable, match="not measured: .*CUDA"):
         BASELINES["cuda_semantic"].start(4, Settings("easy", 1, 0))
@@ -96,6 +106,21 @@ def test_on_a_device_the_engine_is_the_cpus(tmp_path, capsys):
     assert report["equality"]["differences"] == 0 and report["equality"]["compared"]["steps"] >= 65536
     assert {(m["observation"], m["num_envs"]) for m in report["measurements"]} == {
         (observation, n) for observation in ("semantic", "pixels") for n in (2, 4)}
+
+
+def test_what_was_measured_on_a_gpu_is_told_and_drawn(tmp_path):
+    """Of the committed reports."""
+    for path in sorted(RESULTS.glob("*-cuda*.json")):
+        shutil.copy(path, tmp_path)
+    text = bench._device_text(read_json(tmp_path / "engine-cuda-maze-easy.json"))
+    assert "maze, easy, on NVIDIA H100" in text and "CPU and GPU: 0 differences in 262,800 steps" in text
+    assert len(text.splitlines()) == 2 + 10 + 1
+    lines = bench._trained_text(read_json(tmp_path / "train-cuda.json")).splitlines()
+    assert len(lines) == 3 + 7 and lines[4].split()[:3] == ["ppo", "num_envs=4096", "4,096"]
+    drawn = write_on_gpu(tmp_path)
+    assert [path.name for path in drawn] == ["engine-cuda.svg", "engine-cuda.png"]
+    assert drawn[0].read_bytes() == (RESULTS / "engine-cuda.svg").read_bytes()
+    assert write_on_gpu(tmp_path / "empty") == []
 
 
 @pytest.mark.parametrize("args", [[], ["num_envs=8"], ["engine", "num_envs=[]"], ["engine", "num_envs=[0]"],
