@@ -21,7 +21,7 @@ from gmexp.agents.trainer import current_name, find_trainer, trainer_names
 from gmexp.artefacts.decode import decode
 from gmexp.artefacts.records import RunMeta
 from gmexp.support.errors import UserError, first_line
-from gmexp_envs import Task, find_task, task_names
+from gmexp_envs import FrameStyle, Task, find_task, task_names
 
 NAME = "checkpoint.npz"
 VERSION = 2  # 1: the first layer was two
@@ -37,6 +37,17 @@ class Checkpoint:
     agent: AgentConfig
     env: Any  # the task's configuration
     meta: RunMeta
+    style: FrameStyle | None = None  # of the frames it saw in training; None where it saw none, or did not keep it
+
+    @property
+    def observation(self) -> str:
+        """What it sees: semantic or pixels."""
+        return self.agent.observation
+
+    @property
+    def action_repeat(self) -> int:
+        """Game steps that its actions last."""
+        return self.agent.action_repeat
 
     @property
     def task(self) -> Task:
@@ -60,10 +71,13 @@ class Checkpoint:
 
 
 def write_checkpoint(folder: Path, weights: Mapping[str, np.ndarray], steps: int, config: Mapping[str, Any],
-                     meta: RunMeta) -> Path:
-    """Write the weights after `steps` of the run with the identity `config` (`gmexp.training.train.identity`)."""
+                     meta: RunMeta, style: FrameStyle | None = None) -> Path:
+    """Write the weights after `steps` of the run with the identity `config` (`gmexp.training.train.identity`); `style` is
+    that of the frames it saw, if it saw any."""
     lasting = {key: value for key, value in artefacts.plain(meta).items() if key not in UNSAID}
     about = {"version": VERSION, "agent": config["agent"], "env": config["env"], "meta": lasting, "steps": steps}
+    if style is not None:
+        about["frames"] = dataclasses.asdict(style)
     return artefacts.write_npz(folder / NAME, {**weights, "about": np.array(json.dumps(about, sort_keys=True))})
 
 
@@ -92,6 +106,7 @@ def load_checkpoint(path: Path | str, device: str = "cpu") -> Checkpoint:
         agent = _agent(about["agent"], f"{path}: agent")
         env = decode(task.config, about["env"], f"{path}: env")
         meta = decode(RunMeta, UNSAID | about["meta"], f"{path}: meta")
+        style = decode(FrameStyle, about["frames"], f"{path}: frames") if "frames" in about else None
         network = agent.build(task.on(task.distribution(env)), torch.Generator().manual_seed(0))
         weights = network_weights(arrays, network)
         if not all(torch.isfinite(weight).all() for weight in weights.values()):
@@ -101,7 +116,7 @@ def load_checkpoint(path: Path | str, device: str = "cpu") -> Checkpoint:
         raise
     except (ValueError, TypeError, KeyError, RuntimeError, AttributeError) as error:
         raise UserError(f"{path} is not a checkpoint of this gmexp: {first_line(error)}") from error
-    return Checkpoint(path, network.to(device), agent, env, meta)
+    return Checkpoint(path, network.to(device), agent, env, meta, style)
 
 
 def _agent(content: Any, where: str) -> AgentConfig:

@@ -27,10 +27,12 @@ def make_env(task: Task, planned: Sequence[Cell], plan: EvaluationPlan, agent: A
     """One environment for all cells, `plan.slots` instances each; UserError where procgen or a device is wanted in vain.
 
     Arguments:
-        agent: how it is seen and acted in (`observation`, `action_repeat`); None for semantic and step by step.
+        agent: how it is seen and acted in (`observation`, `action_repeat`, `style` of frames), such as a checkpoint; None
+            for semantic and step by step.
         device: the agent's.
     """
-    observation, action_repeat = (agent.observation, agent.action_repeat) if agent else ("semantic", 1)
+    observation, action_repeat, style = (agent.observation, agent.action_repeat, agent.style) if agent else (
+        "semantic", 1, None)
     if device != "cpu":
         from gmexp.training.train import env_device
 
@@ -38,7 +40,7 @@ def make_env(task: Task, planned: Sequence[Cell], plan: EvaluationPlan, agent: A
     try:
         return gmexp_envs.make_vec(task, len(planned) * plan.slots, distribution=[c.distribution for c in planned],
                                    seed=stream(plan.seed, "levels"), observation=observation, action_repeat=action_repeat,
-                                   drawable=drawable, backend=backend, device=device)
+                                   drawable=drawable, backend=backend, device=device, style=style)
     except (ProcgenUnavailable, DeviceUnavailable) as error:
         raise UserError(str(error)) from error
 

@@ -102,7 +102,7 @@ def play_with(checkpoint: Checkpoint, plan: EvaluationPlan, planned: Sequence[Ce
     played = in_arms(checkpoint.task, planned, plan.arms)
     if mitigation:
         checkpoint = dataclasses.replace(checkpoint, network=mitigation.network(checkpoint.network))
-    env = make_env(checkpoint.task, played, plan, checkpoint.agent, backend=backend, device=checkpoint.device)
+    env = make_env(checkpoint.task, played, plan, checkpoint, backend=backend, device=checkpoint.device)
     slots = len(planned) * plan.slots if slots is None else slots
     actor: Actor = InTurn([checkpoint.policy(stream(plan.seed, _noise(arm)), plan.greedy, slots=slots) for arm in plan.arms],
                           len(planned) * plan.slots)

@@ -96,6 +96,7 @@ class _Seen:
 
     observation: str
     action_repeat: int
+    style: None = None  # frames look as they do where nobody says how
 
 
 def _training(task: Task, training: Any) -> Any:

@@ -17,7 +17,7 @@ import gmexp_envs
 from gmexp.evaluation.rollout import Actor
 from gmexp_envs.outcome import NEVER, Outcome
 from gmexp_envs.task import Picture, Task
-from gmexp_envs.vec import EpisodeLog, SemanticObservation, VecEnv
+from gmexp_envs.vec import EpisodeLog, FrameStyle, SemanticObservation, VecEnv
 
 BEFORE = 12  # game steps between the picture before a touch and that of the touch
 STEPS_PER_PICTURE = 2  # game steps between the pictures of an animation, where decisions are not further apart
@@ -118,7 +118,7 @@ class Take:
 
 
 def film(take: Take, size: int, pictures: Collection[int] | None = None, critic: Critic | None = None,
-         observation: str = "semantic") -> Film:
+         observation: str = "semantic", style: FrameStyle | None = None) -> Film:
     """Play an episode again.
 
     Arguments:
@@ -126,10 +126,11 @@ def film(take: Take, size: int, pictures: Collection[int] | None = None, critic:
         pictures: the moments to draw; None for all.
         critic: values the observation of one instance.
         observation: which one, semantic or pixels.
+        style: of the frames that it shows.
     """
     alone = dataclasses.replace(take.distribution, levels=(take.level_seed,), sequential=True)
     env = gmexp_envs.make_vec(take.task, 1, distribution=alone, seed=0, observation=observation,
-                              action_repeat=take.action_repeat, drawable=True)
+                              action_repeat=take.action_repeat, drawable=True, style=style)
     shown, over = env.reset(), False
     moments = []
     for index in range(len(take.actions) + 1):

@@ -68,7 +68,7 @@ class Context:
         from gmexp.evaluation.batch import make_env, play_cells
         from gmexp.evaluation.certified import levels_folder
 
-        env = make_env(self.task, planned, self.plan, self.checkpoint.agent, device=self.checkpoint.device)
+        env = make_env(self.task, planned, self.plan, self.checkpoint, device=self.checkpoint.device)
         columns = play_cells(self.task, self.actor(), env, planned, self.plan, self.checkpoint.meta,
                              levels_folder(self.checkpoint.path), self.on_progress)
         env.close()

@@ -98,7 +98,7 @@ def watched(checkpoint: Checkpoint, plan: EvaluationPlan, planned: list[Cell], s
     from gmexp.evaluation.rollout import play
     from gmexp.support.seeding import stream
 
-    env = make_env(checkpoint.task, planned, plan, checkpoint.agent, device=checkpoint.device)
+    env = make_env(checkpoint.task, planned, plan, checkpoint, device=checkpoint.device)
     watching = Watching(checkpoint.policy(stream(plan.seed, "validation"), plan.greedy), scores, env.num_envs,
                         checkpoint.device)
     play(watching, env, 1)

@@ -50,7 +50,7 @@ def probe(checkpoint: Checkpoint, plan: EvaluationPlan, levels: int) -> Path:
     if tables.made_from(path) == artefacts.config_hash(identity):
         return path
     planned = validation_cells(checkpoint, levels, ("visible", "masked"), distinguishing=True)
-    env = make_env(checkpoint.task, planned, plan, checkpoint.agent, device=checkpoint.device)
+    env = make_env(checkpoint.task, planned, plan, checkpoint, device=checkpoint.device)
     actor = checkpoint.policy(stream(plan.seed, "probing"), plan.greedy)
     columns = play_cells(checkpoint.task, actor, env, planned, plan, checkpoint.meta, levels_folder(path))
     env.close()

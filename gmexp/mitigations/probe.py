@@ -51,7 +51,7 @@ def probe(checkpoint: Checkpoint, plan: EvaluationPlan, levels: int) -> Path:
     if tables.made_from(path) == artefacts.config_hash(identity):
         return path
     planned = validation_cells(checkpoint, levels, distinguishing=True)
-    env = make_env(checkpoint.task, planned, one_each(plan, levels), checkpoint.agent, device=checkpoint.device)
+    env = make_env(checkpoint.task, planned, one_each(plan, levels), checkpoint, device=checkpoint.device)
     recording = _Recording(checkpoint.policy(stream(plan.seed, "probe"), plan.greedy), checkpoint, env)
     play(recording, env, 1)
     env.close()

@@ -98,7 +98,7 @@ def verify(checkpoint: Checkpoint, wanted: VerificationPlan, plan: EvaluationPla
     settle_torch()
     unseen = dataclasses.replace(checkpoint.training, levels=levels, sequential=True)
     planned = in_every_arm(task, Cell(0, SHIFT_NAMES[0], 0.0, False, unseen))
-    env = make_env(task, planned, alike, checkpoint.agent, device=checkpoint.device)
+    env = make_env(task, planned, alike, checkpoint, device=checkpoint.device)
     actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
     columns = play_cells(task, actor, env, planned, alike, checkpoint.meta, levels_folder(path))
     env.close()

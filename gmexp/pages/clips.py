@@ -115,7 +115,7 @@ def _filmed(folder: Path, target: Path, plan: EvaluationPlan,
     actor = checkpoint.policy(stream(plan.seed, "policy"), plan.greedy)
     repeat = checkpoint.agent.action_repeat
     lengths = [-(-last_step(row) // repeat) for _, row, _, _ in chosen]
-    env = make_env(checkpoint.task, planned, plan, checkpoint.agent)
+    env = make_env(checkpoint.task, planned, plan, checkpoint)
     tape = record(actor, env, max(lengths))
     env.close()
     written = []
@@ -123,7 +123,8 @@ def _filmed(folder: Path, target: Path, plan: EvaluationPlan,
         touch = None if row["intended_step"] is None and row["proxy_step"] is None else last_step(row)
         take = Take(checkpoint.task, planned[instance // plan.slots].distribution, row["level_seed"], outcome,
                     tape.actions[:length, instance], repeat, touch)
-        shown = film(take, CLIP_SIZE, critic=critic(checkpoint), observation=checkpoint.agent.observation)
+        shown = film(take, CLIP_SIZE, critic=critic(checkpoint), observation=checkpoint.observation,
+                     style=checkpoint.style)
         pictures = [frame(shown, index) for index in shown.drawn]
         written.append(_write(target / name, pictures, palette(shown.task)))
         where = f"delta={checkpoint.env.diversity:g}, shift {shift_text(row['shift_type'], row['shift_name'])}"

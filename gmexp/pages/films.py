@@ -73,7 +73,7 @@ def watch(agent: Checkpoint | Scripted, plan: WatchPlan) -> list[Path]:
         key = take.key_moments
         pictures = {*key.values()} | (take.even_moments(MOST_PICTURES) if plan.format != "sheet" else set())
         shown = film(take, plan.size, pictures, critic(checkpoint) if checkpoint else None,
-                     checkpoint.agent.observation if checkpoint else "semantic")
+                     *((checkpoint.observation, checkpoint.style) if checkpoint else ()))
         rows.append((_kept(shown, key), key, f"level {take.level_seed}, {shown.moments[-1].step} steps"))
         about.append(_about(shown))
         if plan.format != "sheet":
@@ -115,8 +115,8 @@ def _takes(agent: Checkpoint | Scripted, cell: Cell, plan: WatchPlan) -> list[Ta
     from gmexp.evaluation.replay import Take, record
 
     scripted, seed = isinstance(agent, Scripted), stream(plan.seed, "policy")
-    repeat = 1 if scripted else agent.agent.action_repeat
-    env = make_env(agent.task, [cell], _played(plan), None if scripted else agent.agent)
+    repeat = 1 if scripted else agent.action_repeat
+    env = make_env(agent.task, [cell], _played(plan), None if scripted else agent)
     tape = record(ScriptedAgent(agent.name, agent.task, env, seed) if scripted else agent.policy(seed, plan.greedy), env)
     env.close()
     distinguishing = certified_levels(agent.task, cell.distribution)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +37,7 @@ from gmexp.training.config import TrainConfig
 from gmexp.training.progress import OWN
 from gmexp.training.run import Run
 from gmexp.training.session import log_curve, open_run
-from gmexp_envs import VecEnv
+from gmexp_envs import FrameStyle, VecEnv
 from gmexp_envs.vec import DeviceUnavailable
 
 RESUME_VERSION = 3
@@ -75,7 +76,7 @@ def train(what: TrainConfig | Run, on_progress: Callable[[int], None] = lambda s
         with open_run(planned) if tracker is None else contextlib.nullcontext(tracker) as told:
             log_curve(told, curve)
             best = _loop(planned, agent, curve, best, told, on_progress)
-        _finish(planned, agent, curve, best)
+        _finish(planned, agent, curve, best, _style(config, env))
     return folder
 
 
@@ -93,12 +94,21 @@ def _environment(config: TrainConfig) -> VecEnv:
     agent = config.agent
     device = env_device(config.device, config.backend) if find_trainer(agent.name).on_device else "cpu"
     try:
-        return gmexp_envs.make_vec(
+        env = gmexp_envs.make_vec(
             config.task, agent.num_envs, distribution=config.training, seed=stream(config.seed, "levels"),
             observation=agent.observation, action_repeat=agent.action_repeat, backend=config.backend,
             threads=config.threads, device=device)
     except DeviceUnavailable as error:
         raise UserError(str(error)) from error
+    if config.task.parity and _style(config, env) not in (None, FrameStyle()):
+        print("frames are flat colours on black: procgen, whose images they are otherwise made of, is not installed",
+              file=sys.stderr)
+    return env
+
+
+def _style(config: TrainConfig, env: VecEnv) -> FrameStyle | None:
+    """How the frames look that an agent sees; None where it sees none, or an environment does not say."""
+    return getattr(env, "style", None) if config.agent.observation == "pixels" else None
 
 
 def env_device(device: str, backend: str) -> str:
@@ -194,12 +204,12 @@ def _status(agent: Trainer, curve: list[CurvePoint], best: Best) -> str:
             f"{best.success:.0%}, are those after {best.steps:,} steps")
 
 
-def _finish(planned: Run, agent: Trainer, curve: list[CurvePoint], best: Best) -> None:
-    """Write the complete run, run.json last, and drop what only resumption needed."""
+def _finish(planned: Run, agent: Trainer, curve: list[CurvePoint], best: Best, style: FrameStyle | None) -> None:
+    """Write the complete run, run.json last, and drop what only resumption needed; `style` of the frames that were seen."""
     folder, what, meta = planned.folder, planned.identity, planned.meta
     origin = artefacts.provenance(None, what, "a training run", wall_s=curve[-1].seconds)
     for path, weights, steps in ((folder / "best", best.weights, best.steps), (folder, _weights(agent), agent.steps)):
-        write_checkpoint(path, weights, steps, what, meta)
+        write_checkpoint(path, weights, steps, what, meta, style)
     tables.write_table(folder / "curve.parquet", curve, CurvePoint, origin)
     known = {name: value for name, value in artefacts.plain(meta).items() if name != "settings"}  # they are the config
     artefacts.write_json(folder / "run.json", {"status": _status(agent, curve, best), "meta": known, "config": what}, origin)

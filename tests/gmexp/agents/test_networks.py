@@ -12,10 +12,14 @@ from gmexp.agents.config import PPOConfig, SB3PPOConfig
 from gmexp.agents.networks import Frames, Impala, Observation, Semantic, check_seen, seen
 from gmexp.agents.ppo import PPO, RewardNormalizer
 from gmexp.cli.config import load
+from gmexp.evaluation.batch import make_env
+from gmexp.evaluation.cells import cells
 from gmexp.evaluation.evaluate import evaluate
 from gmexp.measures.take import measure
 from gmexp.support.errors import UserError
 from gmexp.training.train import train
+from gmexp_envs import FrameStyle
+from gmexp_envs.coinrun import base as coinrun
 from gmexp_envs.coinrun.task import TASK
 
 from ..tiny import assert_equal_arrays, train_config
@@ -110,6 +114,23 @@ def test_an_agent_that_sees_frames_goes_through_the_stages(tmp_path):
     assert evaluate(checkpoint, plan).is_file() and measure(checkpoint, ["attribution"], plan)[0].is_file()
     with pytest.raises(UserError, match="critic reads the semantic view"):
         measure(checkpoint, ["critic"], plan)
+
+
+@pytest.mark.slow
+def test_an_agent_is_shown_the_frames_it_was_trained_on(tmp_path, monkeypatch, capsys):
+    """Trained where procgen's images are not, played where they are."""
+    flat, default = FrameStyle(use_backgrounds=False, use_monochrome_assets=True), coinrun.default_style()
+    config = dataclasses.replace(train_config(tmp_path, "env.horizon=60", iterations=1), agent=CONFIG, steps=2 * 4 * 8)
+    for style, seed in ((flat, 1), (default, 2)):
+        monkeypatch.setattr(coinrun, "default_style", lambda style=style: style)
+        checkpoint = load_checkpoint(train(dataclasses.replace(config, seed=seed)))
+        assert ("frames are flat colours on black" in capsys.readouterr().err) == (style == flat)
+        monkeypatch.setattr(coinrun, "default_style", lambda: default)
+        plan = load("evaluate", ["run=none", "evaluation.episodes=2", "evaluation.slots=2", "evaluation.shifts=[0]",
+                                 "evaluation.probes=[0]"]).evaluation
+        env = make_env(TASK, cells(checkpoint.task, checkpoint.training, plan, 0)[:1], plan, checkpoint)
+        assert checkpoint.style == env.style == style
+    assert load_checkpoint("shipped").style is None
 
 
 def test_the_semantic_network_is_the_default():
