@@ -27,7 +27,7 @@ from ..fabricate import meta
 TASK = find_task("maze_line_and_gem")
 PLAN = EvaluationPlan(shifts=[0], grades=[1.0], arms=["visible", "masked"], probes=[0], attributed=[0], episodes=400,
                       slots=400, seed=0, greedy=False, clips=0)
-PIXELS = SimpleNamespace(observation="pixels", action_repeat=1)
+PIXELS = SimpleNamespace(observation="pixels", action_repeat=1, style=None)
 
 
 class Sees:

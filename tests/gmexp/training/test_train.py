@@ -142,7 +142,7 @@ def test_the_best_weights_are_those_of_the_highest_success_over_a_window(tmp_pat
     successes, kept = iter([0.1, 0.3, 0.9, 0.8, 0.2, 0.0]), []
     iterate, finish = PPO.iterate, train._finish
     monkeypatch.setattr(PPO, "iterate", lambda self: iterate(self)._replace(success=next(successes), episodes=5))
-    monkeypatch.setattr(train, "_finish", lambda *arguments: (kept.append(arguments[-1]), finish(*arguments)))
+    monkeypatch.setattr(train, "_finish", lambda *arguments: (kept.append(arguments[3]), finish(*arguments)))
     folder = train.train(train_config(tmp_path, iterations=6))
     (best,) = kept
     assert best.success == pytest.approx(0.85) and best.steps == 4 * ITERATION
