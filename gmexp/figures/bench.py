@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +34,18 @@ def write_on_gpu(folder: Path) -> list[Path]:
     reports = [artefacts.read_json(path) for path in sorted(folder.glob("engine-cuda-*.json"))]
     if not reports:
         return []
-    with matplotlib.rc_context(style.STYLE):
-        figure = _on_gpu(reports)
-        return [artefacts.write_bytes(folder / f"engine-cuda.{suffix}", style.saved(figure, suffix))
-                for suffix in ("svg", "png")]
+    return _written(folder / "engine-cuda", _on_gpu, reports)
 
 
 def write(path: Path, report: dict[str, Any]) -> list[Path]:
     """Write the figure of the report at `path` beside it, as SVG and PNG."""
+    return _written(path, _speed_over_instances if "num_envs" in report else _training, report)
+
+
+def _written(path: Path, draw: Callable[[Any], Figure], data: Any) -> list[Path]:
+    """What `draw` makes of the data, as SVG and PNG of this name."""
     with matplotlib.rc_context(style.STYLE):
-        figure = _speed_over_instances(report) if "num_envs" in report else _training(report)
+        figure = draw(data)
         return [artefacts.write_bytes(path.with_suffix(f".{suffix}"), style.saved(figure, suffix))
                 for suffix in ("svg", "png")]
 
@@ -84,9 +87,7 @@ def _speed_over_instances(report: dict[str, Any]) -> Figure:
     instances = report["num_envs"]
     for c in present:
         rows = [m["steps_per_cpu_second"] for m in report["measurements"] if m["baseline"] == c["name"]]
-        speeds.fill_between(instances, [r["low"] for r in rows], [r["high"] for r in rows], color=colours[c["name"]],
-                            alpha=0.15, linewidth=0)
-        speeds.plot(instances, [r["median"] for r in rows], color=colours[c["name"]], marker="o", markersize=3.5)
+        _banded(speeds, instances, rows, colours[c["name"]])
         if (key := f"{c['name']}_vs_procgen") in report["ratios"]:
             times = [row["per_cpu_second"][key] for row in report["ratios_by_num_envs"]]
             ratios.plot(instances, times, color=colours[c["name"]], marker="o", markersize=3.5)
@@ -109,15 +110,18 @@ def _on_gpu(reports: list[dict[str, Any]]) -> Figure:
                                         strict=True):
         for name, report in zip(names, reports, strict=True):
             rows = [m for m in report["measurements"] if m["observation"] == observation and "median" in m]
-            shown = [m["num_envs"] for m in rows]
-            axis.fill_between(shown, [m["low"] for m in rows], [m["high"] for m in rows], color=colours[name], alpha=0.15,
-                              linewidth=0)
-            axis.plot(shown, [m["median"] for m in rows], color=colours[name], marker="o", markersize=3.5)
+            _banded(axis, [m["num_envs"] for m in rows], rows, colours[name])
         _logarithmic(axis, instances)
         axis.set_title(title)
         axis.yaxis.set_major_formatter(FuncFormatter(style.count))
     style.legend(figure, [style.entry(colours[name], name) for name in names])
     return figure
+
+
+def _banded(axis: Axes, instances: Sequence[int], rows: Sequence[Mapping[str, float]], colour: str) -> None:
+    """A line through the rounds' medians, their range as a band."""
+    axis.fill_between(instances, [r["low"] for r in rows], [r["high"] for r in rows], color=colour, alpha=0.15, linewidth=0)
+    axis.plot(instances, [r["median"] for r in rows], color=colour, marker="o", markersize=3.5)
 
 
 def _logarithmic(axis: Axes, instances: list[int]) -> None:

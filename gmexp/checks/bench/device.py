@@ -46,7 +46,7 @@ def cases(task: Task) -> Sequence[Any]:
         {"rho": 0.0, "masked": True, "spec_quality": 0.4}, {"levels": (3, 99, 0), "sequential": True, "spec_quality": 0.0}))]
 
 
-def compare_engines(env: str | Task, seed: int, steps: int, frames: int, instances_each: int = INSTANCES_EACH,
+def compare_engines(env: str, seed: int, steps: int, frames: int, instances_each: int = INSTANCES_EACH,
                     device: str = "cuda", progress: Progress = Bar) -> dict[str, Any]:
     """Play both engines of an environment alike over many level distributions (`cases`) and compare all that they show,
     about as often as asked for.
@@ -55,7 +55,7 @@ def compare_engines(env: str | Task, seed: int, steps: int, frames: int, instanc
     """
     tally = Tally()
     started = time.perf_counter()
-    distributions = cases(gmexp_envs.find_task(env) if isinstance(env, str) else env)
+    distributions = cases(gmexp_envs.find_task(env))
     n = instances_each * len(distributions)
     with progress(steps + frames, "CPU and GPU", "step") as bar:
         for observation, count in (("semantic", steps), ("pixels", frames)):
