@@ -26,21 +26,23 @@ from gmexp.artefacts.records import Provenance
 from gmexp.artefacts.writer import settled_companion, write_pair
 from gmexp.published.scenario import Scenario
 from gmexp.statistics.design import FIRST_EVENT, TWO_ARMS, Condition, Covariates, ShiftLevel
-from gmexp.statistics.posterior import DRAW_TYPE, DRAWS, QUANTITIES, Posterior, Settings, Summary, summarise
+from gmexp.statistics.posterior import DRAWS, QUANTITIES, Posterior, Settings, Summary, summarise
 from gmexp.statistics.scenarios import settings_of, settings_of_condition
+from gmexp.statistics.stored import packed, unpacked
 from gmexp.support.errors import UserError
 
 __all__ = ["FEW_ENVIRONMENTS", "SCHEMA_VERSION", "Calibration", "Prediction", "loadable"]
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
+READABLE = (3, 4)  # 3: draws in single precision
 FEW_ENVIRONMENTS = 5
 SECTIONS = ("provenance", "estimand", "model", "diagnostics", "environments", "summaries", "modifiers", "literature", "harm",
             "warnings")
 
 
 def loadable(path: Path) -> bool:
-    """Whether a calibration is there with its draws, and of the version that `Calibration.load` reads."""
-    return path.with_suffix(".npz").exists() and read_json(path).get("schema_version") == SCHEMA_VERSION
+    """Whether a calibration is there with its draws, and of a version that `Calibration.load` reads."""
+    return path.with_suffix(".npz").exists() and read_json(path).get("schema_version") in READABLE
 
 
 @dataclass(frozen=True)
@@ -142,8 +144,8 @@ class Calibration:
         data = _pack(self.posterior.draws)
         document = {"schema_version": SCHEMA_VERSION, **{name: getattr(self, name) for name in SECTIONS}}
         document["draws"] = {
-            "file": draws_path.name, "sha256": hashlib.sha256(data).hexdigest(), "dtype": str(np.dtype(DRAW_TYPE)),
-            "n": self.posterior.size, "names": list(DRAWS),
+            "file": draws_path.name, "sha256": hashlib.sha256(data).hexdigest(), "n": self.posterior.size,
+            "names": list(DRAWS),
             "shapes": {name: list(array.shape) for name, array in self.posterior.draws.items()}}
         document["model"] = document["model"] | {"structure": structure_as_json(self.posterior)}
         return write_pair(path, encode_json(document, indent=1), draws_path, data)
@@ -155,20 +157,21 @@ class Calibration:
         if not path.is_file():
             raise UserError(f"no calibration at {path}: there is no such file")
         document = read_json(path)
-        if document.get("schema_version") != SCHEMA_VERSION:
-            raise UserError(f"{path} has schema version {document.get('schema_version')}; this reads {SCHEMA_VERSION}: "
+        if document.get("schema_version") not in READABLE:
+            raise UserError(f"{path} has schema version {document.get('schema_version')}; this reads 3 and 4: "
                             "make it anew from its counts by gmexp calibrate")
         stored = decode(_Document, {key: document[key] for key in document if key in SECTIONS or key == "draws"}, str(path))
-        packed = settled_companion(path.with_suffix(".npz"), stored.draws.sha256)
-        data = read_bytes(packed)
+        file = settled_companion(path.with_suffix(".npz"), stored.draws.sha256)
+        data = read_bytes(file)
         if hashlib.sha256(data).hexdigest() != stored.draws.sha256:
-            raise UserError(f"{packed.name} is not the draw file that {path.name} was saved with (sha256 differs)")
-        arrays = unpack_npz(data, packed, DRAWS)
-        for name, array in arrays.items():
-            if array.dtype.kind != "f" or not np.isfinite(array).all():
-                raise UserError(f"{packed}: the draws of {name} are not finite numbers")
+            raise UserError(f"{file.name} is not the draw file that {path.name} was saved with (sha256 differs)")
+        arrays = unpack_npz(data, file)
         try:
-            posterior = Posterior(**_structure(stored.model), **{name: arrays[name].astype(float) for name in DRAWS})
+            draws = {name: unpacked(name, arrays) for name in DRAWS}
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"{file} holds no draws of a calibration: {error.args[0]}") from error
+        try:
+            posterior = Posterior(**_structure(stored.model), **draws)
             check_shapes(posterior)
         except UserError:
             raise
@@ -183,10 +186,10 @@ class _Draws:
 
     file: str
     sha256: str
-    dtype: str
     n: int
     names: list[str]
     shapes: dict[str, list[int]]
+    dtype: str | None = None  # of version 3
 
 
 @dataclass(frozen=True)
@@ -265,10 +268,9 @@ def _pack(draws: Mapping[str, np.ndarray]) -> bytes:
     """An npz whose bytes depend on the arrays only: fixed order, no time stamps."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in DRAWS:
+        for name, array in (item for draw in DRAWS for item in packed(draw, draws[draw]).items()):
             member = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
-            member.compress_type = zipfile.ZIP_DEFLATED
             content = io.BytesIO()
-            np.lib.format.write_array(content, np.ascontiguousarray(draws[name], DRAW_TYPE), allow_pickle=False)
-            archive.writestr(member, content.getvalue())
+            np.lib.format.write_array(content, array, allow_pickle=False)
+            archive.writestr(member, content.getvalue(), zipfile.ZIP_DEFLATED, compresslevel=9)
     return buffer.getvalue()

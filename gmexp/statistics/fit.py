@@ -18,8 +18,9 @@ from gmexp.statistics.design import Design
 from gmexp.statistics.diagnostics import Diagnostics, diagnose
 from gmexp.statistics.hmc import Density, sample
 from gmexp.statistics.model import Model, Pulls
-from gmexp.statistics.posterior import DRAWS, Posterior, as_stored
+from gmexp.statistics.posterior import DRAWS, Posterior
 from gmexp.statistics.setups import setup_draws
+from gmexp.statistics.stored import as_stored
 from gmexp.support.errors import UserError
 from gmexp.support.extras import installed
 from gmexp.support.parents import end_with_parent

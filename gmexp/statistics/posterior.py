@@ -21,10 +21,9 @@ from gmexp.statistics.design import TWO_ARMS, Condition, Covariates, ShiftLevel
 from gmexp.statistics.diagnostics import mcse_mean
 from gmexp.support.errors import UserError
 
-__all__ = ["DRAWS", "DRAW_TYPE", "KINDS", "QUANTITIES", "Posterior", "Settings", "Summary", "as_stored", "summarise"]
+__all__ = ["DRAWS", "KINDS", "QUANTITIES", "Posterior", "Settings", "Summary", "summarise"]
 
 DRAWS = ("alpha", "beta", "scales", "run_shift", "coupling", "env", "slope", "learner", "cell", "setup")  # to be stored
-DRAW_TYPE, DIGITS = "float32", 12  # of a stored draw; binary digits: a part in 8,000, far more than so many draws can tell
 KINDS = ("this_setup", "next_run", "next_environment", "next_environment_next_run")
 QUANTITIES = ("capability", "goal_failure", "latent", "realised")
 LADDER = ("in_distribution", "superficial", "moderate", "significant", "extreme")
@@ -46,12 +45,6 @@ class Summary:
     q95: float
     q975: float
     mcse: float
-
-
-def as_stored(draws: np.ndarray) -> np.ndarray:
-    """The draws as their file keeps them: rounded to DIGITS binary digits, so that they pack to two thirds of the size."""
-    fraction, exponent = np.frexp(draws)
-    return np.ldexp(np.round(np.ldexp(fraction, DIGITS)), exponent - DIGITS).astype(DRAW_TYPE).astype(float)
 
 
 def summarise(draws: np.ndarray, chains: int) -> Summary:
