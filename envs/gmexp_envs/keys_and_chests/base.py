@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from gmexp_envs.chosen import AT_PROXY, AWAY
 from gmexp_envs.compiled.engine import Array, encode_levels, Engine
 from gmexp_envs.keys_and_chests.distribution import LevelDistribution
 from gmexp_envs.keys_and_chests.draw.sprites import load_sprites, Sprites
@@ -14,7 +15,7 @@ from gmexp_envs.keys_and_chests.episode import allocate_buffers
 from gmexp_envs.keys_and_chests.layout import (
     allocate, CELL, DISTINGUISHING, Encoded, INTENDED_STEP, LOG_ALIGNED, LOG_CELL, LOG_DIED, LOG_DISTINGUISHING,
     LOG_EPISODE, LOG_FACTS, LOG_INTENDED_STEP, LOG_LENGTH, LOG_PROXY_STEP, LOG_SEED, MODES, NUM_ACTIONS, NUM_FLOATS,
-    NUM_INTS, PLACEMENTS, PLENTY, PROXY_STEP, SEED, TIME,
+    NUM_INTS, PLACEMENTS, PLENTY, PLENTY_CHESTS, PROXY_STEP, SEED, TIME,
 )
 from gmexp_envs.procgen_family.images import default_style
 from gmexp_envs.procgen_family.streams import OFFSET, STRIDE
@@ -77,6 +78,11 @@ class KeysEngine(Engine):
             distinguishing=b.log[:, LOG_DISTINGUISHING], aligned=b.log[:, LOG_ALIGNED],
             intended_step=b.log[:, LOG_INTENDED_STEP], proxy_step=b.log[:, LOG_PROXY_STEP], died=b.log[:, LOG_DIED],
             length=b.log[:, LOG_LENGTH], truncated=b.truncated, episode_return=b.log_return, facts=b.log[:, LOG_FACTS:])
+
+    @property
+    def goal_places(self) -> np.ndarray:
+        aligned = self.world.facts[:, PLENTY] == PLENTY_CHESTS
+        return np.stack([np.where(aligned, AT_PROXY, AWAY), np.zeros(self.num_envs, np.int64)], 1)
 
     @property
     def present(self) -> Present:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gmexp_envs.chosen import AT_PROXY, AWAY, BY_SEED
 from gmexp_envs.compiled.engine import CpuArrays
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.keys_and_chests.base import KeysEngine
@@ -27,7 +28,19 @@ def begin_episodes(table, semantic, rows, first, last):
     world, encoded, buffers = opened(table)
     for k in range(first, last):
         e = np.uint64(rows[k])
-        generate_level(world, e, encoded, next_seed(world, e, encoded))
+        generate_level(world, e, encoded, next_seed(world, e, encoded), BY_SEED)
+        if semantic:
+            observe_semantic(world, e, buffers.window[e], buffers.state[e])
+
+
+@jit
+def begin_chosen(table, semantic, seeds, places, rows, first, last):
+    """Start episodes of the instances rows[first:last] on the levels seeds[k], with two chests for every key or without, as
+    places[k] says; a cell is no place for that."""
+    world, encoded, buffers = opened(table)
+    for k in range(first, last):
+        e, told = np.uint64(rows[k]), places[k, 0]
+        generate_level(world, e, encoded, seeds[k], told if told == AT_PROXY or told == AWAY else BY_SEED)
         if semantic:
             observe_semantic(world, e, buffers.window[e], buffers.state[e])
 
@@ -39,7 +52,7 @@ def _step_instances(table, semantic, actions, repeat, autoreset, rows, first, la
     for k in range(first, last):
         e = np.uint64(rows[k])
         if act(world, e, encoded, buffers, actions[e], repeat) and autoreset:
-            generate_level(world, e, encoded, next_seed(world, e, encoded))
+            generate_level(world, e, encoded, next_seed(world, e, encoded), BY_SEED)
         if semantic:
             observe_semantic(world, e, buffers.window[e], buffers.state[e])
 
@@ -82,6 +95,11 @@ class KeysAndChests(CpuArrays, KeysEngine):
         numbers = np.zeros(self.num_envs, np.uint64)
         self._run(_number_instances, self.rows, self._table, numbers)
         return numbers
+
+    def begin_at(self, rows: np.ndarray, seeds: np.ndarray, places: np.ndarray):
+        rows, seeds, places = self._checked_levels(rows, seeds, places)
+        self._run(begin_chosen, rows, self._table, self._semantic, seeds, places)
+        return self._observation(rows)
 
     def _seed_streams(self, seed: int) -> None:
         self._run(_seed_instances, self.rows, self._table, self._stream_seeds(seed))

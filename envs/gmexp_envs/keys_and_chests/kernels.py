@@ -8,6 +8,7 @@ instance's are passed over. The functions without @jit are the kernels.
 import numpy as np
 from numba import cuda
 
+from gmexp_envs.chosen import BY_SEED
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.compiled.memory import array_at
 from gmexp_envs.keys_and_chests.draw.pixels import draw_over, draw_scene
@@ -98,7 +99,7 @@ def begin_one(table, number, ended_only, semantic):
     e = u64(number)
     if ended_only != 0 and not (buffers.terminated[e] or buffers.truncated[e]):
         return
-    generate_level(world, e, encoded, next_seed(world, e, encoded))
+    generate_level(world, e, encoded, next_seed(world, e, encoded), BY_SEED)
     if semantic != 0:
         observe_semantic(world, e, buffers.window[e], buffers.state[e])
 

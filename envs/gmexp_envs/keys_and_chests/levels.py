@@ -25,6 +25,7 @@ from gmexp_envs.keys_and_chests.layout import (
     WHERE, WORDS, X, Y, ZERO,
 )
 from gmexp_envs.outcome import NEVER
+from gmexp_envs.procgen_family.correlation import rho_told
 from gmexp_envs.procgen_family.mazes import below, dig, Digger, number
 from gmexp_envs.procgen_family.themes import choose_theme
 
@@ -72,8 +73,9 @@ def _counts(scarce, seed, rho, placement):
 
 
 @jit
-def generate_level(world, e, encoded, seed):
-    """Instance e's next level: that of `seed` in its distribution."""
+def generate_level(world, e, encoded, seed, told):
+    """Instance e's next level: that of `seed` in its distribution. `told`: whether there are two chests for every key
+    (`gmexp_envs.chosen`)."""
     facts, clock, body, words = world.facts[e], world.clock[e], world.body[e], world.twister[e]
     things = world.scratch[e, THINGS]
     floats, ints = encoded.floats[facts[CELL]], encoded.ints[facts[CELL]]
@@ -108,7 +110,8 @@ def generate_level(world, e, encoded, seed):
         facts[KEYS], p = place_doors(words, p, things, d, facts[NUM_KEYS], world.scratch[e, LIST], world.scratch[e, QUEUE])
         facts[CHESTS], facts[PLENTY] = facts[KEYS], NEITHER
     else:
-        facts[CHESTS], facts[KEYS], facts[PLENTY] = _counts(base + 1, seed, floats[C_RHO], ints[C_PLACEMENT])
+        facts[CHESTS], facts[KEYS], facts[PLENTY] = _counts(base + 1, seed, rho_told(floats[C_RHO], told),
+                                                                    ints[C_PLACEMENT])
         facts[NUM_KEYS] = facts[KEYS]
         p = _arrange(world, e, p, seed, least, ints[C_PLACEMENT])
     facts[DISTINGUISHING] = not heist and tells_apart(facts[KEYS], facts[CHESTS], facts[KEYS_ON_WAY],

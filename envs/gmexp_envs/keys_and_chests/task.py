@@ -111,6 +111,7 @@ class KeysAndChestsTask(ProcgenTask[LevelDistribution]):
     num_actions = NUM_ACTIONS  # 3 x direction_x + direction_y, both counted from -1; six do nothing here
     action_sets = {"steps": (LEFT, DOWN, STAY, UP, RIGHT), "moves": tuple(range(9)), "full": tuple(range(NUM_ACTIONS))}
     config = KeysAndChestsConfig
+    chosen_levels = True
     package = "gmexp_envs.keys_and_chests"
     parity = "gmexp_envs.keys_and_chests.procgen.parity"
 

@@ -7,14 +7,15 @@ from functools import cached_property
 
 import numpy as np
 
+from gmexp_envs.chosen import AT_PROXY, AWAY
 from gmexp_envs.compiled.engine import Array, Engine, encode_levels
 from gmexp_envs.maze.distribution import MazeDistribution
 from gmexp_envs.maze.draw.boards import Boards, load_boards
 from gmexp_envs.maze.layout import (
-    allocate, allocate_buffers, CELL, DISTINGUISHING, Encoded, GAMES, GOAL_X, GOAL_Y, INTENDED_STEP, LOG_ALIGNED,
+    ALIGNED, allocate, allocate_buffers, CELL, DISTINGUISHING, Encoded, GAMES, GOAL_X, GOAL_Y, INTENDED_STEP, LOG_ALIGNED,
     LOG_CELL, LOG_DISTINGUISHING, LOG_EPISODE, LOG_FACTS, LOG_INTENDED_STEP, LOG_LENGTH, LOG_PROXY_STEP, LOG_SEED,
     NUM_ACTIONS, NUM_FLOATS, NUM_INTS, OPPOSITE, PLACED, PLACEMENTS, PROXY_STEP, PROXY_X, PROXY_Y, SEED, SIZES, STALE,
-    TIME,
+    TIME, X, Y,
 )
 from gmexp_envs.procgen_family.images import default_style
 from gmexp_envs.procgen_family.streams import OFFSET, STRIDE
@@ -88,6 +89,21 @@ class MazeEngine(Engine):
             intended_step=b.log[:, LOG_INTENDED_STEP], proxy_step=b.log[:, LOG_PROXY_STEP],
             died=0 * b.log[:, LOG_SEED], length=b.log[:, LOG_LENGTH], truncated=b.truncated, episode_return=b.log_return,
             facts=b.log[:, LOG_FACTS:])
+
+    @property
+    def goal_places(self) -> np.ndarray:
+        facts = self.world.facts
+        if any(d.game != "cheese" for d in self.distributions):
+            return np.stack([np.where(facts[:, PLACED] == ALIGNED, AT_PROXY, AWAY), np.zeros(self.num_envs, np.int64)], 1)
+        return self.goal_cells
+
+    @property
+    def goal_cells(self) -> np.ndarray:
+        return self.world.facts[:, [GOAL_X, GOAL_Y]]
+
+    @property
+    def agent_cells(self) -> np.ndarray:
+        return self.world.clock[:, [X, Y]]
 
     @property
     def present(self) -> Present:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gmexp_envs.chosen import BY_SEED
 from gmexp_envs.compiled.engine import CpuArrays
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.maze.base import MazeEngine
+from gmexp_envs.maze.chosen import generate_chosen
 from gmexp_envs.maze.distribution import MazeDistribution
 from gmexp_envs.maze.draw.pixels import Kept, render
 from gmexp_envs.maze.episode import act, next_seed, opened
@@ -25,7 +27,7 @@ def _begin_episodes(table, semantic, scratch, rows, first, last):
     world, encoded, buffers = opened(table)
     for k in range(first, last):
         e = np.uint64(rows[k])
-        generate_level(world, e, encoded, next_seed(world, e, encoded), scratch)
+        generate_level(world, e, encoded, next_seed(world, e, encoded), BY_SEED, scratch)
         if semantic:
             observe_semantic(world, e, buffers.window[e], buffers.state[e])
 
@@ -37,12 +39,28 @@ def begin_episodes(table, semantic, rows, first, last):
 
 
 @jit
+def _begin_chosen(table, semantic, seeds, places, scratch, rows, first, last):
+    world, encoded, buffers = opened(table)
+    for k in range(first, last):
+        e = np.uint64(rows[k])
+        generate_chosen(world, e, encoded, seeds[k], places[k, 0], places[k, 1], scratch)
+        if semantic:
+            observe_semantic(world, e, buffers.window[e], buffers.state[e])
+
+
+@jit(allocates=True)
+def begin_chosen(table, semantic, seeds, places, rows, first, last):
+    """Start episodes of the worlds rows[first:last] on the levels seeds[k], the goals as places[k] says."""
+    _begin_chosen(table, semantic, seeds, places, new_scratch(), rows, first, last)
+
+
+@jit
 def _step_worlds(table, semantic, actions, repeat, autoreset, scratch, rows, first, last):
     world, encoded, buffers = opened(table)
     for k in range(first, last):
         e = np.uint64(rows[k])
         if act(world, e, encoded, buffers, actions[e], repeat) and autoreset:
-            generate_level(world, e, encoded, next_seed(world, e, encoded), scratch)
+            generate_level(world, e, encoded, next_seed(world, e, encoded), BY_SEED, scratch)
         if semantic:
             observe_semantic(world, e, buffers.window[e], buffers.state[e])
 
@@ -95,6 +113,11 @@ class Maze(CpuArrays, MazeEngine):
         numbers = np.zeros(self.num_envs, np.uint64)
         self._run(number_worlds, self.rows, self._table, numbers)
         return numbers
+
+    def begin_at(self, rows: np.ndarray, seeds: np.ndarray, places: np.ndarray):
+        rows, seeds, places = self._checked_levels(rows, seeds, places)
+        self._run(begin_chosen, rows, self._table, self._semantic, seeds, places)
+        return self._observation(rows)
 
     def _seed_streams(self, seed: int) -> None:
         self._run(_seed_worlds, self.rows, self._table, self._stream_seeds(seed))

@@ -13,6 +13,7 @@ from gmexp_envs.maze.layout import (
     OPPOSITE, PLACED, RED_GEM, RED_LINE, REGION, SECOND_IMAGE, YELLOW_GEM, YELLOW_LINE, YELLOW_STAR,
 )
 from gmexp_envs.maze.paths import CLEAR, count_clear, look_from, nth_clear, ways_apart
+from gmexp_envs.procgen_family.correlation import rho_told
 from gmexp_envs.procgen_family.mazes import below
 
 i32, u64 = np.int32, np.uint64
@@ -73,11 +74,11 @@ def _farthest(tree, free, corner):
 
 
 @jit
-def _place_cheese(encoded, c, seed, d, opened, free, p, scratch):
+def _place_cheese(encoded, c, seed, told, d, opened, free, p, scratch):
     """-> cell of the cheese, next output, where it was placed."""
     digger, tree = scratch
     corner = i32(d * d - 1)
-    rho, chance = encoded.floats[c, C_RHO], hash_unit(seed, SALT_CORRELATION)
+    rho, chance = rho_told(encoded.floats[c, C_RHO], told), hash_unit(seed, SALT_CORRELATION)
     placement = encoded.ints[c, C_PLACEMENT]
     if chance < rho:
         return corner, p, ALIGNED
@@ -105,10 +106,10 @@ def _second_beside(tree, free, seed, goal, deepest):
 
 
 @jit
-def _place_pair(encoded, c, seed, opened, free, p, scratch):
+def _place_pair(encoded, c, seed, told, opened, free, p, scratch):
     """-> cells of the goal and the second object (NOWHERE: none), next output, where they were placed."""
     digger, tree = scratch
-    rho, chance = encoded.floats[c, C_RHO], hash_unit(seed, SALT_CORRELATION)
+    rho, chance = rho_told(encoded.floats[c, C_RHO], told), hash_unit(seed, SALT_CORRELATION)
     goal, p = _draw_free(digger, opened, p)
     if chance < rho:
         return goal, NOWHERE, p, ALIGNED
@@ -133,15 +134,15 @@ def _place_pair(encoded, c, seed, opened, free, p, scratch):
 
 
 @jit
-def place_goals(world, e, encoded, c, seed, d, opened, free, p, scratch):
+def place_goals(world, e, encoded, c, seed, told, d, opened, free, p, scratch):
     """Choose the goals' cells and looks, of the level whose maze has been dug -> cells of the goal, the second object and
-    the proxy (NOWHERE: there is none), next output."""
+    the proxy (NOWHERE: there is none), next output. `told`: whether they are together (`gmexp_envs.chosen`)."""
     facts, game = world.facts[e], encoded.ints[c, C_GAME]
     if game == CHEESE:
-        goal, p, placed = _place_cheese(encoded, c, seed, d, opened, free, p, scratch)
+        goal, p, placed = _place_cheese(encoded, c, seed, told, d, opened, free, p, scratch)
         facts[PLACED], facts[GOAL_IMAGE], facts[SECOND_IMAGE] = placed, CHEESE_IMAGE, -1
         return goal, NOWHERE, i32(d * d - 1), p
-    goal, second, p, placed = _place_pair(encoded, c, seed, opened, free, p, scratch)
+    goal, second, p, placed = _place_pair(encoded, c, seed, told, opened, free, p, scratch)
     facts[PLACED] = placed
     if game == LINE_AND_GEM:
         facts[GOAL_IMAGE] = YELLOW_LINE if second < 0 else RED_LINE

@@ -8,6 +8,7 @@ numbers that are no world's are passed over. The functions without @jit are the 
 import numpy as np
 from numba import cuda
 
+from gmexp_envs.chosen import BY_SEED
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.compiled.memory import array_at
 from gmexp_envs.maze.draw.boards import BOARD_TABLE
@@ -74,7 +75,7 @@ def generate_one(table, number, scratch):
     """Make a world's next level."""
     world, encoded, _ = opened(_world_table(table))
     e = u64(number)
-    generate_level(world, e, encoded, next_seed(world, e, encoded), scratch)
+    generate_level(world, e, encoded, next_seed(world, e, encoded), BY_SEED, scratch)
 
 
 @jit

@@ -113,8 +113,9 @@ def _start(world, e, encoded, c, margin):
 
 
 @jit
-def generate_level(world, e, encoded, seed, scratch):
-    """Build level `seed` in row e under the row's distribution and put the agent at its start."""
+def generate_level(world, e, encoded, seed, told, scratch):
+    """Build level `seed` in row e under the row's distribution and put the agent at its start; returns how many cells of the
+    maze are free. `told`: whether the goals are together (`gmexp_envs.chosen`)."""
     facts, (digger, tree) = world.facts[e], scratch
     c = facts[CELL]
     easy = encoded.ints[c, C_EASY] != 0
@@ -131,13 +132,24 @@ def generate_level(world, e, encoded, seed, scratch):
         attempt += 1
         seed = another(asked, attempt)
     free = grow(tree, digger.cells, d)
-    goal, second, proxy, p = place_goals(world, e, encoded, c, seed, d, opened, free, p, scratch)
+    goal, second, proxy, p = place_goals(world, e, encoded, c, seed, told, d, opened, free, p, scratch)
     margin = (side - d) // 2
     facts[SEED], facts[EASY], facts[SIZE], facts[MARGIN], facts[DRAWN] = seed, easy, d, margin, p
     world.gains[e, BACKGROUND_SHIFT] = f32(np.float64(shift) / 4294967296.0)  # procgen's rand01
     facts[OPEN_ENDED] = hash_unit(seed, SALT_OPEN) < encoded.floats[c, C_SUPERVISION]
     facts[DECOYED] = hash_unit(seed, SALT_DECOY) < encoded.floats[c, C_SUPERVISION]
-    _paint(world, e, digger.cells, d, margin, side)
+    furnish(world, e, encoded, free, goal, second, proxy, scratch)
+    _choose_appearance(world, e, encoded, c, seed, background)
+    _start(world, e, encoded, c, margin)
+    return free
+
+
+@jit
+def furnish(world, e, encoded, free, goal, second, proxy, scratch):
+    """Write the level's walls and its goals' cells (-1: none), and what these make of it."""
+    facts, (digger, tree) = world.facts[e], scratch
+    c, d, margin = facts[CELL], facts[SIZE], facts[MARGIN]
+    _paint(world, e, digger.cells, d, margin, EASY_SIZE if facts[EASY] else HARD_SIZE)
     if facts[DECOYED]:
         world.grid[e, margin + d - 1, margin + d - 1] = DECOY
     _put(world, e, margin, d, proxy, -1 if second < 0 else SECOND, PROXY_X)
@@ -150,8 +162,6 @@ def generate_level(world, e, encoded, seed, scratch):
         facts[DISTINGUISHING] = tree.sides[u64(goal)] == CLEAR
     if encoded.floats[c, C_SPEC_QUALITY] < f32(1):
         _mark_way(world, e, tree, d, margin, proxy)
-    _choose_appearance(world, e, encoded, c, seed, background)
-    _start(world, e, encoded, c, margin)
 
 
 @jit

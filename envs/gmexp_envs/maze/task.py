@@ -80,6 +80,7 @@ class MazeTask(ProcgenTask[MazeDistribution]):
     num_actions = NUM_ACTIONS  # 3 x direction_x + direction_y, both counted from -1; diagonals go left or right
     action_sets = {"steps": (LEFT, DOWN, STAY, UP, RIGHT), "moves": tuple(range(9)), "full": tuple(range(NUM_ACTIONS))}
     config = MazeConfig
+    chosen_levels = True
     package = "gmexp_envs.maze"
     parity = "gmexp_envs.maze.procgen.parity"
 

@@ -68,11 +68,3 @@ def test_the_goal_is_where_it_is_put():
 def test_levels_that_do_not_fit_are_refused(seeds, places, words):
     with pytest.raises(ValueError, match=words):
         make().begin_at(np.array([0, 1]), np.array(seeds), places)
-
-
-def test_who_cannot_choose_says_so():
-    env = gmexp_envs.make_vec("maze", 1, seed=0)
-    with pytest.raises(ValueError, match="cannot be chosen"):
-        env.begin_at(np.array([0]), np.array([1]), np.zeros((1, 2)))
-    with pytest.raises(ValueError, match="are no cells"):
-        _ = env.goal_cells
