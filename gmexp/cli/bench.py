@@ -1,4 +1,4 @@
-"""`gmexp bench engine`, `bench train` and `bench calibrate`: the commands; what is measured and how is in `checks.bench`."""
+"""`gmexp bench engine`, `train`, `calibrate` and `start`: the commands; what is measured and how is in `checks.bench`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gmexp.cli.options import choice, Command, dispatch, number, Option, place, whole, wholes
+from gmexp.cli.options import choice, Command, dispatch, listing, number, Option, place, whole, wholes
 from gmexp.support.errors import UserError
 from gmexp.support.extras import require
 from gmexp_envs import task_names
@@ -16,11 +16,9 @@ __all__ = ["main"]
 
 FORMAT = Option("format", choice("text", "json"), "text", "output for people or for machines")
 
-COMPARED = "coinrun", "maze", "keys_and_chests"  # whose games procgen has
-
 ENGINE = Command(
     "bench engine", "steps per second of a native engine beside procgen, SB3 over procgen, and EnvPool",
-    (Option("env", choice(*task_names()), "coinrun", "which environment's; on a CPU one of " + ", ".join(COMPARED)),
+    (Option("env", choice(*task_names()), "coinrun", "which environment's; others are measured where they have the game"),
      Option("device", choice("cpu", "cuda"), "cpu",
             "cuda measures the engine on a GPU alone and compares it with the CPU's"),
      Option("num_envs", wholes(1), None, "instances stepped together; not set takes 64 to 4096, on a GPU 1024 to 262144"),
@@ -34,7 +32,7 @@ ENGINE = Command(
             "where engine-<mode>.json, .svg, .png go (engine-maze-<mode>, engine-cuda-<mode>, ...)"),
      FORMAT),
     "gmexp bench engine mode=hard format=json",
-    "Needs an installed procgen to compare with; EnvPool and Stable-Baselines3 are measured where they are installed.")
+    "Needs an installed procgen for its games; EnvPool and Stable-Baselines3 are measured where they are installed.")
 
 WORLDS = {"cpu": [64, 256, 1024, 4096], "cuda": [2**k for k in range(10, 19, 2)]}
 
@@ -72,10 +70,21 @@ CALIBRATE = Command(
     "Sampling, and besides it leaving every run out, predictions and warnings, as gmexp calibrate does both.")
 
 
+START = Command(
+    "bench start", "seconds that commands and environments take to start, with nothing compiled yet and afterwards",
+    (Option("envs", listing(choice(*task_names())), None, "environments whose first step is taken; not set takes all"),
+     Option("rounds", whole(1), 5, "processes of each, after one that warms up"),
+     Option("out", place("a folder"), "outputs/bench", "where start.json goes"),
+     FORMAT),
+    "gmexp bench start envs=[coinrun,maze] format=json",
+    "What is compiled goes into folders of its own, so that the first of every environment's processes compiles everything.")
+
+
 def main(args: Sequence[str]) -> int:
-    """`gmexp bench engine|train|calibrate key=value ...`"""
-    return dispatch(args, {"engine": (ENGINE, _engine), "train": (TRAIN, _train), "calibrate": (CALIBRATE, _calibrate)},
-                    "what to measure is missing: gmexp bench engine, gmexp bench train or gmexp bench calibrate")
+    """`gmexp bench engine|train|calibrate|start key=value ...`"""
+    commands = {"engine": (ENGINE, _engine), "train": (TRAIN, _train), "calibrate": (CALIBRATE, _calibrate),
+                "start": (START, _start)}
+    return dispatch(args, commands, "what to measure is missing: " + ", ".join(f"gmexp bench {name}" for name in commands))
 
 
 def _engine(values: dict[str, Any]) -> int:
@@ -83,18 +92,17 @@ def _engine(values: dict[str, Any]) -> int:
     compared = values.pop("compared")
     if values.pop("device") == "cuda":
         return _device(values, compared)
-    if values["env"] not in COMPARED:
-        raise UserError(f"env={values['env']} has no peer on a CPU to be measured beside: choose one of "
-                        f"{', '.join(COMPARED)}, or device=cuda")
     from gmexp import artefacts
+    from gmexp.checks.bench.baselines import GAMES
     from gmexp.checks.bench.engine import bench_engine
     from gmexp_envs.procgen_family.binary import ProcgenUnavailable, package_folder
 
     out, output = Path(values.pop("out")), values.pop("format")
-    try:
-        package_folder()
-    except ProcgenUnavailable as error:
-        raise UserError(str(error)) from error
+    if values["env"] in GAMES:
+        try:
+            package_folder()
+        except ProcgenUnavailable as error:
+            raise UserError(str(error)) from error
     artefacts.check_writable(out)
     report = bench_engine(**values)
     origin = artefacts.provenance(None, values, "speed of the native engine beside those who run procgen's")
@@ -222,6 +230,25 @@ def _calibration_text(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _start(values: dict[str, Any]) -> int:
+    from gmexp import artefacts
+    from gmexp.checks.bench.starting import bench_start
+    from gmexp.rates.text import table
+
+    out, output = Path(values.pop("out")), values.pop("format")
+    require("torch", "training")
+    artefacts.check_writable(out)
+    report = bench_start(values["envs"] or task_names(), values["rounds"])
+    origin = artefacts.provenance(None, values, "how long commands and environments take to start")
+    path = artefacts.write_json(out / "start.json", report, origin)
+    rows = [(e["name"], "nothing compiled" if e["cold"] else "", *(
+        (e["missing"], "") if e["missing"] else [f"{e[key]['median']:.2f}" for key in ("seconds", "cpu_seconds")]))
+            for e in report["entries"]]
+    text = table(("", "", "seconds", "CPU-seconds"), rows, right=(2, 3))
+    print(json.dumps(report, indent=2) if output == "json" else f"{text}\n{path}")
+    return 0
+
+
 def _write(path: Path, report: dict[str, Any], origin: Any) -> Path:
     """Write a report and its figure."""
     from gmexp import artefacts
@@ -256,7 +283,8 @@ def _training_text(report: dict[str, Any]) -> str:
 def _text(report: dict[str, Any]) -> str:
     """Medians of the steps per CPU-second (and per second) as a table, and the ratios."""
     instances = report["num_envs"]
-    lines = [f"{report['env']}, {report['mode']}, {report['threads']} thread(s), {report['rounds']} rounds of "
+    what = ", ".join(part for part in (report["env"], report["mode"]) if part)
+    lines = [f"{what}, {report['threads']} thread(s), {report['rounds']} rounds of "
              f"{report['seconds']:g} s, on {report['provenance']['hardware']}",
              "thousand steps per CPU-second, and per second in brackets:",
              f"{'instances':<20}" + "".join(f"{n:>18,}" for n in instances)]

@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from gmexp import artefacts
 from gmexp.artefacts.upgrades import renamed
 from gmexp.figures import style
-from gmexp.figures.style import PAGE
+from gmexp.figures.style import COLUMN, PAGE
 
 __all__ = ["redraw", "write", "write_on_gpu"]
 
@@ -83,16 +83,17 @@ def _training(report: dict[str, Any]) -> Figure:
 def _speed_over_instances(report: dict[str, Any]) -> Figure:
     present = [c for c in report["baselines"] if c["missing"] is None]
     colours = style.colours(c["name"] for c in present)
-    figure, ((speeds, ratios),) = style.canvas(PAGE, 2.9, 2)
+    figure, (axes,) = style.canvas(PAGE if report["ratios"] else COLUMN, 2.9, 2 if report["ratios"] else 1)
     instances = report["num_envs"]
     for c in present:
         rows = [m["steps_per_cpu_second"] for m in report["measurements"] if m["baseline"] == c["name"]]
-        _banded(speeds, instances, rows, colours[c["name"]])
+        _banded(axes[0], instances, rows, colours[c["name"]])
         if (key := f"{c['name']}_vs_procgen") in report["ratios"]:
             times = [row["per_cpu_second"][key] for row in report["ratios_by_num_envs"]]
-            ratios.plot(instances, times, color=colours[c["name"]], marker="o", markersize=3.5)
-    ratios.axhline(1, color=colours["procgen"], linewidth=1)
-    for axis, title, form in ((speeds, "Steps per CPU-second", style.count), (ratios, "Times procgen's", _times)):
+            axes[1].plot(instances, times, color=colours[c["name"]], marker="o", markersize=3.5)
+    if report["ratios"]:
+        axes[1].axhline(1, color=colours["procgen"], linewidth=1)
+    for axis, title, form in zip(axes, ("Steps per CPU-second", "Times procgen's"), (style.count, _times), strict=False):
         _logarithmic(axis, instances)
         axis.set_title(title)
         axis.yaxis.set_major_formatter(FuncFormatter(form))

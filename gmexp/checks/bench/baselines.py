@@ -20,7 +20,7 @@ from gmexp_envs.procgen_family.binary import package_folder
 
 __all__ = ["BASELINES", "GAMES", "Baseline", "Runner", "Settings", "Unavailable"]
 
-GAMES: dict[str, dict[str, Any]] = {  # environments that are measured: procgen's name, and what makes the levels procgen's
+GAMES: dict[str, dict[str, Any]] = {  # environments whose games procgen has: its name, and what makes the levels procgen's
     "coinrun": {"procgen": "coinrun", "knobs": {}},
     "maze": {"procgen": "maze", "knobs": {"rho": 0.0, "placement": "uniform"}},
     "keys_and_chests": {"procgen": "heist", "knobs": {"game": "heist"}},
@@ -38,12 +38,19 @@ class Settings:
     mode: str  # easy or hard
     threads: int
     seed: int  # procgen's rand_seed
-    env: str = "coinrun"  # one of GAMES
+    env: str = "coinrun"
 
     @property
     def game(self) -> str:
-        """procgen's name of the game."""
+        """procgen's name of the game; Unavailable where it is none of GAMES."""
+        if self.env not in GAMES:
+            raise Unavailable("has no such game")
         return GAMES[self.env]["procgen"]
+
+    @property
+    def knobs(self) -> dict[str, Any]:
+        """What makes our levels procgen's; nothing for environments that procgen does not have."""
+        return {"mode": self.mode, **GAMES[self.env]["knobs"]} if self.env in GAMES else {}
 
     @property
     def procgen_threads(self) -> int:
@@ -85,8 +92,8 @@ def _quietly(module: str) -> Any:
 
 def _procgen(num_envs: int, settings: Settings) -> Runner:
     """procgen-mirror by its `ProcgenGym3Env`, procgen-gym by its `ProcgenVecEnv`."""
-    package = _quietly(package_folder().name)
-    options = {"env_name": settings.game, "distribution_mode": settings.mode, "rand_seed": settings.seed,
+    game, package = settings.game, _quietly(package_folder().name)
+    options = {"env_name": game, "distribution_mode": settings.mode, "rand_seed": settings.seed,
                "num_threads": settings.procgen_threads}
     if not hasattr(package, "ProcgenGym3Env"):
         env = package.ProcgenVecEnv(num_envs, **options)
@@ -105,13 +112,13 @@ def sb3_over_procgen(num_envs: int, settings: Settings) -> Any:
 
     procgen describes its spaces by the old gym, which Stable-Baselines3 no longer accepts, so they are named anew.
     """
-    wrappers = _quietly("stable_baselines3.common.vec_env")
+    game, wrappers = settings.game, _quietly("stable_baselines3.common.vec_env")
     package = _quietly(package_folder().name)
     if not hasattr(package, "ProcgenGym3Env"):
         raise Unavailable("needs procgen-mirror: procgen-gym has no interface for it")
     from gymnasium import spaces
 
-    env = package.ProcgenEnv(num_envs, settings.game, distribution_mode=settings.mode, rand_seed=settings.seed,
+    env = package.ProcgenEnv(num_envs, game, distribution_mode=settings.mode, rand_seed=settings.seed,
                              num_threads=settings.procgen_threads)
     env.observation_space = spaces.Dict(rgb=spaces.Box(0, 255, (64, 64, 3), np.uint8))
     env.action_space = spaces.Discrete(NUM_ACTIONS)
@@ -127,9 +134,9 @@ def _sb3(num_envs: int, settings: Settings) -> Runner:
 
 
 def _envpool(num_envs: int, settings: Settings) -> Runner:
-    package = _quietly("envpool")
+    game, package = settings.game, _quietly("envpool")
     try:
-        env = package.make(f"{settings.game.capitalize()}{settings.mode.capitalize()}-v0", env_type="gymnasium",
+        env = package.make(f"{game.capitalize()}{settings.mode.capitalize()}-v0", env_type="gymnasium",
                            num_envs=num_envs, num_threads=settings.threads, seed=settings.seed)
     except ImportError as error:
         raise Unavailable(f"does not load: {str(error).partition('. ')[0]}") from error
@@ -141,8 +148,8 @@ def _native(observation: str) -> Callable[[int, Settings], Runner]:
     def start(num_envs: int, settings: Settings) -> Runner:
         if (settings.env, observation, settings.mode) == ("coinrun", "pixels", "hard"):  # procgen loads all images, too
             load_sprites(*FrameStyle().options).require(np.arange(BACKGROUNDS))
-        env = gmexp_envs.make_vec(settings.env, num_envs, mode=settings.mode, seed=settings.seed, threads=settings.threads,
-                                  observation=observation, **GAMES[settings.env]["knobs"])
+        env = gmexp_envs.make_vec(settings.env, num_envs, seed=settings.seed, threads=settings.threads,
+                                  observation=observation, **settings.knobs)
         env.reset()
         return Runner(env.step, env.close)
 
@@ -152,8 +159,8 @@ def _native(observation: str) -> Callable[[int, Settings], Runner]:
 def _cuda(observation: str) -> Callable[[int, Settings], Runner]:
     def start(num_envs: int, settings: Settings) -> Runner:
         try:
-            env = gmexp_envs.make_vec(settings.env, num_envs, mode=settings.mode, seed=settings.seed,
-                                      observation=observation, device="cuda", **GAMES[settings.env]["knobs"])
+            env = gmexp_envs.make_vec(settings.env, num_envs, seed=settings.seed, observation=observation, device="cuda",
+                                      **settings.knobs)
         except DeviceUnavailable as error:
             raise Unavailable(f"not measured: {error}") from error
         env.reset()

@@ -1,4 +1,4 @@
-"""Steps per second of everything that runs a game of procgen, measured in turns.
+"""Steps per second of an engine and of everything that runs the same game of procgen, measured in turns.
 
 All baselines play the same levels by the same random actions, one after the other in each round, so that whatever
 else the machine does hits all of them alike. CPU-seconds are those of all threads of the process.
@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from gmexp.checks.bench.baselines import BASELINES, Runner, Settings, Unavailable
+from gmexp.checks.bench.baselines import BASELINES, GAMES, Runner, Settings, Unavailable
 from gmexp.checks.bench.spread import spread
 from gmexp.support.progress import Bar
-from gmexp_envs.coinrun.layout import NUM_ACTIONS
+from gmexp_envs import find_task
 
 __all__ = ["REFERENCE", "bench_engine"]
 
@@ -34,9 +34,9 @@ def bench_engine(num_envs: Sequence[int], rounds: int, seconds: float, mode: str
     """Measure every baseline over the numbers of instances; the report as plain data.
 
     `ratios.X_vs_procgen` is the median over the numbers of instances of the median over rounds of the ratio of steps per
-    CPU-second, both taken in the same round; `ratios_per_second` is that of steps per second. `scaling.X_4096_vs_256` is
-    the median over rounds of our steps per CPU-second with 4,096 instances over those with 256, and so on for all larger
-    numbers than these.
+    CPU-second, both taken in the same round; `ratios_per_second` is that of steps per second. There are none where procgen
+    has no such game. `scaling.X_4096_vs_256` is the median over rounds of our steps per CPU-second with 4,096 instances over
+    those with 256, and so on for all larger numbers than these.
     """
     settings, num_envs = Settings(mode, threads, seed, env), sorted(set(num_envs))
     missing: dict[str, str] = {}
@@ -48,8 +48,8 @@ def bench_engine(num_envs: Sequence[int], rounds: int, seconds: float, mode: str
     names = [name for name in BASELINES if name not in missing]
     by_instances = [_ratios(measured, names, n) for n in num_envs]
     return {
-        "env": env, "mode": mode, "threads": threads, "num_envs": num_envs, "rounds": rounds, "seconds": seconds,
-        "seed": seed,
+        "env": env, "mode": mode if env in GAMES else None, "threads": threads, "num_envs": num_envs, "rounds": rounds,
+        "seconds": seconds, "seed": seed,
         "baselines": [{"name": name, "label": c.label, "version": c.version, "missing": missing.get(name)}
                         for name, c in BASELINES.items()],
         "measurements": [_summary(name, n, measured[name, n]) for n in num_envs for name in names],
@@ -63,7 +63,8 @@ def bench_engine(num_envs: Sequence[int], rounds: int, seconds: float, mode: str
 def _measure(n: int, rounds: int, seconds: float, settings: Settings, missing: dict[str, str],
              advance: Callable[[int], None]) -> dict[str, np.ndarray]:
     """Steps, CPU-seconds and seconds per round of every baseline with n instances; who cannot run goes to `missing`."""
-    actions = np.random.default_rng(settings.seed).integers(0, NUM_ACTIONS, (ACTIONS, n), np.int32)
+    actions = np.random.default_rng(settings.seed).integers(0, find_task(settings.env).num_actions, (ACTIONS, n),
+                                                            np.int32)
     players: dict[str, _Player] = {}
     try:
         for name, baseline in BASELINES.items():
@@ -125,7 +126,7 @@ def _ratios(measured: dict[tuple[str, int], np.ndarray], names: list[str], n: in
     for key, column in (("per_cpu_second", 1), ("per_second", 2)):
         speeds = {name: measured[name, n][:, 0] / measured[name, n][:, column] for name in names}
         found[key] = {f"{name}_vs_{REFERENCE}": float(np.median(speeds[name] / speeds[REFERENCE]))
-                      for name in names if name != REFERENCE}
+                      for name in names if name != REFERENCE and REFERENCE in speeds}
     return found
 
 

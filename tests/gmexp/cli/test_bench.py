@@ -13,8 +13,8 @@ import torch
 
 from gmexp.agents.ppo import Progress
 from gmexp.artefacts import read_json
-from gmexp.checks.bench import engine, race, training
-from gmexp.checks.bench.baselines import BASELINES, GAMES, Baseline, Settings, Unavailable
+from gmexp.checks.bench import engine, race, starting, training
+from gmexp.checks.bench.baselines import BASELINES, Baseline, Settings, Unavailable
 from gmexp.cli import bench
 from gmexp.figures.bench import write_on_gpu
 from gmexp.support.errors import UserError
@@ -61,10 +61,26 @@ def test_another_environment(tmp_path, capsys):
     assert min(report["ratios"]["semantic_vs_procgen"], report["ratios"]["pixels_vs_procgen"]) > 0
 
 
-def test_an_environment_without_a_peer_is_measured_on_a_gpu_only(tmp_path):
-    assert bench.COMPARED == tuple(GAMES)
-    with pytest.raises(UserError, match="env=tetris has no peer .*: choose one of coinrun, .* or device=cuda"):
-        bench.main(["engine", "env=tetris", f"out={tmp_path}"])
+def test_an_environment_without_a_peer_is_measured_alone(tmp_path, capsys):
+    assert bench.main(["engine", "env=tetris", "num_envs=[2,256,512]", "rounds=2", "seconds=0.001", f"out={tmp_path}"]) == 0
+    said, report = capsys.readouterr().out, read_json(tmp_path / "engine-tetris.json")
+    assert "has no such game" in said and report["mode"] is None and report["ratios"] == {}
+    assert {m["baseline"] for m in report["measurements"]} == {"pixels", "semantic"}
+    assert min(report["scaling"].values()) > 0 and len(report["scaling"]) == 2
+    assert (tmp_path / "engine-tetris.svg").is_file()
+
+
+@pytest.mark.slow
+def test_how_long_commands_and_environments_take_to_start(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(starting, "TRAIN", "train steps=nothing")  # what fails is said
+    assert bench.main(["start", "envs=[grasping]", "rounds=1", f"out={tmp_path}", "format=json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report.items() <= read_json(tmp_path / "start.json").items()
+    found = {(e["name"], e["cold"]): e for e in report["entries"]}
+    assert len(found) == len(starting.COMMANDS) + 2 + 2
+    cold, warm = found["first step of grasping", True], found["first step of grasping", False]
+    assert cold["missing"] is None and 0 < warm["cpu_seconds"]["median"] < cold["cpu_seconds"]["median"]
+    assert "steps" in found["gmexp train steps=nothing", False]["missing"]
 
 
 def test_scaling_is_the_ratio_of_speeds_in_the_same_round():
