@@ -13,7 +13,7 @@ import numpy as np
 
 import gmexp_envs
 from gmexp.support.startup import imported
-from gmexp_envs import DeviceUnavailable, FrameStyle
+from gmexp_envs import DeviceUnavailable, find_task, FrameStyle
 from gmexp_envs.coinrun.draw.sprites import load_sprites
 from gmexp_envs.coinrun.layout import BACKGROUNDS, NUM_ACTIONS
 from gmexp_envs.procgen_family.binary import package_folder
@@ -48,9 +48,14 @@ class Settings:
         return GAMES[self.env]["procgen"]
 
     @property
+    def level_mode(self) -> str | None:
+        """The mode of our levels; None for environments that have none."""
+        return self.mode if "mode" in find_task(self.env).config.__dataclass_fields__ else None
+
+    @property
     def knobs(self) -> dict[str, Any]:
-        """What makes our levels procgen's; nothing for environments that procgen does not have."""
-        return {"mode": self.mode, **GAMES[self.env]["knobs"]} if self.env in GAMES else {}
+        """Our levels' mode, and what makes them procgen's."""
+        return ({"mode": self.mode} if self.level_mode else {}) | (GAMES[self.env]["knobs"] if self.env in GAMES else {})
 
     @property
     def procgen_threads(self) -> int:

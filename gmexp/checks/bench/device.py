@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 import gmexp_envs
-from gmexp.checks.bench.baselines import GAMES
+from gmexp.checks.bench.baselines import Settings
 from gmexp.checks.bench.spread import spread
 from gmexp.support.progress import Bar
 from gmexp_envs import Task
@@ -100,31 +100,30 @@ def bench_device(env: str, num_envs: Sequence[int], rounds: int, seconds: float,
                  device: str = "cuda", progress: Progress = Bar) -> dict[str, Any]:
     """Steps per second of random actions that are on the device already; the report as plain data.
 
-    mode: of procgen's games; small worlds have none. A number of instances that does not fit into the device's memory is
+    mode: of levels that have one; small worlds' have none. A number of instances that does not fit into the device's memory is
     reported as missing.
     """
-    measurements = []
+    settings, measurements = Settings(mode, 1, seed, env), []
     with progress(2 * len(num_envs) * rounds, "bench device", "measurement") as bar:
         for observation in ("semantic", "pixels"):
             for n in sorted(set(num_envs)):
                 row: dict[str, Any] = {"observation": observation, "num_envs": n}
                 try:
-                    rates, row["hardware"] = _rates(env, n, rounds, seconds, mode, seed, observation, device)
+                    rates, row["hardware"] = _rates(settings, n, rounds, seconds, observation, device)
                     row |= spread(rates)
                 except torch.OutOfMemoryError:
                     row["missing"] = "too little memory"
                 measurements.append(row)
                 bar.advance(rounds)
-    return {"env": env, "mode": mode if env in GAMES else None, "rounds": rounds, "seconds": seconds, "seed": seed,
+    return {"env": env, "mode": settings.level_mode, "rounds": rounds, "seconds": seconds, "seed": seed,
             "measurements": measurements}
 
 
-def _rates(name: str, n: int, rounds: int, seconds: float, mode: str, seed: int, observation: str,
+def _rates(settings: Settings, n: int, rounds: int, seconds: float, observation: str,
            device: str) -> tuple[list[float], str]:
     """Steps per second of each round, and the device's name."""
-    knobs = {"mode": mode, **GAMES[name]["knobs"]} if name in GAMES else {}
-    env = gmexp_envs.make_vec(name, n, seed=seed, observation=observation, device=device, **knobs)
-    drawn = np.random.default_rng(seed).integers(0, env.num_actions, (ACTIONS, n))
+    env = gmexp_envs.make_vec(settings.env, n, seed=settings.seed, observation=observation, device=device, **settings.knobs)
+    drawn = np.random.default_rng(settings.seed).integers(0, env.num_actions, (ACTIONS, n))
     actions = env.rows.new_tensor(drawn, dtype=torch.int32)
     env.reset()
     for row in actions:  # warms up, and spreads the instances over their episodes

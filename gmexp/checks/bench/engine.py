@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from gmexp.checks.bench.baselines import BASELINES, GAMES, Runner, Settings, Unavailable
+from gmexp.checks.bench.baselines import BASELINES, Runner, Settings, Unavailable
 from gmexp.checks.bench.spread import spread
 from gmexp.support.progress import Bar
 from gmexp_envs import find_task
@@ -48,7 +48,7 @@ def bench_engine(num_envs: Sequence[int], rounds: int, seconds: float, mode: str
     names = [name for name in BASELINES if name not in missing]
     by_instances = [_ratios(measured, names, n) for n in num_envs]
     return {
-        "env": env, "mode": mode if env in GAMES else None, "threads": threads, "num_envs": num_envs, "rounds": rounds,
+        "env": env, "mode": settings.level_mode, "threads": threads, "num_envs": num_envs, "rounds": rounds,
         "seconds": seconds, "seed": seed,
         "baselines": [{"name": name, "label": c.label, "version": c.version, "missing": missing.get(name)}
                         for name, c in BASELINES.items()],
