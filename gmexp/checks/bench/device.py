@@ -100,8 +100,8 @@ def bench_device(env: str, num_envs: Sequence[int], rounds: int, seconds: float,
                  device: str = "cuda", progress: Progress = Bar) -> dict[str, Any]:
     """Steps per second of random actions that are on the device already; the report as plain data.
 
-    mode: of levels that have one; small worlds' have none. A number of instances that does not fit into the device's memory is
-    reported as missing.
+    mode: of levels that have one; small worlds' have none. A number of instances that does not fit into the device's memory
+    is reported as missing.
     """
     settings, measurements = Settings(mode, 1, seed, env), []
     with progress(2 * len(num_envs) * rounds, "bench device", "measurement") as bar:
