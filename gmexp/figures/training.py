@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from gmexp.artefacts.records import RunMeta
+from gmexp.artefacts.table import Table
 from gmexp.figures import marks, style
 from gmexp.figures.data import StudyData
 from gmexp.figures.figure import Figure, Section
@@ -58,7 +59,7 @@ def _panel(axis: Axes, data: StudyData, runs: Sequence[RunMeta], conditions: Map
     logarithmic = longest > LONG
     for condition, colour in colours.items():
         ids = [run.run_id for run in runs if conditions[run.run_id] == condition]
-        curves = [(table["steps"].to_numpy(), learning.smoothed(table)) for table in map(data.curves.get, ids)]
+        curves = [_from_the_first_window(data.curves[run_id]) for run_id in ids]
         for run_id, curve in zip(ids, curves, strict=True):
             axis.plot(*curve, color=colour, linewidth=0.6, alpha=0.45, url=marks.address(run_id))
         if ids:
@@ -70,9 +71,18 @@ def _panel(axis: Axes, data: StudyData, runs: Sequence[RunMeta], conditions: Map
     shares(axis, f"{capital(runs[0].env.replace('_', ' '))}\n{task.intended.name} reached" if named else title)
     if logarithmic:
         axis.set_xscale("log")
+    else:
+        axis.set_xlim(left=0)
     axis.set_xlabel("environment steps")
     axis.xaxis.set_major_formatter(FuncFormatter(style.count))
     return bool(known)
+
+
+def _from_the_first_window(table: Table) -> Curve:
+    """A curve from its first whole window on, where it has one: before, mostly quick episodes have ended, as none was cut
+    off yet."""
+    first = min(learning.WINDOW, len(table)) - 1
+    return table["steps"].to_numpy()[first:], learning.smoothed(table)[first:]
 
 
 def mean_curve(curves: Sequence[Curve], logarithmic: bool = False) -> Curve:

@@ -10,6 +10,7 @@ from gmexp.artefacts.records import CurvePoint
 from gmexp.artefacts.study import Study
 from gmexp.figures import training
 from gmexp.figures.training import mean_curve
+from gmexp.rates import learning
 
 from ..fabricate import CONFIG, curve, meta
 
@@ -25,6 +26,15 @@ def test_a_run_without_a_finished_episode_is_drawn(tmp_path, draw):
     (axis,) = draw(training, bare(tmp_path, curve(np.random.default_rng(0)) | {"success": None})).axes
     assert axis.get_title(loc="left") == "Coin reached in training"
     assert not axis.lines[-1].get_xdata().size  # no mean
+
+
+def test_a_curve_begins_where_episodes_could_be_cut_off(tmp_path, draw):
+    """Before the first whole window mostly quick episodes have ended."""
+    columns = curve(np.random.default_rng(0))
+    (axis,) = draw(training, bare(tmp_path, columns)).axes
+    run = axis.lines[0].get_xdata()
+    assert run[0] == list(columns["steps"])[learning.WINDOW - 1] and run[-1] == list(columns["steps"])[-1]
+    assert axis.get_xlim()[0] == 0
 
 
 def test_the_mean_is_where_all_curves_are():
