@@ -24,6 +24,11 @@ class Diagnostics:
     accept: float
     passed: bool
 
+    @property
+    def ess_min(self) -> float:
+        """The smaller effective sample size, of bulk and tail."""
+        return min(self.ess_bulk_min, self.ess_tail_min)
+
     def summary(self) -> str:
         return (f"R-hat {self.rhat_max:.4f}, bulk ESS {self.ess_bulk_min:.0f}, tail ESS {self.ess_tail_min:.0f}, "
                 f"{self.divergences} divergences")

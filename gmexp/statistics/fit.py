@@ -30,6 +30,7 @@ __all__ = ["SamplerError", "fit", "fit_alike", "one_thread", "posterior_of", "re
 F = TypeVar("F", bound=Callable[..., Any])
 TUNING, CHUNK = 20_000_000, 2_000_000  # numbers: of draws that tune coordinates, and of draws that are looked at together
 TELL_S = 0.5  # between two looks at how far processes are
+APART = 2.0  # R-hat of chains that are further from each other than each is wide: one of them is stuck
 LOGITS, EXTREME = ("alpha", "env", "cell"), 8.0  # draws that are logits of rates; a rate of 0.0003, or of all but that
 
 
@@ -72,7 +73,7 @@ class Part(NamedTuple):
 def fit(design: Design, config: CalibrationConfig, progress: Callable[[int], object] | None = None,
         on_retry: Callable[[int, str], object] = lambda iterations, why: None) -> tuple[Posterior, Diagnostics]:
     """Sample the posterior of a design until the diagnostics pass. A further attempt goes on from the last with as many
-    draws as there are; those of all attempts are judged and kept together.
+    draws as there are; those of all attempts are judged and kept together. Where a chain is stuck (`APART`), all begin anew.
 
     `progress` is called with the number of iterations since it was called last, `on_retry` with the number that a further
     attempt takes and what the last one's diagnostics say, before it. The draws depend on `cores`.
@@ -83,12 +84,14 @@ def fit(design: Design, config: CalibrationConfig, progress: Callable[[int], obj
     for attempt in range(config.attempts):
         effort = _effort(config, attempt, 0 if judged is None else judged.divergences)
         if judged is not None:
-            on_retry(effort.warmup + effort.draws, judged.summary())
+            on_retry(_iterations(effort, begin), judged.summary())
         part, begin = _chains(design, effort, attempt, begin, progress)
         parts.append(part)
         draws, judged = _judge(parts, config)
         if judged.passed:
             break
+        if judged.rhat_max > APART:
+            begin, parts = [None] * len(begin), []
     return _posterior(design, config, draws), judged
 
 
@@ -120,16 +123,26 @@ def fit_alike(designs: Sequence[Design], config: CalibrationConfig, progress: Ca
         if not left:
             break
         effort = _effort(config, attempt, max(sum(part.divergences for part in parts[i]) for i in left))
+        going_on, anew = [i for i in left if begin[i] is not None], [i for i in left if begin[i] is None]
+        groups = [group for group in (going_on, anew) if group]
         if attempt:
-            on_retry(effort.warmup + effort.draws)
-        sampled = _sample([designs[i] for i in left], effort, config.chains, [config.seed, attempt, 0],
-                          [begin[i] for i in left], progress)
-        for i, (part, begin[i]) in zip(left, sampled, strict=True):
-            parts[i].append(part)
-            draws, judged = _judge(parts[i], config)
-            if judged.passed or attempt == config.attempts - 1:
-                fits[i], parts[i] = (_posterior(designs[i], config, draws), judged), []
+            on_retry(sum(_iterations(effort, [begin[i] for i in group]) for group in groups))
+        for number, group in enumerate(groups):
+            sampled = _sample([designs[i] for i in group], effort, config.chains, [config.seed, attempt, number],
+                              [begin[i] for i in group], progress)
+            for i, (part, begin[i]) in zip(group, sampled, strict=True):
+                parts[i].append(part)
+                draws, judged = _judge(parts[i], config)
+                if judged.passed or attempt == config.attempts - 1:
+                    fits[i], parts[i] = (_posterior(designs[i], config, draws), judged), []
+                elif judged.rhat_max > APART:
+                    begin[i], parts[i] = None, []
     return [each for each in fits if each is not None]
+
+
+def _iterations(effort: CalibrationConfig, begin: Sequence[Start | None]) -> int:
+    """How many an attempt takes, with the pilot of chains that begin anew."""
+    return iterations(effort) if any(each is None for each in begin) else effort.warmup + effort.draws
 
 
 def _effort(config: CalibrationConfig, attempt: int, divergences: int) -> CalibrationConfig:

@@ -60,5 +60,5 @@ def _measure(runs: int, envs: int, seed: int, config: CalibrationConfig, connect
         "seconds": round(time.perf_counter() - began, 1), "sampling_s": round(sampled, 1),
         "cpu_s": round(cpu_seconds() - used, 1), "peak_memory_mib": round(peak_memory() + peak_of_children(), 1),
         "passed": bool(judged.passed),
-        "rhat_max": judged.rhat_max, "ess_min": min(judged.ess_bulk_min, judged.ess_tail_min),
+        "rhat_max": judged.rhat_max, "ess_min": judged.ess_min,
         "draws": posterior.size // config.chains})

@@ -78,7 +78,7 @@ class Fits:
         """How many fits passed the gate of a calibration, and the worst values."""
         return {"fits": len(self.judged), "passed": sum(j.passed for j in self.judged),
                 "rhat_worst": max(j.rhat_max for j in self.judged),
-                "ess_worst": min(min(j.ess_bulk_min, j.ess_tail_min) for j in self.judged),
+                "ess_worst": min(j.ess_min for j in self.judged),
                 "divergences": sum(j.divergences for j in self.judged)}
 
     @property

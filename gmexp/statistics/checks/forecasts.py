@@ -36,6 +36,7 @@ def forecasts(counts: Sequence[OutcomeCounts], seed: int = 0, config: Calibratio
     pit      probability that the forecast lies below what was measured: uniform if forecasts are right
     crps     continuous ranked probability score in units of the rate (Gneiting and Raftery 2007, eq. 21), the smaller the
              better; `crps_uniform` is that of knowing nothing
+    fits     how the fit without each environment went
     Raises UserError where fewer than FEWEST environments were measured at the reference.
     """
     rows = [row for row in counts if row.train_diversity == 0 and row.spec_quality in (None, REFERENCE_SPEC)
@@ -49,7 +50,10 @@ def forecasts(counts: Sequence[OutcomeCounts], seed: int = 0, config: Calibratio
     (_, full), *left = fits.of([whole, *without])
     scored = [row for env, (_, post) in zip(envs, left, strict=True) for row in _scored(full, post, env)]
     return {"check": "forecasts", "environments": envs, "runs": len({(row.env, row.run_id) for row in rows}), "seed": seed,
-            "covered": _covered(scored), "skill": _skill(scored), "sampler": fits.summary(), "forecasts": scored}
+            "covered": _covered(scored), "skill": _skill(scored), "sampler": fits.summary(),
+            "fits": [{"without": env, "passed": judged.passed, "rhat_max": judged.rhat_max, "ess_min": judged.ess_min,
+                      "divergences": judged.divergences} for env, judged in zip(envs, fits.judged[1:], strict=True)],
+            "forecasts": scored}
 
 
 def _scored(full: Posterior, left: Posterior, env: str) -> list[dict[str, Any]]:

@@ -177,6 +177,8 @@ def test_forecasts_come_from_the_other_environments_only(monkeypatch):
     found = forecasts(counts, config=replace(GATED, warmup=150, draws=150, attempts=1))
     rows = {row["env"]: row for row in found["forecasts"] if row["quantity"] == "goal_failure"}
     assert set(rows) == {"env0", "env1", "env2", "env3", "odd"}
+    assert [fit["without"] for fit in found["fits"]] == sorted(rows) and all(fit["rhat_max"] > 1 for fit in found["fits"])
+    assert max(fit["rhat_max"] for fit in found["fits"]) <= found["sampler"]["rhat_worst"]
     assert rows["odd"]["measured"] < 0.2 and rows["odd"]["forecast"] > 0.7 and rows["odd"]["pit"] < 0.15
     assert all(rows[f"env{i}"]["inside"] and rows[f"env{i}"]["measured"] > 0.6 for i in range(4))
     assert rows["odd"]["crps"] > rows["odd"]["crps_uniform"] and rows["env0"]["crps"] < rows["env0"]["crps_uniform"]

@@ -10,6 +10,7 @@ import numpy as np
 import psutil
 import pytest
 
+import gmexp.statistics.fit as fitting
 from gmexp.calculator import Scenario
 from gmexp.statistics.calibrate import calibrate
 from gmexp.statistics.checks.joint import joint_rate
@@ -110,6 +111,30 @@ def test_attempts_are_judged_together_but_for_a_first_one_far_away():
     assert judged.passed and draws["alpha"].shape == (4, 400, 1, 1) and abs(draws["alpha"].mean()) < 0.1
     draws, judged = _judge([part(5), part(0, divergences=9)], CalibrationConfig())
     assert not judged.passed and judged.divergences == 9 and draws["alpha"].shape == (4, 800, 1, 1)
+
+
+@pytest.mark.parametrize("many", [1, 2])
+def test_where_a_chain_is_stuck_all_of_that_fit_begin_anew(monkeypatch, many):
+    real, calls, told = fitting._sample, [], []
+
+    def stuck_at_first(designs, config, chains, seed, begin, progress=None):
+        sampled = real(designs, config, chains, seed, begin, progress)
+        calls.append([each is not None for each in begin])
+        if len(calls) == 1:
+            sampled[0][0].draws["alpha"][0] += 50  # one chain, of the first design
+        return sampled
+
+    monkeypatch.setattr(fitting, "_sample", stuck_at_first)
+    design = build_design(synthetic_counts(runs=2, shifts=(3,), episodes=20))
+    config = CalibrationConfig(chains=2, warmup=100, draws=20, attempts=2, rhat_max=1.0001, ess_min=1)  # which nothing passes
+    if many == 1:
+        posterior, judged = fit(design, config, on_retry=lambda iterations, why: told.append(iterations))
+        assert calls == [[False], [False]] and told == [fitting.iterations(config)]
+    else:
+        (posterior, judged), (whole, _) = fitting.fit_alike([design, design], config, on_retry=told.append)
+        assert calls == [[False, False], [True], [False]] and told == [fitting.iterations(config) + 120]
+        assert whole.size == 2 * 2 * 20
+    assert posterior.size == 2 * 20 and judged.rhat_max < fitting.APART and np.abs(posterior.alpha).max() < 25
 
 
 @pytest.mark.slow
