@@ -126,7 +126,7 @@ def test_where_a_chain_is_stuck_all_of_that_fit_begin_anew(monkeypatch, many):
 
     monkeypatch.setattr(fitting, "_sample", stuck_at_first)
     design = build_design(synthetic_counts(runs=2, shifts=(3,), episodes=20))
-    config = CalibrationConfig(chains=2, warmup=100, draws=20, attempts=2, rhat_max=1.0001, ess_min=1)  # which nothing passes
+    config = CalibrationConfig(chains=2, warmup=100, draws=20, attempts=2, rhat_max=1.0001, ess_min=1)  # none passes
     if many == 1:
         posterior, judged = fit(design, config, on_retry=lambda iterations, why: told.append(iterations))
         assert calls == [[False], [False]] and told == [fitting.iterations(config)]
