@@ -49,8 +49,7 @@ def rerun(study: Study, run_id: str | None = None) -> dict[str, Any]:
         again = Study(Path(folder))
         after, here = count_outcomes(episodes, again.finished(wanted)), _hardware(again, wanted)
     pairs = list(zip(map(_plain, before), map(_plain, after), strict=False))
-    differing = [f"shift {old['shift_type']} at {old['grade']:g}" for old, new in pairs
-                 if any(new[name] != value for name, value in old.items() if value is not None)]  # None: an earlier edition
+    differing = [said for old, new in pairs if (said := _difference(old, new))]
     return {"run_id": wanted, "rows": len(before), "same": len(before) == len(after) and not differing,
             "differing": differing, "rows_now": len(after), "made_on": _hardware(study, wanted), "here": here}
 
@@ -86,6 +85,15 @@ def _by_autograd(config: RunConfig, condition: dict[str, Any]) -> dict[str, Any]
     """A condition of the time before there was `agent.update`: the agent that it names, if any, was updated by autograd."""
     named = {key: value for key, value in condition.items() if key == "agent"}
     return condition | ({"agent.update": "autograd"} if getattr(override(config, named).agent, "fused", False) else {})
+
+
+def _difference(old: dict[str, Any], new: dict[str, Any]) -> str | None:
+    """What differs in a cell, with what it is now and was; None where nothing does. Earlier editions do not know all."""
+    changed = [f"{name} {new[name]} instead of {value}" for name, value in old.items()
+               if value is not None and new[name] != value]
+    if not changed:
+        return None
+    return f"shift {old['shift_type']} at {old['grade']:g}{', probe' * bool(old['probe'])}: {', '.join(changed)}"
 
 
 def _plain(row: OutcomeCounts) -> dict[str, Any]:

@@ -51,12 +51,11 @@ def run(values: dict[str, Any]) -> int:
     from gmexp.checks.reproduce import rerun
 
     found = rerun(Study(Path(values["study"])), values["run"])
-    said = ("all the same" if found["same"] else
-            f"{found['rows_now']} now; different: {', '.join(found['differing']) or 'none'}")
-    print(f"{found['run_id']}: {found['rows']} rows of counts, {said}")
+    said = "all the same" if found["same"] else f"{found['rows_now']} now, {len(found['differing'])} different"
+    print("\n".join([f"{found['run_id']}: {found['rows']} rows of counts, {said}", *found["differing"]]))
     if not found["same"]:
         print(f"made on {found['made_on']}; here: {found['here']}\n"
-              "processors of other vector instructions round sums otherwise, and then a few episodes may end otherwise")
+              "on other processors sums are rounded in another order, and training may go another way, as with another seed")
     return 0 if found["same"] else 1
 
 

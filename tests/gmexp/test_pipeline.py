@@ -135,7 +135,8 @@ def test_a_run_trained_again_has_the_same_counts(whole, tmp_path, capsys):
     artefacts.write_json(copy.index, artefacts.read_json(whole.index))
     assert main(["verify", "run", f"study={copy.root}", f"run={run}"]) == 1
     said = capsys.readouterr().out
-    assert "7 now; different: shift" in said and "made on" in said and "; here: " in said
+    assert "7 now, 1 different\nshift" in said and "made on" in said and "; here: " in said
+    assert f"n_timeout {changed.n_timeout} instead of {changed.n_timeout - 1}" in said
     assert main(["verify", "run", f"study={copy.root}", "run=nobody"]) == 2
 
 
