@@ -37,7 +37,7 @@ RUN = Command(
     (Option("study", place("path"), None, "the study's folder; its counts and study.json are enough", required=True),
      Option("run", text("run id"), None, "which run; not set is the study's first")),
     "gmexp verify run study=results/quickstart",
-    "Exact on CPUs of the same vector instructions. The exit code is 0 where all counts are the same.")
+    "Exact on processors that round alike. The exit code is 0 where all counts are the same.")
 
 
 def main(args: Sequence[str]) -> int:
