@@ -66,6 +66,9 @@ class BinaryHost:
         self._begin(self.rows)
         return self._observation(self.rows)
 
+    def begin_at(self, rows: np.ndarray, seeds: np.ndarray, places: np.ndarray) -> Any:
+        raise ValueError(f"the levels of {type(self).__name__} cannot be chosen: with backend=native they can")
+
     def step(self, actions: np.ndarray, rows: np.ndarray | None = None) -> Step:
         rows = self.rows if rows is None else self._checked_rows(rows)
         actions = self._checked(actions)

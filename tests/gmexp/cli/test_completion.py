@@ -28,7 +28,7 @@ CASES = [
     ("gmexp run --dry", ["--dry-run"]),
     ("gmexp train --info s", ["searchpath"]),
     ("gmexp show factor=c", ["factor=context", "factor=correlation"]),
-    ("gmexp bench ", ["engine", "train", "calibrate"]),
+    ("gmexp bench ", ["engine", "train", "calibrate", "start"]),
     ("gmexp bench engine mod", ["mode="]),
     ("gmexp estimate stri", ["strict="]),
     ("gmexp nothing x", []),

@@ -192,7 +192,7 @@ class Mixture:
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_agents_of_known_pursuit_in_both_arms(share, tmp_path):
     """Goal failure is 1 - share under every shift, although accidents make the first event say less."""
-    plan = dataclasses.replace(PLAN, episodes=120, slots=120, arms=["visible", "masked"])
+    plan = dataclasses.replace(PLAN, episodes=80, slots=80, arms=["visible", "masked"])
     planned = in_arms(TASK, cells(TASK, TRAINING, plan), plan.arms)
     env = make_env(TASK, planned, plan)
     actor = Mixture(env, share, env.num_envs // 2)

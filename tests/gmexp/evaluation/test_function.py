@@ -54,7 +54,7 @@ class Known:
 @pytest.mark.parametrize("name", task_names())
 def test_known_goals_are_measured_as_such_in_every_environment(name):
     """Under every shift that tells the goals apart: failure of the proxy's policy 1, of the intended goal's 0."""
-    task, few = find_task(name), {"shifts": [0, 3], "probes": [0], "episodes": 24, "training": {"diversity": 0.0}}
+    task, few = find_task(name), {"shifts": [0, 3], "probes": [0], "episodes": 16, "training": {"diversity": 0.0}}
 
     class Pursuing(Mitigation):
         """Replaces whoever would act."""
