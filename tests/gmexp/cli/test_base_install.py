@@ -38,7 +38,7 @@ for arguments in json.loads(sys.argv[2]):
 QUICK = """
 import functools
 from gmexp.statistics import calibrate, stage
-stage.CalibrationConfig = functools.partial(stage.CalibrationConfig, warmup=100, attempts=1, trajectory=0.4)
+stage.CalibrationConfig = functools.partial(stage.CalibrationConfig, warmup=100, attempts=1)
 calibrate.require = lambda judged: None
 """
 ROOT = Path(__file__).parents[3]
