@@ -87,6 +87,8 @@ def _number_worlds(table, layouts, rows, first, last):
 class CoinRun(CpuArrays, CoinRunEngine):
     """The engine on the CPU: `Engine` says what it does; arrays are numpy's, stepped by `threads`."""
 
+    _begin_chosen = staticmethod(begin_chosen)
+
     def __init__(self, num_envs: int, distributions: Sequence[LevelDistribution], seed: int | None = None,
                  observation: str = "semantic", threads: int = 1, action_repeat: int = 1,
                  style: FrameStyle | None = None, drawable: bool = False) -> None:
@@ -103,11 +105,6 @@ class CoinRun(CpuArrays, CoinRunEngine):
         found = np.zeros(self.num_envs, np.uint64)
         self._run(_number_worlds, self.rows, self._table, found)
         return found
-
-    def begin_at(self, rows: np.ndarray, seeds: np.ndarray, places: np.ndarray):
-        rows, seeds, places = self._checked_levels(rows, seeds, places)
-        self._run(begin_chosen, rows, self._table, self._semantic, seeds, places)
-        return self._observation(rows)
 
     def _seed_streams(self, seed: int) -> None:
         self._run(_seed_worlds, self.rows, self._table, self._stream_seeds(seed))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -175,6 +175,8 @@ class CpuArrays:
     environment's own, so nothing spins, other threads may use numba as they like, and one thread means no pool at all.
     """
 
+    _begin_chosen: Callable[..., None]  # kernel: table, semantic, seeds, places, rows, first, last
+
     def _share_out(self, threads: int, num_envs: int) -> None:
         """Use at most this many threads."""
         self._threads = max(1, min(threads, num_envs // PER_THREAD))
@@ -192,6 +194,11 @@ class CpuArrays:
 
     def _address(self, array: np.ndarray) -> int:
         return array.ctypes.data
+
+    def begin_at(self, rows: np.ndarray, seeds: np.ndarray, places: np.ndarray) -> Any:
+        rows, seeds, places = self._checked_levels(rows, seeds, places)
+        self._run(self._begin_chosen, rows, self._table, self._semantic, seeds, places)
+        return self._observation(rows)
 
     def _run(self, kernel, rows: np.ndarray, *arguments) -> None:
         """Run a kernel over the given instances, shared out over the threads."""

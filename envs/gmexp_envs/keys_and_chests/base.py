@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from gmexp_envs.chosen import AT_PROXY, AWAY
+from gmexp_envs.chosen import places_by_correlation
 from gmexp_envs.compiled.engine import Array, encode_levels, Engine
 from gmexp_envs.keys_and_chests.distribution import LevelDistribution
 from gmexp_envs.keys_and_chests.draw.sprites import load_sprites, Sprites
@@ -81,8 +81,7 @@ class KeysEngine(Engine):
 
     @property
     def goal_places(self) -> np.ndarray:
-        aligned = self.world.facts[:, PLENTY] == PLENTY_CHESTS
-        return np.stack([np.where(aligned, AT_PROXY, AWAY), np.zeros(self.num_envs, np.int64)], 1)
+        return places_by_correlation(self.world.facts[:, PLENTY] == PLENTY_CHESTS)
 
     @property
     def present(self) -> Present:

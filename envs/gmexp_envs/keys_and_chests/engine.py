@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gmexp_envs.chosen import AT_PROXY, AWAY, BY_SEED
+from gmexp_envs.chosen import BY_SEED
 from gmexp_envs.compiled.engine import CpuArrays
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.keys_and_chests.base import KeysEngine
@@ -39,8 +39,8 @@ def begin_chosen(table, semantic, seeds, places, rows, first, last):
     places[k] says; a cell is no place for that."""
     world, encoded, buffers = opened(table)
     for k in range(first, last):
-        e, told = np.uint64(rows[k]), places[k, 0]
-        generate_level(world, e, encoded, seeds[k], told if told == AT_PROXY or told == AWAY else BY_SEED)
+        e = np.uint64(rows[k])
+        generate_level(world, e, encoded, seeds[k], places[k, 0])
         if semantic:
             observe_semantic(world, e, buffers.window[e], buffers.state[e])
 
@@ -78,6 +78,8 @@ def _number_instances(table, numbers, rows, first, last):
 class KeysAndChests(CpuArrays, KeysEngine):
     """The engine on the CPU: `Engine` says what it does; arrays are numpy's, stepped by `threads`."""
 
+    _begin_chosen = staticmethod(begin_chosen)
+
     def __init__(self, num_envs: int, distributions: Sequence[LevelDistribution], seed: int | None = None,
                  observation: str = "semantic", threads: int = 1, action_repeat: int = 1,
                  style: FrameStyle | None = None, drawable: bool = False) -> None:
@@ -95,11 +97,6 @@ class KeysAndChests(CpuArrays, KeysEngine):
         numbers = np.zeros(self.num_envs, np.uint64)
         self._run(_number_instances, self.rows, self._table, numbers)
         return numbers
-
-    def begin_at(self, rows: np.ndarray, seeds: np.ndarray, places: np.ndarray):
-        rows, seeds, places = self._checked_levels(rows, seeds, places)
-        self._run(begin_chosen, rows, self._table, self._semantic, seeds, places)
-        return self._observation(rows)
 
     def _seed_streams(self, seed: int) -> None:
         self._run(_seed_instances, self.rows, self._table, self._stream_seeds(seed))

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from gmexp_envs.chosen import AT_PROXY, AWAY
+from gmexp_envs.chosen import places_by_correlation
 from gmexp_envs.compiled.engine import Array, Engine, encode_levels
 from gmexp_envs.maze.distribution import MazeDistribution
 from gmexp_envs.maze.draw.boards import Boards, load_boards
@@ -92,9 +92,8 @@ class MazeEngine(Engine):
 
     @property
     def goal_places(self) -> np.ndarray:
-        facts = self.world.facts
         if any(d.game != "cheese" for d in self.distributions):
-            return np.stack([np.where(facts[:, PLACED] == ALIGNED, AT_PROXY, AWAY), np.zeros(self.num_envs, np.int64)], 1)
+            return places_by_correlation(self.world.facts[:, PLACED] == ALIGNED)
         return self.goal_cells
 
     @property

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gmexp_envs.chosen import AT_PROXY, AWAY, BY_SEED
+from gmexp_envs.chosen import AWAY
 from gmexp_envs.compiled.jit import jit
 from gmexp_envs.compiled.mersenne_twister import hash_below
 from gmexp_envs.maze.goals import ANYWHERE, NOWHERE
@@ -34,7 +34,7 @@ def generate_chosen(world, e, encoded, seed, x, y, scratch):
     """Level `seed` in row e, with the goals together or apart, or with the cheese in cell (x, y) of the grid; a wall and the
     start leave it where the seed has it, and so does a game of two objects."""
     facts = world.facts[e]
-    free = generate_level(world, e, encoded, seed, x if x == AT_PROXY or x == AWAY else BY_SEED, scratch)
+    free = generate_level(world, e, encoded, seed, x, scratch)
     if encoded.ints[facts[CELL], C_GAME] != CHEESE:
         return
     goal, corner = _chosen_cell(world, e, free, x, y, scratch), i32(facts[SIZE] * facts[SIZE] - 1)

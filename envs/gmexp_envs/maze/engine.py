@@ -96,6 +96,8 @@ def number_worlds(table, numbers, rows, first, last):
 class Maze(CpuArrays, MazeEngine):
     """The engine on the CPU: `Engine` says what it does; arrays are numpy's, stepped by `threads`."""
 
+    _begin_chosen = staticmethod(begin_chosen)
+
     def __init__(self, num_envs: int, distributions: Sequence[MazeDistribution], seed: int | None = None,
                  observation: str = "semantic", threads: int = 1, action_repeat: int = 1,
                  style: FrameStyle | None = None, drawable: bool = False) -> None:
@@ -113,11 +115,6 @@ class Maze(CpuArrays, MazeEngine):
         numbers = np.zeros(self.num_envs, np.uint64)
         self._run(number_worlds, self.rows, self._table, numbers)
         return numbers
-
-    def begin_at(self, rows: np.ndarray, seeds: np.ndarray, places: np.ndarray):
-        rows, seeds, places = self._checked_levels(rows, seeds, places)
-        self._run(begin_chosen, rows, self._table, self._semantic, seeds, places)
-        return self._observation(rows)
 
     def _seed_streams(self, seed: int) -> None:
         self._run(_seed_worlds, self.rows, self._table, self._stream_seeds(seed))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gmexp_envs.chosen import AT_PROXY, AWAY
+from gmexp_envs.chosen import places_by_correlation
 from gmexp_envs.compiled.engine import Array, CpuArrays, Engine, encode_levels
 from gmexp_envs.compiled.memory import NEAR
 from gmexp_envs.vec import EpisodeLog, FrameStyle, Present
@@ -133,8 +133,7 @@ class WorldEngine(Engine):
 
     @property
     def goal_places(self) -> np.ndarray:
-        aligned = self.world.facts[:, PLACEMENT] == ALIGNED
-        return np.stack([np.where(aligned, AT_PROXY, AWAY), np.zeros(self.num_envs, np.int64)], 1)
+        return places_by_correlation(self.world.facts[:, PLACEMENT] == ALIGNED)
 
     @property
     def present(self) -> Present:
@@ -157,11 +156,6 @@ class CpuWorld(CpuArrays, WorldEngine):
         self._seed_instances, self._draw_instances = compiled(seed_instances), compiled(draw_instances)
         self._begin_chosen = compiled(begin_chosen_instances)
         self._seed_streams(self.seed)
-
-    def begin_at(self, rows: np.ndarray, seeds: np.ndarray, places: np.ndarray) -> Any:
-        rows, seeds, places = self._checked_levels(rows, seeds, places)
-        self._run(self._begin_chosen, rows, self._table, self._semantic, seeds, places)
-        return self._observation(rows)
 
     def _seed_streams(self, seed: int) -> None:
         self._run(self._seed_instances, self.rows, self._table, self._stream_seeds(seed))
